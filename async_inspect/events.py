@@ -1,0 +1,139 @@
+"""The vocabulary: what a recording consists of, to the byte.  Read this first.
+
+Knows: the kinds of records, their fields, the header.  Knows nothing of how they are made (``tracer/``) or what they
+mean together (``model/``).  Imported by the viewer *and* loaded into the traced program: standard library only, and
+nothing but constants, so that loading it costs the program nothing.
+
+A recording is one file of one process::
+
+    header      HEADER_SIZE bytes or a multiple of it: fixed fields, then the metadata as text
+    slots       RECORD_SIZE bytes each, up to the first slot whose kind is 0 (the file is reserved ahead, zero-filled)
+
+A slot's kind is written last, so a slot is either whole or not there: a recording may be cut off at any byte and
+still opens with what it holds.
+
+One slot (little-endian, ``RECORD_FORMAT``)::
+
+    0  u64 ts       CLOCK_MONOTONIC in nanoseconds; 0 in definitions
+    8  u32 coro     the subject: a coroutine, or the id being defined
+   12  u32 aux      by kind, see below
+   16  u32 node     the await-tree node that runs on this thread AFTER the record (0: none, the loop or plain code)
+   20  u32 task     the root coroutine that runs on this thread AFTER the record (0: none)
+   24  u32 off      by kind: mostly the bytecode offset where ``coro`` stands
+   28  u16 thread   index of the writing thread (see THREAD)
+   30  u8  flags    by kind
+   31  u8  kind
+
+Because each event says what runs *after* it, the time from one event of a thread to that thread's next belongs to
+``node`` and ``task``: self time is one difference and one ``bincount``, without rebuilding any stack.
+
+Ids (coroutines, nodes, codes, strings, sites, threads) count from 1 (threads from 0) and are never used twice in a
+recording.  A task's id is the id of its root coroutine.
+"""
+
+MAGIC = b"ASYNCREC"
+VERSION = 1
+RECORD_SIZE = 32
+RECORD_FORMAT = "<QIIIIIHBB"
+RECORD_FIELDS = ("ts", "coro", "aux", "node", "task", "off", "thread", "flags", "kind")
+TEXT_BYTES = RECORD_SIZE - 1
+
+# The header's fixed fields (``HEADER_FORMAT``, then zeros up to META_OFFSET, then ``meta_len`` bytes of metadata).
+# ``end_ns``, ``lost``, ``state`` and the cost fields are kept up to date in place while the recording grows.
+HEADER_FORMAT = "<8sIIIIQQQQIIQQQ"
+HEADER_FIELDS = (
+    "magic",
+    "version",
+    "header_size",
+    "record_size",
+    "pid",
+    "start_ns",  # CLOCK_MONOTONIC when the recording began
+    "start_unix_ns",  # the same moment as Unix time
+    "end_ns",  # CLOCK_MONOTONIC when it ended; 0 while it runs, or when nobody saw its end
+    "lost",  # slots that were due and not written: the bound was hit, or the disk was full
+    "state",  # RUNNING, STOPPED, CLOSED_OUTSIDE
+    "meta_len",
+    "callbacks",  # events the core was called for
+    "timed_callbacks",  # of these, how many were timed (every COST_EVERY-th) ...
+    "timed_ns",  # ... and how long those took together: the tracer's own cost, measured
+)
+HEADER_SIZE = 4096
+META_OFFSET = 128
+END_NS_OFFSET = 40
+LOST_OFFSET = 48
+STATE_OFFSET = 56
+CALLBACKS_OFFSET = 64
+TIMED_CALLBACKS_OFFSET = 72
+TIMED_NS_OFFSET = 80
+COST_EVERY = 1024
+
+RUNNING = 0  # the process still records, or died without a word
+STOPPED = 1  # the tracer stopped in good order
+CLOSED_OUTSIDE = 2  # the launcher saw the process end and wrote end_ns
+
+# --- kinds -----------------------------------------------------------------------------------------------------------
+# Definitions. They come before the first record that uses them; ``ts`` is 0 and ``node``/``task`` say nothing.
+
+CODE = 1  # coro: code id. aux: first line. flags: CODE_*. off: bytes of text, in TEXT slots that follow:
+#           filename NUL qualname NUL co_linetable (as it is: the reader decodes lines, so nothing is resolved here)
+NODE = 2  # coro: node id. aux: parent node (0: a root). off: code id (0: OTHER_NODE, where the cap sends the rest)
+STRING = 3  # coro: string id. off: bytes of UTF-8 in TEXT slots that follow
+SITE = 4  # a call stack, one frame a record. coro: site id. aux: the next frame INWARD (0: this is the innermost).
+#           node: code id. off: bytecode offset. The site itself is the outermost frame that was kept
+THREAD = 5  # coro: thread index. aux: the kernel's thread id
+TEXT = 6  # bytes 0..30 are a piece of the text of the definition before it, zero-padded
+
+FIRST_EVENT = 16  # kinds from here on are events: they have a time, and node/task after them
+
+SPAWN = 16  # coro: a coroutine that was made a task and has not run yet. aux: the task that was running (0: none).
+#             off: site where. flags: NAME_GIVEN
+NAME = 17  # coro: task. off: bytes of text that follow. The name the program gave; a later NAME replaces it
+START = 18  # coro began to run. aux: its awaiter (0: a root). off: code id. flags: IS_TASK, THROWN, BEFORE
+ENTER = 19  # coro (mostly an async generator) was entered again, by awaiter aux (0: as a root). node: its leaf's node.
+#             flags: IS_TASK, THROWN
+RESUME = 20  # root coro was resumed. aux: the leaf of its chain, which runs now (everything between is implied)
+THROW = 21  # an exception was thrown into the suspended chain at coro; all its awaiters count as resumed.
+#             aux: string id of the exception's type
+SUSPEND = 22  # leaf coro yielded and its whole chain is suspended. aux: string id of the awaited thing's type
+#               (0: a bare yield), or with AWAITS_TASK the task's id. Its awaiters are those of the last suspension
+#               but where a LINK follows
+LINK = 23  # in the suspension before it, coro stands at off, awaiting aux (differs from last time). ts: the SUSPEND's
+ITEM = 24  # async generator coro handed an item to awaiter aux (0: to plain code)
+RETURN = 25  # coro returned. flags: CANCELLED, CLOSED
+RAISE = 26  # coro ended by an exception. aux: string id of its type. flags: CANCELLED, CLOSED
+VANISH = 27  # coro ended without an event (closed with no try open); it ended at some time before ts.
+#              Of a SPAWN that never started: create_task itself failed, there was no task
+MESSAGE = 28  # coro: the task that raised. off: bytes of text that follow: what the exception said
+POINT = 29  # an inspection point. coro: the coroutine that ran (0: none). off: bytes that follow: label NUL message
+
+KIND_NAMES = {
+    CODE: "CODE", NODE: "NODE", STRING: "STRING", SITE: "SITE", THREAD: "THREAD", TEXT: "TEXT",
+    SPAWN: "SPAWN", NAME: "NAME", START: "START", ENTER: "ENTER", RESUME: "RESUME", THROW: "THROW",
+    SUSPEND: "SUSPEND", LINK: "LINK", ITEM: "ITEM", RETURN: "RETURN", RAISE: "RAISE", VANISH: "VANISH",
+    MESSAGE: "MESSAGE", POINT: "POINT",
+}  # fmt: skip
+HAS_TEXT = (CODE, STRING, NAME, MESSAGE, POINT)
+
+# flags
+NAME_GIVEN = 1  # SPAWN: the program named the task (a NAME follows)
+IS_TASK = 1  # START, ENTER: a runtime's Task owns this root; else it is driven by hand
+THROWN = 2  # START, ENTER: the first thing that happened to it was an exception
+BEFORE = 4  # START: it was there before the recording began
+AWAITS_TASK = 1  # SUSPEND: aux is a task id
+CANCELLED = 1  # RETURN, RAISE of a task: the Task itself says that it was cancelled
+CLOSED = 2  # RETURN, RAISE of a root: closed from outside, not by a step of its task
+
+# CODE flags
+CODE_PLAIN = 0
+CODE_COROUTINE = 1
+CODE_ASYNC_GENERATOR = 2
+CODE_GENERATOR_BASED = 3  # types.coroutine
+
+OTHER_NODE = 1  # defined first in every recording
+MAX_NODES = 1 << 20
+MAX_SITE_FRAMES = 32
+MAX_MESSAGE = 200  # characters
+
+# What a MESSAGE may be taken from, and what a name made up by asyncio looks like, is decided in the cores.
+# Metadata: one "key TAB value LF" a line; a key may come several times (a list). In values, backslash, TAB, LF and CR
+# are escaped as \\ \t \n \r; bytes are UTF-8 with surrogateescape.
