@@ -1,0 +1,13 @@
+"""asyncio: which coroutines become tasks, made by whom and where.
+
+Each probe is (qualified name, end of the file's path, action).  ``create_task`` of the loop sees every way to make a
+task (``run``, ``gather``, ``TaskGroup``, ``ensure_future``).  The function ``asyncio.create_task`` is for loops whose
+own methods are not Python (uvloop); on others it is seen first, and counts once.
+"""
+
+SPAWN = "SPAWN_PROBE"
+
+PROBES = (
+    ("BaseEventLoop.create_task", "/asyncio/base_events.py", SPAWN),
+    ("create_task", "/asyncio/tasks.py", SPAWN),
+)
