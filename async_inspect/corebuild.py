@@ -1,0 +1,113 @@
+"""The C core for the target's Python, which may not be the tool's.
+
+Knows where one may lie and how to build it with the C compiler into the user's own cache, once for each source and
+SOABI.  Does not decide which core records: that is ``tracer/choose.py``, in the target; this puts the C core where it
+looks, or says why there is none.
+"""
+
+import hashlib
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from async_inspect.errors import UserError
+from async_inspect.interpreter import Interpreter, cache_folder, private_folder
+from async_inspect.tracer import choose, env
+
+SOURCE = Path(choose.__file__).parent / "_core.c"
+FLAGS = ("-O2", "-DNDEBUG", "-fwrapv", "-fPIC", "-pthread")
+LINK = ("-bundle", "-undefined", "dynamic_lookup") if sys.platform == "darwin" else ("-shared",)
+
+
+@dataclass(frozen=True)
+class Core:
+    """What the target will find."""
+
+    name: str  # "c" or "python"
+    reason: str
+    path: str = ""  # of the C core
+
+    def variables(self) -> dict[str, str]:
+        """What the target must be told."""
+        told = {env.CORES: cores_prefix()}
+        if self.name == "python":
+            told[env.CORE_HINT] = self.reason
+        return told
+
+
+def prepare(python: Interpreter, forced: str = "") -> Core:
+    """Have a C core ready for this Python if that can be; where C is forced and cannot be had, raise."""
+    if forced not in {"", "c", "python"}:
+        raise UserError(f"{env.CORE} must be c or python, not {forced!r}", 2)
+    if forced == "python":
+        return Core("python", f"asked for by {env.CORE}")
+    try:
+        if python.free_threaded:
+            raise Unavailable("a free-threaded Python")
+        path = _existing(python) or _build(python)
+    except (Unavailable, OSError) as exc:
+        if forced == "c":
+            raise UserError(f"there is no C core for {python.name} ({python.path}): {exc}") from exc
+        return Core("python", str(exc))
+    return Core("c", f"asked for by {env.CORE}" if forced else "the C core fits this Python", path)
+
+
+class Unavailable(Exception):
+    """Why no C core can be had."""
+
+
+def cores_prefix() -> str:
+    """Where built cores lie: add "-<SOABI>" and it is a folder."""
+    try:
+        source = SOURCE.read_bytes()
+    except OSError:
+        source = b""
+    return str(cache_folder() / hashlib.sha256(source).hexdigest())
+
+
+def _existing(python: Interpreter) -> str | None:
+    for path in choose.places(cores_prefix(), python.suffix):
+        if os.path.exists(path):
+            if Path(path).is_relative_to(cache_folder()):
+                private_folder(cache_folder())
+                private_folder(Path(path).parent)
+            return path
+    return None
+
+
+def _build(python: Interpreter) -> str:
+    compiler = _compiler()
+    if not SOURCE.exists():
+        raise Unavailable("the source of the C core is not installed")
+    if not any(os.path.exists(f"{folder}/Python.h") for folder in python.includes):
+        raise Unavailable(f"no Python.h for {python.name} (its development package is not installed)")
+    private_folder(cache_folder())
+    target = Path(choose.places(cores_prefix(), python.suffix)[-1])
+    private_folder(target.parent)
+    with tempfile.TemporaryDirectory(dir=target.parent) as folder:  # beside it: the rename must be atomic
+        built = Path(folder) / target.name
+        includes = [f"-I{path}" for path in python.includes]
+        command = [*compiler, *FLAGS, *LINK, *includes, "-o", str(built), str(SOURCE)]
+        try:
+            done = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, timeout=300, check=False)
+        except (OSError, subprocess.TimeoutExpired) as exc:
+            raise Unavailable(f"{compiler[0]}: {exc}") from exc
+        if done.returncode:
+            said = done.stderr.decode(errors="replace").splitlines()
+            first = next((line for line in said if "error" in line), said[0] if said else "no output")
+            raise Unavailable(f"{compiler[0]} failed: {first.strip()}")
+        built.replace(target)
+    return str(target)
+
+
+def _compiler() -> list[str]:
+    named = shlex.split(os.environ.get("CC", ""))
+    for command in [named] if named else [["cc"], ["gcc"]]:
+        if shutil.which(command[0]):
+            return command
+    raise Unavailable("no C compiler found")

@@ -1,0 +1,13 @@
+"""The one kind of error that is the user's to know: a clear line and an exit status."""
+
+USAGE = 2  # as typer does
+FAILED = 1
+
+
+class UserError(Exception):
+    """Something that the user can understand and change.  The CLI prints the line, and no traceback."""
+
+    def __init__(self, message: str, status: int = FAILED) -> None:
+        super().__init__(message)
+        self.message = message
+        self.status = status

@@ -1,0 +1,199 @@
+"""Which Python runs the target, and what that Python is.
+
+Knows where to look for one and how to ask it.  Asking costs a process, so the answer is kept in the user's cache, by
+the executable's real path, size and time of change.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from async_inspect.errors import UserError
+from async_inspect.tracer import choose
+
+OLDEST = (3, 12)
+# What pipx and uv leave in the environment that they make for one tool alone: no target ever lives there.
+ISOLATED_MARKERS = ("pipx_metadata.json", "uv-receipt.toml")
+
+QUESTION = """
+import json, sys, sysconfig, _imp
+print(json.dumps({
+    "version": sys.version_info[:3],
+    "implementation": sys.implementation.name,
+    "suffix": _imp.extension_suffixes()[0],
+    "includes": sorted({sysconfig.get_path("include"), sysconfig.get_path("platinclude")}),
+    "free_threaded": "t" in sys.abiflags,
+}))
+"""
+
+
+@dataclass(frozen=True)
+class Interpreter:
+    """A Python as it described itself."""
+
+    path: str
+    version: tuple[int, int, int]
+    implementation: str
+    suffix: str  # of its extension modules; names its SOABI
+    includes: tuple[str, ...]
+    free_threaded: bool
+
+    @property
+    def name(self) -> str:
+        return f"Python {'.'.join(map(str, self.version))}"
+
+    @property
+    def recordable(self) -> bool:
+        return self.implementation == "cpython" and self.version >= OLDEST
+
+
+def find(asked: str | None, environ: dict[str, str]) -> str:
+    """The Python for a target that names none itself: --python, $VIRTUAL_ENV's, the tool's own."""
+    if asked:
+        found = shutil.which(asked, path=environ.get("PATH"))
+        if found is None:
+            raise UserError(f"--python {asked}: no such program", 127)
+        return found
+    venv = environ.get("VIRTUAL_ENV")
+    if venv:
+        candidate = f"{venv}/bin/python"
+        if not os.access(candidate, os.X_OK):
+            raise UserError(f"{candidate} is not there, although VIRTUAL_ENV names its folder; use --python", 127)
+        return candidate
+    if not any(os.path.exists(os.path.join(sys.prefix, marker)) for marker in ISOLATED_MARKERS):
+        return sys.executable
+    for name in "python3", "python":
+        found = shutil.which(name, path=environ.get("PATH"))
+        if found:
+            return found
+    raise UserError("no Python found to run the program with; use --python", 127)
+
+
+def of_command(command: list[str], environ: dict[str, str]) -> str | None:
+    """The Python that a command will start, as far as its name or its first line tells."""
+    path = shutil.which(command[0], path=environ.get("PATH"))
+    if path is None:
+        return None
+    if os.path.basename(path).startswith(("python", "pypy")):
+        return path
+    words = _shebang(path)
+    if words and os.path.basename(words[0]) == "env":
+        words = [word for word in words[1:] if not word.startswith("-") and "=" not in word]
+    if words and os.path.basename(words[0]).startswith("python"):
+        return shutil.which(words[0], path=environ.get("PATH"))
+    return None
+
+
+def ask(path: str) -> Interpreter:
+    """What this Python is."""
+    if os.path.realpath(path) == os.path.realpath(sys.executable):
+        return _own(path)
+    key = _key(path)
+    known = _remembered()
+    if key is not None and key in known:
+        with contextlib.suppress(KeyError, TypeError):
+            return _from_answer(path, known[key])
+    found = _from_answer(path, _answer(path))
+    if key is not None:
+        answer = asdict(found)
+        del answer["path"]
+        _remember({**known, key: answer})
+    return found
+
+
+def cache_folder() -> Path:
+    """The user's own cache folder; not made by asking."""
+    base = os.environ.get("XDG_CACHE_HOME") or ""
+    return (Path(base) if os.path.isabs(base) else Path.home() / ".cache") / "async-inspect"
+
+
+def private_folder(path: Path) -> Path:
+    """Make this folder ours alone, or raise OSError: what lies in it gets loaded into programs."""
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    status = path.lstat()
+    if status.st_uid != os.geteuid() or not path.is_dir() or path.is_symlink():
+        raise PermissionError(f"{path} is not this user's own folder")
+    if status.st_mode & 0o077:
+        path.chmod(0o700)
+    return path
+
+
+def _own(path: str) -> Interpreter:
+    includes = {sysconfig.get_path("include"), sysconfig.get_path("platinclude")}
+    version = sys.version_info[:3]
+    return Interpreter(
+        path, version, sys.implementation.name, choose.SUFFIX, tuple(sorted(includes)), choose.FREE_THREADED
+    )
+
+
+def _answer(path: str) -> dict[str, object]:
+    # -I -S: nothing of the environment, and no recorder, gets in.
+    command = [path, "-I", "-S", "-c", QUESTION]
+    try:
+        done = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, timeout=60, check=False)
+    except (OSError, subprocess.TimeoutExpired) as exc:
+        raise UserError(f"{path} cannot be run: {getattr(exc, 'strerror', None) or exc}", 126) from exc
+    try:
+        answer = json.loads(done.stdout)
+        assert isinstance(answer, dict)
+    except (ValueError, AssertionError) as exc:
+        raise UserError(f"{path} is not a Python 3 that can be recorded", 126) from exc
+    return answer
+
+
+def _from_answer(path: str, answer: dict[str, object]) -> Interpreter:
+    version, includes = answer["version"], answer["includes"]
+    assert isinstance(version, list | tuple)
+    assert isinstance(includes, list | tuple)
+    major, minor, micro = version
+    return Interpreter(
+        path,
+        (int(major), int(minor), int(micro)),
+        str(answer["implementation"]),
+        str(answer["suffix"]),
+        tuple(map(str, includes)),
+        bool(answer["free_threaded"]),
+    )
+
+
+def _key(path: str) -> str | None:
+    """What the answer depends on; None for a script that may choose another Python each time (pyenv's shims)."""
+    real = os.path.realpath(path)
+    if _shebang(real):
+        return None
+    try:
+        status = os.stat(real)
+    except OSError:
+        return None
+    return f"{real}:{status.st_size}:{status.st_mtime_ns}"
+
+
+def _remembered() -> dict[str, dict[str, object]]:
+    try:
+        known = json.loads((cache_folder() / "pythons.json").read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return known if isinstance(known, dict) else {}
+
+
+def _remember(known: dict[str, dict[str, object]]) -> None:
+    with contextlib.suppress(OSError):  # then it is asked again
+        folder = private_folder(cache_folder())
+        part = folder / f"pythons.json.{os.getpid()}"
+        part.write_text(json.dumps(known, indent=1))
+        part.replace(folder / "pythons.json")
+
+
+def _shebang(path: str) -> list[str]:
+    try:
+        with open(path, "rb") as file:
+            line = file.readline(1024)
+    except OSError:
+        return []
+    return os.fsdecode(line[2:]).split() if line.startswith(b"#!") else []

@@ -1,0 +1,124 @@
+"""Run a command unchanged, and be to it and to whoever started us as if we were not there.
+
+Knows processes, signals, terminals and exit statuses.  Knows nothing of recordings.  Fork and exec, not
+``subprocess``: inherited files, dispositions and the process group stay exactly as they are, so the terminal's Ctrl-C
+reaches the target once and by itself.
+"""
+
+import errno
+import os
+import resource
+import signal
+import sys
+import time
+from dataclasses import dataclass
+from types import FrameType
+from typing import NoReturn
+
+from async_inspect.errors import UserError
+
+FROM_TERMINAL = (signal.SIGINT, signal.SIGQUIT)  # the terminal sends these to the target too: we only outlive them
+FORWARDED = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+IGNORED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)  # in us; a program expects them as they were
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How the target ended."""
+
+    pid: int
+    status: int  # as waitpid gives it
+    at_ns: int  # CLOCK_MONOTONIC
+
+    @property
+    def code(self) -> int:
+        """The exit code, or minus the signal."""
+        return os.waitstatus_to_exitcode(self.status)
+
+
+def run(argv: list[str], environ: dict[str, str]) -> Ended:
+    """Run it to its end.  Afterwards SIGINT stays without effect until somebody sets it anew.
+
+    Raises UserError (127, 126) when it cannot be executed.
+    """
+    pid = 0
+
+    def forward(number: int, _frame: FrameType | None) -> None:
+        if pid:
+            os.kill(pid, number)
+
+    # Nothing is delivered until both sides know what to do with it: what arrives meanwhile waits.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {*FROM_TERMINAL, *FORWARDED})
+    handled = [number for number in (*FROM_TERMINAL, *FORWARDED) if signal.getsignal(number) != signal.SIG_IGN]
+    for number in handled:  # a handler, not SIG_IGN, which the target would inherit; an inherited SIG_IGN (nohup) stays
+        signal.signal(number, forward if number in FORWARDED else _outlive)
+    hears, says = os.pipe()  # both close-on-exec: the end of file means that the exec went well
+    sys.stdout.flush()
+    sys.stderr.flush()
+    pid = os.fork()
+    if pid == 0:
+        _become(argv, environ, handled, before, says)
+    os.close(says)
+    try:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        with open(hears, "rb") as pipe:
+            failed = pipe.read()
+        status = _wait(pid)
+    finally:
+        ended_pid, pid = pid, 0
+        for number in handled:
+            if number in FORWARDED:
+                signal.signal(number, signal.SIG_DFL)
+    if failed:
+        number = int(failed)
+        status = 127 if number in {errno.ENOENT, errno.ENOTDIR} else 126
+        raise UserError(f"{argv[0]}: {os.strerror(number)}", status)
+    return Ended(ended_pid, status, time.monotonic_ns())
+
+
+def mirror(ended: Ended) -> NoReturn:
+    """End as the target ended."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if ended.code < 0:
+        number = -ended.code
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # the core dump was the target's to leave
+        if number not in {signal.SIGKILL, signal.SIGSTOP}:
+            signal.signal(number, signal.SIG_DFL)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})
+        os.kill(os.getpid(), number)
+        os._exit(128 + number)  # a container's first process survives its own signals
+    sys.exit(ended.code)
+
+
+def _become(
+    argv: list[str], environ: dict[str, str], handled: list[signal.Signals], mask: set[int], says: int
+) -> NoReturn:
+    """In the child: be the target."""
+    try:
+        for number in (*handled, *IGNORED_BY_PYTHON):
+            signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        os.execvpe(argv[0], argv, environ)
+    except OSError as exc:
+        os.write(says, str(exc.errno).encode())
+    finally:
+        os._exit(126)
+
+
+def _wait(pid: int) -> int:
+    """The target's wait status.  Where it stops (a debugger's trick, its own Ctrl-Z), we stop with it."""
+    while True:
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WSTOPPED | os.WNOWAIT)
+        # The terminal's Ctrl-Z stops us too: by now the target may run again, and the stop is old news (0).
+        done, status = os.waitpid(pid, os.WUNTRACED | os.WNOHANG)
+        if not done:
+            continue
+        if not os.WIFSTOPPED(status):
+            return status
+        os.kill(os.getpid(), signal.SIGSTOP)
+        os.kill(pid, signal.SIGCONT)
+
+
+def _outlive(_number: int, _frame: FrameType | None) -> None:
+    pass

@@ -1,0 +1,80 @@
+"""What is to be run: the command line taken apart, and the command and environment that come of it.
+
+Pure: starts nothing.  Only environment is added to what the user asked for; the command itself stays as it is.
+"""
+
+import os
+import stat
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+from async_inspect import tracer
+from async_inspect.errors import USAGE, UserError
+from async_inspect.tracer import env
+
+BOOT = str(Path(tracer.__file__).parent / "boot")
+
+
+@dataclass(frozen=True)
+class Target:
+    """What the user wants to run: arguments for a Python, or a command of its own."""
+
+    words: tuple[str, ...]
+    is_command: bool = False  # given after "--"
+
+    def argv(self, python: str) -> list[str]:
+        return list(self.words) if self.is_command else [python, *self.words]
+
+
+def split(args: list[str], valued: Collection[str]) -> tuple[list[str], Target | None]:
+    """The tool's own arguments, and the target: it begins at the first of a script, -m X, -c X, "--".
+
+    ``valued`` are the tool's options that take the next word as their value.
+    """
+    at = 0
+    while at < len(args):
+        word = args[at]
+        if word == "--":
+            rest = tuple(args[at + 1 :])
+            return args[:at], Target(rest, is_command=True) if rest else None
+        if not word.startswith("-") or word == "-" or word.startswith(("-m", "-c")):
+            return args[:at], Target(tuple(args[at:]))
+        at += 2 if word in valued else 1
+    return args, None
+
+
+def check(target: Target | None) -> Target:
+    """The target, if it is one that can be started at all; said before anything is."""
+    if target is None:
+        raise UserError("nothing to run: give a script, -m MODULE, -c CODE or -- COMMAND", USAGE)
+    first = target.words[0]
+    if target.is_command or first == "-":
+        return target
+    if first in {"-m", "-c"}:
+        if len(target.words) == 1:
+            raise UserError(f"argument expected for {first}", USAGE)
+        return target
+    if not first.startswith("-"):
+        _check_script(first)
+    return target
+
+
+def environment(environ: dict[str, str], folder: str, max_size: int) -> dict[str, str]:
+    """The target's environment: this one, the door first on the path, and where to record."""
+    old = environ.get("PYTHONPATH")
+    return {
+        **environ,
+        "PYTHONPATH": f"{BOOT}{os.pathsep}{old}" if old else BOOT,
+        env.DIR: os.path.abspath(folder),
+        env.MAX_SIZE: str(max_size),
+    }
+
+
+def _check_script(path: str) -> None:
+    try:
+        mode = os.stat(path).st_mode
+        if not stat.S_ISDIR(mode):  # Python runs a folder's __main__.py; a zip file, a pipe, too
+            os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK))
+    except OSError as exc:
+        raise UserError(f"can't open {path!r}: {exc.strerror}", USAGE) from exc

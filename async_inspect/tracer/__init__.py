@@ -1,0 +1,182 @@
+"""The recorder in the traced program: how recording starts there, survives a fork and ends.
+
+Knows cores, files, tool ids and probes well enough to bring them together.  Knows nothing of what is recorded.  Two
+ways in: ``attach`` (the door in ``boot/``, everything from the environment, never raises, never prints) and ``start``
+(for who asks for it by hand and wants to hear why it fails).
+
+Under the door this package is loaded as ``_async_inspect.tracer``, so that the program's own ``async_inspect``, if it
+imports one, is another and untouched.
+"""
+
+import _thread
+import os
+import sys
+
+from . import choose, env, writer
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import ModuleType, TracebackType
+
+TOOL_NAME = "async-inspect"
+TOOL_IDS = (3, 4, 2, 5)  # the unnamed ones first; 0, 1 (debugger, coverage) are never ours
+DEFAULT_MAX_SIZE = 4 << 30
+
+_core: "ModuleType | None" = None  # since the first start of this process
+_core_reason = ""
+_tool_id: int | None = None  # the one that we took
+_path: str | None = None  # of the recording
+_max_size = DEFAULT_MAX_SIZE
+_hooked = False
+
+
+def attach() -> None:
+    """Start as the environment says.  Whatever goes wrong is written to a log beside the recordings."""
+    folder = os.environ.get(env.DIR)
+    if not folder or os.environ.get(env.DISABLE) == "1":
+        return
+    try:
+        if recording() is None:
+            start(folder=folder, max_size=int(os.environ.get(env.MAX_SIZE) or DEFAULT_MAX_SIZE))
+    except KeyboardInterrupt:
+        raise  # the program's, not ours
+    except BaseException as exc:
+        _complain(f"{folder}/{os.getpid()}", exc)
+
+
+def start(path: str | None = None, *, folder: str = ".", max_size: int = DEFAULT_MAX_SIZE) -> str:
+    """Record this process into ``path``, or into a new file in ``folder``; the file's path is returned.
+
+    Raises RuntimeError where nothing can be recorded, OSError where the file cannot be had.
+    """
+    global _core, _core_reason, _max_size
+    if sys.version_info < (3, 12):
+        raise RuntimeError("sys.monitoring needs Python 3.12")  # type: ignore[unreachable,unused-ignore]
+    if not _thread._is_main_interpreter():  # type: ignore[attr-defined,unused-ignore]
+        raise RuntimeError("a subinterpreter is not recorded")
+    if recording() is not None:
+        raise RuntimeError("this process is being recorded already")
+    if _core is None:
+        get = os.environ.get
+        _core, _core_reason = choose.choose(get(env.CORE, ""), get(env.CORES, ""), get(env.CORE_HINT, ""))
+        _add_probes(_core)
+    _max_size = max_size
+    _take_tool_id()
+    try:
+        _open(path, folder)
+    except BaseException:
+        _free_tool_id()
+        raise
+    _hook()
+    assert _path is not None
+    return _path
+
+
+def stop() -> None:
+    """Stop recording; nothing when nothing is recorded."""
+    if _core is not None:
+        _core.stop()
+    _free_tool_id()
+
+
+def recording() -> "ModuleType | None":
+    """The core that records this process now, whoever started it."""
+    for name in "_async_inspect.tracer", "async_inspect.tracer":
+        core: ModuleType | None = getattr(sys.modules.get(name), "_core", None)
+        if core is not None and core.recording():
+            return core
+    return None
+
+
+def _open(path: str | None, folder: str) -> None:
+    """Create a recording and let the core run into it."""
+    global _path
+    assert _core is not None
+    if path is None:
+        fd, path = writer.create(os.path.abspath(folder))
+    else:
+        path = os.path.abspath(path)
+        fd = writer.create_at(path)
+    try:
+        size = writer.write_header(fd, writer.metadata(_core.NAME, _core_reason, _max_size))
+        _core.start(fd, size, _max_size, _tool_id, writer.stdlib())
+        _path = path
+    except BaseException:
+        os.unlink(path)
+        raise
+    finally:
+        os.close(fd)
+
+
+def _add_probes(core: "ModuleType") -> None:
+    from .sources import SOURCES
+
+    for source in SOURCES:
+        for qualname, file_tail, action in source.PROBES:
+            core.add_probe(qualname, file_tail, action)
+
+
+def _take_tool_id() -> None:
+    global _tool_id
+    monitoring = sys.monitoring
+    for tool_id in TOOL_IDS:
+        if monitoring.get_tool(tool_id) is None:
+            monitoring.use_tool_id(tool_id, TOOL_NAME)
+            _tool_id = tool_id
+            return
+    holders = ", ".join(f"{tool_id} {monitoring.get_tool(tool_id)!r}" for tool_id in range(6))
+    raise RuntimeError(f"no sys.monitoring tool id is free; they are held by {holders}")
+
+
+def _free_tool_id() -> None:
+    global _tool_id
+    tool_id, _tool_id = _tool_id, None
+    if tool_id is not None:
+        sys.monitoring.free_tool_id(tool_id)
+
+
+def _hook() -> None:
+    """Once a process: be there at its end, and in the children it forks."""
+    global _hooked
+    if not _hooked:
+        _hooked = True
+        os.register_at_fork(after_in_child=_after_fork)
+        had_atexit = "atexit" in sys.modules
+        import atexit
+
+        atexit.register(_at_exit)  # under the door this is the first, so it runs last
+        if not had_atexit:
+            del sys.modules["atexit"]  # what is registered stays; the program finds its modules as they were
+
+
+def _at_exit() -> None:
+    try:
+        stop()
+    except BaseException as exc:
+        _complain(_path, exc)
+
+
+def _after_fork() -> None:
+    """In a forked child: leave the parent's recording alone and begin one of the child's own."""
+    try:
+        if _core is not None and _core.recording():
+            _core.abandon()
+            _open(None, os.path.dirname(_path or ""))
+    except BaseException as exc:
+        _complain(_path, exc)
+        _free_tool_id()
+
+
+def _complain(beside: str | None, exc: BaseException) -> None:
+    if beside:
+        writer.log(f"{beside.removesuffix('.rec')}.log", f"pid {os.getpid()}: {type(exc).__name__}: {exc}{_where(exc)}")
+
+
+def _where(exc: BaseException) -> str:
+    """The traceback, without the module that would have to be imported for it."""
+    lines = []
+    tb: TracebackType | None = exc.__traceback__
+    while tb is not None:
+        lines.append(f"\n  {tb.tb_frame.f_code.co_filename}:{tb.tb_lineno} {tb.tb_frame.f_code.co_qualname}")
+        tb = tb.tb_next
+    return "".join(lines)

@@ -1,0 +1,37 @@
+"""The door: what ``site`` imports at the start of every Python that inherits our PYTHONPATH.
+
+Leaves no trace of itself: takes its folder off the import path, starts the recorder, and hands over to the
+``sitecustomize`` that the program would have had.  Any Python may come by, so this file keeps to what Python 2 reads;
+on one that cannot be recorded it only hands over.
+"""
+
+import sys
+
+
+def _start(package):
+    """Load the tracer under a private name, without running the package around it."""
+    private = type(sys)("_async_inspect")
+    private.__path__ = [package]
+    sys.modules["_async_inspect"] = private
+    from _async_inspect import tracer
+
+    for path in list(sys.path_importer_cache):
+        if path.startswith(package + "/") or path == package:
+            sys.path_importer_cache.pop(path, None)
+    tracer.attach()
+
+
+def _go(here):
+    sys.path[:] = [path for path in sys.path if path != here]
+    sys.path_importer_cache.pop(here, None)
+    if sys.version_info >= (3, 12) and "_async_inspect" not in sys.modules:
+        try:
+            _start(here.rpartition("/")[0].rpartition("/")[0])
+        except Exception:  # not BaseException: a Ctrl-C is the program's
+            pass  # and whatever it was is in the log, or there is no place for a log
+    # Only now is this the name of another module. If there is none, this raises what ``site`` expects then.
+    sys.modules.pop("sitecustomize", None)
+    import sitecustomize  # noqa: F401
+
+
+_go(__file__.rpartition("/")[0])

@@ -1,0 +1,115 @@
+r"""The recording's file, up to its first slot: name, header, metadata.
+
+Knows what surrounds the records.  Does not know the records: from there on the file is the core's.  Runs in the traced
+program before its first line, so it uses only what a bare Python has loaded by then.
+
+Metadata, one "key TAB value LF" a line (``events.py`` has the escapes)::
+
+    version            the tool's
+    python             3.12.1                   implementation     cpython
+    executable         sys.executable           argv               sys.orig_argv, one line a word
+    cwd  prefix  base_prefix  stdlib            site               each site-packages folder on sys.path
+    platform           linux                    pid  ppid
+    core               c or python              core_reason        why this one
+    max_size           the bound in bytes
+"""
+
+import os
+import sys
+import time
+
+from .. import events as ev
+from .._version import __version__
+
+
+def create(folder: str) -> tuple[int, str]:
+    """A new recording's file in this folder, as (fd, path); its name tells when and who."""
+    stem = f"{folder}/{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{os.getpid()}"
+    again = 0
+    while True:
+        path = f"{stem}-{again}.rec" if again else f"{stem}.rec"
+        try:
+            return create_at(path), path
+        except FileExistsError:  # the same process before an exec, or a thousand short ones of one pid
+            again += 1
+
+
+def create_at(path: str) -> int:
+    """The file of this very name, which must not exist: whoever maps an old one keeps what they have."""
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+
+
+def write_header(fd: int, metadata: list[tuple[str, str]]) -> int:
+    """Write the header, all at once, and return its size."""
+    text = b"".join(_line(key, value) for key, value in metadata)
+    size = -(-(ev.META_OFFSET + len(text)) // ev.HEADER_SIZE) * ev.HEADER_SIZE
+    fields = (
+        ev.MAGIC,
+        _int(ev.VERSION, 4),
+        _int(size, 4),
+        _int(ev.RECORD_SIZE, 4),
+        _int(os.getpid(), 4),
+        _int(time.monotonic_ns(), 8),
+        _int(time.time_ns(), 8),
+        _int(0, 8),  # end_ns
+        _int(0, 8),  # lost
+        _int(ev.RUNNING, 4),
+        _int(len(text), 4),
+    )
+    header = b"".join(fields).ljust(ev.META_OFFSET, b"\0") + text
+    if os.pwrite(fd, header.ljust(size, b"\0"), 0) != size:
+        raise OSError("the header could not be written whole")
+    return size
+
+
+def metadata(core: str, core_reason: str, max_size: int) -> list[tuple[str, str]]:
+    """What the viewer wants to know of this process."""
+    try:
+        cwd = os.getcwd()
+    except OSError:  # removed under the process
+        cwd = ""
+    return [
+        ("version", __version__),
+        ("python", ".".join(str(part) for part in sys.version_info[:3])),
+        ("implementation", sys.implementation.name),
+        ("executable", sys.executable or ""),
+        *[("argv", word) for word in sys.orig_argv],
+        ("cwd", cwd),
+        ("prefix", sys.prefix),
+        ("base_prefix", sys.base_prefix),
+        ("stdlib", stdlib()),
+        *[("site", path) for path in sys.path if path.endswith(("/site-packages", "/dist-packages"))],
+        ("platform", sys.platform),
+        ("pid", str(os.getpid())),
+        ("ppid", str(os.getppid())),
+        ("core", core),
+        ("core_reason", core_reason),
+        ("max_size", str(max_size)),
+    ]
+
+
+def stdlib() -> str:
+    """The directory of the standard library."""
+    return os.path.dirname(os.__file__)
+
+
+def log(path: str, text: str) -> None:
+    """Add a line to this log, the only place where the tracer complains; the file is made when first needed."""
+    try:
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        try:
+            os.write(fd, f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} {text}\n".encode(errors="replace"))
+        finally:
+            os.close(fd)
+    except OSError:
+        pass  # and if not even that can be written, nothing is said
+
+
+def _line(key: str, value: str) -> bytes:
+    for char, escape in ("\\", "\\\\"), ("\t", "\\t"), ("\n", "\\n"), ("\r", "\\r"):
+        value = value.replace(char, escape)
+    return f"{key}\t{value}\n".encode("utf-8", "surrogateescape")
+
+
+def _int(value: int, size: int) -> bytes:
+    return value.to_bytes(size, "little")
