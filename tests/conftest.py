@@ -1,0 +1,102 @@
+"""What all tests share: both cores, running a program under the tool, expected texts, and skips that are seen.
+
+``REQUIRE_ALL=1`` makes a skip a failure: where everything is installed, a test that cannot run is a broken test.
+``TEST_TARGET`` is the Python that runs traced programs (default: the tests' own).  ``--golden`` rewrites the expected
+texts instead of comparing them.
+"""
+
+import os
+from collections.abc import Callable, Generator, Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+from .tools import GOLDEN, TARGET, TOOL, Attach, Run, Tool, run
+
+
+@pytest.fixture(scope="session", params=["c", "python"])
+def core(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The name of a core; the C one is skipped where the target has none and nothing can build it."""
+    name: str = request.param
+    if name == "c":
+        command = [*TOOL, "attach", "--quiet", "--python", TARGET, "-c", ""]
+        tried = run(command, cwd=tmp_path_factory.mktemp("core"), env={"ASYNC_INSPECT_CORE": "c"})
+        if tried.status:
+            pytest.skip(f"no C core: {tried.stderr.strip()}")
+    return name
+
+
+@pytest.fixture
+def tool(tmp_path: Path) -> Tool:
+    def call(*arguments: str | Path, env: Mapping[str, str] | None = None, input: str = "") -> Run:
+        return run([*TOOL, *arguments], cwd=tmp_path, env=env, input=input)
+
+    return call
+
+
+@pytest.fixture
+def attach(tmp_path: Path) -> Attach:
+    def call(
+        program: str | Path,
+        *arguments: str | Path,
+        core: str | None = None,
+        options: Sequence[str] = (),
+        env: Mapping[str, str] | None = None,
+        input: str = "",
+    ) -> Run:
+        chosen = {} if core is None else {"ASYNC_INSPECT_CORE": core}
+        command = [*TOOL, "attach", "--python", TARGET, *options, program, *arguments]
+        return run(command, cwd=tmp_path, env={**chosen, **(env or {})}, input=input)
+
+    return call
+
+
+# --- expected texts --------------------------------------------------------------------------------------------------
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--golden", action="store_true", help="rewrite the expected texts under tests/golden")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--golden"):
+        items[:] = [item for item in items if "golden" in getattr(item, "fixturenames", ())]
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
+    """Compare a text with the expected one of this name, or write it (``--golden``)."""
+
+    def compare(name: str, text: str) -> None:
+        path = GOLDEN / name
+        if request.config.getoption("--golden"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        assert text == path.read_text(encoding="utf-8"), f"{name} differs; scripts/golden rewrites it"
+
+    return compare
+
+
+# --- skips -----------------------------------------------------------------------------------------------------------
+
+REQUIRE_ALL = os.environ.get("REQUIRE_ALL", "") not in ("", "0")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    return refuse_skip(report)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    report = yield
+    return refuse_skip(report)
+
+
+def refuse_skip[Report: (pytest.TestReport, pytest.CollectReport)](report: Report) -> Report:
+    if REQUIRE_ALL and report.skipped and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+        report.longrepr = f"REQUIRE_ALL is set, and this was skipped: {reason}"
+    return report

@@ -1,0 +1,73 @@
+"""Running programs and the tool from tests: what it knows of both is a command line."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from async_inspect.model.trace import Trace
+
+ROOT = Path(__file__).resolve().parent.parent
+PROGRAMS = ROOT / "fixtures" / "programs"
+GOLDEN = ROOT / "tests" / "golden"
+TARGET = os.environ.get("TEST_TARGET", sys.executable)  # the Python that runs traced programs
+# The checkout's own tool, installed or not, without a PYTHONPATH that the traced program would inherit.
+ENTER = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from async_inspect.cli.main import main; main()"
+TOOL = (sys.executable, "-c", ENTER)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A command that ended."""
+
+    status: int
+    stdout: str
+    stderr: str
+    folder: Path
+
+    @cached_property
+    def trace(self) -> "Trace":
+        import async_inspect
+
+        return async_inspect.load(self.folder)
+
+
+class Tool(Protocol):
+    """Run the command line tool: ``tool("stats", recording)``."""
+
+    def __call__(self, *arguments: str | Path, env: Mapping[str, str] | None = None, input: str = "") -> Run: ...
+
+
+class Attach(Protocol):
+    """Run a program under the tool: ``attach(program, *its_arguments, core="c", options=["-f", "json"])``."""
+
+    def __call__(
+        self,
+        program: str | Path,
+        *arguments: str | Path,
+        core: str | None = None,
+        options: Sequence[str] = (),
+        env: Mapping[str, str] | None = None,
+        input: str = "",
+    ) -> Run: ...
+
+
+def run(command: Sequence[str | Path], *, cwd: Path, env: Mapping[str, str] | None = None, input: str = "") -> Run:
+    """Run a command to its end, with a clean environment: ASYNC_INSPECT_* and VIRTUAL_ENV would choose a target."""
+    own = {key: value for key, value in os.environ.items() if not key.startswith(("ASYNC_INSPECT_", "VIRTUAL_ENV"))}
+    done = subprocess.run(
+        [str(part) for part in command],
+        cwd=cwd,
+        env={**own, **(env or {})},
+        input=input,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    return Run(done.returncode, done.stdout, done.stderr, cwd / "async_inspect_exports")
