@@ -458,7 +458,7 @@ class _Recorder:
         name = _task_name(_current_task())
         if name is None or hash(name) == coro.name_hash:
             return None
-        if not coro.name_hash and name.startswith("Task-") and name[5:].isdecimal():
+        if not coro.name_hash and name.startswith("Task-") and name[5:].isascii() and name[5:].isdigit():
             return None
         return name
 

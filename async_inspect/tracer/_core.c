@@ -1,0 +1,1875 @@
+/* The C core: sys.monitoring events to records, at a cost one can live with.
+ *
+ * The same contract (_core.pyi) and the same records as its readable twin, _pycore.py: read that one first.  Functions
+ * here have the names of the twin's methods and do the same in the same order; a property test holds them to it.  What
+ * is only here is what makes it fast:
+ *
+ *   - callbacks are METH_FASTCALL builtins; no frame object is ever made (but for the probes, which read an argument);
+ *   - a coroutine is known by its interpreter frame, found through PyThreadState.current_frame, stable for its life;
+ *   - a code object's entry sits in its co_extra slot and dies with it; nothing of the program is kept alive;
+ *   - records go straight into a shared mapping of the file, space reserved before (a full disk must not be SIGBUS).
+ *
+ * Needs the GIL: it is not loaded on a free-threaded build.  Static state, single-phase init: main interpreter only.
+ * Allocations that fail lose records (counted), never the program.
+ *
+ * Builds on CPython 3.12 to 3.15 from this one source.  The version differences are in the section FRAMES.
+ */
+#define PY_SSIZE_T_CLEAN
+#define Py_BUILD_CORE_MODULE 1
+#include <Python.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdint.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+#ifdef __linux__
+#include <sys/syscall.h>
+#endif
+#include <opcode.h>
+#if PY_VERSION_HEX >= 0x030E0000
+#include "internal/pycore_interpframe_structs.h"
+#include "internal/pycore_stackref.h"
+#endif
+#include "internal/pycore_frame.h"
+#if PY_VERSION_HEX >= 0x030E0000
+#include "internal/pycore_interpframe.h"
+#endif
+#include "internal/pycore_genobject.h"
+
+#define LIKELY(x) __builtin_expect(!!(x), 1)
+#define UNLIKELY(x) __builtin_expect(!!(x), 0)
+
+/* ---- the vocabulary: events.py, to the byte (a test compares) ---- */
+
+typedef struct {
+    uint64_t ts;
+    uint32_t coro, aux, node, task, off;
+    uint16_t thread;
+    uint8_t flags, kind;
+} Record;
+
+typedef struct {
+    char magic[8];
+    uint32_t version, header_size, record_size, pid;
+    uint64_t start_ns, start_unix_ns, end_ns, lost;
+    uint32_t state, meta_len;
+    uint64_t callbacks, timed_callbacks, timed_ns;
+} Header;
+
+enum {
+    CODE = 1, NODE, STRING, SITE, THREAD, TEXT,
+    SPAWN = 16, NAME, START, ENTER, RESUMED, THROW, SUSPEND, LINK, ITEM, RETURN, RAISE, VANISH, MESSAGE, POINT
+};
+enum { TEXT_BYTES = 31, OTHER_NODE = 1, MAX_NODES = 1 << 20, MAX_SITE_FRAMES = 32, MAX_MESSAGE = 200, COST_EVERY = 1024 };
+enum { NAME_GIVEN = 1, IS_TASK = 1, THROWN = 2, BEFORE = 4, AWAITS_TASK = 1, CANCELLED = 1, CLOSED = 2, STOPPED = 1 };
+enum { CODE_PLAIN, CODE_COROUTINE, CODE_ASYNC_GENERATOR, CODE_GENERATOR_BASED };
+
+_Static_assert(sizeof(Record) == 32, "a record is 32 bytes");
+
+/* ---- state ---- */
+
+enum { SPAWN_PROBE = 1, WATCHED = -1 };
+enum { ST_CREATED, ST_RUNNING, ST_SUSPENDED, ST_ITEM, ST_DEAD }; /* where a coroutine stands */
+#define ASYNC_FLAGS (CO_COROUTINE | CO_ITERABLE_COROUTINE | CO_ASYNC_GENERATOR)
+#define CHUNK ((off_t)1 << 20)
+
+typedef struct CodeInfo {
+    struct CodeInfo *next, **back; /* all that live */
+    PyCodeObject *code;            /* borrowed: the entry dies with it */
+    uint32_t session, id;
+    int probe;
+    uint8_t kind, ends_stack;
+    uint8_t *stands;               /* an instruction each: 1 = at a SEND, 2 = at a suspended await; NULL: not looked yet */
+    int stands_len;
+    int last_send;                 /* the offset that was found to be a SEND last */
+    uint32_t last_parent, last_node;
+} CodeInfo;
+
+typedef struct Coro {
+    void *frame;
+    struct Coro *next; /* in its hash bucket, or of the free ones */
+    struct Coro *child, *awaiter, *root, *outer;
+    CodeInfo *info;    /* only while it runs or may run: its code is alive then */
+    Py_hash_t name_hash;
+    uint32_t id, node;
+    int off;
+    uint8_t state, is_task, is_agen;
+} Coro;
+
+typedef struct {
+    uint64_t tstate_id;
+    uint32_t session;
+    int index; /* -1: not defined yet */
+    Coro *top, *resume, *up, *up_child, *spawned;
+    uint64_t up_ts;
+} Thread;
+
+typedef struct { uint32_t a, b, c, value; } Entry; /* value 0: free */
+typedef struct { Entry *entries; uint32_t mask, used; } Map;
+
+static struct {
+    int on;       /* records; 0 also in a forked child until abandon() */
+    int active;   /* between start and stop */
+    int ticks;
+    uint64_t tick;
+    uint32_t session;
+    int tool;
+    int fd;
+    Header *header;
+    size_t header_size;
+    off_t max_size, chunk_at;
+    void *chunk;
+    size_t chunk_len;
+    Record *pos, *end;
+    int full, throws_on;
+    char *stdlib;
+    size_t stdlib_len;
+    uint32_t coros, codes, nodes, strings, sites, threads;
+    uint32_t future_string; /* the id of "_asyncio.Future", by far the most awaited */
+    Coro **buckets;
+    uint32_t bucket_mask, live;
+    Map node_map, site_map;
+    PyObject *string_ids;
+} R = {.fd = -1};
+
+static Thread *current;             /* whose event came last */
+static __thread Thread *own_thread; /* of a thread; kept over sessions */
+static Coro *free_coros;
+static CodeInfo *all_codes;
+static Py_ssize_t extra_index = -1;
+static PyObject *disable, *monitoring, *probes;
+static PyObject *type_module, *type_qualname;
+static struct { PyObject *current_task, *c_task, *py_task, *future, *get_name, *cancelled; } aio;
+static PyObject *s_coro_attr, *s_must_cancel, *s_name_attr;
+
+/* ---- writing ---- */
+
+static inline uint64_t monotonic_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+static inline uint64_t now(void)
+{
+    return UNLIKELY(R.ticks) ? ++R.tick : monotonic_ns();
+}
+
+static int reserve(off_t at, off_t size)
+{
+#ifdef __APPLE__
+    return ftruncate(R.fd, at + size) == 0 ? 0 : errno;
+#else
+    return posix_fallocate(R.fd, at, size);
+#endif
+}
+
+static int next_chunk(void)
+{
+    if (R.full) {
+        return 0;
+    }
+    R.full = 1;
+    off_t page = sysconf(_SC_PAGESIZE);
+    off_t size = CHUNK < R.max_size - R.chunk_at ? CHUNK : R.max_size - R.chunk_at;
+    size -= size % (off_t)sizeof(Record);
+    if (size <= 0 || reserve(R.chunk_at, size) != 0) {
+        return 0;
+    }
+    off_t start = R.chunk_at / page * page;
+    size_t len = (size_t)(R.chunk_at + size - start);
+    void *chunk = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, R.fd, start);
+    if (chunk == MAP_FAILED) {
+        return 0;
+    }
+#ifdef MADV_POPULATE_WRITE
+    madvise(chunk, len, MADV_POPULATE_WRITE); /* one call instead of a fault a page; older kernels say no, and fault */
+#endif
+    if (R.chunk) {
+        munmap(R.chunk, R.chunk_len);
+    }
+    R.chunk = chunk;
+    R.chunk_len = len;
+    R.pos = (Record *)((char *)chunk + (R.chunk_at - start));
+    R.end = R.pos + size / (off_t)sizeof(Record);
+    R.chunk_at += size;
+    R.full = 0;
+    return 1;
+}
+
+static inline Record *slot(void)
+{
+    if (UNLIKELY(R.pos == R.end) && !next_chunk()) {
+        R.header->lost++;
+        return NULL;
+    }
+    return R.pos++;
+}
+
+static inline void put_raw(uint64_t ts, uint32_t coro, uint32_t aux, uint32_t node, uint32_t task, uint32_t off,
+                           int thread, int flags, int kind)
+{
+    Record *r = slot();
+    if (LIKELY(r != NULL)) {
+        r->ts = ts;
+        r->coro = coro;
+        r->aux = aux;
+        r->node = node;
+        r->task = task;
+        r->off = off;
+        r->thread = (uint16_t)thread;
+        r->flags = (uint8_t)flags;
+        __atomic_store_n(&r->kind, (uint8_t)kind, __ATOMIC_RELEASE); /* last: now it is there */
+    }
+}
+
+static void put_definition(int kind, uint32_t id, uint32_t aux, uint32_t off, int flags, uint32_t node)
+{
+    put_raw(0, id, aux, node, 0, off, 0, flags, kind);
+}
+
+static void put_text(const char *text, size_t len)
+{
+    for (size_t i = 0; i < len; i += TEXT_BYTES) {
+        Record *r = slot();
+        if (r != NULL) {
+            size_t n = len - i < TEXT_BYTES ? len - i : TEXT_BYTES;
+            memset(r, 0, TEXT_BYTES);
+            memcpy(r, text + i, n);
+            __atomic_store_n(&r->kind, (uint8_t)TEXT, __ATOMIC_RELEASE);
+        }
+    }
+}
+
+static uint32_t native_id(void)
+{
+#ifdef __linux__
+    return (uint32_t)syscall(SYS_gettid);
+#else
+    return (uint32_t)PyThread_get_thread_native_id();
+#endif
+}
+
+/* Write an event. `after` runs when it is over. */
+static inline void put(Thread *th, int kind, uint64_t ts, uint32_t coro, uint32_t aux, Coro *after, uint32_t off,
+                       int flags)
+{
+    if (UNLIKELY(th->index < 0)) {
+        th->index = R.threads < 0xFFFF ? (int)R.threads : 0xFFFF;
+        R.threads++;
+        put_definition(THREAD, (uint32_t)th->index, native_id(), 0, 0, 0);
+    }
+    put_raw(ts, coro, aux, after ? after->node : 0, after ? after->root->id : 0, off, th->index, flags, kind);
+}
+
+/* ---- maps: three numbers to one ---- */
+
+static inline uint32_t mix(uint32_t a, uint32_t b, uint32_t c)
+{
+    uint64_t h = (((uint64_t)a << 32 | b) ^ (uint64_t)c * 0xC2B2AE3D27D4EB4Full) * 0x9E3779B97F4A7C15ull;
+    return (uint32_t)(h >> 32) ^ (uint32_t)h;
+}
+
+static Entry *map_find(Map *m, uint32_t a, uint32_t b, uint32_t c)
+{
+    if (m->entries == NULL) {
+        return NULL;
+    }
+    for (uint32_t i = mix(a, b, c) & m->mask;; i = (i + 1) & m->mask) {
+        Entry *e = &m->entries[i];
+        if (!e->value || (e->a == a && e->b == b && e->c == c)) {
+            return e;
+        }
+    }
+}
+
+static int map_set(Map *m, uint32_t a, uint32_t b, uint32_t c, uint32_t value)
+{
+    if (m->entries == NULL || m->used * 2 > m->mask) {
+        Map bigger = {NULL, m->entries ? m->mask * 2 + 1 : 1023, m->used};
+        bigger.entries = calloc((size_t)bigger.mask + 1, sizeof(Entry));
+        if (bigger.entries == NULL) {
+            return 0;
+        }
+        for (uint32_t i = 0; m->entries && i <= m->mask; i++) {
+            Entry *e = &m->entries[i];
+            if (e->value) {
+                *map_find(&bigger, e->a, e->b, e->c) = *e;
+            }
+        }
+        free(m->entries);
+        *m = bigger;
+    }
+    *map_find(m, a, b, c) = (Entry){a, b, c, value};
+    m->used++;
+    return 1;
+}
+
+static void map_clear(Map *m)
+{
+    free(m->entries);
+    *m = (Map){0};
+}
+
+/* ---- definitions ---- */
+
+static void free_code_info(void *p)
+{
+    CodeInfo *info = p;
+    if (info != NULL) {
+        *info->back = info->next;
+        if (info->next) {
+            info->next->back = info->back;
+        }
+        free(info->stands);
+        free(info);
+    }
+}
+
+static int has_prefix(PyObject *text, const char *prefix, size_t len)
+{
+    Py_ssize_t n;
+    const char *s = PyUnicode_AsUTF8AndSize(text, &n);
+    if (s == NULL) {
+        PyErr_Clear();
+        return 0;
+    }
+    return (size_t)n >= len && memcmp(s, prefix, len) == 0;
+}
+
+static int ends_stack(PyCodeObject *code)
+{
+    if (PyUnicode_CompareWithASCIIString(code->co_qualname, "Handle._run") == 0) {
+        return 1;
+    }
+    const char *file = PyUnicode_AsUTF8(code->co_filename);
+    if (file == NULL) {
+        PyErr_Clear();
+        return 1;
+    }
+    return !(has_prefix(code->co_filename, R.stdlib, R.stdlib_len) || strncmp(file, "<frozen ", 8) == 0
+             || strstr(file, "/site-packages/") || strstr(file, "/dist-packages/"));
+}
+
+/* The text as our UTF-8; never fails but for memory (then NULL, no error set). */
+static PyObject *utf8(PyObject *text)
+{
+    PyObject *bytes = PyUnicode_AsEncodedString(text, "utf-8", "backslashreplace");
+    if (bytes == NULL) {
+        PyErr_Clear();
+    }
+    return bytes;
+}
+
+static void define_code(CodeInfo *info, PyCodeObject *code)
+{
+    PyObject *file = utf8(code->co_filename), *name = utf8(code->co_qualname);
+    if (file == NULL || name == NULL) {
+        R.header->lost++;
+    }
+    else {
+        Py_ssize_t f = PyBytes_GET_SIZE(file), n = PyBytes_GET_SIZE(name), l = PyBytes_GET_SIZE(code->co_linetable);
+        char *text = malloc((size_t)(f + n + l + 2));
+        if (text == NULL) {
+            R.header->lost++;
+        }
+        else {
+            memcpy(text, PyBytes_AS_STRING(file), (size_t)f + 1);
+            memcpy(text + f + 1, PyBytes_AS_STRING(name), (size_t)n + 1);
+            memcpy(text + f + n + 2, PyBytes_AS_STRING(code->co_linetable), (size_t)l);
+            put_definition(CODE, info->id, (uint32_t)code->co_firstlineno, (uint32_t)(f + n + l + 2), info->kind, 0);
+            put_text(text, (size_t)(f + n + l + 2));
+            free(text);
+        }
+    }
+    Py_XDECREF(file);
+    Py_XDECREF(name);
+}
+
+/* The entry of a code object, if it has one in this recording. */
+static inline CodeInfo *known_code(PyCodeObject *code)
+{
+    void *extra = NULL;
+    PyUnstable_Code_GetExtra((PyObject *)code, extra_index, &extra);
+    CodeInfo *info = extra;
+    return info != NULL && info->session == R.session ? info : NULL;
+}
+
+static CodeInfo *code_of(PyCodeObject *code)
+{
+    CodeInfo *info = known_code(code);
+    if (LIKELY(info != NULL)) {
+        return info;
+    }
+    void *extra = NULL;
+    PyUnstable_Code_GetExtra((PyObject *)code, extra_index, &extra);
+    info = extra;
+    if (info == NULL) {
+        info = calloc(1, sizeof *info);
+        if (info == NULL) {
+            return NULL;
+        }
+        info->code = code;
+        info->next = all_codes;
+        info->back = &all_codes;
+        if (all_codes) {
+            all_codes->back = &info->next;
+        }
+        all_codes = info;
+        if (PyUnstable_Code_SetExtra((PyObject *)code, extra_index, info) != 0) {
+            PyErr_Clear();
+            free_code_info(info);
+            return NULL;
+        }
+    }
+    info->session = R.session;
+    info->id = ++R.codes;
+    info->probe = 0;
+    info->last_send = -1;
+    info->last_node = 0;
+    info->ends_stack = (uint8_t)ends_stack(code);
+    int flags = code->co_flags;
+    info->kind = flags & CO_COROUTINE         ? CODE_COROUTINE
+               : flags & CO_ASYNC_GENERATOR   ? CODE_ASYNC_GENERATOR
+               : flags & CO_ITERABLE_COROUTINE ? CODE_GENERATOR_BASED
+                                              : CODE_PLAIN;
+    define_code(info, code);
+    return info;
+}
+
+static uint32_t node_of(uint32_t parent, CodeInfo *info)
+{
+    if (LIKELY(info->last_node && info->last_parent == parent)) {
+        return info->last_node;
+    }
+    if (parent == OTHER_NODE) {
+        return parent;
+    }
+    Entry *e = map_find(&R.node_map, parent, info->id, 0);
+    uint32_t node = e ? e->value : 0;
+    if (!node) {
+        if (R.nodes >= MAX_NODES || !map_set(&R.node_map, parent, info->id, 0, R.nodes + 1)) {
+            return OTHER_NODE;
+        }
+        node = ++R.nodes;
+        put_definition(NODE, node, parent, info->id, 0, 0);
+    }
+    info->last_parent = parent;
+    info->last_node = node;
+    return node;
+}
+
+/* The id of a text (a new reference, consumed; NULL: 0). */
+static uint32_t string_of(PyObject *text)
+{
+    uint32_t id = 0;
+    if (text == NULL) {
+        PyErr_Clear();
+        return 0;
+    }
+    PyObject *known = PyDict_GetItemWithError(R.string_ids, text);
+    if (known != NULL) {
+        id = (uint32_t)PyLong_AsUnsignedLong(known);
+    }
+    else {
+        PyObject *data = utf8(text), *number = PyLong_FromUnsignedLong(R.strings + 1);
+        if (data != NULL && number != NULL && PyDict_SetItem(R.string_ids, text, number) == 0) {
+            id = ++R.strings;
+            put_definition(STRING, id, 0, (uint32_t)PyBytes_GET_SIZE(data), 0, 0);
+            put_text(PyBytes_AS_STRING(data), (size_t)PyBytes_GET_SIZE(data));
+        }
+        Py_XDECREF(data);
+        Py_XDECREF(number);
+    }
+    PyErr_Clear();
+    Py_DECREF(text);
+    return id;
+}
+
+static PyObject *describe(PyObject *descriptor, PyTypeObject *cls)
+{
+    PyObject *value = Py_TYPE(descriptor)->tp_descr_get(descriptor, (PyObject *)cls, (PyObject *)&PyType_Type);
+    if (value == NULL) {
+        PyErr_Clear();
+    }
+    return value;
+}
+
+static uint32_t type_of(PyTypeObject *cls)
+{
+    /* through type's own descriptors: a metaclass of the program has no say */
+    PyObject *module = describe(type_module, cls), *name = describe(type_qualname, cls), *text;
+    if (name == NULL) {
+        text = NULL;
+    }
+    else if (module == NULL || !PyUnicode_CheckExact(module)
+             || PyUnicode_CompareWithASCIIString(module, "builtins") == 0) {
+        text = Py_NewRef(name);
+    }
+    else {
+        text = PyUnicode_FromFormat("%U.%U", module, name);
+    }
+    Py_XDECREF(module);
+    Py_XDECREF(name);
+    return string_of(text);
+}
+
+/* ---- FRAMES: what differs between versions ---- */
+
+typedef _PyInterpreterFrame Frame;
+
+static inline Frame *current_frame(PyThreadState *ts)
+{
+#if PY_VERSION_HEX < 0x030D0000
+    return ts->cframe->current_frame;
+#else
+    return ts->current_frame;
+#endif
+}
+
+static inline PyThreadState *tstate(void)
+{
+#if PY_VERSION_HEX < 0x030D0000
+    return _PyThreadState_UncheckedGet();
+#else
+    return PyThreadState_GetUnchecked();
+#endif
+}
+
+static inline PyCodeObject *frame_code(Frame *f)
+{
+#if PY_VERSION_HEX < 0x030D0000
+    return f->f_code;
+#elif PY_VERSION_HEX < 0x030E0000
+    return (PyCodeObject *)f->f_executable;
+#else
+    return (PyCodeObject *)PyStackRef_AsPyObjectBorrow(f->f_executable);
+#endif
+}
+
+static inline int frame_lasti(Frame *f, PyCodeObject *code)
+{
+#if PY_VERSION_HEX < 0x030D0000
+    return (int)(f->prev_instr - _PyCode_CODE(code)) * 2;
+#else
+    return (int)(f->instr_ptr - _PyCode_CODE(code)) * 2;
+#endif
+}
+
+/* The next Python frame outward: frames of the interpreter itself are passed over. */
+static inline Frame *below(Frame *f)
+{
+    f = f->previous;
+    while (f != NULL && f->owner >= 3) { /* FRAME_OWNED_BY_CSTACK, from 3.14 also _BY_INTERPRETER */
+        f = f->previous;
+    }
+    return f;
+}
+
+/* The frame of a coroutine object, or NULL if that is no plain coroutine. */
+static inline Frame *coroutine_frame(PyObject *made)
+{
+    if (made == NULL || !PyCoro_CheckExact(made)) {
+        return NULL;
+    }
+#if PY_VERSION_HEX < 0x030E0000
+    return (Frame *)((PyCoroObject *)made)->cr_iframe;
+#else
+    return &((struct _PyCoroObject *)made)->cr_iframe;
+#endif
+}
+
+static inline int coroutine_is_new(PyObject *made)
+{
+#if PY_VERSION_HEX < 0x030E0000
+    return ((PyCoroObject *)made)->cr_frame_state == FRAME_CREATED;
+#else
+    return ((struct _PyCoroObject *)made)->cr_frame_state == FRAME_CREATED;
+#endif
+}
+
+static int look_at_code(CodeInfo *info, PyCodeObject *code)
+{
+    PyObject *bytes = PyCode_GetCode(code);
+    if (bytes == NULL) {
+        PyErr_Clear();
+        return 0;
+    }
+    const unsigned char *ops = (const unsigned char *)PyBytes_AS_STRING(bytes);
+    int n = (int)(PyBytes_GET_SIZE(bytes) / 2);
+    info->stands = calloc((size_t)n + 1, 1);
+    if (info->stands != NULL) {
+        info->stands_len = n;
+        for (int i = 0; i < n; i++) {
+            int op = ops[2 * i], next = i + 1 < n ? ops[2 * i + 2] : -1;
+            if (op == SEND) {
+                info->stands[i] |= 1;
+                if (next == CACHE) {
+                    info->stands[i + 1] |= 1; /* where 3.12 says it stands */
+                }
+            }
+            if (op == YIELD_VALUE) {
+                info->stands[i] |= 2;
+                if (next == RESUME) {
+                    info->stands[i + 1] |= 2;
+                }
+            }
+        }
+    }
+    Py_DECREF(bytes);
+    return info->stands != NULL;
+}
+
+/* Whether a frame awaits: at a SEND, or, where an exception is thrown through it, at a suspended await. */
+static inline int stands(CodeInfo *info, PyCodeObject *code, int lasti, int how)
+{
+    if (LIKELY(lasti == info->last_send)) {
+        return 1;
+    }
+    if (info->stands == NULL && !look_at_code(info, code)) {
+        return 0;
+    }
+    int i = lasti / 2;
+    int at = lasti >= 0 && i < info->stands_len ? info->stands[i] : 0;
+    if (at & 1) {
+        info->last_send = lasti;
+    }
+    return at & how;
+}
+
+/* ---- coroutines ---- */
+
+static inline Thread *this_thread(PyThreadState *ts)
+{
+    Thread *th = current;
+    if (LIKELY(th != NULL && th->tstate_id == ts->id && th->session == R.session)) {
+        return th;
+    }
+    th = own_thread;
+    if (th == NULL) {
+        th = own_thread = calloc(1, sizeof *th); /* small, and one a thread: left to the thread's end and beyond */
+        if (th == NULL) {
+            return NULL;
+        }
+    }
+    if (th->tstate_id != ts->id || th->session != R.session) {
+        *th = (Thread){.tstate_id = ts->id, .session = R.session, .index = -1};
+    }
+    return current = th;
+}
+
+static inline uint32_t bucket(void *frame)
+{
+    return (uint32_t)(((uint64_t)(uintptr_t)frame >> 4) * 0x9E3779B97F4A7C15ull >> 40) & R.bucket_mask;
+}
+
+static inline Coro *find(void *frame)
+{
+    Coro *c = R.buckets[bucket(frame)];
+    while (c != NULL && c->frame != frame) {
+        c = c->next;
+    }
+    return c;
+}
+
+static void grow(void)
+{
+    uint32_t size = (R.bucket_mask + 1) * 2, old = R.bucket_mask;
+    if (size > 1u << 24) {
+        return;
+    }
+    Coro **bigger = calloc(size, sizeof *bigger), **was = R.buckets;
+    if (bigger == NULL) {
+        return;
+    }
+    R.buckets = bigger;
+    R.bucket_mask = size - 1;
+    for (uint32_t i = 0; i <= old; i++) {
+        for (Coro *c = was[i], *next; c != NULL; c = next) {
+            next = c->next;
+            uint32_t b = bucket(c->frame);
+            c->next = bigger[b];
+            bigger[b] = c;
+        }
+    }
+    free(was);
+}
+
+static Coro *new_coro(void *frame, CodeInfo *info)
+{
+    if (UNLIKELY(free_coros == NULL)) {
+        Coro *slab = calloc(256, sizeof *slab); /* never given back: a stale pointer stays readable */
+        if (slab == NULL) {
+            R.header->lost++;
+            return NULL;
+        }
+        for (int i = 0; i < 256; i++) {
+            slab[i].next = free_coros;
+            free_coros = &slab[i];
+        }
+    }
+    Coro *c = free_coros;
+    free_coros = c->next;
+    *c = (Coro){.frame = frame, .root = c, .info = info, .id = ++R.coros, .off = -1, .state = ST_RUNNING,
+                .is_agen = info->kind == CODE_ASYNC_GENERATOR};
+    if (UNLIKELY(++R.live > R.bucket_mask)) {
+        grow();
+    }
+    uint32_t b = bucket(frame);
+    c->next = R.buckets[b];
+    R.buckets[b] = c;
+    return c;
+}
+
+static void drop(Coro *c)
+{
+    Coro **p = &R.buckets[bucket(c->frame)];
+    while (*p != NULL && *p != c) {
+        p = &(*p)->next;
+    }
+    if (*p == NULL) {
+        return;
+    }
+    *p = c->next;
+    R.live--;
+    c->state = ST_DEAD;
+    if (c->awaiter && c->awaiter->child == c) {
+        c->awaiter->child = NULL;
+    }
+    if (c->child && c->child->awaiter == c) {
+        c->child->awaiter = NULL;
+    }
+    c->child = NULL;
+    c->next = free_coros;
+    free_coros = c;
+}
+
+/* `c` has ended and no event said so. */
+static void vanish(Thread *th, Coro *c)
+{
+    put(th, VANISH, now(), c->id, 0, th->top, 0, 0);
+    drop(c);
+}
+
+static void vanish_below(Thread *th, Coro *c)
+{
+    while (c->child != NULL) {
+        Coro *leaf = c->child;
+        while (leaf->child != NULL) {
+            leaf = leaf->child;
+        }
+        Coro *above = leaf->awaiter;
+        vanish(th, leaf);
+        if (above == NULL) { /* not linked back: nothing above it points down any more */
+            break;
+        }
+    }
+    c->child = NULL;
+}
+
+/* ---- tasks: what the program's objects are asked, without running its code ---- */
+
+static PyObject *module_attr(const char *module, const char *name)
+{
+    PyObject *key = PyUnicode_FromString(module), *value = NULL;
+    PyObject *found = key ? PyImport_GetModule(key) : NULL;
+    if (found != NULL) {
+        value = PyObject_GetAttrString(found, name);
+    }
+    Py_XDECREF(key);
+    Py_XDECREF(found);
+    PyErr_Clear();
+    return value;
+}
+
+/* asyncio's parts are looked for until the program has imported them, and kept while we record. */
+static int know_asyncio(void)
+{
+    if (UNLIKELY(aio.get_name == NULL)) {
+        Py_XSETREF(aio.current_task, module_attr("_asyncio", "current_task"));
+        Py_XSETREF(aio.c_task, module_attr("_asyncio", "Task"));
+        Py_XSETREF(aio.future, module_attr("_asyncio", "Future"));
+        if (aio.c_task == NULL || aio.current_task == NULL || aio.future == NULL || !PyType_Check(aio.c_task)) {
+            return 0;
+        }
+        aio.get_name = PyObject_GetAttrString(aio.c_task, "get_name");
+        PyErr_Clear();
+    }
+    return aio.get_name != NULL;
+}
+
+static PyObject *get(PyObject *task, PyObject *name)
+{
+    PyObject *value = PyObject_GenericGetAttr(task, name);
+    if (value == NULL) {
+        PyErr_Clear();
+    }
+    return value;
+}
+
+/* A new reference, or NULL: no loop runs a task on this thread. */
+static PyObject *current_task(void)
+{
+    if (!know_asyncio()) {
+        return NULL;
+    }
+    PyObject *task = PyObject_CallNoArgs(aio.current_task);
+    if (task == NULL) {
+        PyErr_Clear();
+    }
+    else if (task == Py_None) {
+        Py_CLEAR(task);
+    }
+    return task;
+}
+
+/* The running task if `c` is its root (a new reference), else NULL. */
+static PyObject *step_of(Thread *th, Coro *c)
+{
+    PyObject *task = current_task();
+    if (task != NULL) {
+        PyObject *made = get(task, s_coro_attr);
+        int its = made != NULL && PyCoro_CheckExact(made)
+                      ? (void *)coroutine_frame(made) == c->frame
+                      : c->outer == NULL && (th->top == NULL || th->top == c); /* around a generator's aclose() */
+        Py_XDECREF(made);
+        if (!its) {
+            Py_CLEAR(task);
+        }
+    }
+    return task;
+}
+
+static int is_step_of(Thread *th, Coro *c)
+{
+    PyObject *task = step_of(th, c);
+    Py_XDECREF(task);
+    return task != NULL;
+}
+
+static int is_task(PyTypeObject *cls)
+{
+    if (know_asyncio() && PyType_IsSubtype(cls, (PyTypeObject *)aio.c_task)) {
+        return 1;
+    }
+    if (aio.py_task == NULL) {
+        if (aio.get_name == NULL) {
+            return 0;
+        }
+        aio.py_task = module_attr("asyncio.tasks", "_PyTask");
+    }
+    return aio.py_task != NULL && PyType_Check(aio.py_task) && PyType_IsSubtype(cls, (PyTypeObject *)aio.py_task);
+}
+
+static PyObject *task_name(PyObject *task)
+{
+    PyObject *name;
+    if (PyType_IsSubtype(Py_TYPE(task), (PyTypeObject *)aio.c_task)) {
+        name = PyObject_CallOneArg(aio.get_name, task);
+        if (name == NULL) {
+            PyErr_Clear();
+        }
+    }
+    else {
+        name = get(task, s_name_attr);
+    }
+    if (name != NULL && !PyUnicode_CheckExact(name)) {
+        Py_CLEAR(name);
+    }
+    return name;
+}
+
+static int is_made_up(PyObject *name)
+{
+    Py_ssize_t n;
+    const char *s = PyUnicode_AsUTF8AndSize(name, &n);
+    if (s == NULL) {
+        PyErr_Clear();
+        return 0;
+    }
+    if (n < 6 || memcmp(s, "Task-", 5) != 0) {
+        return 0;
+    }
+    for (Py_ssize_t i = 5; i < n; i++) {
+        if (s[i] < '0' || s[i] > '9') {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+static Py_hash_t name_hash(PyObject *name)
+{
+    return PyObject_Hash(name);
+}
+
+/* The task's name at its end, if the program gave it and it was not written yet. */
+static PyObject *last_name(Coro *c, PyObject *task)
+{
+    PyObject *name = task_name(task);
+    if (name != NULL && (name_hash(name) == c->name_hash || (!c->name_hash && is_made_up(name)))) {
+        Py_CLEAR(name);
+    }
+    return name;
+}
+
+static void put_name(Thread *th, Coro *c, PyObject *name, uint64_t ts, Coro *after)
+{
+    PyObject *data = utf8(name);
+    c->name_hash = name_hash(name);
+    if (data != NULL) {
+        put(th, NAME, ts, c->id, 0, after, (uint32_t)PyBytes_GET_SIZE(data), 0);
+        put_text(PyBytes_AS_STRING(data), (size_t)PyBytes_GET_SIZE(data));
+        Py_DECREF(data);
+    }
+}
+
+static int is_plain(PyObject *value)
+{
+    return value == NULL || value == Py_None || PyUnicode_CheckExact(value) || PyLong_CheckExact(value);
+}
+
+/* What `exc` says, if saying it runs no code of the program. */
+static PyObject *message_of(PyObject *exc)
+{
+    reprfunc str = Py_TYPE(exc)->tp_str;
+    if (str != ((PyTypeObject *)PyExc_BaseException)->tp_str && str != ((PyTypeObject *)PyExc_OSError)->tp_str
+        && str != ((PyTypeObject *)PyExc_KeyError)->tp_str) {
+        return NULL;
+    }
+    PyObject *args = ((PyBaseExceptionObject *)exc)->args;
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(args); i++) {
+        if (!is_plain(PyTuple_GET_ITEM(args, i))) {
+            return NULL;
+        }
+    }
+    if (PyType_IsSubtype(Py_TYPE(exc), (PyTypeObject *)PyExc_OSError)) {
+        PyOSErrorObject *e = (PyOSErrorObject *)exc;
+        if (!is_plain(e->myerrno) || !is_plain(e->strerror) || !is_plain(e->filename) || !is_plain(e->filename2)) {
+            return NULL;
+        }
+    }
+    PyObject *text = str(exc), *cut = NULL;
+    if (text != NULL) {
+        cut = PyUnicode_Substring(text, 0, MAX_MESSAGE);
+        Py_DECREF(text);
+    }
+    PyErr_Clear();
+    return cut;
+}
+
+static int outcome(Coro *c, PyObject *task, PyObject *exc)
+{
+    if (c->is_task) {
+        if (task == NULL) {
+            return CLOSED;
+        }
+        if (exc == NULL) {
+            PyObject *must = get(task, s_must_cancel);
+            Py_XDECREF(must);
+            return must == Py_True ? CANCELLED : 0;
+        }
+    }
+    else if (exc != NULL && Py_TYPE(exc) == (PyTypeObject *)PyExc_GeneratorExit) {
+        return CLOSED;
+    }
+    if (exc != NULL) {
+        if (aio.cancelled == NULL) {
+            aio.cancelled = module_attr("asyncio.exceptions", "CancelledError");
+        }
+        if (aio.cancelled != NULL && PyType_Check(aio.cancelled)
+            && PyType_IsSubtype(Py_TYPE(exc), (PyTypeObject *)aio.cancelled)) {
+            return CANCELLED;
+        }
+    }
+    return 0;
+}
+
+/* ---- frames to coroutines ---- */
+
+static Coro *open_coro(Thread *th, Frame *f, int flags, int thrown);
+
+/* The coroutine that awaits the one that runs in `f`, if one does: plain generators are looked through. */
+static inline Coro *awaiter_of(Thread *th, Frame *f, int thrown)
+{
+    for (Frame *g = below(f); g != NULL; g = below(g)) {
+        PyCodeObject *code = frame_code(g);
+        if (!(code->co_flags & (ASYNC_FLAGS | CO_GENERATOR))) {
+            return NULL;
+        }
+        Coro *top = th->top;
+        int is_top = top != NULL && top->frame == g;
+        CodeInfo *info = is_top ? top->info : code_of(code);
+        int lasti = frame_lasti(g, code);
+        if (info == NULL || (!stands(info, code, lasti, 1) && !(thrown && stands(info, code, lasti, 2)))) {
+            return NULL;
+        }
+        if (code->co_flags & ASYNC_FLAGS) {
+            if (is_top) {
+                return top;
+            }
+            Coro *c = find(g);
+            return c != NULL ? c : open_coro(th, g, 0, thrown);
+        }
+    }
+    return NULL;
+}
+
+/* `c` begins to run; write its START. */
+static inline void begin(Thread *th, Coro *c, Coro *awaiter, int flags)
+{
+    if (LIKELY(awaiter != NULL)) {
+        c->awaiter = awaiter;
+        c->root = awaiter->root;
+        c->node = node_of(awaiter->node, c->info);
+        c->is_task = 0;
+    }
+    else {
+        c->is_task = c->is_task || is_step_of(th, c);
+        c->outer = th->top;
+        c->node = node_of(0, c->info);
+        if (c->is_task) {
+            flags |= IS_TASK;
+        }
+    }
+    c->state = ST_RUNNING;
+    put(th, START, now(), c->id, awaiter ? awaiter->id : 0, c, c->info->id, flags);
+    th->top = c;
+}
+
+/* A frame is met in mid-life: it was there before the recording, or an exception is the first it sees. */
+static Coro *open_coro(Thread *th, Frame *f, int flags, int thrown)
+{
+    PyCodeObject *code = frame_code(f);
+    CodeInfo *info = code_of(code);
+    if (info == NULL) {
+        R.header->lost++;
+        return NULL;
+    }
+    if (!thrown || stands(info, code, frame_lasti(f, code), 2)) {
+        flags |= BEFORE;
+    }
+    Coro *awaiter = awaiter_of(th, f, thrown);
+    Coro *c = find(f);
+    if (c == NULL) {
+        c = new_coro(f, info);
+    }
+    if (c != NULL) {
+        begin(th, c, awaiter, flags);
+    }
+    return c;
+}
+
+/* `c` is entered again, by another awaiter or at another await than it stood in: write an ENTER. */
+static void enter(Thread *th, Coro *c, Coro *awaiter, int flags)
+{
+    if (awaiter == NULL) {
+        c->outer = th->top;
+        if (is_step_of(th, c)) {
+            c->is_task = 1;
+            flags |= IS_TASK;
+        }
+    }
+    else if (c->is_agen) {
+        c->node = node_of(awaiter->node, c->info);
+    }
+    if (c->awaiter && c->awaiter != awaiter && c->awaiter->child == c) {
+        c->awaiter->child = NULL;
+    }
+    c->awaiter = awaiter;
+    Coro *leaf = c, *root = awaiter ? awaiter->root : c;
+    for (;;) {
+        leaf->root = root;
+        leaf->state = ST_RUNNING;
+        if (leaf->child == NULL) {
+            break;
+        }
+        leaf = leaf->child;
+    }
+    put(th, ENTER, now(), c->id, awaiter ? awaiter->id : 0, leaf, 0, flags);
+    th->resume = c->child;
+    th->top = leaf;
+}
+
+static inline void finish(Thread *th, Coro *c, int kind, int off, PyObject *exc)
+{
+    int flags = 0;
+    uint32_t aux = 0;
+    PyObject *message = NULL, *name = NULL;
+    Coro *after = c->awaiter;
+    if (c->awaiter == NULL) {
+        PyObject *task = c->is_task ? step_of(th, c) : NULL;
+        flags = outcome(c, task, exc);
+        if (exc != NULL) {
+            message = message_of(exc);
+        }
+        if (task != NULL) {
+            name = last_name(c, task);
+            Py_DECREF(task);
+        }
+        after = c->outer;
+    }
+    if (exc != NULL) {
+        aux = type_of(Py_TYPE(exc));
+    }
+    if (UNLIKELY(c->child != NULL)) {
+        vanish_below(th, c);
+    }
+    uint64_t ts = now();
+    if (name != NULL) {
+        put_name(th, c, name, ts, c);
+        Py_DECREF(name);
+    }
+    put(th, kind, ts, c->id, aux, after, (uint32_t)off, flags);
+    if (message != NULL) {
+        PyObject *data = PyUnicode_GET_LENGTH(message) ? utf8(message) : NULL;
+        if (data != NULL) {
+            put(th, MESSAGE, ts, c->id, 0, after, (uint32_t)PyBytes_GET_SIZE(data), 0);
+            put_text(PyBytes_AS_STRING(data), (size_t)PyBytes_GET_SIZE(data));
+            Py_DECREF(data);
+        }
+        Py_DECREF(message);
+    }
+    drop(c);
+    th->top = after;
+}
+
+/* Whatever burst went on is over: something else happens now. */
+static inline void settle(Thread *th)
+{
+    if (UNLIKELY(th->resume != NULL)) {
+        th->top = th->resume->awaiter; /* the burst stopped short of its leaf */
+        th->resume = NULL;
+    }
+    th->up = th->up_child = th->spawned = NULL;
+}
+
+/* The coroutine of the frame that an event is about, and that runs. */
+static inline Coro *running(Thread *th, Frame *f)
+{
+    Coro *top = th->top;
+    if (LIKELY(top != NULL && top->frame == f)) {
+        return top;
+    }
+    Coro *c = find(f);
+    if (c == NULL || c->state == ST_CREATED) {
+        return open_coro(th, f, 0, 0);
+    }
+    c->child = NULL; /* it runs itself: whatever it awaited let go of it unseen */
+    enter(th, c, awaiter_of(th, f, 0), 0);
+    return c;
+}
+
+/* ---- sys.monitoring ---- */
+
+static long event_bits[6]; /* PY_START, PY_RESUME, PY_YIELD, PY_RETURN, PY_UNWIND, PY_THROW, as sys.monitoring has them */
+enum { B_START, B_RESUME, B_YIELD, B_RETURN, B_UNWIND, B_THROW };
+#define LOCAL_THROW (PY_VERSION_HEX >= 0x030F0000) /* before, these two can only be set for all code */
+#define THROW_BITS (event_bits[B_UNWIND] | event_bits[B_THROW])
+
+static void set_events(long bits)
+{
+    PyObject *r = PyObject_CallMethod(monitoring, "set_events", "il", R.tool, bits);
+    if (r == NULL) {
+        PyErr_Clear();
+    }
+    Py_XDECREF(r);
+}
+
+static void set_local_events(PyCodeObject *code, long bits)
+{
+    PyObject *r = PyObject_CallMethod(monitoring, "set_local_events", "iOl", R.tool, (PyObject *)code, bits);
+    if (r == NULL) {
+        PyErr_Clear();
+    }
+    Py_XDECREF(r);
+}
+
+static void watch_throws(void)
+{
+    /* not before there is a coroutine: these tax every exception of synchronous code */
+    if (!R.throws_on && !LOCAL_THROW) {
+        R.throws_on = 1;
+        set_events(event_bits[B_START] | THROW_BITS);
+    }
+}
+
+static inline CodeInfo *watch(PyCodeObject *code)
+{
+    CodeInfo *info = code_of(code);
+    if (UNLIKELY(info != NULL && !info->probe)) {
+        info->probe = WATCHED;
+        set_local_events(code, event_bits[B_RESUME] | event_bits[B_YIELD] | event_bits[B_RETURN]
+                                   | (LOCAL_THROW ? THROW_BITS : 0));
+        watch_throws();
+    }
+    return info;
+}
+
+static uint32_t site_of(Frame *f)
+{
+    uint32_t site = 0;
+    for (int i = 0; i < MAX_SITE_FRAMES && f != NULL; i++, f = below(f)) {
+        PyCodeObject *code = frame_code(f);
+        CodeInfo *info = code_of(code);
+        if (info == NULL) {
+            break;
+        }
+        int lasti = frame_lasti(f, code);
+        Entry *e = map_find(&R.site_map, site, info->id, (uint32_t)lasti);
+        uint32_t inner = site;
+        site = e ? e->value : 0;
+        if (!site) {
+            if (!map_set(&R.site_map, inner, info->id, (uint32_t)lasti, R.sites + 1)) {
+                return inner;
+            }
+            site = ++R.sites;
+            put_definition(SITE, site, inner, (uint32_t)lasti, 0, info->id);
+        }
+        if (info->ends_stack) {
+            break;
+        }
+    }
+    return site;
+}
+
+static PyObject *frame_var(PyFrameObject *frame, const char *name)
+{
+    PyObject *value = PyFrame_GetVarString(frame, name);
+    if (value == NULL) {
+        PyErr_Clear();
+    }
+    return value;
+}
+
+/* A function whose argument `coro` is being made a task was called. */
+static void spawn(Thread *th, Frame *f)
+{
+    PyFrameObject *frame = PyThreadState_GetFrame(PyThreadState_Get());
+    if (frame == NULL) {
+        return;
+    }
+    PyObject *made = frame_var(frame, "coro"), *name = NULL;
+    void *key = coroutine_frame(made);
+    if (key == NULL || !coroutine_is_new(made)) {
+        goto done;
+    }
+    Coro *known = find(key);
+    if (known != NULL) {
+        if (known == th->spawned) {
+            goto done; /* one call of create_task inside another */
+        }
+        vanish(th, known);
+    }
+    name = frame_var(frame, "name");
+    if (name == NULL || name == Py_None) {
+        PyObject *more = frame_var(frame, "kwargs");
+        if (more != NULL && PyDict_CheckExact(more)) {
+            PyObject *given = PyDict_GetItemString(more, "name");
+            Py_XSETREF(name, Py_XNewRef(given));
+        }
+        Py_XDECREF(more);
+    }
+    if (name == Py_None) {
+        Py_CLEAR(name);
+    }
+    CodeInfo *info = code_of(frame_code((Frame *)key));
+    Coro *c = info ? new_coro(key, info) : NULL;
+    if (c != NULL) {
+        c->state = ST_CREATED;
+        c->is_task = 1;
+        uint32_t site = site_of(below(f));
+        uint64_t ts = now();
+        put(th, SPAWN, ts, c->id, th->top ? th->top->root->id : 0, th->top, site, name ? NAME_GIVEN : 0);
+        if (name != NULL && PyUnicode_CheckExact(name)) {
+            put_name(th, c, name, ts, th->top);
+        }
+        th->spawned = c;
+    }
+done:
+    Py_XDECREF(made);
+    Py_XDECREF(name);
+    Py_DECREF(frame);
+}
+
+/* What a suspended leaf yielded, as SUSPEND's aux and flags. */
+static inline uint32_t awaited(PyObject *value, int *flags)
+{
+    *flags = 0;
+    if (value == Py_None) {
+        return 0;
+    }
+    if (LIKELY((PyObject *)Py_TYPE(value) == aio.future && R.future_string)) {
+        return R.future_string;
+    }
+    if (is_task(Py_TYPE(value))) {
+        PyObject *made = get(value, s_coro_attr);
+        void *frame = coroutine_frame(made);
+        Coro *c = frame ? find(frame) : NULL;
+        Py_XDECREF(made);
+        if (c != NULL) {
+            *flags = AWAITS_TASK;
+            return c->id;
+        }
+    }
+    uint32_t id = type_of(Py_TYPE(value));
+    if ((PyObject *)Py_TYPE(value) == aio.future) {
+        R.future_string = id;
+    }
+    return id;
+}
+
+/* ---- events ---- */
+
+static PyObject *on_plain_start(Thread *th, Frame *f, PyCodeObject *code)
+{
+    CodeInfo *info = known_code(code);
+    if (info == NULL || !info->probe) {
+        PyObject *action = PyDict_GetItemWithError(probes, code->co_qualname);
+        if (action == NULL || PyUnicode_Tailmatch(code->co_filename, PyTuple_GET_ITEM(action, 0), 0, PY_SSIZE_T_MAX, 1) != 1) {
+            PyErr_Clear();
+            return Py_NewRef(disable);
+        }
+        info = code_of(code);
+        if (info == NULL) {
+            return Py_NewRef(disable);
+        }
+        info->probe = (int)PyLong_AsLong(PyTuple_GET_ITEM(action, 1));
+        watch_throws();
+        if (LOCAL_THROW) {
+            set_local_events(code, event_bits[B_UNWIND]);
+        }
+    }
+    spawn(th, f);
+    Py_RETURN_NONE;
+}
+
+static inline PyObject *start_event(Thread *th, Frame *f, PyObject *const *args)
+{
+    PyCodeObject *code = (PyCodeObject *)args[0];
+    if (!(code->co_flags & ASYNC_FLAGS)) {
+        return on_plain_start(th, f, code);
+    }
+    settle(th);
+    CodeInfo *info = watch(code);
+    Coro *c = find(f);
+    if (UNLIKELY(c != NULL && c->state != ST_CREATED)) {
+        vanish(th, c);
+        c = NULL;
+    }
+    if (info != NULL && c == NULL) {
+        c = new_coro(f, info);
+    }
+    if (LIKELY(c != NULL)) {
+        begin(th, c, awaiter_of(th, f, 0), 0);
+    }
+    Py_RETURN_NONE;
+}
+
+static inline PyObject *resume_event(Thread *th, Frame *f, PyObject *const *args)
+{
+    Coro *expected = th->resume;
+    if (LIKELY(expected != NULL && expected->frame == f)) {
+        th->resume = expected->child;
+        Py_RETURN_NONE;
+    }
+    settle(th);
+    Coro *c = find(f);
+    if (UNLIKELY(c == NULL || c->state == ST_CREATED)) {
+        open_coro(th, f, 0, 0);
+        Py_RETURN_NONE;
+    }
+    Coro *awaiter = awaiter_of(th, f, 0);
+    if (LIKELY(awaiter == NULL && c->root == c && c->state == ST_SUSPENDED)) {
+        Coro *leaf = c;
+        c->outer = th->top;
+        leaf->state = ST_RUNNING;
+        while (leaf->child != NULL) {
+            leaf = leaf->child;
+            leaf->state = ST_RUNNING;
+        }
+        put(th, RESUMED, now(), c->id, leaf->id, leaf, 0, 0);
+        th->resume = c->child;
+        th->top = leaf;
+    }
+    else {
+        enter(th, c, awaiter, 0);
+    }
+    Py_RETURN_NONE;
+}
+
+static inline int offset_of(PyObject *off)
+{
+    return (int)PyLong_AsLong(off);
+}
+
+static inline int is_item(PyCodeObject *code, PyObject *value)
+{
+    return code->co_flags & CO_ASYNC_GENERATOR && strcmp(Py_TYPE(value)->tp_name, "async_generator_wrapped_value") == 0;
+}
+
+static inline PyObject *yield_event(Thread *th, Frame *f, PyObject *const *args)
+{
+    Coro *up = th->up;
+    int off = offset_of(args[1]);
+    if (LIKELY(up != NULL && up->frame == f)) {
+        Coro *child = th->up_child;
+        if (up->child != child || up->off != off) {
+            up->child = child;
+            up->off = off;
+            put(th, LINK, th->up_ts, up->id, child->id, th->top, (uint32_t)off, 0);
+        }
+        up->state = ST_SUSPENDED;
+        th->up_child = up;
+        th->up = up->awaiter;
+        Py_RETURN_NONE;
+    }
+    settle(th);
+    Coro *c = running(th, f);
+    if (UNLIKELY(c == NULL)) {
+        Py_RETURN_NONE;
+    }
+    if (is_item((PyCodeObject *)args[0], args[2])) {
+        Coro *awaiter = c->awaiter;
+        c->state = ST_ITEM;
+        if (awaiter && awaiter->child == c) {
+            awaiter->child = NULL;
+        }
+        Coro *after = awaiter ? awaiter : c->outer;
+        put(th, ITEM, now(), c->id, awaiter ? awaiter->id : 0, after, (uint32_t)off, 0);
+        th->top = after;
+        Py_RETURN_NONE;
+    }
+    int flags;
+    uint32_t aux = awaited(args[2], &flags);
+    c->state = ST_SUSPENDED;
+    c->child = NULL;
+    c->off = off;
+    Coro *after = c->root->outer;
+    uint64_t ts = now();
+    put(th, SUSPEND, ts, c->id, aux, after, (uint32_t)off, flags);
+    th->top = after;
+    th->up = c->awaiter;
+    th->up_child = c;
+    th->up_ts = ts;
+    Py_RETURN_NONE;
+}
+
+static inline PyObject *return_event(Thread *th, Frame *f, PyObject *const *args)
+{
+    if (((PyCodeObject *)args[0])->co_flags & ASYNC_FLAGS) {
+        settle(th);
+        Coro *c = running(th, f);
+        if (c != NULL) {
+            finish(th, c, RETURN, offset_of(args[1]), NULL);
+        }
+    }
+    Py_RETURN_NONE;
+}
+
+static inline PyObject *unwind_event(Thread *th, Frame *f, PyObject *const *args)
+{
+    PyCodeObject *code = (PyCodeObject *)args[0];
+    if (code->co_flags & ASYNC_FLAGS) {
+        settle(th);
+        Coro *c = running(th, f);
+        if (c != NULL) {
+            finish(th, c, RAISE, offset_of(args[1]), args[2]);
+        }
+    }
+    else if (UNLIKELY(th->spawned != NULL)) {
+        CodeInfo *info = known_code(code);
+        if (info != NULL && info->probe > 0) {
+            if (th->spawned->state == ST_CREATED) {
+                vanish(th, th->spawned); /* create_task itself failed */
+            }
+            th->spawned = NULL;
+        }
+    }
+    Py_RETURN_NONE;
+}
+
+static PyObject *throw_event(Thread *th, Frame *f, PyObject *const *args)
+{
+    PyCodeObject *code = (PyCodeObject *)args[0];
+    if (!(code->co_flags & ASYNC_FLAGS)) {
+        Py_RETURN_NONE;
+    }
+    settle(th);
+    Coro *c = find(f);
+    if (c == NULL || c->state == ST_CREATED) {
+        watch(code);
+        open_coro(th, f, THROWN, 1);
+    }
+    else if (c == th->top) {
+        vanish_below(th, c); /* mostly none: its awaited one ended just now, and it only goes on */
+    }
+    else if (c->state == ST_ITEM || (c->awaiter == NULL && c->root != c)) {
+        vanish_below(th, c);
+        enter(th, c, awaiter_of(th, f, 0), THROWN);
+    }
+    else {
+        vanish_below(th, c);
+        c->root->outer = th->top;
+        for (Coro *above = c; above != NULL; above = above->awaiter) {
+            above->state = ST_RUNNING;
+        }
+        uint32_t aux = type_of(Py_TYPE(args[2]));
+        put(th, THROW, now(), c->id, aux, c, (uint32_t)offset_of(args[1]), 0);
+        th->top = c;
+    }
+    Py_RETURN_NONE;
+}
+
+/* A callback: counted, timed now and then, without effect when nothing records. */
+#define CALLBACK(name, event)                                                                                         \
+    static PyObject *name(PyObject *self, PyObject *const *args, Py_ssize_t n)                                       \
+    {                                                                                                                 \
+        if (UNLIKELY(!R.on)) {                                                                                        \
+            Py_RETURN_NONE;                                                                                           \
+        }                                                                                                             \
+        PyThreadState *ts = tstate();                                                                                 \
+        Thread *th = this_thread(ts);                                                                                 \
+        if (UNLIKELY(th == NULL)) {                                                                                   \
+            Py_RETURN_NONE;                                                                                           \
+        }                                                                                                             \
+        if (LIKELY(++R.header->callbacks % COST_EVERY)) {                                                             \
+            return event(th, current_frame(ts), args);                                                                \
+        }                                                                                                             \
+        uint64_t begun = monotonic_ns();                                                                              \
+        PyObject *result = event(th, current_frame(ts), args);                                                        \
+        R.header->timed_callbacks++;                                                                                  \
+        R.header->timed_ns += monotonic_ns() - begun;                                                                 \
+        return result;                                                                                                \
+    }
+
+CALLBACK(on_start, start_event)
+CALLBACK(on_resume, resume_event)
+CALLBACK(on_yield, yield_event)
+CALLBACK(on_return, return_event)
+CALLBACK(on_unwind, unwind_event)
+CALLBACK(on_throw, throw_event)
+
+static struct { const char *event; PyMethodDef def; } callbacks[6] = {
+    {"PY_START", {"on_start", (PyCFunction)(void (*)(void))on_start, METH_FASTCALL, NULL}},
+    {"PY_RESUME", {"on_resume", (PyCFunction)(void (*)(void))on_resume, METH_FASTCALL, NULL}},
+    {"PY_YIELD", {"on_yield", (PyCFunction)(void (*)(void))on_yield, METH_FASTCALL, NULL}},
+    {"PY_RETURN", {"on_return", (PyCFunction)(void (*)(void))on_return, METH_FASTCALL, NULL}},
+    {"PY_UNWIND", {"on_unwind", (PyCFunction)(void (*)(void))on_unwind, METH_FASTCALL, NULL}},
+    {"PY_THROW", {"on_throw", (PyCFunction)(void (*)(void))on_throw, METH_FASTCALL, NULL}},
+};
+
+/* ---- life ---- */
+
+static int attach(void)
+{
+    for (int i = 0; i < 6; i++) {
+        PyObject *callback = PyCFunction_New(&callbacks[i].def, NULL);
+        PyObject *r = callback
+            ? PyObject_CallMethod(monitoring, "register_callback", "ilO", R.tool, event_bits[i], callback) : NULL;
+        Py_XDECREF(callback);
+        Py_XDECREF(r);
+        if (r == NULL) {
+            return 0;
+        }
+    }
+    R.on = 1;
+    set_events(event_bits[B_START]);
+    return 1;
+}
+
+static void detach(void)
+{
+    R.on = 0;
+    set_events(0);
+    for (int i = 0; i < 6; i++) {
+        PyObject *r = PyObject_CallMethod(monitoring, "register_callback", "ilO", R.tool, event_bits[i], Py_None);
+        PyErr_Clear();
+        Py_XDECREF(r);
+    }
+    for (CodeInfo *info = all_codes; info != NULL; info = info->next) {
+        if (info->session == R.session && info->probe) {
+            info->probe = 0;
+            set_local_events(info->code, 0);
+        }
+    }
+}
+
+static void release(void)
+{
+    R.on = R.active = 0;
+    R.full = 1;
+    R.pos = R.end = NULL;
+    if (R.chunk) {
+        munmap(R.chunk, R.chunk_len);
+    }
+    if (R.header) {
+        munmap(R.header, R.header_size);
+    }
+    if (R.fd >= 0) {
+        close(R.fd);
+    }
+    for (uint32_t i = 0; R.buckets && i <= R.bucket_mask; i++) {
+        while (R.buckets[i] != NULL) {
+            Coro *c = R.buckets[i];
+            R.buckets[i] = c->next;
+            c->state = ST_DEAD;
+            c->next = free_coros;
+            free_coros = c;
+        }
+    }
+    free(R.buckets);
+    free(R.stdlib);
+    map_clear(&R.node_map);
+    map_clear(&R.site_map);
+    Py_CLEAR(R.string_ids);
+    Py_CLEAR(aio.current_task);
+    Py_CLEAR(aio.c_task);
+    Py_CLEAR(aio.py_task);
+    Py_CLEAR(aio.future);
+    Py_CLEAR(aio.get_name);
+    Py_CLEAR(aio.cancelled);
+    uint32_t session = R.session;
+    memset(&R, 0, sizeof R);
+    R.session = session;
+    R.fd = -1;
+    current = NULL;
+}
+
+PyDoc_STRVAR(start_doc, "start(fd, header_size, max_size, tool_id, stdlib, ticks=False): see _core.pyi");
+static PyObject *start(PyObject *self, PyObject *args, PyObject *kwargs)
+{
+    static char *names[] = {"fd", "header_size", "max_size", "tool_id", "stdlib", "ticks", NULL};
+    int fd, tool, ticks = 0;
+    long long header_size, max_size;
+    const char *stdlib;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "iLLis|p", names, &fd, &header_size, &max_size, &tool, &stdlib, &ticks)) {
+        return NULL;
+    }
+    if (R.active) {
+        PyErr_SetString(PyExc_RuntimeError, "it records already");
+        return NULL;
+    }
+    R.session++;
+    R.active = 1;
+    R.tool = tool;
+    R.ticks = ticks;
+    R.max_size = (off_t)max_size;
+    R.header_size = (size_t)header_size;
+    R.chunk_at = (off_t)header_size;
+    R.fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    int error = R.fd < 0 ? errno : reserve(0, (off_t)header_size);
+    if (error == 0) {
+        void *header = mmap(NULL, R.header_size, PROT_READ | PROT_WRITE, MAP_SHARED, R.fd, 0);
+        if (header == MAP_FAILED) {
+            error = errno;
+        }
+        else {
+            R.header = header;
+        }
+    }
+    size_t len = strlen(stdlib);
+    while (len > 1 && stdlib[len - 1] == '/') {
+        len--;
+    }
+    R.stdlib = malloc(len + 2);
+    R.bucket_mask = 1023;
+    R.buckets = calloc(R.bucket_mask + 1, sizeof *R.buckets);
+    R.string_ids = PyDict_New();
+    if (error || R.stdlib == NULL || R.buckets == NULL || R.string_ids == NULL) {
+        release();
+        if (error) {
+            errno = error;
+            return PyErr_SetFromErrno(PyExc_OSError);
+        }
+        return PyErr_NoMemory();
+    }
+    memcpy(R.stdlib, stdlib, len);
+    strcpy(R.stdlib + len, "/");
+    R.stdlib_len = len + 1;
+    next_chunk();
+    R.nodes = OTHER_NODE;
+    put_definition(NODE, OTHER_NODE, 0, 0, 0, 0);
+    if (!attach()) {
+        release();
+        return NULL;
+    }
+    Py_RETURN_NONE;
+}
+
+static PyObject *stop(PyObject *self, PyObject *unused)
+{
+    if (R.active) {
+        detach();
+        R.header->end_ns = now();
+        R.header->state = STOPPED;
+        release();
+    }
+    Py_RETURN_NONE;
+}
+
+static PyObject *abandon(PyObject *self, PyObject *unused)
+{
+    if (R.active) {
+        detach();
+        release();
+    }
+    Py_RETURN_NONE;
+}
+
+static PyObject *recording(PyObject *self, PyObject *unused)
+{
+    return PyBool_FromLong(R.active);
+}
+
+static PyObject *point(PyObject *self, PyObject *args)
+{
+    PyObject *label, *message;
+    if (!PyArg_ParseTuple(args, "UU", &label, &message)) {
+        return NULL;
+    }
+    Thread *th = R.on ? this_thread(tstate()) : NULL;
+    if (th == NULL) {
+        Py_RETURN_NONE;
+    }
+    PyObject *a = utf8(label), *b = utf8(message);
+    char *text = a && b ? malloc((size_t)(PyBytes_GET_SIZE(a) + PyBytes_GET_SIZE(b)) + 1) : NULL;
+    if (text != NULL) {
+        size_t n = 0;
+        for (Py_ssize_t i = 0; i < PyBytes_GET_SIZE(a); i++) {
+            if (PyBytes_AS_STRING(a)[i]) {
+                text[n++] = PyBytes_AS_STRING(a)[i];
+            }
+        }
+        text[n++] = 0;
+        memcpy(text + n, PyBytes_AS_STRING(b), (size_t)PyBytes_GET_SIZE(b));
+        n += (size_t)PyBytes_GET_SIZE(b);
+        put(th, POINT, now(), th->top ? th->top->id : 0, 0, th->top, (uint32_t)n, 0);
+        put_text(text, n);
+        free(text);
+    }
+    Py_XDECREF(a);
+    Py_XDECREF(b);
+    Py_RETURN_NONE;
+}
+
+static PyObject *add_probe(PyObject *self, PyObject *args)
+{
+    PyObject *name, *tail;
+    int action;
+    if (!PyArg_ParseTuple(args, "UUi", &name, &tail, &action)) {
+        return NULL;
+    }
+    PyObject *value = Py_BuildValue("(Oi)", tail, action);
+    int failed = value == NULL || PyDict_SetItem(probes, name, value) != 0;
+    Py_XDECREF(value);
+    if (failed) {
+        return NULL;
+    }
+    Py_RETURN_NONE;
+}
+
+/* In a forked child the mapping is the parent's file: not a word into it. */
+static void forked(void)
+{
+    R.on = 0;
+}
+
+static PyMethodDef methods[] = {
+    {"start", (PyCFunction)(void (*)(void))start, METH_VARARGS | METH_KEYWORDS, start_doc},
+    {"stop", stop, METH_NOARGS, NULL},
+    {"abandon", abandon, METH_NOARGS, NULL},
+    {"recording", recording, METH_NOARGS, NULL},
+    {"point", point, METH_VARARGS, NULL},
+    {"add_probe", add_probe, METH_VARARGS, NULL},
+    {NULL, NULL, 0, NULL},
+};
+
+static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "_core", "The C core: see _core.pyi.", -1, methods,
+                                    NULL, NULL, NULL, NULL};
+
+static int add_vocabulary(PyObject *m)
+{
+    /* for the test that compares with events.py */
+    static const struct { const char *name; int value; } kinds[] = {
+        {"CODE", CODE}, {"NODE", NODE}, {"STRING", STRING}, {"SITE", SITE}, {"THREAD", THREAD}, {"TEXT", TEXT},
+        {"SPAWN", SPAWN}, {"NAME", NAME}, {"START", START}, {"ENTER", ENTER}, {"RESUME", RESUMED}, {"THROW", THROW},
+        {"SUSPEND", SUSPEND}, {"LINK", LINK}, {"ITEM", ITEM}, {"RETURN", RETURN}, {"RAISE", RAISE},
+        {"VANISH", VANISH}, {"MESSAGE", MESSAGE}, {"POINT", POINT}, {"NAME_GIVEN", NAME_GIVEN}, {"IS_TASK", IS_TASK},
+        {"THROWN", THROWN}, {"BEFORE", BEFORE}, {"AWAITS_TASK", AWAITS_TASK}, {"CANCELLED", CANCELLED},
+        {"CLOSED", CLOSED}, {"STOPPED", STOPPED}, {"OTHER_NODE", OTHER_NODE}, {"MAX_NODES", MAX_NODES},
+        {"MAX_SITE_FRAMES", MAX_SITE_FRAMES}, {"MAX_MESSAGE", MAX_MESSAGE}, {"COST_EVERY", COST_EVERY},
+        {"TEXT_BYTES", TEXT_BYTES}, {"RECORD_SIZE", sizeof(Record)}, {"END_NS_OFFSET", offsetof(Header, end_ns)},
+        {"LOST_OFFSET", offsetof(Header, lost)}, {"STATE_OFFSET", offsetof(Header, state)},
+        {"CALLBACKS_OFFSET", offsetof(Header, callbacks)},
+        {"TIMED_CALLBACKS_OFFSET", offsetof(Header, timed_callbacks)}, {"TIMED_NS_OFFSET", offsetof(Header, timed_ns)},
+        {NULL, 0},
+    };
+    PyObject *all = PyDict_New();
+    for (int i = 0; all != NULL && kinds[i].name; i++) {
+        PyObject *value = PyLong_FromLong(kinds[i].value);
+        if (value == NULL || PyDict_SetItemString(all, kinds[i].name, value) != 0) {
+            Py_CLEAR(all);
+        }
+        Py_XDECREF(value);
+    }
+    return all != NULL && PyModule_AddObject(m, "VOCABULARY", all) == 0;
+}
+
+static int init(PyObject *m)
+{
+    monitoring = PySys_GetObject("monitoring");
+    if (monitoring == NULL) {
+        PyErr_SetString(PyExc_ImportError, "no sys.monitoring");
+        return 0;
+    }
+    Py_INCREF(monitoring);
+    disable = PyObject_GetAttrString(monitoring, "DISABLE");
+    PyObject *events = PyObject_GetAttrString(monitoring, "events");
+    if (disable == NULL || events == NULL) {
+        return 0;
+    }
+    for (int i = 0; i < 6; i++) {
+        PyObject *bit = PyObject_GetAttrString(events, callbacks[i].event);
+        if (bit == NULL) {
+            return 0;
+        }
+        event_bits[i] = PyLong_AsLong(bit);
+        Py_DECREF(bit);
+    }
+    Py_DECREF(events);
+    extra_index = PyUnstable_Eval_RequestCodeExtraIndex(free_code_info);
+    if (extra_index < 0) {
+        PyErr_SetString(PyExc_ImportError, "no co_extra slot is free");
+        return 0;
+    }
+    PyObject *own = PyObject_GetAttrString((PyObject *)&PyType_Type, "__dict__");
+    if (own == NULL) {
+        return 0;
+    }
+    type_module = PyMapping_GetItemString(own, "__module__");
+    type_qualname = PyMapping_GetItemString(own, "__qualname__");
+    Py_DECREF(own);
+    probes = PyDict_New();
+    s_coro_attr = PyUnicode_InternFromString("_coro");
+    s_must_cancel = PyUnicode_InternFromString("_must_cancel");
+    s_name_attr = PyUnicode_InternFromString("_name");
+    if (!type_module || !type_qualname || !probes || !s_coro_attr || !s_must_cancel || !s_name_attr) {
+        return 0;
+    }
+    pthread_atfork(NULL, NULL, forked);
+    return PyModule_AddStringConstant(m, "NAME", "c") == 0 && PyModule_AddIntConstant(m, "SPAWN_PROBE", SPAWN_PROBE) == 0
+        && add_vocabulary(m);
+}
+
+PyMODINIT_FUNC PyInit__core(void)
+{
+    PyObject *m = PyModule_Create(&module);
+    if (m != NULL && !init(m)) {
+        Py_CLEAR(m);
+    }
+    return m;
+}
