@@ -7,7 +7,7 @@ Bulk is columnar (``tables.py``); pydantic is for what is looked at one by one: 
 Times are ``int`` nanoseconds since the recording began, in names that end in ``_ns``.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from os import PathLike
@@ -171,6 +171,13 @@ class Trace:
 
         return task(self, number)
 
+    @cached_property
+    def awaiters(self) -> dict[int, tuple[int, ...]]:
+        """The tasks that awaited a task, by its id (no entry: nobody did)."""
+        from .views import awaiters
+
+        return awaiters(self)
+
     # --- trees -------------------------------------------------------------------------------------------------------
 
     @cached_property
@@ -221,9 +228,14 @@ class Trace:
 
     def details(self, event: int) -> str:
         """What ``events[].details`` says of an event: ``name=…, parent=…, location=…``."""
-        from .views import details
+        return self.describe(int(self.events.kind[event]), int(self.events.task[event]), int(self.events.row[event]))
 
-        return details(self, event)
+    @cached_property
+    def describe(self) -> Callable[[int, int, int], str]:
+        """(kind, task, row) of an event -> its details; what exports call for each of a million events."""
+        from .views import describer
+
+        return describer(self)
 
     # --- the way out -------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,317 @@
+"""Recording to Trace: the one place where the parts come together.
+
+``Builder.feed`` takes the records as they come, ``Builder.trace`` says what they mean so far.  A finished recording is
+fed at once, one that grows as it grows: it is the same code.
+"""
+
+import os
+from collections.abc import Callable
+
+import numpy as np
+
+from .. import events as ev
+from ..recording import Recording, Slots, open_recording
+from . import lives as lv
+from . import tables as t
+from .chains import NOWHERE, Graph, climb
+from .columns import Ints, group, sums
+from .gather import CHUNK, Gathered
+from .happenings import happenings
+from .paths import Paths, stdlib_folders
+from .trace import Metadata, Trace
+
+
+def load(path: str | os.PathLike[str], progress: Callable[[int, int], None] | None = None) -> Trace:
+    """What the recording at ``path`` (its file, folder, or the folder of ``attach -o``) means.
+
+    ``progress`` hears (slots read, slots in all).  UserError: there is no recording, or none that can be read.
+    """
+    with open_recording(path) as recording:
+        builder = Builder(recording)
+        slots = recording.records
+        for begin in range(0, len(slots), CHUNK):
+            builder.feed(slots[begin : begin + CHUNK])
+            if progress:
+                progress(min(begin + CHUNK, len(slots)), len(slots))
+        return builder.trace()
+
+
+class Builder:
+    """Builds the Trace of one recording, from the slots that its ``refresh`` returns."""
+
+    def __init__(self, recording: Recording) -> None:
+        self._recording = recording
+        self._gathered = Gathered()
+
+    def feed(self, slots: Slots) -> None:
+        """Take in the slots that follow those fed before.  Costs what they cost."""
+        self._gathered.feed(slots)
+
+    def trace(self) -> Trace:
+        """The Trace of what was fed; unfinished things end at the recording's end, or its last record's time."""
+        recording, gathered = self._recording, self._gathered
+        moments = _moments(recording, gathered)
+        lives = lv.find_tasks(gathered, moments)
+        bursts = lv.find_polls(gathered, lives, moments)
+        ends = lv.find_ends(gathered, lives, bursts, moments, recording.header.lost > 0)
+
+        size = min(len(recording.node_parent), ev.MAX_NODES + 1)
+        node_code = recording.node_code[:size].astype(np.int64)
+        code_of, own_node = lv.codes_and_nodes(gathered, lives, node_code)
+        calls, entries = lv.find_calls(gathered, lives, bursts, moments, code_of, own_node)
+
+        places = _Places(recording)
+        suspends, links = gathered.columns("suspends"), gathered.columns("links")
+        polls = np.flatnonzero(bursts.suspension >= 0)
+        rows = bursts.suspension[polls]
+        leaf_node = np.minimum(suspends["below"][rows].astype(np.int64), size - 1)
+        leaf = _known(suspends["coro"][rows].astype(np.int64), len(code_of))
+        leaf_code = np.where(code_of[leaf] > 0, code_of[leaf], node_code[leaf_node])
+        link_code = code_of[_known(links["coro"], len(code_of))]
+        sites = [_spawn_place(recording, places, int(s)) for s in gathered.columns("spawns")["off"].tolist()]
+        of_leaves, of_links, of_functions, of_sites = places.locate(
+            (leaf_code, suspends["off"][rows].astype(np.int64)),
+            (link_code, links["off"].astype(np.int64)),
+            (code_of, np.full(len(code_of), NOWHERE, np.int64)),
+            (np.array([c for c, _ in sites], np.int64), np.array([o for _, o in sites], np.int64)),
+        )
+
+        start, end, ended = _await_times(bursts, polls, ends)
+        task = bursts.polls.task[polls].astype(np.int64)
+        graph = Graph(
+            entries=gathered.columns("entries"),
+            links=links,
+            link_location=of_links,
+            node_parent=recording.node_parent[:size].astype(np.int64),
+            user=places.user_locations,
+            unknown=of_functions,
+            people=len(code_of),
+            slots=moments.slots,
+        )
+        stands = climb(graph, suspends["pos"][rows], leaf, leaf_node, of_leaves, task, end - start)
+        of_task = suspends["flags"][rows] & ev.AWAITS_TASK > 0
+        aux = suspends["aux"][rows].astype(np.int64)
+        awaits = t.Awaits(
+            task=task.astype(np.int32),
+            start_ns=start,
+            end_ns=end,
+            ended=ended,
+            node=stands.node,
+            location=stands.location,
+            leaf_node=stands.leaf_node,
+            leaf_location=stands.leaf_location,
+            chain=stands.chain,
+            awaited=np.where(of_task, -1, aux - 1).astype(np.int32),
+            awaited_task=np.where(of_task, lives.task_of[_known(aux, len(code_of))], 0).astype(np.int32),
+        )
+
+        node_sums, self_ns = self._node_sums(entries, awaits, lives, moments)
+        tasks = self._tasks(lives, bursts, ends, self_ns, code_of, of_sites)
+        points = self._points(lives, moments)
+        closings = (ends.closed & ~lives.driven, ends.end_pos)
+        return Trace(
+            meta=_metadata(recording, gathered, moments),
+            functions=tuple(places.functions),
+            strings=_strings(recording),
+            locations=places.locations,
+            nodes=t.Nodes(
+                parent=(graph.node_parent[1:] - 1).astype(np.int32),
+                function=(node_code[1:] - 1).astype(np.int32),
+            ),
+            chains=stands.chains,
+            task_table=tasks,
+            polls=bursts.polls,
+            awaits=awaits,
+            calls=calls,
+            entries=entries,
+            node_sums=node_sums,
+            line_sums=stands.lines,
+            points=points,
+            events=happenings(gathered, lives, bursts, polls, tasks, awaits, points, closings),
+        )
+
+    def _node_sums(
+        self, entries: t.Entries, awaits: t.Awaits, lives: lv.Lives, moments: lv.Moments
+    ) -> tuple[t.NodeSums, Ints]:
+        """What ran and waited at each node, and each task's self time (by task)."""
+        root, node, ns = self._gathered.self_times(moments.end)
+        task = lives.task_of[_known(root, len(lives.task_of))]
+        first = np.zeros(len(entries), np.bool_)
+        first[np.unique(entries.call, return_index=True)[1]] = True
+        distinct, which = group(
+            np.concatenate([entries.task, task, awaits.task]),
+            np.concatenate([entries.node + 1, node, awaits.leaf_node + 1]),
+        )
+        size, (a, b) = len(distinct[0]), (len(entries), len(entries) + len(task))
+        table = t.NodeSums(
+            task=distinct[0].astype(np.int32),
+            node=(distinct[1] - 1).astype(np.int32),
+            calls=sums(which[:a], first, size),
+            segments=sums(which[:a], entries.last_poll - entries.first_poll + 1, size),
+            self_ns=sums(which[a:b], ns, size),
+            wait_ns=sums(which[b:], awaits.end_ns - awaits.start_ns, size),
+        )
+        return table, sums(task, ns, len(lives.coro) + 1)
+
+    def _tasks(
+        self, lives: lv.Lives, bursts: lv.Bursts, ends: lv.Ends, self_ns: Ints, code_of: Ints, of_sites: Ints
+    ) -> t.Tasks:
+        recording, polls = self._recording, bursts.polls
+        function = code_of[lives.coro] - 1
+        names = recording.names
+        name = [
+            names[coro] if coro in names else recording.codes[code + 1].name if code + 1 in recording.codes else "?"
+            for coro, code in zip(lives.coro.tolist(), function.tolist(), strict=True)
+        ]
+        failures = np.flatnonzero(ends.state == t.FAILED)
+        error = {}
+        for row in failures.tolist():
+            kind = recording.strings.get(int(ends.failure[row]), "?")
+            message = recording.messages.get(int(lives.coro[row]))
+            error[row] = f"{kind}: {message}" if message else kind
+        location = np.full(len(lives.coro), -1, np.int64)
+        spawned = lives.spawn >= 0
+        location[spawned] = of_sites[lives.spawn[spawned]]
+        location[location >= 0] = np.where(
+            self._gathered.columns("spawns")["off"][lives.spawn[location >= 0]] > 0, location[location >= 0], -1
+        )
+        return t.Tasks(
+            coro=lives.coro,
+            name=name,
+            function=function.astype(np.int32),
+            driven=lives.driven,
+            state=ends.state,
+            created_ns=lives.created_ns,
+            end_ns=ends.end_ns,
+            ended=ends.ended,
+            closed=ends.closed,
+            before=lives.before,
+            created_seen=lives.created_seen,
+            polls=sums(polls.task - 1, np.ones(len(polls)), len(lives.coro)),
+            run_ns=sums(polls.task - 1, polls.end_ns - polls.start_ns, len(lives.coro)),
+            self_ns=self_ns[1:],
+            parent=lives.parent.astype(np.int32),
+            location=location.astype(np.int32),
+            error=error,
+        )
+
+    def _points(self, lives: lv.Lives, moments: lv.Moments) -> t.Points:
+        points = self._gathered.columns("points")
+        texts = {slot: (label, message) for slot, label, message in self._recording.points}
+        found = [texts.get(slot, ("", "")) for slot in points["pos"].tolist()]
+        return t.Points(
+            task=lives.task_of[_known(points["task"], len(lives.task_of))].astype(np.int32),
+            ts_ns=moments.ns(points["ts"]),
+            label=[label for label, _ in found],
+            message=[message for _, message in found],
+        )
+
+
+def _known(ids: Ints, people: int) -> Ints:
+    """Ids of coroutines that are spoken of; 0 for others."""
+    return np.where(ids < people, ids, 0).astype(np.int64)
+
+
+def _moments(recording: Recording, gathered: Gathered) -> lv.Moments:
+    header = recording.header
+    first, last = max(gathered.first_ts, 0), max(gathered.last_ts, 0)
+    if gathered.first_ts >= 0 and first < header.start_ns:  # a recording by ticks, 1, 2, 3 …
+        return lv.Moments(0, max(last, header.end_ns if header.end_ns < header.start_ns else 0), gathered.fed)
+    base = header.start_ns
+    return lv.Moments(base, max(last, header.end_ns, base), gathered.fed)
+
+
+def _await_times(
+    bursts: lv.Bursts, polls: Ints, ends: lv.Ends
+) -> tuple[Ints, Ints, lv.Bools]:
+    """Start and end of each suspension: the next poll's beginning ends it, else the task's end does."""
+    table = bursts.polls
+    following = bursts.following[polls]
+    ended = following >= 0
+    end = ends.end_ns[table.task[polls] - 1]
+    if len(table):
+        end = np.where(ended, table.start_ns[np.maximum(following, 0)], end)
+    start = table.end_ns[polls]
+    return start, np.maximum(start, end), ended
+
+
+def _strings(recording: Recording) -> tuple[str, ...]:
+    return tuple(recording.strings.get(i, "?") for i in range(1, max(recording.strings, default=0) + 1))
+
+
+def _metadata(recording: Recording, gathered: Gathered, moments: lv.Moments) -> Metadata:
+    header, first = recording.header, recording.first
+    cost = header.timed_ns * header.callbacks // header.timed_callbacks if header.timed_callbacks else None
+    return Metadata(
+        pid=header.pid,
+        started_unix_ns=header.start_unix_ns,
+        duration_ns=moments.end - moments.base,
+        finished=header.state != ev.RUNNING,
+        records=gathered.records,
+        lost=header.lost,
+        callbacks=header.callbacks,
+        cost_ns=cost,
+        core=first("core"),
+        python=first("python"),
+        executable=first("executable"),
+        argv=recording.meta.get("argv", ()),
+        cwd=first("cwd"),
+        extra=recording.meta,
+    )
+
+
+class _Places:
+    """The functions of a recording, and its (code, offset) pairs as locations, each once."""
+
+    def __init__(self, recording: Recording) -> None:
+        codes, meta = recording.codes, recording.meta
+        folders = stdlib_folders(recording.first("stdlib"), recording.first("base_prefix"), (c.file for c in codes.values()))
+        paths = Paths(recording.first("cwd"), folders, meta.get("site", ()))
+        shown = {file: (paths.shown(file), paths.user(file)) for file in {code.file for code in codes.values()}}
+        unknown = t.Function("?", "?", 0, user=False)
+        self.codes = codes
+        self.functions = [unknown] * max(codes, default=0)
+        for number, code in codes.items():
+            file, user = shown[code.file]
+            self.functions[number - 1] = t.Function(code.name, file, code.line, user)
+        self.locations = t.Locations(np.zeros(0, np.int32), np.zeros(0, np.int32))
+        self.user_locations = np.zeros(0, np.bool_)
+
+    def locate(self, *pairs: tuple[Ints, Ints]) -> list[Ints]:
+        """For lists of (code ids, offsets) the locations of each; fills ``locations`` and ``user_locations``.
+
+        Where the code isn't known the location is that of no function: line 0 of the last, nameless one.
+        """
+        code = np.concatenate([c for c, _ in pairs])
+        off = np.concatenate([o for _, o in pairs])
+        code = np.where(code <= len(self.functions), code, 0)
+        (codes, offs), which = group(code, off)
+        lines = np.zeros(len(codes), np.int64)
+        edges = np.flatnonzero(np.diff(codes, prepend=-1, append=-1))
+        for begin, end in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True):
+            known = self.codes.get(int(codes[begin]))
+            if known is not None:
+                lines[begin:end] = known.lines(offs[begin:end])
+        if len(codes) and codes[0] == 0:
+            self.functions.append(t.Function("?", "?", 0, user=False))
+            codes = np.where(codes == 0, len(self.functions), codes)
+        (functions, lines), again = group(codes - 1, lines)
+        self.locations = t.Locations(functions.astype(np.int32), lines.astype(np.int32))
+        self.user_locations = np.array([f.user for f in self.functions], np.bool_)[functions]
+        return np.split(again[which], np.cumsum([len(c) for c, _ in pairs])[:-1])
+
+
+def _spawn_place(recording: Recording, places: _Places, site: int) -> tuple[int, int]:
+    """Where a task was made, as (code, offset): the innermost frame of the user's, else outside the standard library."""
+    best, rank = (0, NOWHERE), 3
+    for _ in range(ev.MAX_SITE_FRAMES):  # outermost first
+        if site not in recording.sites:
+            break
+        site, code, off = recording.sites[site]
+        function = places.functions[code - 1] if 0 < code <= len(places.functions) else None
+        if function is not None:
+            here = 0 if function.user else 1 if not function.file.startswith("<stdlib>") else 2
+            if here <= rank:
+                best, rank = (code, off), here
+    return best
+

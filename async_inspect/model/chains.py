@@ -1,0 +1,126 @@
+"""Where awaits stand: from each suspension's leaf up its chain, all suspensions at once, one frame a round.
+
+Knows: that a coroutine's awaiter is that of its last entry, and that it stands where its last LINK says.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from .. import events as ev
+from . import tables as t
+from .columns import Ints, LastBefore, group, sums
+from .gather import Columns
+
+NOWHERE = 0xFFFFFFFF  # an offset that no code has
+
+
+@dataclass
+class Chained:
+    """By suspension: its await point, its leaf, and its chain; and the sums over all chains."""
+
+    node: npt.NDArray[np.int32]
+    location: npt.NDArray[np.int32]
+    leaf_node: npt.NDArray[np.int32]
+    leaf_location: npt.NDArray[np.int32]
+    chain: npt.NDArray[np.int32]
+    chains: t.Chains
+    lines: t.LineSums
+
+
+@dataclass
+class Graph:
+    """What chains are made of.  Ids are the recording's."""
+
+    entries: Columns
+    links: Columns
+    link_location: Ints  # by link: where it says its coroutine stands
+    node_parent: Ints  # by node id
+    user: npt.NDArray[np.bool_]  # by location: whether its file is the user's
+    unknown: Ints  # by coroutine: the location that says only which function it is
+    people: int
+    slots: int
+
+
+def climb(graph: Graph, pos: Ints, coro: Ints, node: Ints, location: Ints, task: Ints, wait: Ints) -> Chained:
+    """For suspensions (slot, leaf coroutine, its node and location, task, how long it took): where they stand."""
+    entry_of = LastBefore(graph.entries["coro"], graph.entries["pos"], graph.people, graph.slots + 1)
+    link_of = LastBefore(graph.links["coro"], graph.links["burst"], graph.people, graph.slots + 1)
+    aux, entry_node = graph.entries["aux"].astype(np.int64), graph.entries["node"].astype(np.int64)
+
+    n = len(pos)
+    rows = np.arange(n)  # who is still climbing
+    point_node, point_location = node.copy(), location.copy()
+    inner: list[Ints] = []
+    where: list[Ints] = []
+    links = 0
+
+    def extend(inwards: Ints, places: Ints) -> Ints:
+        """The chain rows of frames at ``places`` outside of the frames of ``inwards``."""
+        nonlocal links
+        (inside, place), which = group(inwards + 1, places)
+        inner.append(inside - 1)
+        where.append(place)
+        links += len(place)
+        return which + (links - len(place))
+
+    chain = extend(np.full(n, -1, np.int64), location)
+    found = graph.user[location] if n else np.zeros(0, np.bool_)
+    growing = chain.copy()  # the chain as far as it was climbed, until the await point is found
+    parts: list[tuple[list[Ints], Ints, Ints]] = []
+    task_, wait_, pos_, coro_, node_, location_ = task, wait, pos, coro, node, location
+    for _ in range(graph.people + 1):  # no chain is longer
+        if not len(rows):
+            break
+        distinct, which = group(task_, node_, location_)
+        parts.append((distinct, np.bincount(which, minlength=len(distinct[0])), sums(which, wait_, len(distinct[0]))))
+        # One frame up: those that have an awaiter.
+        entry = entry_of(coro_, pos_)
+        up = np.where(entry >= 0, aux[np.maximum(entry, 0)], 0) if len(aux) else np.zeros(len(rows), np.int64)
+        on = np.flatnonzero((up > 0) & (up < graph.people))
+        if not len(on):
+            break
+        rows, task_, wait_, pos_, coro_, below = rows[on], task_[on], wait_[on], pos_[on], up[on], node_[on]
+        own = entry_of(coro_, pos_)
+        node_ = np.where(below == ev.OTHER_NODE, entry_node[np.maximum(own, 0)], graph.node_parent[below])
+        link = link_of(coro_, pos_)
+        location_ = graph.unknown[coro_]
+        if len(graph.link_location):
+            location_ = np.where(link >= 0, graph.link_location[np.maximum(link, 0)], location_)
+        # The await point is the first of the user's that is met.
+        open_ = np.flatnonzero(~found[rows])
+        if len(open_):
+            seekers = rows[open_]
+            growing[seekers] = extend(growing[seekers], location_[open_])
+            hit = graph.user[location_[open_]]
+            at, met = open_[hit], seekers[hit]
+            point_node[met], point_location[met], chain[met] = node_[at], location_[at], growing[met]
+            found[met] = True
+
+    return Chained(
+        node=(point_node - 1).astype(np.int32),
+        location=point_location.astype(np.int32),
+        leaf_node=(node - 1).astype(np.int32),
+        leaf_location=location.astype(np.int32),
+        chain=chain.astype(np.int32),
+        chains=t.Chains(_join(inner).astype(np.int32), _join(where).astype(np.int32)),
+        lines=_line_sums(parts),
+    )
+
+
+def _line_sums(parts: list[tuple[list[Ints], Ints, Ints]]) -> t.LineSums:
+    task, node, location = (_join([part[0][i] for part in parts]) for i in range(3))
+    distinct, which = group(task, node, location)
+    size = len(distinct[0])
+    return t.LineSums(
+        task=distinct[0].astype(np.int32),
+        node=(distinct[1] - 1).astype(np.int32),
+        location=distinct[2].astype(np.int32),
+        count=sums(which, _join([part[1] for part in parts]), size),
+        wait_ns=sums(which, _join([part[2] for part in parts]), size),
+    )
+
+
+def _join(parts: list[Ints]) -> Ints:
+    return np.concatenate([np.empty(0, np.int64), *parts])

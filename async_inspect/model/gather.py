@@ -1,0 +1,145 @@
+"""Records to columns, chunk by chunk: of each kind of record what matters, and who ran before it.
+
+Knows: the kinds of records, what of each is kept, and that a thread runs on from where the chunk before left it.
+What polls, awaits and calls follow from that is in ``lives.py``.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .. import events as ev
+from ..recording import Slots
+from .columns import Ints, sums
+
+CHUNK = 1 << 21
+
+type Words = npt.NDArray[np.uint32]
+type Columns = dict[str, npt.NDArray[Any]]
+
+# What is kept of each kind. ``pos`` is the slot's number, ``before``/``below`` the task and the node that ran before.
+KEPT = {
+    "opens": ("pos", "ts", "task", "before", "thread"),
+    "closes": ("pos", "ts", "before"),
+    "suspends": ("pos", "ts", "before", "below", "coro", "aux", "off", "flags"),
+    "links": ("coro", "burst", "off"),
+    "entries": ("pos", "ts", "coro", "aux", "node", "task", "off", "flags", "kind"),
+    "exits": ("pos", "ts", "coro", "aux", "flags", "kind"),
+    "spawns": ("pos", "ts", "coro", "aux", "off", "flags"),
+    "points": ("pos", "ts", "task"),
+}
+_TYPES = {"pos": np.int64, "ts": np.int64, "burst": np.int64, "below": np.uint32, "before": np.uint32}
+
+
+@dataclass
+class _Thread:
+    """How a thread was left by the chunk before."""
+
+    ts: int = 0
+    node: int = 0
+    task: int = 0
+    burst: int = -1  # the slot of its last suspension
+
+
+class Gathered:
+    """The columns of ``KEPT`` as they come in, and self time by task and node."""
+
+    def __init__(self) -> None:
+        self._parts: dict[str, list[Columns]] = {name: [] for name in KEPT}
+        self._self_keys: list[Ints] = []
+        self._self_ns: list[Ints] = []
+        self._threads: dict[int, _Thread] = {}
+        self.fed = 0  # slots
+        self.records = 0  # events among them
+        self.first_ts = self.last_ts = -1
+
+    def columns(self, name: str) -> Columns:
+        """All of one kind so far, in the order of the file."""
+        parts = self._parts[name]
+        if len(parts) != 1:
+            empty = [{c: np.empty(0, _TYPES.get(c, np.uint32)) for c in KEPT[name]}]
+            parts = [{c: np.concatenate([p[c] for p in parts or empty]) for c in KEPT[name]}]
+            self._parts[name] = parts
+        return parts[0]
+
+    def self_times(self, end: int) -> tuple[Ints, Ints, Ints]:
+        """(task, node, ns): how long each node ran itself, with what runs until ``end``."""
+        keys, ns = _merge(self._self_keys, self._self_ns)
+        self._self_keys, self._self_ns = [keys], [ns]
+        running = [(last.task << 32 | last.node, end - last.ts) for last in self._threads.values() if last.node]
+        late = np.array(running, np.int64).reshape(-1, 2)
+        keys, ns = _merge([keys, late[:, 0]], [ns, late[:, 1]])
+        return keys >> 32, keys & 0xFFFFFFFF, ns
+
+    def feed(self, slots: Slots) -> None:
+        """Take in the next slots of the recording."""
+        for begin in range(0, len(slots), CHUNK):
+            self._feed(slots[begin : begin + CHUNK])
+
+    def _feed(self, slots: Slots) -> None:
+        at = np.flatnonzero(slots["kind"] >= ev.FIRST_EVENT)
+        events = slots[at]
+        pos = at + self.fed
+        self.fed += len(slots)
+        if not len(events):
+            return
+        self.records += len(events)
+        ts = events["ts"].astype(np.int64)
+        kind, coro, task = events["kind"], events["coro"], events["task"]
+        if self.first_ts < 0:
+            self.first_ts = int(ts[0])
+        self.last_ts = max(self.last_ts, int(ts.max()))
+        before, below, burst = self._look_back(events, ts, pos)
+
+        data: Columns = {"pos": pos, "ts": ts, "before": before, "below": below, "burst": burst}
+        entry = (kind == ev.START) | (kind == ev.ENTER)
+        ends = (kind == ev.RETURN) | (kind == ev.RAISE)
+        root_entry = entry & (events["aux"] == 0) & (task == coro)
+        self._keep("opens", events, data, root_entry | (kind == ev.RESUME) | (kind == ev.THROW))
+        suspend = kind == ev.SUSPEND
+        handed = (kind == ev.ITEM) & (events["aux"] == 0)
+        self._keep("closes", events, data, (suspend | handed | (ends & (coro == before))) & (before > 0))
+        self._keep("suspends", events, data, suspend & (before > 0))
+        self._keep("links", events, data, (kind == ev.LINK) & (burst >= 0))
+        self._keep("entries", events, data, entry)
+        self._keep("exits", events, data, ends | (kind == ev.ITEM) | (kind == ev.VANISH))
+        self._keep("spawns", events, data, kind == ev.SPAWN)
+        self._keep("points", events, data, kind == ev.POINT)
+
+    def _keep(self, name: str, events: Slots, data: Columns, mask: npt.NDArray[np.bool_]) -> None:
+        rows = np.flatnonzero(mask)
+        if len(rows):
+            self._parts[name].append({c: (data[c] if c in data else events[c])[rows] for c in KEPT[name]})
+
+    def _look_back(self, events: Slots, ts: Ints, pos: Ints) -> tuple[Words, Words, Ints]:
+        """For each event the task and node that ran before it on its thread, and the last suspension's slot there.
+
+        The time between belongs to that task and node: it is added up here.
+        """
+        before, below = np.empty(len(ts), np.uint32), np.empty(len(ts), np.uint32)
+        burst = np.where(events["kind"] == ev.SUSPEND, pos, -1)
+        thread = events["thread"]
+        keys, passed = [], []
+        for index in [int(thread[0])] if (thread == thread[0]).all() else np.unique(thread).tolist():
+            rows: Any = slice(None) if (thread == index).all() else np.flatnonzero(thread == index)
+            last = self._threads.setdefault(index, _Thread())
+            times, nodes, tasks = ts[rows], events["node"][rows], events["task"][rows]
+            before[rows] = past_tasks = np.concatenate([np.array([last.task], np.uint32), tasks[:-1]])
+            below[rows] = past_nodes = np.concatenate([np.array([last.node], np.uint32), nodes[:-1]])
+            ran = np.flatnonzero(past_nodes)
+            keys.append(past_tasks[ran].astype(np.int64) << 32 | past_nodes[ran])
+            passed.append((times - np.concatenate([np.array([last.ts]), times[:-1]]))[ran])
+            burst[rows] = bursts = np.maximum(np.maximum.accumulate(burst[rows]), last.burst)
+            self._threads[index] = _Thread(int(times[-1]), int(nodes[-1]), int(tasks[-1]), int(bursts[-1]))
+        distinct, total = _merge(keys, passed)
+        self._self_keys.append(distinct)
+        self._self_ns.append(total)
+        return before, below, burst
+
+
+def _merge(keys: list[Ints], ns: list[Ints]) -> tuple[Ints, Ints]:
+    """The distinct keys, sorted, and the sum of ``ns`` for each."""
+    distinct, which = np.unique(np.concatenate([np.empty(0, np.int64), *keys]), return_inverse=True)
+    return distinct, sums(which, np.concatenate([np.empty(0, np.int64), *ns]), len(distinct))

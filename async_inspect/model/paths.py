@@ -1,0 +1,53 @@
+"""Paths as people see them, and whose code a file is.
+
+Knows: the recording's cwd, prefixes and folders, as its metadata has them.  Looks at no file system: the recording may
+come from another machine.
+"""
+
+import re
+from collections.abc import Iterable
+from posixpath import normpath
+
+_LIBRARIES = re.compile(r".*/((?:site|dist)-packages/.*)", re.DOTALL)
+_VERSIONED = re.compile(r"/lib(?:64)?/python3\.\d+t?/")
+
+
+class Paths:
+    """The rules of one recording."""
+
+    def __init__(self, cwd: str = "", stdlib: Iterable[str] = (), site: Iterable[str] = ()) -> None:
+        self._cwd = cwd.rstrip("/") + "/"
+        self._stdlib = tuple(folder.rstrip("/") + "/" for folder in stdlib if folder)
+        self._site = tuple(folder.rstrip("/") + "/" for folder in site if folder)
+
+    def shown(self, file: str) -> str:
+        """``file`` (a ``co_filename``) as exports print it: relative to cwd, ``site-packages/…``, ``<stdlib>/…``."""
+        if file.startswith("<frozen "):
+            return f"<stdlib>/{file[8:-1].replace('.', '/')}.py"
+        if not file.startswith("/"):
+            return normpath(file) if file and not file.startswith("<") else file
+        if found := _LIBRARIES.fullmatch(file):
+            return found[1]
+        for folder in self._site:
+            if file.startswith(folder):
+                return f"site-packages/{file[len(folder) :]}"
+        for folder in self._stdlib:
+            if file.startswith(folder):
+                return f"<stdlib>/{file[len(folder) :]}"
+        if self._cwd != "/" and file.startswith(self._cwd):
+            return file[len(self._cwd) :]
+        return file
+
+    def user(self, file: str) -> bool:
+        """Whether it is the program's own: outside the standard library and site-packages."""
+        return not self.shown(file).startswith(("<stdlib>/", "site-packages/", "dist-packages/"))
+
+
+def stdlib_folders(declared: str, base_prefix: str, files: Iterable[str]) -> tuple[str, ...]:
+    """The standard library's folders: the declared one; else those that ``files`` have below ``base_prefix``."""
+    if declared:
+        return (declared,)
+    if not base_prefix:
+        return ()
+    found = (_VERSIONED.match(file, len(base_prefix)) for file in files if file.startswith(base_prefix))
+    return tuple(sorted({match.string[: match.end()] for match in found if match}))

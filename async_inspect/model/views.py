@@ -1,0 +1,232 @@
+"""Looking at a Trace one thing at a time: tasks, trees, segments, the words of an event.
+
+Knows how the columns of ``tables.py`` become the types of ``trace.py``.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from . import tables as t
+from .trace import AwaitLine, Task, Trace, TreeNode
+
+if TYPE_CHECKING:
+    from .columns import Ints
+
+
+def task(trace: Trace, number: int) -> Task:
+    table = trace.task_table
+    row = number - 1
+    if not 0 <= row < len(table):
+        raise KeyError(number)
+    state = int(table.state[row])
+    run, created, end = int(table.run_ns[row]), int(table.created_ns[row]), int(table.end_ns[row])
+    at = last_await(trace, number) if state in (t.BLOCKED, t.UNKNOWN) else -1
+    function = int(table.function[row])
+    return Task.model_validate(
+        {
+            "id": number,
+            "name": table.name[row],
+            "kind": "driven" if table.driven[row] else "task",
+            "kind_name": trace.functions[function].name if function >= 0 else "",
+            "state": t.STATES[state],
+            "await_point": trace.place(int(trace.awaits.location[at])) if at >= 0 else None,
+            "awaiting": trace.awaiting(at) if at >= 0 else None,
+            "created_ns": created,
+            "created_before_recording": bool(table.before[row]),
+            "created_at_first_step": not table.created_seen[row],
+            "ended_ns": end if table.ended[row] else None,
+            "end_ns": end,
+            "closed": bool(table.closed[row]),
+            "polls": int(table.polls[row]),
+            "run_ns": run,
+            "self_ns": int(table.self_ns[row]),
+            "wait_ns": end - created - run,
+            "ready_ns": None,
+            "parent": int(table.parent[row]) or None,
+            "awaiters": trace.awaiters.get(number, ()),
+            "location": trace.place(int(table.location[row])),
+            "error": table.error.get(row),
+        }
+    )
+
+
+def last_await(trace: Trace, number: int) -> int:
+    """The row of the await in which a task stands (or stood last), -1."""
+    row = int(np.searchsorted(trace.awaits.task, number, side="right")) - 1
+    return row if row >= 0 and trace.awaits.task[row] == number and not trace.awaits.ended[row] else -1
+
+
+def awaiters(trace: Trace) -> dict[int, tuple[int, ...]]:
+    """Who awaited each task."""
+    known = trace.awaits.awaited_task > 0
+    pairs = np.unique(np.stack([trace.awaits.awaited_task[known], trace.awaits.task[known]], axis=1), axis=0)
+    found: dict[int, list[int]] = defaultdict(list)
+    for awaited, awaiter in pairs.tolist():
+        found[awaited].append(awaiter)
+    return {awaited: tuple(who) for awaited, who in found.items()}
+
+
+def forest(trace: Trace, number: int | None) -> tuple[TreeNode, ...]:
+    """The await trees of one task, or of all, merged by node."""
+    node_rows, line_rows = trace.node_sums, trace.line_sums
+    if number is None:
+        picked, lines = slice(None), slice(None)
+    else:
+        picked, lines = _rows(node_rows.task, number), _rows(line_rows.task, number)
+    size = len(trace.nodes)
+    node = node_rows.node[picked]
+    known = node >= 0
+    node = node[known]
+
+    def total(column: Ints) -> Ints:
+        return np.bincount(node, weights=column[picked][known], minlength=size).astype(np.int64)
+
+    calls, segments = total(node_rows.calls), total(node_rows.segments)
+    own_run, own_wait = total(node_rows.self_ns), total(node_rows.wait_ns)
+    used = np.zeros(size, np.bool_)
+    used[node] = True
+    line_node = line_rows.node[lines]
+    used[line_node[line_node >= 0]] = True
+    awaits = _await_lines(trace, lines)
+
+    done: dict[int, list[TreeNode]] = defaultdict(list)
+    parents = trace.nodes.parent.tolist()
+    for at in np.flatnonzero(_with_ancestors(used, trace.nodes.parent))[::-1].tolist():  # children before parents
+        below = tuple(sorted(done.pop(at, ()), key=lambda n: (-n.run_ns - n.wait_ns, n.function, n.file, n.line)))
+        code = int(trace.nodes.function[at])
+        function = trace.functions[code] if code >= 0 else t.Function("(other)", "", 0, user=False)
+        run, wait = int(own_run[at]), int(own_wait[at])
+        made = TreeNode(
+            function=function.name,
+            file=function.file,
+            line=function.line,
+            user=function.user,
+            calls=int(calls[at]),
+            segments=int(segments[at]),
+            run_ns=run + sum(child.run_ns for child in below),
+            run_self_ns=run,
+            wait_ns=wait + sum(child.wait_ns for child in below),
+            wait_self_ns=wait,
+            awaits=awaits.get(at, ()),
+            children=below,
+        )
+        done[parents[at]].append(made)
+    return tuple(sorted(done.pop(-1, ()), key=lambda n: (-n.run_ns - n.wait_ns, n.function, n.file, n.line)))
+
+
+def _rows(tasks: t.Small, number: int) -> slice:
+    return slice(int(np.searchsorted(tasks, number)), int(np.searchsorted(tasks, number, side="right")))
+
+
+def _with_ancestors(used: t.Bools, parent: t.Small) -> t.Bools:
+    at = np.flatnonzero(used)
+    while len(at):
+        at = np.unique(parent[at])
+        at = at[at >= 0]
+        at = at[~used[at]]
+        used[at] = True
+    return used
+
+
+def _await_lines(trace: Trace, rows: slice) -> dict[int, tuple[AwaitLine, ...]]:
+    """Node -> its await lines, the longest wait first."""
+    table = trace.line_sums
+    merged: dict[int, dict[int, list[int]]] = defaultdict(lambda: defaultdict(lambda: [0, 0]))
+    columns = (table.node[rows], table.location[rows], table.count[rows], table.wait_ns[rows])
+    for node, location, count, wait in zip(*(c.tolist() for c in columns), strict=True):
+        both = merged[node][location]
+        both[0] += count
+        both[1] += wait
+    found = {}
+    for node, lines in merged.items():
+        made = []
+        for location, (count, wait) in lines.items():
+            frame = trace.frame(location)
+            made.append(AwaitLine(file=frame.function.file, line=frame.line, count=count, wait_ns=wait))
+        found[node] = tuple(sorted(made, key=lambda a: (-a.wait_ns, a.file, a.line)))
+    return found
+
+
+def segments(trace: Trace, call: int) -> t.Ints:
+    """The uninterrupted runs of a call, (n, 2) in ns."""
+    parts = []
+    for row in np.flatnonzero(trace.entries.call == call).tolist():
+        first, last = int(trace.entries.first_poll[row]), int(trace.entries.last_poll[row])
+        runs = np.stack([trace.polls.start_ns[first : last + 1], trace.polls.end_ns[first : last + 1]], axis=1)
+        if len(runs):
+            runs[0, 0] = trace.entries.start_ns[row]
+            runs[-1, 1] = min(runs[-1, 1], trace.entries.end_ns[row])
+        parts.append(runs)
+    return np.concatenate([np.empty((0, 2), np.int64), *parts])
+
+
+def tree_text(roots: tuple[TreeNode, ...], times: bool = True) -> str:
+    """Trees as text, one line a node, its await lines below it: to read, and to compare in tests."""
+    lines = []
+    for root in roots:
+        for depth, node in root.walk():
+            indent = "  " * depth
+            time = f"  run {_ms(node.run_ns)} (self {_ms(node.run_self_ns)})  wait {_ms(node.wait_ns)}" if times else ""
+            lines.append(f"{indent}{node.function}  calls {node.calls}  segments {node.segments}{time}")
+            for row in sorted(node.awaits, key=lambda a: (a.file, a.line)):
+                wait = f"  wait {_ms(row.wait_ns)}" if times else ""
+                lines.append(f"{indent}  · {row.file}:{row.line or '?'}  ×{row.count}{wait}")
+    return "\n".join(lines)
+
+
+def _ms(ns: int) -> str:
+    return f"{ns / 1e6:.3f} ms"
+
+
+# --- the words of an event -------------------------------------------------------------------------------------------
+
+
+def describer(trace: Trace) -> Callable[[int, int, int], str]:
+    """A function (kind, task, row) -> ``details``, fast enough to be called for each of a million events."""
+    tasks, awaits = trace.task_table, trace.awaits
+    names = [clean(name) for name in tasks.name]
+    places = [trace.place(i) or "?" for i in range(len(trace.locations))]
+    functions = [trace.functions[f].name for f in trace.locations.function.tolist()]
+    strings = trace.strings
+    point, leaf, kind_of, task_of = awaits.location, awaits.leaf_location, awaits.awaited, awaits.awaited_task
+
+    def spawned(row: int) -> str:
+        parent, place = int(tasks.parent[row]), int(tasks.location[row])
+        more = ", created_before_recording=true" if tasks.before[row] else ""
+        return (
+            f"name={names[row]}, parent={parent or 'None'}, location={places[place] if place >= 0 else 'None'}{more}"
+        )
+
+    def suspended(row: int) -> str:
+        place, inner = int(point[row]), int(leaf[row])
+        other, kind = int(task_of[row]), int(kind_of[row])
+        what = f"task {other}" if other else strings[kind] if kind >= 0 else "yield"
+        text = f"location={places[place]}, function={functions[place]}, awaiting={what}"
+        return text if inner == place else f"{text}, leaf={functions[inner]} at {places[inner]}"
+
+    def describe(kind: int, number: int, row: int) -> str:
+        if kind in (t.POLL_STARTED, t.POLL_ENDED):
+            return f"name={names[number - 1]}"
+        if kind in (t.AWAIT_STARTED, t.AWAIT_ENDED):
+            return f"name={names[number - 1]}, {suspended(row)}"
+        if kind == t.TASK_SPAWNED:
+            return spawned(row)
+        if kind == t.TASK_FAILED:
+            return f"name={names[row]}, error={clean(tasks.error.get(row, '?'))}"
+        if kind == t.STATE_CHANGED:
+            return f"name={names[row]}, state={t.STATES[tasks.state[row]]}, reason=closed"
+        if kind == t.INSPECTION_POINT:
+            return f"label={clean(trace.points.label[row])}, message={clean(trace.points.message[row])}"
+        return f"name={names[row]}"
+
+    return describe
+
+
+def clean(text: str) -> str:
+    """On one line."""
+    return text.replace("\r", " ").replace("\n", " ")
