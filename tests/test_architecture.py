@@ -30,12 +30,19 @@ RANK = {name: rank for rank, names in enumerate(PLACES) for name in names}
 # What people call on a thing that lies to the left, handed on inside the call.
 HANDED_ON = {("async_inspect.model.trace", "async_inspect.reports")}
 
-# What a target may be given. Whatever else the standard library has, a start of the recorder need not load it.
+# What a target may be given, beside what is built into its interpreter.
 TARGET_IMPORTS = {
-    "__future__", "_frozen_importlib", "_frozen_importlib_external", "_imp", "_thread", "atexit", "collections.abc",
+    *sys.builtin_module_names,
+    "__future__",
+    "collections.abc",
     "dis",
-    "errno", "fcntl", "mmap", "os", "posix", "struct", "sys", "time", "types", "typing",
-}  # fmt: skip
+    "fcntl",
+    "mmap",
+    "os",
+    "struct",
+    "types",
+    "typing",
+}
 
 # One file as its counterpart in C, to be read side by side.
 LONG = {"tracer/_pycore.py"}
@@ -119,7 +126,7 @@ def test_the_library_is_quick_to_import(tmp_path: Path) -> None:
 
 # What the Python core itself needs, with all that these import in turn, on any Python from 3.12 on.
 OF_THE_PYTHON_CORE = {
-    "_collections", "_functools", "_opcode", "_opcode_metadata", "_operator", "_struct", "_weakref", "_weakrefset",
+    "_collections", "_functools", "_opcode", "_opcode_metadata", "_operator", "_struct", "_weakrefset",
     "collections", "collections.abc", "dis", "enum", "functools", "keyword", "mmap", "opcode", "operator", "reprlib",
     "struct", "time", "types",
 }  # fmt: skip
