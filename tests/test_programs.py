@@ -2,7 +2,7 @@
 
 A row of the truth is a task: kind name, state, polls, awaits in order, parent, and where it matters error and kind.
 ``awaits`` names lines by the marks in their comments: ``a>b*2`` is two suspensions at the line marked ``[b]``, under a
-frame that stood at ``[a]``; ``<stdlib>`` is a line of the standard library.  The two tasks that every ``asyncio.run``
+frame that stood at ``[a]``; ``stdlib`` is any line of the standard library.  The two tasks that every ``asyncio.run``
 adds at its end are left out, unless a row names them.
 """
 
@@ -77,7 +77,7 @@ def find(trace: Trace, task: Task, program: Path, marks: dict[int, str]) -> tupl
     def mark(location: int) -> str:
         frame = trace.frame(location)
         if frame.function.file.startswith("<stdlib>"):
-            return "<stdlib>"
+            return "stdlib"
         assert Path(frame.function.file).name == program.name
         return marks.get(frame.line, f"line {frame.line}")
 
