@@ -48,16 +48,16 @@ def prepare(python: Interpreter, forced: str = "") -> Core:
         return Core("python", f"asked for by {env.CORE}")
     try:
         if python.free_threaded:
-            raise Unavailable("a free-threaded Python")
+            raise NoCoreError("a free-threaded Python")
         path = _existing(python) or _build(python)
-    except (Unavailable, OSError) as exc:
+    except (NoCoreError, OSError) as exc:
         if forced == "c":
             raise UserError(f"there is no C core for {python.name} ({python.path}): {exc}") from exc
         return Core("python", str(exc))
     return Core("c", f"asked for by {env.CORE}" if forced else "the C core fits this Python", path)
 
 
-class Unavailable(Exception):
+class NoCoreError(Exception):
     """Why no C core can be had."""
 
 
@@ -83,9 +83,9 @@ def _existing(python: Interpreter) -> str | None:
 def _build(python: Interpreter) -> str:
     compiler = _compiler()
     if not SOURCE.exists():
-        raise Unavailable("the source of the C core is not installed")
+        raise NoCoreError("the source of the C core is not installed")
     if not any(os.path.exists(f"{folder}/Python.h") for folder in python.includes):
-        raise Unavailable(f"no Python.h for {python.name} (its development package is not installed)")
+        raise NoCoreError(f"no Python.h for {python.name} (its development package is not installed)")
     private_folder(cache_folder())
     target = Path(choose.places(cores_prefix(), python.suffix)[-1])
     private_folder(target.parent)
@@ -96,11 +96,11 @@ def _build(python: Interpreter) -> str:
         try:
             done = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, timeout=300, check=False)
         except (OSError, subprocess.TimeoutExpired) as exc:
-            raise Unavailable(f"{compiler[0]}: {exc}") from exc
+            raise NoCoreError(f"{compiler[0]}: {exc}") from exc
         if done.returncode:
             said = done.stderr.decode(errors="replace").splitlines()
             first = next((line for line in said if "error" in line), said[0] if said else "no output")
-            raise Unavailable(f"{compiler[0]} failed: {first.strip()}")
+            raise NoCoreError(f"{compiler[0]} failed: {first.strip()}")
         built.replace(target)
     return str(target)
 
@@ -110,4 +110,4 @@ def _compiler() -> list[str]:
     for command in [named] if named else [["cc"], ["gcc"]]:
         if shutil.which(command[0]):
             return command
-    raise Unavailable("no C compiler found")
+    raise NoCoreError("no C compiler found")

@@ -70,9 +70,8 @@ def run(argv: list[str], environ: dict[str, str]) -> Ended:
             if number in FORWARDED:
                 signal.signal(number, signal.SIG_DFL)
     if failed:
-        number = int(failed)
-        status = 127 if number in {errno.ENOENT, errno.ENOTDIR} else 126
-        raise UserError(f"{argv[0]}: {os.strerror(number)}", status)
+        reason = int(failed)
+        raise UserError(f"{argv[0]}: {os.strerror(reason)}", 127 if reason in {errno.ENOENT, errno.ENOTDIR} else 126)
     return Ended(ended_pid, status, time.monotonic_ns())
 
 

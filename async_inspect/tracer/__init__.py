@@ -50,8 +50,6 @@ def start(path: str | None = None, *, folder: str = ".", max_size: int = DEFAULT
     Raises RuntimeError where nothing can be recorded, OSError where the file cannot be had.
     """
     global _core, _core_reason, _max_size
-    if sys.version_info < (3, 12):
-        raise RuntimeError("sys.monitoring needs Python 3.12")  # type: ignore[unreachable,unused-ignore]
     if not _thread._is_main_interpreter():  # type: ignore[attr-defined,unused-ignore]
         raise RuntimeError("a subinterpreter is not recorded")
     if recording() is not None:
@@ -113,7 +111,7 @@ def _add_probes(core: "ModuleType") -> None:
 
     for source in SOURCES:
         for qualname, file_tail, action in source.PROBES:
-            core.add_probe(qualname, file_tail, action)
+            core.add_probe(qualname, file_tail, getattr(core, action))
 
 
 def _take_tool_id() -> None:

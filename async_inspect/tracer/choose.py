@@ -50,12 +50,10 @@ def places(cores: str = "", suffix: str = SUFFIX) -> list[str]:
 
 def _load(path: str) -> "ModuleType":
     name = f"{__package__}._core"
-    if name in sys.modules:
-        return sys.modules[name]
     loader = _frozen_importlib_external.ExtensionFileLoader(name, path)
     module = _frozen_importlib.module_from_spec(_frozen_importlib.ModuleSpec(name, loader, origin=path))
     loader.exec_module(module)
-    sys.modules[name] = module
+    sys.modules.pop(name, None)  # a fatal error's dump lists the extension modules that are found there
     return module
 
 

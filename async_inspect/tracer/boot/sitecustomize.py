@@ -1,3 +1,4 @@
+# ruff: noqa: INP001 - no package: its folder is put on the path
 """The door: what ``site`` imports at the start of every Python that inherits our PYTHONPATH.
 
 Leaves no trace of itself: takes its folder off the import path, starts the recorder, and hands over to the
@@ -13,12 +14,14 @@ def _start(package):
     private = type(sys)("_async_inspect")
     private.__path__ = [package]
     sys.modules["_async_inspect"] = private
-    from _async_inspect import tracer
+    try:
+        from _async_inspect import tracer
 
-    for path in list(sys.path_importer_cache):
-        if path.startswith(package + "/") or path == package:
-            sys.path_importer_cache.pop(path, None)
-    tracer.attach()
+        tracer.attach()
+    finally:
+        for path in list(sys.path_importer_cache):
+            if path == package or path.startswith(package + "/"):
+                del sys.path_importer_cache[path]
 
 
 def _go(here):

@@ -1,0 +1,172 @@
+"""The main job: run a program under the recorder, then write the reports.
+
+Knows the order of things and what to say when one of them fails.  Everything else is done by others: the target
+(``target``, ``interpreter``), its core (``corebuild``), the process (``launch``), the recordings' ends (``finish``),
+reports and summary.
+"""
+
+import importlib
+import os
+import shlex
+import signal
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+from async_inspect import corebuild, finish, interpreter, launch
+from async_inspect.errors import FAILED, USAGE, UserError
+from async_inspect.target import Target, check, environment
+from async_inspect.tracer import env
+
+DEFAULT_FOLDER = "async_inspect_exports"
+RECORDINGS = "recording"  # the folder in it where recordings lie
+UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+
+
+@dataclass(frozen=True)
+class Options:
+    """What ``attach`` was asked for beside the target itself."""
+
+    output: Path = Path(DEFAULT_FOLDER)
+    formats: tuple[str, ...] = ()  # none: every one that is worth it
+    python: str | None = None
+    max_size: int = 4 << 30
+    quiet: bool = False
+    core: str = ""  # c, python, or whichever can be had
+
+
+def attach(target: Target | None, options: Options) -> NoReturn:
+    """Run the target recorded, write the reports, and end as it ended."""
+    environ = dict(os.environ)
+    target = check(target)
+    python = _python(target, options, environ)
+    # The target has its own say in which folder it works: ours must not depend on it.
+    folder = _writable(options.output.absolute() / RECORDINGS)
+    core = options.core or environ.get(env.CORE, "")
+    environ = environment(environ, str(folder), options.max_size)
+    if core:
+        environ[env.CORE] = core
+    if python is not None:
+        environ |= corebuild.prepare(python, core).variables()
+    old = finish.recordings(folder)
+    ended = launch.run(target.argv(python.path if python else ""), environ)
+    with Patience():
+        new = finish.recordings(folder) - old
+        status = after_run(new, ended, options)
+    if ended.code == 0 and status:
+        raise SystemExit(status)
+    launch.mirror(ended)
+
+
+def after_run(recordings: set[Path], ended: launch.Ended, options: Options) -> int:
+    """Put the recordings in order and report on the target's own; what is returned counts if the target's was 0."""
+    root = finish.root(recordings, ended.pid)
+    for path in recordings:
+        finish.finish(path, ended.at_ns if path == root and f"-{ended.pid}" in path.name else 0)
+    if root is None:
+        logs = sorted(str(path) for path in (options.output / RECORDINGS).glob(f"*{ended.pid}*.log"))
+        tell(
+            f"nothing was recorded: {('see ' + logs[0]) if logs else 'no Python that can be recorded was started'}"
+            f" (it needs CPython 3.12 or newer, and -I, -E and -S keep the recorder out)"
+        )
+        return FAILED
+    try:
+        write_reports(root, options)
+    except KeyboardInterrupt:
+        tell(f"stopped; the recording is kept. To finish: {finishing_command(root, options)}")
+        return 130
+    except UserError as exc:
+        tell(exc.message)
+        return exc.status
+    except Exception as exc:
+        tell(f"the reports failed ({type(exc).__name__}: {exc}). To try again: {finishing_command(root, options)}")
+        return FAILED
+    return 0
+
+
+def write_reports(recording: Path, options: Options) -> None:
+    """Recording → Trace → files and summary."""
+    model, reports, summary = (importlib.import_module(f"async_inspect.{name}") for name in _REPORTERS)
+    trace = model.load(recording)
+    files = reports.write(trace, options.output, options.formats, progress=sys.stderr.isatty() and not options.quiet)
+    if not options.quiet:
+        summary.render(trace, files)
+
+
+_REPORTERS = ("model", "reports", "summary")
+
+
+def finishing_command(recording: Path, options: Options) -> str:
+    """What the user types to get the reports of a run that was stopped while they were written."""
+    words = ["async-inspect", "report", str(recording), "-o", str(options.output)]
+    return shlex.join([*words, *(word for name in options.formats for word in ("-f", name))])
+
+
+def parse_size(text: str) -> int:
+    """Bytes, from "500MB", "4G" or "123"."""
+    number = text.strip().upper().removesuffix("B").removesuffix("I").strip()
+    unit = number[-1:] if number[-1:] in UNITS else ""
+    try:
+        size = int(float(number.removesuffix(unit)) * UNITS[unit])
+    except (ValueError, OverflowError):
+        size = 0
+    if size < 1 << 16:
+        raise UserError(f"--max-size {text}: give a size like 500MB or 4GB, at least 64KB", USAGE)
+    return size
+
+
+def tell(message: str) -> None:
+    """One line to the user, where the target's output is not."""
+    print(f"async-inspect: {message}", file=sys.stderr, flush=True)
+
+
+class Patience:
+    """Ctrl-C while the reports are written: the first was meant for the target, the second is for us."""
+
+    def __init__(self) -> None:
+        self.asked = False
+
+    def __enter__(self) -> None:
+        if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
+            signal.signal(signal.SIGINT, self._interrupt)
+
+    def __exit__(self, *exc: object) -> None:
+        if signal.getsignal(signal.SIGINT) == self._interrupt:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+    def _interrupt(self, _number: int, _frame: FrameType | None) -> None:
+        if self.asked:
+            raise KeyboardInterrupt
+        self.asked = True
+        tell("the reports are being written; Ctrl-C again stops that and keeps the recording")
+
+
+def _python(target: Target, options: Options, environ: dict[str, str]) -> interpreter.Interpreter | None:
+    """The target's Python, as far as it can be told before it runs."""
+    if not target.is_command:
+        path = interpreter.find(options.python, environ)
+        python = interpreter.ask(path)
+        if not python.recordable:
+            raise UserError(f"{path} is {python.name}; only CPython 3.12 and newer can be recorded (see --python)")
+        return python
+    if options.python:
+        raise UserError("--python says which Python runs a script; after -- the command says it itself", USAGE)
+    named = interpreter.of_command(list(target.words), environ)
+    try:
+        python = interpreter.ask(named or interpreter.find(None, environ))
+    except UserError:
+        return None  # then whatever it starts looks for a core by itself
+    return python if python.recordable else None
+
+
+def _writable(folder: Path) -> Path:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / f".{os.getpid()}"
+        probe.touch(0o600)
+        probe.unlink()
+    except OSError as exc:
+        raise UserError(f"cannot write to {folder}: {exc.strerror}") from exc
+    return folder

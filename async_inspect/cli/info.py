@@ -1,0 +1,18 @@
+"""``async-inspect info``: what is installed, and which core records."""
+
+from typing import Annotated
+
+import typer
+
+from async_inspect.info import facts
+
+
+def info(
+    python: Annotated[
+        str | None,
+        typer.Option(metavar="PYTHON", help="Tell about this Python too (default: the one that attach would take)."),
+    ] = None,
+) -> None:
+    """Version, Python, which core (C or Python) and why, tool ids in use."""
+    for what, how in facts(python):
+        print(f"{what:<16} {how}")

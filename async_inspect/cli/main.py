@@ -1,0 +1,65 @@
+"""The registry of commands, and what they all share: errors as one line, the target's words kept from typer.
+
+A new command is a module here with a function of the same name, and its line in COMMANDS.
+"""
+
+import sys
+from collections.abc import Callable
+from typing import NoReturn
+
+import typer
+import typer.core
+
+from async_inspect import target
+from async_inspect.cli.attach import attach
+from async_inspect.cli.info import info
+from async_inspect.cli.version import version
+from async_inspect.errors import UserError
+
+COMMANDS: tuple[Callable[..., None], ...] = (
+    attach,
+    info,
+    version,
+)
+# These run a program: what follows its name is the program's, and never seen by typer.
+WITH_TARGET = {"attach": "SCRIPT [ARGS]... | -m MODULE | -c CODE | -- COMMAND"}
+
+
+def application() -> typer.Typer:
+    """All commands."""
+    app = typer.Typer(
+        help="An X-ray for async Python: records every await of an unchanged program, exactly.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    for command in COMMANDS:
+        name = command.__name__.replace("_", "-")
+        app.command(name, options_metavar=f"[OPTIONS] {WITH_TARGET[name]}" if name in WITH_TARGET else "[OPTIONS]")(
+            command
+        )
+    return app
+
+
+def main(args: list[str] | None = None) -> NoReturn:
+    """Run the command line; always ends by SystemExit."""
+    args = sys.argv[1:] if args is None else args
+    command = typer.main.get_command(application())
+    to_run = None
+    if args and args[0] in WITH_TARGET:
+        own, to_run = target.split(args[1:], _valued(command, args[0]))
+        args = [args[0], *own]
+    try:
+        command.main(args=args, prog_name="async-inspect", obj=to_run)
+    except UserError as exc:
+        print(f"async-inspect: {exc.message}", file=sys.stderr)
+        sys.exit(exc.status)
+    sys.exit(0)
+
+
+def _valued(group: object, name: str) -> frozenset[str]:
+    """The options of this command that take a value."""
+    assert isinstance(group, typer.core.TyperGroup)
+    parameters = group.commands[name].params
+    return frozenset(word for option in parameters if not getattr(option, "is_flag", False) for word in option.opts)
