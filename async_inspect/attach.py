@@ -63,8 +63,8 @@ def attach(target: Target | None, options: Options) -> NoReturn:
 def after_run(recordings: set[Path], ended: launch.Ended, options: Options) -> int:
     """Put the recordings in order and report on the target's own; what is returned counts if the target's was 0."""
     root = finish.root(recordings, ended.pid)
-    for path in recordings:
-        finish.finish(path, ended.at_ns if path == root and f"-{ended.pid}" in path.name else 0)
+    if root is not None and finish.is_of(root, ended.pid):
+        finish.note_end(root, ended.at_ns)
     if root is None:
         logs = sorted(str(path) for path in (options.output / RECORDINGS).glob(f"*{ended.pid}*.log"))
         tell(

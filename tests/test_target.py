@@ -1,0 +1,78 @@
+"""Where the tool's words end and the program's begin."""
+
+from pathlib import Path
+
+import pytest
+
+from async_inspect.errors import UserError
+from async_inspect.target import BOOT, Target, check, environment, split
+
+VALUED = {"-o", "--output", "-f", "--format", "--python"}
+
+
+@pytest.mark.parametrize(
+    ("line", "own", "words"),
+    [
+        ("app.py", "", "app.py"),
+        ("app.py -o x --quiet", "", "app.py -o x --quiet"),
+        ("-o out app.py", "-o out", "app.py"),
+        ("-oout app.py", "-oout", "app.py"),
+        ("--output=out app.py --its-own", "--output=out", "app.py --its-own"),
+        ("-o out -f json -f folded app.py", "-o out -f json -f folded", "app.py"),
+        ("--quiet app.py", "--quiet", "app.py"),
+        ("-m pytest -x -o prog", "", "-m pytest -x -o prog"),
+        ("--quiet -m pytest -- -x", "--quiet", "-m pytest -- -x"),
+        ("-mpytest -x", "", "-mpytest -x"),
+        ("-c pass -q", "", "-c pass -q"),
+        ("-o -m app.py", "-o -m", "app.py"),
+        ("-", "", "-"),
+        ("folder/ x", "", "folder/ x"),
+        ("--unknown app.py", "--unknown", "app.py"),
+    ],
+)
+def test_split(line: str, own: str, words: str) -> None:
+    assert split(line.split(), VALUED) == (own.split(), Target(tuple(words.split())))
+
+
+@pytest.mark.parametrize(
+    ("line", "own", "command"),
+    [
+        ("-- make test", "", "make test"),
+        ("-o out -- python -X dev app.py -- y", "-o out", "python -X dev app.py -- y"),
+    ],
+)
+def test_split_command(line: str, own: str, command: str) -> None:
+    assert split(line.split(), VALUED) == (own.split(), Target(tuple(command.split()), is_command=True))
+
+
+@pytest.mark.parametrize("line", ["", "--quiet", "-o out", "-o", "--help", "--", "-q --"])
+def test_no_target(line: str) -> None:
+    own, target = split(line.split(), VALUED)
+    assert target is None
+    assert own == [word for word in line.split() if word != "--"]
+
+
+def test_argv() -> None:
+    assert Target(("-m", "x", "y")).argv("/bin/python") == ["/bin/python", "-m", "x", "y"]
+    assert Target(("make", "x"), is_command=True).argv("/bin/python") == ["make", "x"]
+
+
+@pytest.mark.parametrize("target", [None, Target(("missing.py",)), Target(("-m",)), Target(("-c",))])
+def test_check_refuses_by_usage_error(target: Target | None) -> None:
+    with pytest.raises(UserError) as raised:
+        check(target)
+    assert raised.value.status == 2
+
+
+def test_check_lets_pass(tmp_path: Path) -> None:
+    for words in [(str(tmp_path),), (__file__, "x"), ("-",), ("-m", "x"), ("-cpass",)]:
+        assert check(Target(words)).words == words
+    assert check(Target(("missing",), is_command=True))
+
+
+def test_environment() -> None:
+    made = environment({"HOME": "/h", "PYTHONPATH": "a::b"}, "rec", 5)
+    assert made["HOME"] == "/h"
+    assert made["PYTHONPATH"] == f"{BOOT}:a::b"
+    assert Path(made["ASYNC_INSPECT_DIR"]) == Path.cwd() / "rec"
+    assert environment({}, "/rec", 5)["PYTHONPATH"] == BOOT
