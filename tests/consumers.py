@@ -1,0 +1,83 @@
+"""The real programs that read our files: where they are on this machine, and how to hear what they say.
+
+What is missing is skipped (``.ci/run`` installs all of it).
+"""
+
+import contextlib
+import functools
+import http.server
+import os
+import shutil
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from .tools import ROOT
+
+if TYPE_CHECKING:
+    from playwright.sync_api import BrowserContext
+
+FLAMEGRAPH = Path("/usr/share/perl5/Devel/NYTProf/flamegraph.pl")  # Debian: libdevel-nytprof-perl
+# Nothing but loopback has a name: a page that needs more than it brings fails.
+CHROMIUM_FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync", "--disable-default-apps",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
+]  # fmt: skip
+
+
+def program(name: str) -> str:
+    path = shutil.which(name)
+    if path is None:
+        pytest.skip(f"{name} is not installed")
+    return path
+
+
+def flamegraph() -> list[str]:
+    if not FLAMEGRAPH.exists():
+        pytest.skip("flamegraph.pl is not installed (Debian: libdevel-nytprof-perl)")
+    return [program("perl"), str(FLAMEGRAPH)]
+
+
+def speedscope() -> Path:
+    """The folder of Speedscope's release: its app, and the JSON Schema of its file format."""
+    folder = Path(os.environ.get("NPM_DIR", ROOT / ".cache" / "npm")) / "node_modules/speedscope/dist/release"
+    if not folder.is_dir():
+        pytest.skip("speedscope is not installed (npm install --prefix .cache/npm speedscope@1.25.0)")
+    return folder
+
+
+@contextlib.contextmanager
+def chromium() -> Iterator["BrowserContext"]:
+    """Debian's Chromium, headless, driven by playwright."""
+    sync_api = pytest.importorskip("playwright.sync_api")
+    path = program("chromium")
+    with sync_api.sync_playwright() as playwright, tempfile.TemporaryDirectory() as profile:
+        context = playwright.chromium.launch_persistent_context(
+            profile, executable_path=path, headless=True, args=CHROMIUM_FLAGS, accept_downloads=True
+        )
+        try:
+            yield context
+        finally:
+            context.close()
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *arguments: object) -> None:
+        pass
+
+
+@contextlib.contextmanager
+def serve(folder: Path) -> Iterator[str]:
+    """A folder over loopback; its address."""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(folder)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        server.server_close()
