@@ -6,11 +6,18 @@ nothing but constants, so that loading it costs the program nothing.
 
 A recording is one file of one process::
 
-    header      HEADER_SIZE bytes or a multiple of it: fixed fields, then the metadata as text
-    slots       RECORD_SIZE bytes each, up to the first slot whose kind is 0 (the file is reserved ahead, zero-filled)
+    header      ``header_size`` bytes, a multiple of HEADER_SIZE: fixed fields, then the metadata as text
+    tail        ``tail_size`` bytes: the newest slots, up to the first whose kind is 0
+    body        all the slots before those: ``flushed`` of them
 
-A slot's kind is written last, so a slot is either whole or not there: a recording may be cut off at any byte and
-still opens with what it holds.
+The target writes into a shared mapping of header and tail, so that each record is in the file as soon as it is made,
+whatever becomes of the process, and a follower sees it at once.  A full tail is appended to the body in one ``write``
+(a quarter of the cost of mapping the file as it grows, and a full disk is an error there, not a SIGBUS).  The order of
+stores makes every moment readable: the body's bytes, then ``flushed``, then the tail is zeroed, then ``tail_base``
+becomes ``flushed``.  So slot number *n* of the recording is in the body if *n* < ``flushed``, else in the tail at
+*n* - ``tail_base``; slots of the tail before ``flushed`` are old.  A slot's kind is written last, so a slot is either
+whole or not there.  A recording may be cut off at any byte and still opens with what it holds, in order: where the
+body is shorter than ``flushed``, the tail does not follow it.
 
 One slot (little-endian, ``RECORD_FORMAT``)::
 
@@ -40,7 +47,7 @@ TEXT_BYTES = RECORD_SIZE - 1
 
 # The header's fixed fields (``HEADER_FORMAT``, then zeros up to META_OFFSET, then ``meta_len`` bytes of metadata).
 # ``end_ns``, ``lost``, ``state`` and the cost fields are kept up to date in place while the recording grows.
-HEADER_FORMAT = "<8sIIIIQQQQIIQQQ"
+HEADER_FORMAT = "<8sIIIIQQQQIIQQQQQI"
 HEADER_FIELDS = (
     "magic",
     "version",
@@ -56,6 +63,9 @@ HEADER_FIELDS = (
     "callbacks",  # events the core was called for
     "timed_callbacks",  # of these, how many were timed (every COST_EVERY-th) ...
     "timed_ns",  # ... and how long those took together: the tracer's own cost, measured
+    "flushed",  # slots in the body
+    "tail_base",  # the number of the tail's first slot
+    "tail_size",  # bytes; 0: the core has not started yet
 )
 HEADER_SIZE = 4096
 META_OFFSET = 128
@@ -65,6 +75,10 @@ STATE_OFFSET = 56
 CALLBACKS_OFFSET = 64
 TIMED_CALLBACKS_OFFSET = 72
 TIMED_NS_OFFSET = 80
+FLUSHED_OFFSET = 88
+TAIL_BASE_OFFSET = 96
+TAIL_SIZE_OFFSET = 104
+TAIL_SIZE = 1 << 16
 COST_EVERY = 1024
 
 RUNNING = 0  # the process still records, or died without a word

@@ -7,7 +7,7 @@
  *   - callbacks are METH_FASTCALL builtins; no frame object is ever made (but for the probes, which read an argument);
  *   - a coroutine is known by its interpreter frame, found through PyThreadState.current_frame, stable for its life;
  *   - a code object's entry sits in its co_extra slot and dies with it; nothing of the program is kept alive;
- *   - records go straight into a shared mapping of the file, space reserved before (a full disk must not be SIGBUS).
+ *   - the clock is CLOCK_MONOTONIC by way of the processor's own counter, where the kernel trusts that itself.
  *
  * Needs the GIL: it is not loaded on a free-threaded build.  Static state, single-phase init: main interpreter only.
  * Allocations that fail lose records (counted), never the program.
@@ -56,13 +56,16 @@ typedef struct {
     uint64_t start_ns, start_unix_ns, end_ns, lost;
     uint32_t state, meta_len;
     uint64_t callbacks, timed_callbacks, timed_ns;
+    uint64_t flushed, tail_base;
+    uint32_t tail_size;
 } Header;
 
 enum {
     CODE = 1, NODE, STRING, SITE, THREAD, TEXT,
     SPAWN = 16, NAME, START, ENTER, RESUMED, THROW, SUSPEND, LINK, ITEM, RETURN, RAISE, VANISH, MESSAGE, POINT
 };
-enum { TEXT_BYTES = 31, OTHER_NODE = 1, MAX_NODES = 1 << 20, MAX_SITE_FRAMES = 32, MAX_MESSAGE = 200, COST_EVERY = 1024 };
+enum { TEXT_BYTES = 31, OTHER_NODE = 1, MAX_NODES = 1 << 20, MAX_SITE_FRAMES = 32, MAX_MESSAGE = 200, COST_EVERY = 1024,
+       TAIL_SIZE = 1 << 16 };
 enum { NAME_GIVEN = 1, IS_TASK = 1, THROWN = 2, BEFORE = 4, AWAITS_TASK = 1, CANCELLED = 1, CLOSED = 2, STOPPED = 1 };
 enum { CODE_PLAIN, CODE_COROUTINE, CODE_ASYNC_GENERATOR, CODE_GENERATOR_BASED };
 
@@ -73,7 +76,6 @@ _Static_assert(sizeof(Record) == 32, "a record is 32 bytes");
 enum { SPAWN_PROBE = 1, WATCHED = -1 };
 enum { ST_CREATED, ST_RUNNING, ST_SUSPENDED, ST_ITEM, ST_DEAD }; /* where a coroutine stands */
 #define ASYNC_FLAGS (CO_COROUTINE | CO_ITERABLE_COROUTINE | CO_ASYNC_GENERATOR)
-#define CHUNK ((off_t)1 << 20)
 
 typedef struct CodeInfo {
     struct CodeInfo *next, **back; /* all that live */
@@ -117,12 +119,10 @@ static struct {
     uint32_t session;
     int tool;
     int fd;
-    Header *header;
+    Header *header; /* the mapping: the header, then the tail */
     size_t header_size;
-    off_t max_size, chunk_at;
-    void *chunk;
-    size_t chunk_len;
-    Record *pos, *end;
+    uint64_t max_slots;
+    Record *tail, *pos, *end;
     int full, throws_on;
     char *stdlib;
     size_t stdlib_len;
@@ -153,56 +153,123 @@ static inline uint64_t monotonic_ns(void)
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
+/* CLOCK_MONOTONIC read through the time-stamp counter costs half.  The kernel does the same in its vDSO, with checks
+ * that we leave to it: we use the counter only where it is the kernel's own clock source, take our bearings anew from
+ * clock_gettime at least every MAX_SPAN_NS, and never go back.  A rate is trusted as far ahead as the time it was
+ * taken over, so that its error stays that of the two readings: some tens of nanoseconds. */
+#if defined(__x86_64__) && defined(__linux__)
+#define HAVE_COUNTER 1
+#include <x86intrin.h>
+enum { MIN_SPAN_NS = 50000, MAX_SPAN_NS = 20000000 };
+static struct {
+    int usable;
+    uint64_t base_count, base_ns; /* the last bearing ... */
+    uint64_t limit;               /* ... good for so many counts from there; 0: the rate is not known yet */
+    uint64_t rate;                /* nanoseconds a count, times 2^32 */
+    uint64_t then_count, then_ns; /* an older bearing, to tell the rate from */
+} tsc;
+
+static void counter_init(void)
+{
+    char source[16] = {0};
+    int fd = open("/sys/devices/system/clocksource/clocksource0/current_clocksource", O_RDONLY | O_CLOEXEC);
+    if (fd >= 0) {
+        ssize_t n = read(fd, source, sizeof source - 1);
+        close(fd);
+        memset(&tsc, 0, sizeof tsc);
+        tsc.usable = n >= 4 && memcmp(source, "tsc\n", 4) == 0;
+    }
+}
+
+static uint64_t take_bearing(void)
+{
+    uint64_t count = __rdtsc(), ns = monotonic_ns();
+    count += (__rdtsc() - count) / 2;
+    uint64_t last = tsc.limit ? tsc.base_ns + (uint64_t)((unsigned __int128)tsc.limit * tsc.rate >> 32) : tsc.base_ns;
+    if (tsc.then_ns == 0 || count <= tsc.then_count || ns <= tsc.then_ns) {
+        tsc.then_count = count;
+        tsc.then_ns = ns;
+        tsc.limit = 0;
+    }
+    else if (ns - tsc.then_ns >= MIN_SPAN_NS) {
+        uint64_t over = ns - tsc.then_ns, counts = count - tsc.then_count;
+        tsc.rate = (uint64_t)(((unsigned __int128)over << 32) / counts);
+        tsc.limit = over < MAX_SPAN_NS ? counts : (uint64_t)((unsigned __int128)counts * MAX_SPAN_NS / over);
+        if (over >= 50ull * MAX_SPAN_NS) { /* a second is long enough to forget what was before */
+            tsc.then_count = count;
+            tsc.then_ns = ns;
+        }
+    }
+    /* what the old bearing can have said last is at most `last`; the same moment seen again must not be earlier */
+    if (ns < last && last - ns < 100000) {
+        ns = last;
+    }
+    tsc.base_count = count;
+    return tsc.base_ns = ns;
+}
+#endif
+
 static inline uint64_t now(void)
 {
-    return UNLIKELY(R.ticks) ? ++R.tick : monotonic_ns();
+    if (UNLIKELY(R.ticks)) {
+        return ++R.tick;
+    }
+#ifdef HAVE_COUNTER
+    if (LIKELY(tsc.usable)) {
+        uint64_t passed = __rdtsc() - tsc.base_count; /* gone back: huge */
+        if (LIKELY(passed < tsc.limit)) {
+            return tsc.base_ns + (uint64_t)((unsigned __int128)passed * tsc.rate >> 32);
+        }
+        return take_bearing();
+    }
+#endif
+    return monotonic_ns();
 }
 
-static int reserve(off_t at, off_t size)
+static int reserve(off_t size)
 {
 #ifdef __APPLE__
-    return ftruncate(R.fd, at + size) == 0 ? 0 : errno;
+    return ftruncate(R.fd, size) == 0 ? 0 : errno;
 #else
-    return posix_fallocate(R.fd, at, size);
+    return posix_fallocate(R.fd, 0, size);
 #endif
 }
 
-static int next_chunk(void)
+/* Append the tail to the body and begin it anew; the order of stores is what events.py says. */
+static int flush(void)
 {
-    if (R.full) {
+    uint64_t slots = (uint64_t)(R.pos - R.tail);
+    if (R.full || R.header->flushed + slots > R.max_slots) {
+        R.full = 1;
         return 0;
     }
-    R.full = 1;
-    off_t page = sysconf(_SC_PAGESIZE);
-    off_t size = CHUNK < R.max_size - R.chunk_at ? CHUNK : R.max_size - R.chunk_at;
-    size -= size % (off_t)sizeof(Record);
-    if (size <= 0 || reserve(R.chunk_at, size) != 0) {
-        return 0;
+    const char *data = (const char *)R.tail;
+    size_t left = slots * sizeof(Record);
+    off_t at = (off_t)(R.header_size + TAIL_SIZE + R.header->flushed * sizeof(Record));
+    while (left > 0) {
+        ssize_t done = pwrite(R.fd, data, left, at);
+        if (done <= 0) {
+            if (done < 0 && errno == EINTR) {
+                continue;
+            }
+            R.full = 1; /* what is in the tail stays there */
+            return 0;
+        }
+        data += done;
+        at += done;
+        left -= (size_t)done;
     }
-    off_t start = R.chunk_at / page * page;
-    size_t len = (size_t)(R.chunk_at + size - start);
-    void *chunk = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, R.fd, start);
-    if (chunk == MAP_FAILED) {
-        return 0;
-    }
-#ifdef MADV_POPULATE_WRITE
-    madvise(chunk, len, MADV_POPULATE_WRITE); /* one call instead of a fault a page; older kernels say no, and fault */
-#endif
-    if (R.chunk) {
-        munmap(R.chunk, R.chunk_len);
-    }
-    R.chunk = chunk;
-    R.chunk_len = len;
-    R.pos = (Record *)((char *)chunk + (R.chunk_at - start));
-    R.end = R.pos + size / (off_t)sizeof(Record);
-    R.chunk_at += size;
-    R.full = 0;
+    uint64_t flushed = R.header->flushed + slots;
+    __atomic_store_n(&R.header->flushed, flushed, __ATOMIC_RELEASE);
+    memset(R.tail, 0, slots * sizeof(Record));
+    __atomic_store_n(&R.header->tail_base, flushed, __ATOMIC_RELEASE);
+    R.pos = R.tail;
     return 1;
 }
 
 static inline Record *slot(void)
 {
-    if (UNLIKELY(R.pos == R.end) && !next_chunk()) {
+    if (UNLIKELY(R.pos == R.end) && !flush()) {
         R.header->lost++;
         return NULL;
     }
@@ -1601,13 +1668,8 @@ static void detach(void)
 static void release(void)
 {
     R.on = R.active = 0;
-    R.full = 1;
-    R.pos = R.end = NULL;
-    if (R.chunk) {
-        munmap(R.chunk, R.chunk_len);
-    }
     if (R.header) {
-        munmap(R.header, R.header_size);
+        munmap(R.header, R.header_size + TAIL_SIZE);
     }
     if (R.fd >= 0) {
         close(R.fd);
@@ -1657,13 +1719,13 @@ static PyObject *start(PyObject *self, PyObject *args, PyObject *kwargs)
     R.active = 1;
     R.tool = tool;
     R.ticks = ticks;
-    R.max_size = (off_t)max_size;
     R.header_size = (size_t)header_size;
-    R.chunk_at = (off_t)header_size;
+    long long room = max_size - header_size - TAIL_SIZE;
+    R.max_slots = room > 0 ? (uint64_t)room / sizeof(Record) : 0;
     R.fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-    int error = R.fd < 0 ? errno : reserve(0, (off_t)header_size);
+    int error = R.fd < 0 ? errno : reserve((off_t)header_size + TAIL_SIZE);
     if (error == 0) {
-        void *header = mmap(NULL, R.header_size, PROT_READ | PROT_WRITE, MAP_SHARED, R.fd, 0);
+        void *header = mmap(NULL, R.header_size + TAIL_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, R.fd, 0);
         if (header == MAP_FAILED) {
             error = errno;
         }
@@ -1690,7 +1752,12 @@ static PyObject *start(PyObject *self, PyObject *args, PyObject *kwargs)
     memcpy(R.stdlib, stdlib, len);
     strcpy(R.stdlib + len, "/");
     R.stdlib_len = len + 1;
-    next_chunk();
+#ifdef HAVE_COUNTER
+    counter_init();
+#endif
+    R.tail = R.pos = (Record *)((char *)R.header + R.header_size);
+    R.end = R.tail + TAIL_SIZE / sizeof(Record);
+    R.header->tail_size = TAIL_SIZE;
     R.nodes = OTHER_NODE;
     put_definition(NODE, OTHER_NODE, 0, 0, 0, 0);
     if (!attach()) {
@@ -1704,6 +1771,7 @@ static PyObject *stop(PyObject *self, PyObject *unused)
 {
     if (R.active) {
         detach();
+        flush();
         R.header->end_ns = now();
         R.header->state = STOPPED;
         release();
@@ -1806,6 +1874,8 @@ static int add_vocabulary(PyObject *m)
         {"LOST_OFFSET", offsetof(Header, lost)}, {"STATE_OFFSET", offsetof(Header, state)},
         {"CALLBACKS_OFFSET", offsetof(Header, callbacks)},
         {"TIMED_CALLBACKS_OFFSET", offsetof(Header, timed_callbacks)}, {"TIMED_NS_OFFSET", offsetof(Header, timed_ns)},
+        {"FLUSHED_OFFSET", offsetof(Header, flushed)}, {"TAIL_BASE_OFFSET", offsetof(Header, tail_base)},
+        {"TAIL_SIZE_OFFSET", offsetof(Header, tail_size)}, {"TAIL_SIZE", TAIL_SIZE},
         {NULL, 0},
     };
     PyObject *all = PyDict_New();

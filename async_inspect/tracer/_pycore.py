@@ -36,8 +36,6 @@ CO_ITERABLE_COROUTINE = 0x100
 CO_ASYNC_GENERATOR = 0x200
 ASYNC = CO_COROUTINE | CO_ITERABLE_COROUTINE | CO_ASYNC_GENERATOR
 
-CHUNK = 1 << 20  # the file is reserved and mapped this much at a time
-
 # Where a coroutine stands.
 CREATED = 0  # made a task, not run yet
 RUNNING = 1
@@ -110,17 +108,18 @@ class _Recorder:
 
     def __init__(self, fd: int, header_size: int, max_size: int, tool_id: int, stdlib: str, ticks: bool) -> None:
         self.fd = posix.dup(fd)
-        posix.posix_fallocate(self.fd, 0, header_size)
-        self.header = mmap.mmap(self.fd, header_size)
-        self.max_size = max_size
+        self.tail = header_size  # where it begins, in file and mapping
+        self.body = header_size + ev.TAIL_SIZE
+        posix.posix_fallocate(self.fd, 0, self.body)  # or a full disk would be SIGBUS
+        self.map = mmap.mmap(self.fd, self.body)
+        self.max_slots = (max_size - self.body) // ev.RECORD_SIZE
+        self.flushed = 0
+        self.pos = self.tail
         self.tool = tool_id
         self.stdlib = stdlib.rstrip("/") + "/"
         self.ticks = ticks
         self.tick = 0
         self.lock = RLock()
-        self.chunk: mmap.mmap | None = None
-        self.chunk_at = header_size  # where in the file the next chunk begins
-        self.pos = self.pos_end = 0  # in the chunk
         self.full = False
         self.lost = 0
         self.callbacks = self.timed = self.timed_ns = 0
@@ -135,7 +134,7 @@ class _Recorder:
         self.strings: dict[str, int] = {}
         self.sites: dict[tuple[int, int, int], int] = {}
         self.throws_on = False
-        self.next_chunk()
+        self.set_header(ev.TAIL_SIZE_OFFSET, ev.TAIL_SIZE, 4)
         self.node_ids = ev.OTHER_NODE
         self.put_definition(ev.NODE, ev.OTHER_NODE)
 
@@ -147,44 +146,51 @@ class _Recorder:
             return self.tick
         return time.monotonic_ns()
 
-    def next_chunk(self) -> None:
-        size = min(CHUNK, self.max_size - self.chunk_at) // ev.RECORD_SIZE * ev.RECORD_SIZE
-        if size <= 0:
+    def set_header(self, offset: int, value: int, size: int = 8) -> None:
+        self.map[offset : offset + size] = value.to_bytes(size, "little")
+
+    def flush(self) -> None:
+        """Append the tail to the body and begin it anew; the order is what ``events.py`` says."""
+        slots = (self.pos - self.tail) // ev.RECORD_SIZE
+        if self.flushed + slots > self.max_slots:
             self.full = True
             return
+        data = self.map[self.tail : self.pos]
+        at = self.body + self.flushed * ev.RECORD_SIZE
         try:
-            posix.posix_fallocate(self.fd, self.chunk_at, size)  # or a full disk would be SIGBUS
-            start = self.chunk_at // mmap.ALLOCATIONGRANULARITY * mmap.ALLOCATIONGRANULARITY
-            self.chunk = mmap.mmap(self.fd, self.chunk_at + size - start, offset=start)
+            while data:
+                done = posix.pwrite(self.fd, data, at)
+                at += done
+                data = data[done:]
         except OSError:
             self.full = True
             return
-        self.pos = self.chunk_at - start
-        self.pos_end = self.pos + size
-        self.chunk_at += size
+        self.flushed += slots
+        self.set_header(ev.FLUSHED_OFFSET, self.flushed)
+        self.map[self.tail : self.body] = bytes(ev.TAIL_SIZE)
+        self.set_header(ev.TAIL_BASE_OFFSET, self.flushed)
+        self.pos = self.tail
 
     def slot(self) -> int:
-        """The place of the next slot in ``chunk``, or -1: then one more is lost."""
-        if self.pos == self.pos_end and not self.full:
-            self.next_chunk()
+        """The place of the next slot in ``map``, or -1: then one more is lost."""
+        if self.pos == self.body and not self.full:
+            self.flush()
         if self.full:
             self.lost += 1
-            self.header[ev.LOST_OFFSET : ev.LOST_OFFSET + 8] = self.lost.to_bytes(8, "little")
+            self.set_header(ev.LOST_OFFSET, self.lost)
             return -1
         at = self.pos
         self.pos += ev.RECORD_SIZE
         return at
 
-    def put(
-        self, kind: int, ts: int, coro: int, aux: int, after: _Coro | None, off: int, flags: int = 0, node: int = 0
-    ) -> None:
-        """Write an event. ``after`` runs when it is over; ``node`` replaces that one's own."""
+    def put(self, kind: int, ts: int, coro: int, aux: int, after: _Coro | None, off: int, flags: int = 0) -> None:
+        """Write an event. ``after`` runs when it is over."""
         thread = self.thread
         if thread.index < 0:
             thread.index = min(self.threads, 0xFFFF)
             self.threads += 1
             self.put_definition(ev.THREAD, thread.index, get_native_id())
-        node = node or (after.node if after is not None else 0)
+        node = after.node if after is not None else 0
         task = after.root.id if after is not None else 0
         self.put_raw(ts, coro, aux, node, task, off, thread.index, flags, kind)
 
@@ -196,19 +202,17 @@ class _Recorder:
     ) -> None:
         at = self.slot()
         if at >= 0:
-            assert self.chunk is not None
             word = (ts, 8), (coro, 4), (aux, 4), (node, 4), (task, 4), (off, 4), (thread, 2), (flags, 1)
             body = b"".join([(value & (1 << 8 * size) - 1).to_bytes(size, "little") for value, size in word])
-            self.chunk[at : at + ev.TEXT_BYTES] = body
-            self.chunk[at + ev.TEXT_BYTES] = kind  # last: now it is there
+            self.map[at : at + ev.TEXT_BYTES] = body
+            self.map[at + ev.TEXT_BYTES] = kind  # last: now it is there
 
     def put_text(self, text: bytes) -> None:
         for i in range(0, len(text), ev.TEXT_BYTES):
             at = self.slot()
             if at >= 0:
-                assert self.chunk is not None
-                self.chunk[at : at + ev.TEXT_BYTES] = text[i : i + ev.TEXT_BYTES].ljust(ev.TEXT_BYTES, b"\0")
-                self.chunk[at + ev.TEXT_BYTES] = ev.TEXT
+                self.map[at : at + ev.TEXT_BYTES] = text[i : i + ev.TEXT_BYTES].ljust(ev.TEXT_BYTES, b"\0")
+                self.map[at + ev.TEXT_BYTES] = ev.TEXT
 
     # --- definitions ---
 
@@ -717,6 +721,7 @@ class _Recorder:
                     if begun:
                         self.timed += 1
                         self.timed_ns += time.monotonic_ns() - begun
+                        self.set_costs()
 
         return callback
 
@@ -730,23 +735,20 @@ class _Recorder:
                 _MON.set_local_events(self.tool, code, 0)
 
     def close(self) -> None:
-        for offset, value in (
-            (ev.END_NS_OFFSET, self.now()),
-            (ev.LOST_OFFSET, self.lost),
-            (ev.CALLBACKS_OFFSET, self.callbacks),
-            (ev.TIMED_CALLBACKS_OFFSET, self.timed),
-            (ev.TIMED_NS_OFFSET, self.timed_ns),
-        ):
-            self.header[offset : offset + 8] = value.to_bytes(8, "little")
-        self.header[ev.STATE_OFFSET : ev.STATE_OFFSET + 4] = ev.STOPPED.to_bytes(4, "little")
+        self.flush()
+        self.set_header(ev.END_NS_OFFSET, self.now())
+        self.set_costs()
+        self.set_header(ev.STATE_OFFSET, ev.STOPPED, 4)
         self.unmap()
+
+    def set_costs(self) -> None:
+        self.set_header(ev.CALLBACKS_OFFSET, self.callbacks)
+        self.set_header(ev.TIMED_CALLBACKS_OFFSET, self.timed)
+        self.set_header(ev.TIMED_NS_OFFSET, self.timed_ns)
 
     def unmap(self) -> None:
         self.full = True
-        if self.chunk is not None:
-            self.chunk.close()
-        self.chunk = None
-        self.header.close()
+        self.map.close()
         posix.close(self.fd)
 
 
