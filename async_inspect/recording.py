@@ -8,7 +8,7 @@ import os
 import struct
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -17,15 +17,14 @@ from . import events as ev
 from .codes import Code
 from .errors import UserError
 
-SLOT = np.dtype(
-    list(zip(ev.RECORD_FIELDS, ("<u8", "<u4", "<u4", "<u4", "<u4", "<u4", "<u2", "u1", "u1"), strict=True))
-)
+SLOT = np.dtype(list(zip(ev.RECORD_FIELDS, ("<u8", "<u4", "<u4", "<u4", "<u4", "<u4", "<u2", "u1", "u1"), strict=True)))
 type Slots = npt.NDArray[np.void]
 type Ids = npt.NDArray[np.uint32]
 
 SUFFIX = ".rec"
 FOLDER = "recording"
-_SCAN_SLOTS = 1 << 16  # how much is looked at at a time for the end of what is written
+_BLOCK = 1 << 16  # slots that become text at a time
+_MAX_TAIL = 1 << 30  # bytes; more is damage
 
 
 class Header(NamedTuple):
@@ -45,6 +44,9 @@ class Header(NamedTuple):
     callbacks: int
     timed_callbacks: int
     timed_ns: int
+    flushed: int
+    tail_base: int
+    tail_size: int
 
 
 class Recording:
@@ -67,7 +69,7 @@ class Recording:
         self.node_parent: Ids = np.zeros(2, np.uint32)
         self.node_code: Ids = np.zeros(2, np.uint32)
         self.count = 0  # slots read
-        self._chunks: list[Slots] = []
+        self.chunks: list[Slots] = []  # these, in order
         try:
             self._file = path.open("rb")
         except OSError as error:
@@ -75,7 +77,7 @@ class Recording:
         self.header, self.meta = self._read_header()
         self.refresh()
 
-    def __enter__(self) -> "Recording":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exc: object) -> None:
@@ -87,28 +89,39 @@ class Recording:
 
     @property
     def records(self) -> Slots:
-        if len(self._chunks) > 1:
-            self._chunks = [np.concatenate(self._chunks)]
-        return self._chunks[0] if self._chunks else np.empty(0, SLOT)
+        """All slots so far as one array (a copy where there are several chunks: big ones are read chunk by chunk)."""
+        return self.chunks[0] if len(self.chunks) == 1 else np.concatenate([np.empty(0, SLOT), *self.chunks])
 
     def first(self, key: str, default: str = "") -> str:
         """The first value of a metadata key."""
         return self.meta.get(key, (default,))[0]
 
-    def refresh(self) -> Slots:
+    def refresh(self) -> list[Slots]:
         """Read what the file has got since the last time.  The new slots, whole definitions only."""
-        self.header, self.meta = self._read_header()
-        base, old = self.header.header_size, self.count
-        written = self._written(base + old * ev.RECORD_SIZE)
-        if not written:
-            return np.empty(0, SLOT)
-        offset = base + old * ev.RECORD_SIZE
-        new: Slots = np.memmap(self._file, SLOT, mode="r", offset=offset, shape=(written,))
-        new = new[: self._define(new)]
-        self.count += len(new)
-        if len(new):
-            self._chunks.append(new)
+        tail = self._read_tail()
+        header = self.header
+        new: list[Slots] = []
+        start = header.header_size + header.tail_size
+        written = max(0, os.fstat(self._file.fileno()).st_size - start) // ev.RECORD_SIZE
+        rest = np.empty(0, SLOT)
+        if (end := min(header.flushed, written)) > self.count:
+            offset = start + self.count * ev.RECORD_SIZE
+            body: Slots = np.memmap(self._file, SLOT, mode="r", offset=offset, shape=(end - self.count,))
+            taken = self._take(body, new)
+            rest = np.array(body[taken:])  # a text that goes on in the tail
+        if written >= header.flushed:  # else the tail doesn't follow
+            at = max(self.count + len(rest), header.flushed) - header.tail_base
+            self._take(np.concatenate([rest, tail[max(at, 0) :]]), new)
+        self.chunks += new
         return new
+
+    def _take(self, slots: Slots, new: list[Slots]) -> int:
+        """Take in these slots but for a text at their end that isn't whole."""
+        taken = self._define(slots)
+        self.count += taken
+        if taken:
+            new.append(slots[:taken])
+        return taken
 
     # --- the file ----------------------------------------------------------------------------------------------------
 
@@ -119,7 +132,7 @@ class Recording:
             raw = os.pread(file, size, 0)
             if not raw:
                 raise UserError(f"{self.path}: is empty, nothing was recorded")
-            if not ev.MAGIC.startswith(raw[: len(ev.MAGIC)]) or (len(raw) < len(ev.MAGIC) and raw != ev.MAGIC[: len(raw)]):
+            if not ev.MAGIC.startswith(raw[: len(ev.MAGIC)]):
                 raise UserError(f"{self.path}: is not a recording of async-inspect")
             header = Header(*struct.unpack(ev.HEADER_FORMAT, raw.ljust(size, b"\0")))
             if header.version > ev.VERSION:
@@ -136,22 +149,18 @@ class Recording:
             raise UserError(f"{self.path}: {error.strerror}") from None
         return header, parse_metadata(text)
 
-    def _written(self, offset: int) -> int:
-        """How many slots from there on are written: up to the first of kind 0, or the end of the file.
-
-        By reads, not through a mapping: the tail that was reserved ahead may be cut off at this very moment.
-        """
-        found = 0
+    def _read_tail(self) -> Slots:
+        """The header anew, and with it the tail's slots up to the first that isn't written."""
         while True:
-            data = os.pread(self._file.fileno(), _SCAN_SLOTS * ev.RECORD_SIZE, offset + found * ev.RECORD_SIZE)
-            whole = len(data) // ev.RECORD_SIZE
-            kinds = np.frombuffer(data, SLOT, whole)["kind"]
-            empty = np.flatnonzero(kinds == 0)
-            if len(empty):
-                return found + int(empty[0])
-            found += whole
-            if whole < _SCAN_SLOTS:
-                return found
+            self.header, self.meta = self._read_header()
+            size = min(self.header.tail_size, _MAX_TAIL)
+            data = os.pread(self._file.fileno(), size, self.header.header_size)
+            again, _ = self._read_header()
+            if (again.flushed, again.tail_base) == (self.header.flushed, self.header.tail_base):
+                break  # else the tail was emptied into the body meanwhile
+        slots = np.frombuffer(data, SLOT, len(data) // ev.RECORD_SIZE)
+        empty = np.flatnonzero(slots["kind"] == 0)
+        return slots[: empty[0]] if len(empty) else slots
 
     # --- definitions -------------------------------------------------------------------------------------------------
 
@@ -176,17 +185,17 @@ class Recording:
         return end
 
     def _define_text(self, slots: Slots, at: int) -> None:
-        _, id, aux, _, _, _, _, flags, kind = slots[at].item()
+        _, subject, aux, _, _, _, _, flags, kind = slots[at].item()
         data = text_of(slots, at)
         if kind == ev.CODE:
-            file, name, table = (data.split(b"\0", 2) + [b"", b""])[:3]
-            self.codes[id] = Code(_decode(file), _decode(name), aux, flags, table)
+            file, name, table = [*data.split(b"\0", 2), b"", b""][:3]
+            self.codes[subject] = Code(_decode(file), _decode(name), aux, flags, table)
         elif kind == ev.STRING:
-            self.strings[id] = _decode(data)
+            self.strings[subject] = _decode(data)
         elif kind == ev.NAME:
-            self.names[id] = _decode(data)
+            self.names[subject] = _decode(data)
         elif kind == ev.MESSAGE:
-            self.messages[id] = _decode(data)
+            self.messages[subject] = _decode(data)
         else:
             label, _, message = data.partition(b"\0")
             self.points.append((self.count + at, _decode(label), _decode(message)))
@@ -261,18 +270,34 @@ def open_recording(path: str | os.PathLike[str]) -> Recording:
 # --- the recording as text -------------------------------------------------------------------------------------------
 
 
+def dump_header(recording: Recording) -> Iterator[str]:
+    """The header's fields, then the metadata, a line each."""
+    for name, value in recording.header._asdict().items():
+        yield f"{name}: {value.decode('ascii', 'replace') if isinstance(value, bytes) else value}"
+    for key, values in recording.meta.items():
+        for text in values:
+            yield f"{key}: {text!r}"
+    yield f"slots: {recording.count}"
+
+
 def dump_records(recording: Recording) -> Iterator[str]:
     """Each record as a line: its slot, kind and fields, then the text of those that have one."""
-    slots = recording.records
-    for begin in range(0, len(slots), _SCAN_SLOTS):
-        for at, slot in enumerate(slots[begin : begin + _SCAN_SLOTS].tolist(), begin):
-            ts, coro, aux, node, task, off, thread, flags, kind = slot
-            if kind == ev.TEXT:
-                continue
-            line = f"{at} {ev.KIND_NAMES.get(kind, f'KIND{kind}')} {coro=} {aux=} {off=} {node=} {task=} {flags=} {thread=} {ts=}"
-            if kind in ev.HAS_TEXT:
-                parts = text_of(slots, at).split(b"\0", 2)
-                if kind == ev.CODE and len(parts) == 3:
-                    parts[2] = parts[2].hex().encode()
-                line += " " + " ".join(repr(_decode(part)) for part in parts)
-            yield line
+    base = 0
+    for slots in recording.chunks:
+        for begin in range(0, len(slots), _BLOCK):
+            for at, slot in enumerate(slots[begin : begin + _BLOCK].tolist(), begin):
+                if slot[-1] != ev.TEXT:
+                    yield _line(slots, at, base + at, slot)
+        base += len(slots)
+
+
+def _line(slots: Slots, at: int, number: int, slot: tuple[int, ...]) -> str:
+    ts, coro, aux, node, task, off, thread, flags, kind = slot
+    name = ev.KIND_NAMES.get(kind, f"KIND{kind}")
+    line = f"{number} {name} {coro=} {aux=} {off=} {node=} {task=} {flags=} {thread=} {ts=}"
+    if kind in ev.HAS_TEXT:
+        parts = text_of(slots, at).split(b"\0", 2)
+        if kind == ev.CODE and len(parts) == 3:
+            parts[2] = parts[2].hex().encode()
+        line += " " + " ".join(repr(_decode(part)) for part in parts)
+    return line

@@ -12,12 +12,20 @@ import typer.core
 
 from async_inspect import target
 from async_inspect.cli.attach import attach
+from async_inspect.cli.dump import dump
+from async_inspect.cli.export import export
 from async_inspect.cli.info import info
+from async_inspect.cli.report import report
+from async_inspect.cli.stats import stats
 from async_inspect.cli.version import version
 from async_inspect.errors import UserError
 
 COMMANDS: tuple[Callable[..., None], ...] = (
     attach,
+    export,
+    report,
+    stats,
+    dump,
     info,
     version,
 )

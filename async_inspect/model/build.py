@@ -28,11 +28,14 @@ def load(path: str | os.PathLike[str], progress: Callable[[int, int], None] | No
     """
     with open_recording(path) as recording:
         builder = Builder(recording)
-        slots = recording.records
-        for begin in range(0, len(slots), CHUNK):
-            builder.feed(slots[begin : begin + CHUNK])
-            if progress:
-                progress(min(begin + CHUNK, len(slots)), len(slots))
+        done = 0
+        for slots in recording.chunks:
+            for begin in range(0, len(slots), CHUNK):
+                chunk = slots[begin : begin + CHUNK]
+                builder.feed(chunk)
+                done += len(chunk)
+                if progress:
+                    progress(done, recording.count)
         return builder.trace()
 
 
@@ -221,9 +224,7 @@ def _moments(recording: Recording, gathered: Gathered) -> lv.Moments:
     return lv.Moments(base, max(last, header.end_ns, base), gathered.fed)
 
 
-def _await_times(
-    bursts: lv.Bursts, polls: Ints, ends: lv.Ends
-) -> tuple[Ints, Ints, lv.Bools]:
+def _await_times(bursts: lv.Bursts, polls: Ints, ends: lv.Ends) -> tuple[Ints, Ints, lv.Bools]:
     """Start and end of each suspension: the next poll's beginning ends it, else the task's end does."""
     table = bursts.polls
     following = bursts.following[polls]
@@ -243,6 +244,7 @@ def _metadata(recording: Recording, gathered: Gathered, moments: lv.Moments) -> 
     header, first = recording.header, recording.first
     cost = header.timed_ns * header.callbacks // header.timed_callbacks if header.timed_callbacks else None
     return Metadata(
+        path=str(recording.path),
         pid=header.pid,
         started_unix_ns=header.start_unix_ns,
         duration_ns=moments.end - moments.base,
@@ -265,9 +267,10 @@ class _Places:
 
     def __init__(self, recording: Recording) -> None:
         codes, meta = recording.codes, recording.meta
-        folders = stdlib_folders(recording.first("stdlib"), recording.first("base_prefix"), (c.file for c in codes.values()))
+        files = {code.file for code in codes.values()}
+        folders = stdlib_folders(recording.first("stdlib"), recording.first("base_prefix"), files)
         paths = Paths(recording.first("cwd"), folders, meta.get("site", ()))
-        shown = {file: (paths.shown(file), paths.user(file)) for file in {code.file for code in codes.values()}}
+        shown = {file: (paths.shown(file), paths.user(file)) for file in files}
         unknown = t.Function("?", "?", 0, user=False)
         self.codes = codes
         self.functions = [unknown] * max(codes, default=0)
@@ -302,7 +305,7 @@ class _Places:
 
 
 def _spawn_place(recording: Recording, places: _Places, site: int) -> tuple[int, int]:
-    """Where a task was made, as (code, offset): the innermost frame of the user's, else outside the standard library."""
+    """Where a task was made, as (code, offset): in the user's code, else outside the standard library, innermost."""
     best, rank = (0, NOWHERE), 3
     for _ in range(ev.MAX_SITE_FRAMES):  # outermost first
         if site not in recording.sites:
@@ -314,4 +317,3 @@ def _spawn_place(recording: Recording, places: _Places, site: int) -> tuple[int,
             if here <= rank:
                 best, rank = (code, off), here
     return best
-

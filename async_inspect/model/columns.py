@@ -37,12 +37,12 @@ def group(*columns: Any1d) -> tuple[list[Ints], Ints]:
     return [keys, *reversed(parts)], inverse
 
 
-def sums(inverse: Ints, values: Any1d, size: int) -> Ints:
+def sums(inverse: Any1d, values: Any1d, size: int) -> Ints:
     """The sum of ``values`` for each group; exact up to 2**53 (104 days in ns)."""
     return np.bincount(inverse, weights=values, minlength=size).astype(np.int64)
 
 
-def counts(inverse: Ints, size: int) -> Ints:
+def counts(inverse: Any1d, size: int) -> Ints:
     return np.bincount(inverse, minlength=size).astype(np.int64)
 
 

@@ -44,7 +44,7 @@ def happenings(
     spawned = lives.spawn >= 0
     first[spawned] = spawns["pos"][lives.spawn[spawned]]
     first[lives.before] = -1
-    add(t.TASK_SPAWNED, ids, tasks.created_ns, first, ids - 1)
+    add(t.TASK_SPAWNED, ids, tasks.created_ns, first, np.arange(len(tasks)))
 
     rows = np.arange(len(polls))
     add(t.POLL_STARTED, polls.task, polls.start_ns, bursts.open_pos, rows)
@@ -64,11 +64,12 @@ def happenings(
     add(t.STATE_CHANGED, ids[over], tasks.end_ns[over], end_pos[over], over)
     add(t.INSPECTION_POINT, points.task, points.ts_ns, gathered.columns("points")["pos"], np.arange(len(points)))
 
-    kind = np.repeat(np.array([p[0] for p in parts], np.uint8), [len(p[1]) for p in parts])
-    task, ts, pos, row = (np.concatenate([p[i] for p in parts]) for i in (1, 2, 3, 4))  # type: ignore[misc]
-    rank = np.array([_RANK[k] for k in range(len(t.EVENT_KINDS))])[kind]
+    kinds = np.repeat(np.array([part[0] for part in parts], np.uint8), [len(part[1]) for part in parts])
+    who = np.concatenate([part[1] for part in parts])
+    ts, pos, row = (np.concatenate(column) for column in zip(*(part[2:] for part in parts), strict=True))
+    rank = np.array([_RANK[kind] for kind in range(len(t.EVENT_KINDS))])[kinds]
     key = (pos + 1) * 8 + rank
     order = np.argsort(key, kind="stable")
     if (np.diff(ts[order]) < 0).any():  # threads: the file's order isn't quite time's
         order = np.lexsort((key, ts))
-    return t.Events(kind=kind[order], task=task[order].astype(np.int32), ts_ns=ts[order], row=row[order].astype(np.int64))
+    return t.Events(kind=kinds[order], task=who[order].astype(np.int32), ts_ns=ts[order], row=row[order])

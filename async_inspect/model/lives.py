@@ -231,10 +231,7 @@ def find_calls(
     poll_key = polls.task.astype(np.int64) * (moments.slots + 1) + bursts.open_pos
     first_poll = np.searchsorted(poll_key, task * (moments.slots + 1) + entries["pos"], side="right") - 1
     last_poll = np.searchsorted(poll_key, task * (moments.slots + 1) + exit_pos, side="left") - 1
-    if len(polls):
-        nowhere = (first_poll < 0) | (polls.task[np.maximum(first_poll, 0)] != task)
-    else:
-        nowhere = np.ones(n, np.bool_)
+    nowhere = (first_poll < 0) | (_take(polls.task, np.maximum(first_poll, 0)) != task)
     first_poll[nowhere], last_poll[nowhere] = 0, -1
     start, end = moments.ns(entries["ts"]), moments.ns(exit_ts)
     segments = last_poll - first_poll + 1

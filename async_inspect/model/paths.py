@@ -16,9 +16,8 @@ class Paths:
     """The rules of one recording."""
 
     def __init__(self, cwd: str = "", stdlib: Iterable[str] = (), site: Iterable[str] = ()) -> None:
-        self._cwd = cwd.rstrip("/") + "/"
-        self._stdlib = tuple(folder.rstrip("/") + "/" for folder in stdlib if folder)
-        self._site = tuple(folder.rstrip("/") + "/" for folder in site if folder)
+        named = [*((f, "site-packages/") for f in site), *((f, "<stdlib>/") for f in stdlib), (cwd, "")]
+        self._folders = [(f"{folder.rstrip('/')}/", name) for folder, name in named if folder.rstrip("/")]
 
     def shown(self, file: str) -> str:
         """``file`` (a ``co_filename``) as exports print it: relative to cwd, ``site-packages/…``, ``<stdlib>/…``."""
@@ -28,14 +27,9 @@ class Paths:
             return normpath(file) if file and not file.startswith("<") else file
         if found := _LIBRARIES.fullmatch(file):
             return found[1]
-        for folder in self._site:
+        for folder, name in self._folders:
             if file.startswith(folder):
-                return f"site-packages/{file[len(folder) :]}"
-        for folder in self._stdlib:
-            if file.startswith(folder):
-                return f"<stdlib>/{file[len(folder) :]}"
-        if self._cwd != "/" and file.startswith(self._cwd):
-            return file[len(self._cwd) :]
+                return f"{name}{file[len(folder) :]}"
         return file
 
     def user(self, file: str) -> bool:

@@ -27,6 +27,7 @@ class Frozen(BaseModel):
 class Metadata(Frozen):
     """Where a trace comes from, and how good it is."""
 
+    path: str  # the recording's file
     pid: int
     started_unix_ns: int  # Unix time at which the recording began
     duration_ns: int  # from then to the recording's end

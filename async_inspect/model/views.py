@@ -198,9 +198,7 @@ def describer(trace: Trace) -> Callable[[int, int, int], str]:
     def spawned(row: int) -> str:
         parent, place = int(tasks.parent[row]), int(tasks.location[row])
         more = ", created_before_recording=true" if tasks.before[row] else ""
-        return (
-            f"name={names[row]}, parent={parent or 'None'}, location={places[place] if place >= 0 else 'None'}{more}"
-        )
+        return f"name={names[row]}, parent={parent or 'None'}, location={places[place] if place >= 0 else 'None'}{more}"
 
     def suspended(row: int) -> str:
         place, inner = int(point[row]), int(leaf[row])
@@ -214,15 +212,18 @@ def describer(trace: Trace) -> Callable[[int, int, int], str]:
             return f"name={names[number - 1]}"
         if kind in (t.AWAIT_STARTED, t.AWAIT_ENDED):
             return f"name={names[number - 1]}, {suspended(row)}"
-        if kind == t.TASK_SPAWNED:
-            return spawned(row)
-        if kind == t.TASK_FAILED:
-            return f"name={names[row]}, error={clean(tasks.error.get(row, '?'))}"
-        if kind == t.STATE_CHANGED:
-            return f"name={names[row]}, state={t.STATES[tasks.state[row]]}, reason=closed"
-        if kind == t.INSPECTION_POINT:
-            return f"label={clean(trace.points.label[row])}, message={clean(trace.points.message[row])}"
-        return f"name={names[row]}"
+        return rare[kind](row)
+
+    rare: dict[int, Callable[[int], str]] = {
+        t.TASK_SPAWNED: spawned,
+        t.TASK_COMPLETED: lambda row: f"name={names[row]}",
+        t.TASK_FAILED: lambda row: f"name={names[row]}, error={clean(tasks.error.get(row, '?'))}",
+        t.TASK_CANCELLED: lambda row: f"name={names[row]}",
+        t.STATE_CHANGED: lambda row: f"name={names[row]}, state={t.STATES[tasks.state[row]]}, reason=closed",
+        t.INSPECTION_POINT: lambda row: (
+            f"label={clean(trace.points.label[row])}, message={clean(trace.points.message[row])}"
+        ),
+    }
 
     return describe
 

@@ -1,0 +1,76 @@
+"""async-inspect: an X-ray for async Python.
+
+The library, for those who prefer code to a command line::
+
+    with async_inspect.trace("run.rec"):
+        asyncio.run(main())
+    trace = async_inspect.load("run.rec")
+    trace.export("json", "data.json")
+
+Importing it costs next to nothing: a traced program may call ``inspection_point`` wherever it likes.
+"""
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from ._version import __version__
+
+if TYPE_CHECKING:
+    from .model.trace import Trace
+
+__all__ = ["Trace", "__version__", "inspection_point", "load", "trace"]
+
+# Under either name the tracer may record this process: the launcher starts it under a private one.
+_TRACERS = ("_async_inspect.tracer", "async_inspect.tracer")
+
+
+@contextmanager
+def trace(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Record this process into a new file at ``path`` while the block runs.
+
+    RuntimeError: it is being recorded already, or can't be.  OSError: the file exists, or can't be made.
+    Does nothing where ``ASYNC_INSPECT_DISABLE`` is 1.
+    """
+    if os.environ.get("ASYNC_INSPECT_DISABLE") == "1":
+        yield
+        return
+    from . import tracer
+
+    tracer.start(os.fspath(path))
+    try:
+        yield
+    finally:
+        tracer.stop()
+
+
+def load(path: str | os.PathLike[str], progress: "Callable[[int, int], None] | None" = None) -> "Trace":
+    """What the recording at ``path`` means: its file, the folder it lies in, or the folder given to ``attach -o``.
+
+    ``progress`` hears (slots read, slots in all).  errors.UserError: nothing there, not a recording, of a newer
+    version, can't be read.
+    """
+    from .model.build import load as load_
+
+    return load_(path, progress)
+
+
+def inspection_point(label: str, message: str = "") -> None:
+    """Leave a mark in the recording: an ``InspectionPoint`` event of the task that runs.  Free when nothing records."""
+    for name in _TRACERS:
+        tracer = sys.modules.get(name)
+        if tracer is not None:
+            core = tracer.recording()
+            if core is not None:
+                core.point(label, message)
+            return
+
+
+def __getattr__(name: str) -> object:
+    if name == "Trace":
+        from .model.trace import Trace
+
+        return Trace
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

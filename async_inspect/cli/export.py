@@ -1,0 +1,31 @@
+"""``async-inspect export``: one format of a recording, to a file or to stdout."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def export(
+    recording: Annotated[Path, typer.Argument(metavar="RECORDING", help="The file, its folder, or attach's DIR.")],
+    format: Annotated[str, typer.Option("-f", "--format", metavar="FORMAT", help="Which format.")],
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="Where to; - is stdout.")],
+) -> None:
+    """Convert a recording into one format."""
+    from async_inspect import progress, reports
+    from async_inspect.model import load
+
+    reports.find(format)
+    with progress.reading() as tell:
+        trace = load(recording, tell)
+    if str(output) == "-":
+        try:
+            reports.stream(trace, format, sys.stdout.buffer)
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter complains at its end
+            raise typer.Exit(1) from None
+        return
+    with progress.writing() as tell_size:
+        reports.export(trace, format, output, tell_size)

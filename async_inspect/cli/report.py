@@ -1,0 +1,25 @@
+"""``async-inspect report``: the reports of a recording, as attach writes them."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def report(
+    recording: Annotated[Path, typer.Argument(metavar="RECORDING", help="The file, its folder, or attach's DIR.")],
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="The folder for the reports.")],
+    formats: Annotated[
+        list[str] | None, typer.Option("-f", "--format", metavar="FORMAT", help="Only this format (may be repeated).")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No summary.")] = False,
+) -> None:
+    """Write the reports of a recording, and its summary."""
+    from async_inspect import progress, reports, summary
+    from async_inspect.model import load
+
+    with progress.reading() as tell:
+        trace = load(recording, tell)
+    files = reports.write(trace, output, formats, progress=True)
+    if not quiet:
+        summary.render(trace, files)

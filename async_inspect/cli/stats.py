@@ -1,0 +1,32 @@
+"""``async-inspect stats``: the figures of a recording."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def stats(
+    recording: Annotated[Path, typer.Argument(metavar="RECORDING", help="The file, its folder, or attach's DIR.")],
+    detailed: Annotated[bool, typer.Option("--detailed", help="More rows, spreads, and the longest polls.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON; times are nanoseconds.")] = False,
+) -> None:
+    """Tasks by state, where it waited, where it ran, the longest polls."""
+    from rich.console import Console
+
+    from async_inspect import progress, summary
+    from async_inspect.model import load
+    from async_inspect.model import stats as figures_of
+
+    with progress.reading() as tell:
+        trace = load(recording, tell)
+    figures = figures_of(trace, 25 if detailed else 10)
+    if as_json:
+        print(figures.model_dump_json(indent=2))
+        return
+    console = Console(highlight=False)
+    for part in summary.summary(trace, figures):
+        console.print(part)
+    if detailed:
+        for part in summary.detailed(figures):
+            console.print(part)

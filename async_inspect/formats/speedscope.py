@@ -1,0 +1,169 @@
+"""speedscope.json: Speedscope's own file format.
+
+Three kinds of profiles: wall time (running and waiting, merged over tasks), run time only, and for each of the longest
+tasks its whole life as a timeline, with what it waited for as its innermost frame.
+"""
+
+from collections.abc import Iterator
+from typing import Literal
+
+import numpy as np
+from pydantic import BaseModel, Field
+
+from .._version import __version__
+from ..model.trace import Trace
+from .stacks import Stack, Wait, function_of, label, path, stacks
+
+SCHEMA = "https://www.speedscope.app/file-format-schema.json"
+BLOCK = 10_000
+
+# --- the file format -------------------------------------------------------------------------------------------------
+
+
+class Frame(BaseModel):
+    name: str
+    file: str | None = None
+    line: int | None = None
+
+
+class Shared(BaseModel):
+    frames: list[Frame]
+
+
+class Profile(BaseModel):
+    """What both kinds of profiles have; their bulk is written piece by piece."""
+
+    type: Literal["sampled", "evented"]
+    name: str
+    unit: Literal["nanoseconds"] = "nanoseconds"
+    start: int = Field(default=0, serialization_alias="startValue")
+    end: int = Field(serialization_alias="endValue")
+
+
+class File(BaseModel):
+    """All but the profiles."""
+
+    dollar_schema: str = Field(default=SCHEMA, serialization_alias="$schema")
+    exporter: str = f"async-inspect@{__version__}"
+    name: str
+    active: int = Field(default=0, serialization_alias="activeProfileIndex")
+    shared: Shared
+
+
+# --- writing it ------------------------------------------------------------------------------------------------------
+
+
+def write(trace: Trace, *, longest: int = 20, max_events: int = 400_000) -> Iterator[bytes]:
+    """``longest``: how many tasks get a timeline, as long as these have ``max_events`` entries together at most."""
+    frames = _Frames(trace)
+    found = stacks(trace)
+    chosen = _longest(trace, longest, max_events)
+    timelines = [(number, list(_timeline(trace, number, frames))) for number in chosen]
+    samples = [(stack, frames.stack(stack)) for stack in found]
+    program = " ".join(trace.meta.argv) or trace.meta.executable or "async-inspect"
+    file = File(name=program, shared=Shared(frames=frames.found))
+    head = file.model_dump_json(by_alias=True, exclude_none=True)
+    yield head[:-1].encode() + b',"profiles":[\n'
+    yield from _sampled("wall time", samples)
+    yield b",\n"
+    yield from _sampled("run time only", [(stack, frames) for stack, frames in samples if stack.wait is None])
+    for number, events in timelines:
+        yield b",\n"
+        yield from _evented(trace, number, events)
+    yield b"\n]}\n"
+
+
+def _sampled(name: str, samples: list[tuple[Stack, list[int]]]) -> Iterator[bytes]:
+    profile = Profile(type="sampled", name=name, end=sum(stack.ns for stack, _ in samples))
+    yield profile.model_dump_json(by_alias=True)[:-1].encode() + b',"samples":['
+    for begin in range(0, len(samples), BLOCK):
+        block = samples[begin : begin + BLOCK]
+        text = ",".join(f"[{','.join(map(str, frames))}]" for _, frames in block)
+        yield (("," if begin else "") + text).encode()
+    yield b'],"weights":[' + ",".join(str(stack.ns) for stack, _ in samples).encode() + b"]}"
+
+
+def _evented(trace: Trace, number: int, events: list[tuple[str, int, int]]) -> Iterator[bytes]:
+    table = trace.task_table
+    life = int(table.end_ns[number - 1] - table.created_ns[number - 1])
+    profile = Profile(type="evented", name=f"task {number}: {table.name[number - 1]}", end=life)
+    yield profile.model_dump_json(by_alias=True)[:-1].encode() + b',"events":['
+    for begin in range(0, len(events), BLOCK):
+        block = (f'{{"type":"{kind}","frame":{frame},"at":{at}}}' for kind, frame, at in events[begin : begin + BLOCK])
+        yield (("," if begin else "") + ",".join(block)).encode()
+    yield b"]}"
+
+
+class _Frames:
+    """The frames that were spoken of, each once."""
+
+    def __init__(self, trace: Trace) -> None:
+        self.found: list[Frame] = []
+        self._trace = trace
+        self._index: dict[object, int] = {}
+
+    def add(self, key: object, name: str, file: str | None = None, line: int | None = None) -> int:
+        if key not in self._index:
+            self._index[key] = len(self.found)
+            self.found.append(Frame(name=name, file=file or None, line=line or None))
+        return self._index[key]
+
+    def node(self, node: int) -> int:
+        function = function_of(self._trace, node)
+        return self.add(function, function.name, function.file, function.line)
+
+    def wait(self, wait: Wait) -> int:
+        return self.add(wait, wait.text, wait.file, wait.line)
+
+    def stack(self, stack: Stack) -> list[int]:
+        frames = [self.node(node) for node in path(self._trace, stack.node)]
+        return [*frames, self.wait(stack.wait)] if stack.wait else frames
+
+
+def _longest(trace: Trace, count: int, max_events: int) -> list[int]:
+    table = trace.task_table
+    order = np.argsort(table.created_ns - table.end_ns, kind="stable")[:count] + 1
+    sizes = np.bincount(trace.entries.task, minlength=len(table) + 1) + np.bincount(
+        trace.awaits.task, minlength=len(table) + 1
+    )
+    chosen: list[int] = []
+    for number in order.tolist():
+        max_events -= 2 * int(sizes[number]) + 2
+        if max_events >= 0:
+            chosen.append(number)
+        else:
+            max_events += 2 * int(sizes[number]) + 2
+    return chosen
+
+
+def _timeline(trace: Trace, number: int, frames: _Frames) -> Iterator[tuple[str, int, int]]:
+    """A task's life as (O or C, frame, ns since it was created), well nested and in order of time."""
+    table, entries, awaits = trace.task_table, trace.entries, trace.awaits
+    created, end = int(table.created_ns[number - 1]), int(table.end_ns[number - 1])
+    spans: list[tuple[int, int, int, int]] = []  # start, end, order at one moment, frame
+    for row in np.flatnonzero(entries.task == number).tolist():
+        frame = frames.node(int(entries.node[row])) if entries.node[row] >= 0 else frames.add(None, "(other)")
+        spans.append((int(entries.start_ns[row]), int(entries.end_ns[row]), 0, frame))
+    first, last = np.searchsorted(awaits.task, [number, number + 1]).tolist()
+    for row in range(first, last):
+        task = int(awaits.awaited_task[row])
+        function = int(table.function[task - 1]) if task else -1
+        wait = label(trace, int(awaits.location[row]), int(awaits.awaited[row]), function, task > 0)
+        spans.append((int(awaits.start_ns[row]), int(awaits.end_ns[row]), 1, frames.wait(wait)))
+    spans.sort(key=lambda span: (span[0], span[2]))  # stable: entries of one moment stay in the order they came
+
+    open_: list[tuple[int, int]] = [(end, frames.add(("task", number), f"task {number}: {table.name[number - 1]}"))]
+    yield "O", open_[0][1], 0
+    now = created
+    for begin, over, _, frame in spans:
+        while len(open_) > 1 and open_[-1][0] <= begin:
+            until, gone = open_.pop()
+            now = max(now, until)
+            yield "C", gone, now - created
+        now = max(now, begin)
+        yield "O", frame, now - created
+        open_.append((min(over, open_[-1][0]), frame))  # none outlives what it stands on
+    while open_:
+        until, gone = open_.pop()
+        now = max(now, until)
+        yield "C", gone, now - created

@@ -1,0 +1,197 @@
+"""Figures of a whole trace: what summaries and ``stats`` show.
+
+Knows how to count and sort.  Knows nothing of how figures look.
+"""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from . import tables as t
+from .columns import counts, group, sums
+from .trace import Frozen, Trace
+
+
+class Spread(Frozen):
+    """How long some things took: the value that a part of them doesn't exceed.  All ns; 0 where there are none."""
+
+    count: int
+    total_ns: int
+    p50_ns: int
+    p90_ns: int
+    p99_ns: int
+    max_ns: int
+
+
+class AwaitFigures(Frozen):
+    """An await point, with what was waited for there."""
+
+    place: str  # "file:line"
+    function: str
+    awaiting: tuple[str, ...]  # types, and "task" for tasks; most waited for first
+    user: bool
+    wait: Spread
+
+
+class CoroutineFigures(Frozen):
+    """A function over all its nodes; what it awaits isn't counted as its own."""
+
+    function: str
+    place: str
+    user: bool
+    calls: int
+    run_self_ns: int
+    wait_self_ns: int
+
+
+class PollFigures(Frozen):
+    """A single poll, and the await points that it ran between."""
+
+    task: int
+    name: str
+    start_ns: int
+    duration_ns: int
+    since: str | None  # "file:line" of the await it came from; None: the task's first poll, or not known
+    until: str | None  # and of the await it ran into; None: it ended the task, or not known
+
+
+class Stats(Frozen):
+    """What ``stats`` says of a trace."""
+
+    duration_ns: int
+    tasks: int
+    tasks_by_state: dict[str, int]  # in the order of tables.STATES, without zeros
+    peak_concurrency: int  # tasks alive at once
+    run_ns: int  # of all tasks; the time of nested ones once
+    polls: Spread
+    awaits: Spread
+    task_lifetimes: Spread
+    top_awaits: tuple[AwaitFigures, ...]  # by wait
+    top_coroutines: tuple[CoroutineFigures, ...]  # by run
+    longest_polls: tuple[PollFigures, ...]
+    events: int
+    records: int
+    lost: int
+    callbacks: int
+    tracer_cost_ns: int | None
+    core: str
+    python: str
+
+
+def stats(trace: Trace, top: int = 10) -> Stats:
+    """The figures of a trace; ``top`` rows of each ranking."""
+    tasks, polls, awaits, meta = trace.task_table, trace.polls, trace.awaits, trace.meta
+    states = counts(tasks.state.astype(np.int64), len(t.STATES)).tolist()
+    return Stats(
+        duration_ns=meta.duration_ns,
+        tasks=len(tasks),
+        tasks_by_state={name: n for name, n in zip(t.STATES, states, strict=True) if n},
+        peak_concurrency=peak(tasks.created_ns, tasks.end_ns),
+        run_ns=int(trace.node_sums.self_ns.sum()),
+        polls=spread(polls.end_ns - polls.start_ns),
+        awaits=spread(awaits.end_ns - awaits.start_ns),
+        task_lifetimes=spread(tasks.end_ns - tasks.created_ns),
+        top_awaits=top_awaits(trace, top),
+        top_coroutines=top_coroutines(trace, top),
+        longest_polls=longest_polls(trace, top),
+        events=len(trace.events),
+        records=meta.records,
+        lost=meta.lost,
+        callbacks=meta.callbacks,
+        tracer_cost_ns=meta.cost_ns,
+        core=meta.core,
+        python=meta.python,
+    )
+
+
+def spread(ns: npt.NDArray[Any]) -> Spread:
+    if not len(ns):
+        return Spread(count=0, total_ns=0, p50_ns=0, p90_ns=0, p99_ns=0, max_ns=0)
+    p50, p90, p99, most = np.percentile(ns, [50, 90, 99, 100], method="inverted_cdf").tolist()
+    return Spread(
+        count=len(ns), total_ns=int(ns.sum()), p50_ns=int(p50), p90_ns=int(p90), p99_ns=int(p99), max_ns=int(most)
+    )
+
+
+def peak(start: t.Ints, end: t.Ints) -> int:
+    """How many overlapped at most; who ends at a moment is gone before who begins at it."""
+    if not len(start):
+        return 0
+    times = np.concatenate([end, start])
+    step = np.repeat([-1, 1], len(start))
+    alive = np.cumsum(step[np.argsort(times, kind="stable")])
+    return int(max(alive.max(), 1))
+
+
+def top_awaits(trace: Trace, top: int) -> tuple[AwaitFigures, ...]:
+    """The await points with the longest wait in all."""
+    awaits = trace.awaits
+    (location,), which = group(awaits.location)
+    wait = awaits.end_ns - awaits.start_ns
+    total = sums(which, wait, len(location))
+    found = []
+    for row in np.argsort(-total, kind="stable")[:top].tolist():
+        mine = which == row
+        frame = trace.frame(int(location[row]))
+        found.append(
+            AwaitFigures(
+                place=trace.place(int(location[row])) or "?",
+                function=frame.function.name,
+                user=frame.function.user,
+                awaiting=_awaited(trace, mine),
+                wait=spread(wait[mine]),
+            )
+        )
+    return tuple(found)
+
+
+def _awaited(trace: Trace, rows: npt.NDArray[np.bool_]) -> tuple[str, ...]:
+    awaits = trace.awaits
+    kinds = np.where(awaits.awaited_task[rows] > 0, -2, awaits.awaited[rows])
+    names, which = np.unique(kinds, return_inverse=True)
+    total = sums(which, (awaits.end_ns - awaits.start_ns)[rows], len(names))
+    words = ["task" if kind == -2 else trace.strings[kind] if kind >= 0 else "yield" for kind in names.tolist()]
+    return tuple(words[i] for i in np.argsort(-total, kind="stable").tolist())
+
+
+def top_coroutines(trace: Trace, top: int) -> tuple[CoroutineFigures, ...]:
+    """The functions that ran longest themselves."""
+    table = trace.node_sums
+    known = np.flatnonzero(table.node >= 0)
+    function = trace.nodes.function[table.node[known]]
+    size = len(trace.functions) + 1  # the last: those after the cap, -1
+    columns = (table.self_ns, table.wait_ns, table.calls)
+    run, wait, calls = (sums(function % size, column[known], size) for column in columns)
+    found = []
+    for row in np.argsort(-run, kind="stable").tolist()[:top]:
+        if row < size - 1 and (run[row] or calls[row]):
+            name, file, line, user = trace.functions[row]
+            figures = {"calls": int(calls[row]), "run_self_ns": int(run[row]), "wait_self_ns": int(wait[row])}
+            found.append(CoroutineFigures(function=name, place=f"{file}:{line}", user=user, **figures))
+    return tuple(found)
+
+
+def longest_polls(trace: Trace, top: int) -> tuple[PollFigures, ...]:
+    polls = trace.polls
+    length = polls.end_ns - polls.start_ns
+    found = []
+    for row in np.argsort(-length, kind="stable")[:top].tolist():
+        task, start, end = int(polls.task[row]), int(polls.start_ns[row]), int(polls.end_ns[row])
+        since, until = _around(trace, task, start, end)
+        name = trace.task_table.name[task - 1]
+        found.append(
+            PollFigures(task=task, name=name, start_ns=start, duration_ns=end - start, since=since, until=until)
+        )
+    return tuple(found)
+
+
+def _around(trace: Trace, task: int, start: int, end: int) -> tuple[str | None, str | None]:
+    awaits = trace.awaits
+    first, last = np.searchsorted(awaits.task, [task, task + 1]).tolist()
+    begins, ends = awaits.start_ns[first:last], awaits.end_ns[first:last]
+    before = first + int(np.searchsorted(ends, start, side="right")) - 1
+    after = first + int(np.searchsorted(begins, end))
+    since = trace.place(int(awaits.location[before])) if before >= first and awaits.end_ns[before] == start else None
+    until = trace.place(int(awaits.location[after])) if after < last and awaits.start_ns[after] == end else None
+    return since, until

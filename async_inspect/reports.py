@@ -1,0 +1,102 @@
+"""Reports: formats as files in a folder.
+
+Knows: which formats a folder gets, how a file is replaced only when its successor is complete, what becomes of old
+reports.  Knows no format.
+"""
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from .errors import UserError
+from .formats import FORMATS, Format
+from .model.trace import Trace
+from .progress import writing
+
+MANY_EVENTS = 1_000_000
+
+type Progress = Callable[[str, int], None]  # (format, bytes written so far)
+
+
+def write(
+    trace: Trace,
+    folder: str | os.PathLike[str],
+    formats: Iterable[str] | None = None,
+    progress: Progress | bool | None = None,
+) -> list[Path]:
+    """Write reports into ``folder`` (made if need be) and return the files.
+
+    Without ``formats`` it is all of them, above MANY_EVENTS events only the compact ones (``left_out`` says which are
+    missing).  ``progress``: whom to tell; True: a bar on stderr, where that is a terminal.
+
+    Reports of other formats that lie there get ".old" appended: they are of another run.
+    UserError: no such format, can't be written.
+    """
+    place = Path(folder)
+    chosen = [find(name) for name in formats] if formats else [f for f in FORMATS.values() if f not in left_out(trace)]
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        for other in FORMATS.values():
+            if other not in chosen and (place / other.file).exists():
+                (place / other.file).replace(place / f"{other.file}.old")
+    except OSError as error:
+        raise UserError(f"{error.filename or place}: {error.strerror}") from None
+    files = [place / format.file for format in chosen]
+    with writing(progress is True) as bar:
+        for format, file in zip(chosen, files, strict=True):
+            _replace(file, format.write(trace), _for(format, bar if progress is True else progress or None))
+    return files
+
+
+def left_out(trace: Trace) -> list[Format]:
+    """The formats that ``write`` leaves out by itself because of the number of events."""
+    return [f for f in FORMATS.values() if not f.compact] if len(trace.events) > MANY_EVENTS else []
+
+
+def export(
+    trace: Trace, format: str, path: str | os.PathLike[str], progress: Progress | None = None, **options: object
+) -> None:
+    """Write one format to one file, which is replaced only when complete.  UserError as in ``write``."""
+    chosen = find(format)
+    _replace(Path(path), chosen.write(trace, **options), _for(chosen, progress))
+
+
+def stream(trace: Trace, format: str, out: BinaryIO) -> None:
+    """Write one format to an open binary file.  OSError as it comes; UserError: no such format."""
+    out.writelines(find(format).write(trace))
+    out.flush()
+
+
+def find(name: str) -> Format:
+    if name not in FORMATS:
+        raise UserError(f"no format {name!r}; there are {', '.join(FORMATS)}", 2)
+    return FORMATS[name]
+
+
+def _for(format: Format, progress: Progress | None) -> Callable[[int], None]:
+    return (lambda size: progress(format.name, size)) if progress else (lambda _: None)
+
+
+def _replace(path: Path, chunks: Iterator[bytes], progress: Callable[[int], None]) -> None:
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        if path.exists() and not path.is_file():  # /dev/stdout, a named pipe
+            with path.open("wb") as file:
+                _pour(chunks, file, progress)
+            return
+        with part.open("wb") as file:
+            _pour(chunks, file, progress)
+        part.replace(path)
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror or error}") from None
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _pour(chunks: Iterator[bytes], file: BinaryIO, progress: Callable[[int], None]) -> None:
+    size = 0
+    for chunk in chunks:
+        file.write(chunk)
+        size += len(chunk)
+        progress(size)

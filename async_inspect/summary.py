@@ -1,0 +1,156 @@
+"""The summary: what a person wants to know first, in 80 columns, with or without a terminal.
+
+Knows how figures look.  Knows nothing of how they are found (``model/stats.py``).
+"""
+
+import shlex
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from rich.console import Console, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from .model.stats import Spread, Stats, stats
+from .model.trace import Metadata, Trace
+from .reports import MANY_EVENTS, left_out
+
+TOP = 5
+
+
+def render(trace: Trace, files: Iterable[Path] = (), console: Console | None = None) -> None:
+    """Print the summary of a trace, and the files that were written of it; on stderr, if not told otherwise."""
+    console = console or Console(stderr=True, highlight=False)
+    files = list(files)
+    for part in summary(trace, stats(trace, TOP)):
+        console.print(part)
+    if files:
+        console.print(_files(trace, files))
+
+
+def summary(trace: Trace, figures: Stats) -> Iterator[RenderableType]:
+    """The parts of the summary, top down."""
+    meta = trace.meta
+    yield Text.assemble(("async-inspect", "bold"), f"  {ms(meta.duration_ns)} recorded", _ending(meta))
+    if not figures.tasks:
+        yield Text("no tasks: no coroutine ran in this program", "yellow")
+    else:
+        yield Text.assemble(_states(figures), f"  (at most {figures.peak_concurrency} at once)")
+        share = figures.run_ns / figures.duration_ns if figures.duration_ns else 0
+        polls = figures.polls
+        yield Text(f"  {polls.count:,} polls ran {ms(figures.run_ns)}, {share:.1%} of the time", "dim")
+        if figures.awaits.count:
+            yield awaits_table(figures)
+        yield coroutines_table(figures)
+        yield _longest(figures)
+    yield _recorded(figures)
+
+
+def _states(figures: Stats) -> Text:
+    colours = {"Failed": "red", "Cancelled": "yellow", "Blocked": "magenta", "Unknown": "red"}
+    text = Text(f"{figures.tasks:,} task{'s' if figures.tasks != 1 else ''}: ")
+    parts = [Text(f"{n:,} {state}", colours.get(state, "")) for state, n in figures.tasks_by_state.items()]
+    return text + Text(", ").join(parts)
+
+
+def _ending(meta: Metadata) -> Text:
+    return Text("" if meta.finished else "  (its end was not seen: it runs still, or was killed)", "yellow")
+
+
+def _table(title: str, *numbers: str) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0))
+    for name in numbers:
+        table.add_column(name, justify="right", no_wrap=True)
+    return table
+
+
+def awaits_table(figures: Stats) -> Table:
+    """Top await points by wait."""
+    table = _table("\nwhere it waited", "wait", "count", "max")
+    table.add_column("await", overflow="fold")
+    table.add_column("for", overflow="fold", style="dim")
+    for row in figures.top_awaits:
+        waits = row.wait
+        place = Text.assemble(row.place, (f"  {row.function}", "dim"))
+        table.add_row(ms(waits.total_ns), f"{waits.count:,}", ms(waits.max_ns), place, Text(_short(row.awaiting)))
+    return table
+
+
+def _short(kinds: tuple[str, ...]) -> str:
+    return ", ".join(kind.rpartition(".")[2] for kind in kinds[:2]) + (", …" if len(kinds) > 2 else "")
+
+
+def coroutines_table(figures: Stats) -> Table:
+    """Top coroutines by run time."""
+    table = _table("\nwhere it ran", "run", "calls")
+    table.add_column("coroutine", overflow="fold")
+    for row in figures.top_coroutines:
+        table.add_row(ms(row.run_self_ns), f"{row.calls:,}", Text.assemble(row.function, (f"  {row.place}", "dim")))
+    return table
+
+
+def _longest(figures: Stats) -> Text:
+    if not figures.longest_polls:
+        return Text("\nnothing was ever polled")
+    poll = figures.longest_polls[0]
+    text = Text.assemble(("\nlongest poll", "bold"), f"  {ms(poll.duration_ns)} of task {poll.task} ({poll.name})")
+    if poll.since or poll.until:
+        text.append(f"\n  from {poll.since or 'its start'} to {poll.until or 'its end'}", "dim")
+    return text
+
+
+def _recorded(figures: Stats) -> Text:
+    cost = "" if figures.tracer_cost_ns is None else f", which cost {ms(figures.tracer_cost_ns)}"
+    text = Text(f"\n{figures.records:,} records of {figures.callbacks:,} callbacks{cost}; ")
+    lost = f"{figures.lost:,} lost" if figures.lost else "nothing lost"
+    text.append(lost, "bold red" if figures.lost else "")
+    names = {"c": "the C core", "python": "the Python core"}
+    text.append(f"\nPython {figures.python or '?'}, {names.get(figures.core, 'an unknown core')}", "dim")
+    return text
+
+
+def _files(trace: Trace, files: list[Path]) -> Text:
+    text = Text("\nwritten: ", "bold")
+    folders = {file.parent for file in files}
+    if len(folders) == 1:
+        text.append(f"{folders.pop()}/ ", "not bold")
+        text.append(", ".join(file.name for file in files), "not bold")
+    else:
+        text.append(", ".join(map(str, files)), "not bold")
+    written = {file.name for file in files}
+    for format in left_out(trace):
+        if format.file not in written:
+            command = f"async-inspect export {shlex.quote(trace.meta.path)} -f {format.name} -o {format.file}"
+            text.append(f"\nmore than {MANY_EVENTS:,} events; for {format.file}: {command}", "not bold yellow")
+    return text
+
+
+def detailed(figures: Stats) -> Iterator[RenderableType]:
+    """What ``stats --detailed`` adds: spreads, and the longest polls one by one."""
+    table = _table("\nhow long", "count", "total", "p50", "p90", "p99", "max")
+    table.add_column("of")
+    rows: tuple[tuple[str, Spread], ...] = (
+        ("polls", figures.polls),
+        ("awaits", figures.awaits),
+        ("tasks' lives", figures.task_lifetimes),
+    )
+    for name, s in rows:
+        table.add_row(f"{s.count:,}", *map(ms, (s.total_ns, s.p50_ns, s.p90_ns, s.p99_ns, s.max_ns)), name)
+    yield table
+    polls = _table("\nlongest polls", "took", "at")
+    for name in ("task", "from", "to"):
+        polls.add_column(name, overflow="fold")
+    for poll in figures.longest_polls:
+        who = Text(f"{poll.task} {poll.name}")
+        places = (Text(poll.since or "its start"), Text(poll.until or "its end"))
+        polls.add_row(ms(poll.duration_ns), ms(poll.start_ns), who, *places)
+    yield polls
+
+
+def ms(ns: int) -> str:
+    """Nanoseconds as people read them: three digits or more."""
+    if ns >= 10_000_000_000:
+        return f"{ns / 1e9:,.1f} s"
+    if ns >= 100_000_000:
+        return f"{ns / 1e6:,.0f} ms"
+    return f"{ns / 1e6:#.3g} ms" if ns >= 1_000_000 else f"{ns / 1e3:#.3g} µs" if ns else "0"
