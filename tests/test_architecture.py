@@ -14,7 +14,7 @@ PACKAGE = ROOT / "async_inspect"
 # From left to right. A module may import from its own place and from places to its left. A new module goes where what
 # it knows belongs.
 PLACES = (
-    ("_version", "errors", "events", "codes"),
+    ("_version", "errors", "events", "codes", "progress"),
     ("tracer",),
     ("recording",),
     ("model",),
@@ -33,15 +33,8 @@ HANDED_ON = {("async_inspect.model.trace", "async_inspect.reports")}
 # What a target may be given, beside what is built into its interpreter.
 TARGET_IMPORTS = {
     *sys.builtin_module_names,
-    "__future__",
-    "collections.abc",
-    "dis",
-    "fcntl",
-    "mmap",
-    "os",
-    "struct",
-    "types",
-    "typing",
+    *("_frozen_importlib", "_frozen_importlib_external"),
+    *("__future__", "collections.abc", "dis", "fcntl", "mmap", "opcode", "os", "struct", "types", "typing"),
 }
 
 # One file as its counterpart in C, to be read side by side.
