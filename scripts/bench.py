@@ -178,9 +178,13 @@ INSTRUCTIONS_HEAD = ["load", "instructions an event (C)", "(Python)", "events co
 # --- tables ----------------------------------------------------------------------------------------------------------
 
 
-def markdown(head: list[str], rows: Iterator[list[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+def show(head: list[str], rows: Iterator[list[str]]) -> None:
+    """A markdown table; each row as soon as it is known."""
+    for cells in (head, ["---"] * len(head)):
+        print(f"| {' | '.join(cells)} |")
+    for cells in rows:
+        print(f"| {' | '.join(cells)} |", flush=True)
+    print()
 
 
 def main() -> None:
@@ -194,9 +198,9 @@ def main() -> None:
     rounds = 1 if chosen.quick else chosen.rounds
     print(f"Python {sys.version.split()[0]}, {os.cpu_count()} cores, medians of {rounds}\n")
     if chosen.table != "instructions":
-        print(markdown(TIME_HEAD, (time_row(load, rounds, load.size if chosen.quick else None) for load in loads)))
+        show(TIME_HEAD, (time_row(load, rounds, load.size if chosen.quick else None) for load in loads))
     if chosen.table != "time":
-        print(markdown(INSTRUCTIONS_HEAD, (instructions_row(load) for load in loads)))
+        show(INSTRUCTIONS_HEAD, (instructions_row(load) for load in loads))
 
 
 if __name__ == "__main__":
