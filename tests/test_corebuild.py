@@ -1,0 +1,119 @@
+"""A C core for the target's Python: found, built once, or why not."""
+
+import dataclasses
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from async_inspect import corebuild, interpreter
+from async_inspect.errors import UserError
+from async_inspect.tracer import choose
+
+
+@pytest.fixture
+def python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> interpreter.Interpreter:
+    """This Python, for which no core is there yet."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.delenv("CC", raising=False)
+    beside = choose.places
+    monkeypatch.setattr(choose, "places", lambda *args: beside(*args)[1:])
+    return interpreter.ask(sys.executable)
+
+
+@pytest.fixture
+def compiler(python: interpreter.Interpreter) -> None:
+    if not shutil.which("cc") and not shutil.which("gcc"):
+        pytest.skip("no C compiler")
+    if not any(Path(folder, "Python.h").exists() for folder in python.includes):
+        pytest.skip("no Python.h")
+
+
+@pytest.mark.usefixtures("compiler")
+def test_built_once_and_quietly(
+    python: interpreter.Interpreter, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    core = corebuild.prepare(python)
+    assert (core.name, core.reason) == ("c", "the C core fits this Python")
+    assert capfd.readouterr() == ("", "")
+    folder = Path(core.path).parent
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert [path.name for path in folder.iterdir()] == [f"_core{python.suffix}"]
+    monkeypatch.setenv("CC", "false")
+    assert corebuild.prepare(python) == core, "the second time no compiler is needed"
+    code = f"""
+import sys
+sys.path.insert(0, {str(Path(choose.__file__).parents[2])!r})
+from async_inspect.tracer import choose
+choose.places = lambda *args, real=choose.places: real(*args)[1:]
+core, reason = choose.choose("", {corebuild.cores_prefix()!r})
+print(core.NAME, core.__file__, reason)
+"""
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert told == f"c {core.path} the C core fits this Python\n"
+
+
+@pytest.mark.usefixtures("compiler")
+def test_a_folder_that_others_could_write_is_closed_first(python: interpreter.Interpreter) -> None:
+    folder = Path(corebuild.prepare(python).path).parent
+    folder.chmod(0o777)
+    corebuild.prepare(python)
+    assert folder.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize(
+    ("changes", "compiler", "reason"),
+    [
+        ({}, "no-such-compiler", "no C compiler found"),
+        ({"includes": ("/nowhere",)}, "cc", "no Python.h for Python"),
+        ({}, "false", "false failed: no output"),
+        ({"free_threaded": True}, "cc", "a free-threaded Python"),
+    ],
+    ids=["no compiler", "no headers", "compiler fails", "free-threaded"],
+)
+def test_without_one_the_twin_records(
+    changes: dict[str, object],
+    compiler: str,
+    reason: str,
+    python: interpreter.Interpreter,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (tmp_path / "Python.h").touch()
+    monkeypatch.setenv("CC", compiler)
+    without = dataclasses.replace(python, **{"includes": (str(tmp_path),), **changes})  # type: ignore[arg-type]
+    if not shutil.which(compiler) and "found" not in reason:
+        pytest.skip(f"no {compiler}")
+    core = corebuild.prepare(without)
+    assert core.name == "python"
+    assert core.reason.startswith(reason)
+    assert core.variables()["ASYNC_INSPECT_CORE_HINT"] == core.reason
+    with pytest.raises(UserError, match=reason):
+        corebuild.prepare(without, "c")
+
+
+def test_forced(python: interpreter.Interpreter) -> None:
+    core = corebuild.prepare(python, "python")
+    assert (core.name, core.reason) == ("python", "asked for by ASYNC_INSPECT_CORE")
+    with pytest.raises(UserError, match="must be c or python") as raised:
+        corebuild.prepare(python, "rust")
+    assert raised.value.status == 2
+
+
+def test_choice_in_the_target(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """What the launcher prepares the target must find; without it, the hint is the reason."""
+    monkeypatch.setattr(choose, "places", lambda *_: [])
+    core, reason = choose.choose("", "", "no C compiler found")
+    assert (core.NAME, reason) == ("python", "no C compiler found")
+    assert choose.choose("c")[1] == f"no C core for {choose.SUFFIX}"
+    broken = tmp_path / "_core.so"
+    broken.write_bytes(b"not a library")
+    monkeypatch.setattr(choose, "places", lambda *_: [str(broken)])
+    core, reason = choose.choose()
+    assert core.NAME == "python"
+    assert reason.startswith(f"{broken} cannot be loaded: ")
+    assert choose.choose("python")[1] == "asked for by ASYNC_INSPECT_CORE"
+    monkeypatch.setattr(choose, "FREE_THREADED", True)
+    assert choose.choose("c")[1] == "a free-threaded Python"
