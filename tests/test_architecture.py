@@ -20,6 +20,7 @@ PLACES = (
     ("model",),
     ("checks",),
     ("formats",),
+    ("progress",),
     ("reports", "summary"),
     ("interpreter", "corebuild", "launch", "target", "finish", "info", "attach"),
     ("tui",),

@@ -20,6 +20,8 @@ from .happenings import happenings
 from .paths import Paths, stdlib_folders
 from .trace import Metadata, Trace
 
+_GOOD_ENDS = ("GeneratorExit", "StopAsyncIteration")  # of an async generator that is closed
+
 
 def load(path: str | os.PathLike[str], progress: Callable[[int, int], None] | None = None) -> Trace:
     """What the recording at ``path`` (its file, folder, or the folder of ``attach -o``) means.
@@ -56,11 +58,15 @@ class Builder:
         moments = _moments(recording, gathered)
         lives = lv.find_tasks(gathered, moments)
         bursts = lv.find_polls(gathered, lives, moments)
-        ends = lv.find_ends(gathered, lives, bursts, moments, recording.header.lost > 0)
-
         size = min(len(recording.node_parent), ev.MAX_NODES + 1)
         node_code = recording.node_code[:size].astype(np.int64)
         code_of, own_node = lv.codes_and_nodes(gathered, lives, node_code)
+        kinds = np.zeros(max(recording.codes, default=0) + 1, np.int64)
+        kinds[list(recording.codes)] = [code.kind for code in recording.codes.values()]
+        closers = kinds[np.minimum(code_of[lives.coro], len(kinds) - 1)] == ev.CODE_ASYNC_GENERATOR
+        swallowed = [number for number, text in recording.strings.items() if text in _GOOD_ENDS]
+        lost = recording.header.lost > 0
+        ends = lv.find_ends(gathered, lives, bursts, moments, lost, closers, swallowed)
         calls, entries = lv.find_calls(gathered, lives, bursts, moments, code_of, own_node)
 
         places = _Places(recording)
@@ -75,7 +81,7 @@ class Builder:
         of_leaves, of_links, of_functions, of_sites = places.locate(
             (leaf_code, suspends["off"][rows].astype(np.int64)),
             (link_code, links["off"].astype(np.int64)),
-            (code_of, np.full(len(code_of), NOWHERE, np.int64)),
+            (node_code, np.full(size, NOWHERE, np.int64)),
             (np.array([c for c, _ in sites], np.int64), np.array([o for _, o in sites], np.int64)),
         )
 

@@ -10,10 +10,13 @@ import numpy.typing as npt
 
 from .. import events as ev
 from . import tables as t
-from .columns import Ints, LastBefore, group, sums
+from .columns import Ints, LastBefore, counts, group, sums
 from .gather import Columns
 
 NOWHERE = 0xFFFFFFFF  # an offset that no code has
+
+
+type Part = tuple[list[Ints], Ints, Ints]  # (task, node, location), count, wait
 
 
 @dataclass
@@ -38,7 +41,7 @@ class Graph:
     link_location: Ints  # by link: where it says its coroutine stands
     node_parent: Ints  # by node id
     user: npt.NDArray[np.bool_]  # by location: whether its file is the user's
-    unknown: Ints  # by coroutine: the location that says only which function it is
+    unknown: Ints  # by node id: the location that says only which function it is
     people: int
     slots: int
 
@@ -68,24 +71,27 @@ def climb(graph: Graph, pos: Ints, coro: Ints, node: Ints, location: Ints, task:
     chain = extend(np.full(n, -1, np.int64), location)
     found = graph.user[location] if n else np.zeros(0, np.bool_)
     growing = chain.copy()  # the chain as far as it was climbed, until the await point is found
-    parts: list[tuple[list[Ints], Ints, Ints]] = []
+    parts: list[Part] = []
     task_, wait_, pos_, coro_, node_, location_ = task, wait, pos, coro, node, location
+    in_tree = np.ones(n, np.bool_)
     for _ in range(graph.people + 1):  # no chain is longer
         if not len(rows):
             break
-        distinct, which = group(task_, node_, location_)
-        parts.append((distinct, np.bincount(which, minlength=len(distinct[0])), sums(which, wait_, len(distinct[0]))))
+        inside = np.flatnonzero(in_tree)
+        parts.append(_sum(task_[inside], node_[inside], location_[inside], wait_[inside]))
         # One frame up: those that have an awaiter.
         entry = entry_of(coro_, pos_)
         up = np.where(entry >= 0, aux[np.maximum(entry, 0)], 0) if len(aux) else np.zeros(len(rows), np.int64)
-        on = np.flatnonzero((up > 0) & (up < graph.people))
-        if not len(on):
-            break
+        more = (up > 0) & (up < graph.people)
+        over = np.flatnonzero(~more & in_tree)
+        parts += _above(graph, task_[over], node_[over], wait_[over])
+        on = np.flatnonzero(more)
+        in_tree = in_tree[on] & (graph.node_parent[node_[on]] > 0)  # not above the bucket for what came after the cap
         rows, task_, wait_, pos_, coro_, below = rows[on], task_[on], wait_[on], pos_[on], up[on], node_[on]
         own = entry_of(coro_, pos_)
         node_ = np.where(below == ev.OTHER_NODE, entry_node[np.maximum(own, 0)], graph.node_parent[below])
         link = link_of(coro_, pos_)
-        location_ = graph.unknown[coro_]
+        location_ = graph.unknown[node_]
         if len(graph.link_location):
             location_ = np.where(link >= 0, graph.link_location[np.maximum(link, 0)], location_)
         # The await point is the first of the user's that is met.
@@ -109,7 +115,24 @@ def climb(graph: Graph, pos: Ints, coro: Ints, node: Ints, location: Ints, task:
     )
 
 
-def _line_sums(parts: list[tuple[list[Ints], Ints, Ints]]) -> t.LineSums:
+def _sum(task: Ints, node: Ints, location: Ints, wait: Ints) -> Part:
+    distinct, which = group(task, node, location)
+    size = len(distinct[0])
+    return distinct, counts(which, size), sums(which, wait, size)
+
+
+def _above(graph: Graph, task: Ints, node: Ints, wait: Ints) -> list[Part]:
+    """Nodes above a chain's end, at no known line: its root was entered where once it had an awaiter."""
+    parts: list[Part] = []
+    while True:
+        on = np.flatnonzero(graph.node_parent[node])
+        if not len(on):
+            return parts
+        task, node, wait = task[on], graph.node_parent[node[on]], wait[on]
+        parts.append(_sum(task, node, graph.unknown[node], wait))
+
+
+def _line_sums(parts: list[Part]) -> t.LineSums:
     task, node, location = (_join([part[0][i] for part in parts]) for i in range(3))
     distinct, which = group(task, node, location)
     size = len(distinct[0])

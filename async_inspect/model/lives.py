@@ -163,8 +163,14 @@ class Ends:
     failure: Ints  # the id of its exception's type, of the failed; 0
 
 
-def find_ends(gathered: Gathered, lives: Lives, bursts: Bursts, moments: Moments, lost: bool) -> Ends:
-    """The state of each task and the end of its lifetime."""
+def find_ends(
+    gathered: Gathered, lives: Lives, bursts: Bursts, moments: Moments, lost: bool, closers: Bools, swallowed: list[int]
+) -> Ends:
+    """The state of each task and the end of its lifetime.
+
+    ``closers``, by task: its root is an async generator, which ``aclose()`` runs; ``swallowed`` are the ids of the
+    exceptions that this takes for a good end.
+    """
     exits = gathered.columns("exits")
     n = len(lives.coro)
     rows = np.flatnonzero((exits["kind"] != ev.ITEM) & (exits["coro"] < len(lives.task_of)))
@@ -184,8 +190,9 @@ def find_ends(gathered: Gathered, lives: Lives, bursts: Bursts, moments: Moments
         state[polled & ~bursts.polls.ended[np.maximum(last_poll, 0)]] = t.RUNNING
     if lost:
         state[~seen] = t.UNKNOWN
-    state[seen & (kind == ev.RETURN)] = t.COMPLETED
-    state[seen & (kind == ev.RAISE)] = t.FAILED
+    well = (kind == ev.RETURN) | (closers & np.isin(_take(exits["aux"], exit_row), swallowed))
+    state[seen & well] = t.COMPLETED
+    state[seen & (kind == ev.RAISE) & ~well] = t.FAILED
     state[seen & (flags & ev.CANCELLED > 0) & (kind != ev.VANISH)] = t.CANCELLED
     state[closed & ~lives.driven] = t.BLOCKED
     state[closed & lives.driven] = t.CANCELLED
