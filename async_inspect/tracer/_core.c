@@ -74,7 +74,7 @@ _Static_assert(sizeof(Record) == 32, "a record is 32 bytes");
 /* ---- state ---- */
 
 enum { SPAWN_PROBE = 1, WATCHED = -1 };
-enum { ST_CREATED, ST_RUNNING, ST_SUSPENDED, ST_ITEM, ST_DEAD }; /* where a coroutine stands */
+enum { ST_CREATED, ST_ALIVE, ST_ITEM, ST_DEAD }; /* where a coroutine stands */
 #define ASYNC_FLAGS (CO_COROUTINE | CO_ITERABLE_COROUTINE | CO_ASYNC_GENERATOR)
 
 typedef struct CodeInfo {
@@ -780,7 +780,7 @@ static Coro *new_coro(void *frame, CodeInfo *info)
     }
     Coro *c = free_coros;
     free_coros = c->next;
-    *c = (Coro){.frame = frame, .root = c, .info = info, .id = ++R.coros, .off = -1, .state = ST_RUNNING,
+    *c = (Coro){.frame = frame, .root = c, .info = info, .id = ++R.coros, .off = -1, .state = ST_ALIVE,
                 .is_agen = info->kind == CODE_ASYNC_GENERATOR};
     if (UNLIKELY(++R.live > R.bucket_mask)) {
         grow();
@@ -1102,7 +1102,7 @@ static inline void begin(Thread *th, Coro *c, Coro *awaiter, int flags)
             flags |= IS_TASK;
         }
     }
-    c->state = ST_RUNNING;
+    c->state = ST_ALIVE;
     put(th, START, now(), c->id, awaiter ? awaiter->id : 0, c, c->info->id, flags);
     th->top = c;
 }
@@ -1147,10 +1147,10 @@ static void enter(Thread *th, Coro *c, Coro *awaiter, int flags)
         c->awaiter->child = NULL;
     }
     c->awaiter = awaiter;
+    c->state = ST_ALIVE;
     Coro *leaf = c, *root = awaiter ? awaiter->root : c;
     for (;;) {
         leaf->root = root;
-        leaf->state = ST_RUNNING;
         if (leaf->child == NULL) {
             break;
         }
@@ -1236,6 +1236,8 @@ static long event_bits[6]; /* PY_START, PY_RESUME, PY_YIELD, PY_RETURN, PY_UNWIN
 enum { B_START, B_RESUME, B_YIELD, B_RETURN, B_UNWIND, B_THROW };
 #define LOCAL_THROW (PY_VERSION_HEX >= 0x030F0000) /* before, these two can only be set for all code */
 #define THROW_BITS (event_bits[B_UNWIND] | event_bits[B_THROW])
+/* set for all code, to meet each once: plain code then says DISABLE; what began before the recording is met resumed */
+#define MEET_BITS (event_bits[B_START] | event_bits[B_RESUME] | (LOCAL_THROW ? event_bits[B_THROW] : 0))
 
 static void set_events(long bits)
 {
@@ -1260,7 +1262,7 @@ static void watch_throws(void)
     /* not before there is a coroutine: these tax every exception of synchronous code */
     if (!R.throws_on && !LOCAL_THROW) {
         R.throws_on = 1;
-        set_events(event_bits[B_START] | THROW_BITS);
+        set_events(MEET_BITS | THROW_BITS);
     }
 }
 
@@ -1443,20 +1445,23 @@ static inline PyObject *resume_event(Thread *th, Frame *f, PyObject *const *args
         th->resume = expected->child;
         Py_RETURN_NONE;
     }
+    PyCodeObject *code = (PyCodeObject *)args[0];
+    if (UNLIKELY(!(code->co_flags & ASYNC_FLAGS))) {
+        return Py_NewRef(disable);
+    }
     settle(th);
     Coro *c = find(f);
     if (UNLIKELY(c == NULL || c->state == ST_CREATED)) {
+        watch(code);
         open_coro(th, f, 0, 0);
         Py_RETURN_NONE;
     }
     Coro *awaiter = awaiter_of(th, f, 0);
-    if (LIKELY(awaiter == NULL && c->root == c && c->state == ST_SUSPENDED)) {
+    if (LIKELY(awaiter == NULL && c->root == c && c->state == ST_ALIVE)) {
         Coro *leaf = c;
         c->outer = th->top;
-        leaf->state = ST_RUNNING;
         while (leaf->child != NULL) {
             leaf = leaf->child;
-            leaf->state = ST_RUNNING;
         }
         put(th, RESUMED, now(), c->id, leaf->id, leaf, 0, 0);
         th->resume = c->child;
@@ -1489,7 +1494,6 @@ static inline PyObject *yield_event(Thread *th, Frame *f, PyObject *const *args)
             up->off = off;
             put(th, LINK, th->up_ts, up->id, child->id, th->top, (uint32_t)off, 0);
         }
-        up->state = ST_SUSPENDED;
         th->up_child = up;
         th->up = up->awaiter;
         Py_RETURN_NONE;
@@ -1512,7 +1516,6 @@ static inline PyObject *yield_event(Thread *th, Frame *f, PyObject *const *args)
     }
     int flags;
     uint32_t aux = awaited(args[2], &flags);
-    c->state = ST_SUSPENDED;
     c->child = NULL;
     c->off = off;
     Coro *after = c->root->outer;
@@ -1563,12 +1566,12 @@ static PyObject *throw_event(Thread *th, Frame *f, PyObject *const *args)
 {
     PyCodeObject *code = (PyCodeObject *)args[0];
     if (!(code->co_flags & ASYNC_FLAGS)) {
-        Py_RETURN_NONE;
+        return Py_NewRef(LOCAL_THROW ? disable : Py_None);
     }
     settle(th);
+    watch(code);
     Coro *c = find(f);
     if (c == NULL || c->state == ST_CREATED) {
-        watch(code);
         open_coro(th, f, THROWN, 1);
     }
     else if (c == th->top) {
@@ -1581,9 +1584,6 @@ static PyObject *throw_event(Thread *th, Frame *f, PyObject *const *args)
     else {
         vanish_below(th, c);
         c->root->outer = th->top;
-        for (Coro *above = c; above != NULL; above = above->awaiter) {
-            above->state = ST_RUNNING;
-        }
         uint32_t aux = type_of(Py_TYPE(args[2]));
         put(th, THROW, now(), c->id, aux, c, (uint32_t)offset_of(args[1]), 0);
         th->top = c;
@@ -1644,7 +1644,12 @@ static int attach(void)
         }
     }
     R.on = 1;
-    set_events(event_bits[B_START]);
+    set_events(MEET_BITS);
+    for (Frame *f = current_frame(PyThreadState_Get()); f != NULL; f = below(f)) {
+        if (f->owner < 3 && frame_code(f)->co_flags & ASYNC_FLAGS) { /* who starts us may run in a coroutine */
+            watch(frame_code(f));
+        }
+    }
     return 1;
 }
 

@@ -38,16 +38,17 @@ ASYNC = CO_COROUTINE | CO_ITERABLE_COROUTINE | CO_ASYNC_GENERATOR
 
 # Where a coroutine stands.
 CREATED = 0  # made a task, not run yet
-RUNNING = 1
-SUSPENDED = 2  # its chain waits
-ITEM = 3  # an async generator between two items
-DEAD = 4
+ALIVE = 1  # runs, or its chain waits
+ITEM = 2  # an async generator between two items
+DEAD = 3
 
 _MON = sys.monitoring
 _E = _MON.events
 _LOCAL_THROW = sys.version_info >= (3, 15)  # before, PY_UNWIND and PY_THROW can only be set for all code
 _ASYNC_EVENTS = _E.PY_RESUME | _E.PY_YIELD | _E.PY_RETURN
 _THROW_EVENTS = _E.PY_UNWIND | _E.PY_THROW
+# Set for all code, to meet each once: plain code then says DISABLE. What began before the recording is met resumed.
+_MEET_EVENTS = _E.PY_START | _E.PY_RESUME | (_E.PY_THROW if _LOCAL_THROW else 0)
 _SEND, _CACHE, _YIELD_VALUE, _RESUME = (opmap.get(name, 0) for name in ("SEND", "CACHE", "YIELD_VALUE", "RESUME"))
 
 _type_module = type.__dict__["__module__"].__get__
@@ -66,7 +67,7 @@ class _Coro:
         self.key = key
         self.code = code
         self.node = 0
-        self.state = RUNNING
+        self.state = ALIVE
         self.is_task = False
         self.name_hash = 0  # of the name that was written, 0: none
         self.off = -1  # where it stood in its last suspension ...
@@ -337,7 +338,7 @@ class _Recorder:
             coro.outer = thread.top
             coro.node = self.node_of(0, coro.code)
         coro.is_task = is_task
-        coro.state = RUNNING
+        coro.state = ALIVE
         if is_task:
             flags |= ev.IS_TASK
         self.put(ev.START, self.now(), coro.id, awaiter.id if awaiter else 0, coro, coro.code.id, flags)
@@ -367,11 +368,11 @@ class _Recorder:
         if before is not None and before is not awaiter and before.child is coro:
             before.child = None
         coro.awaiter = awaiter
+        coro.state = ALIVE
         leaf: _Coro = coro
         root = awaiter.root if awaiter is not None else coro
         while True:
             leaf.root = root
-            leaf.state = RUNNING
             if leaf.child is None:
                 break
             leaf = leaf.child
@@ -576,7 +577,7 @@ class _Recorder:
         # Not before there is a coroutine: these tax every exception of synchronous code.
         if not self.throws_on and not _LOCAL_THROW:
             self.throws_on = True
-            _MON.set_events(self.tool, _E.PY_START | _THROW_EVENTS)
+            _MON.set_events(self.tool, _MEET_EVENTS | _THROW_EVENTS)
 
     def on_resume(self, frame: FrameType, code: CodeType, off: int) -> object:
         thread = self.thread
@@ -585,19 +586,20 @@ class _Recorder:
         if expected is not None and expected.key == key:
             thread.resume = expected.child
             return None
+        if not code.co_flags & ASYNC:
+            return _MON.DISABLE
         self.settle()
         coro = self.live.get(key)
         if coro is None or coro.state == CREATED:
+            self.watch(code)
             self.open(frame, 0)
             return None
         awaiter = self.awaiter_of(frame)
-        if awaiter is None and coro.root is coro and coro.state == SUSPENDED:
+        if awaiter is None and coro.root is coro and coro.state == ALIVE:
             coro.outer = thread.top
             leaf = coro
             while leaf.child is not None:
-                leaf.state = RUNNING
                 leaf = leaf.child
-            leaf.state = RUNNING
             self.put(ev.RESUME, self.now(), coro.id, leaf.id, leaf, 0)
             thread.resume = coro.child
             thread.top = leaf
@@ -615,7 +617,6 @@ class _Recorder:
                 up.child = child
                 up.off = off
                 self.put(ev.LINK, thread.up_ts, up.id, child.id, thread.top, off)
-            up.state = SUSPENDED
             thread.up_child = up
             thread.up = up.awaiter
             return None
@@ -631,7 +632,6 @@ class _Recorder:
             thread.top = after
             return None
         aux, flags = self.awaited(value)
-        coro.state = SUSPENDED
         coro.child = None
         coro.off = off
         after = coro.root.outer
@@ -664,12 +664,12 @@ class _Recorder:
 
     def on_throw(self, frame: FrameType, code: CodeType, off: int, exc: BaseException) -> object:
         if not code.co_flags & ASYNC:
-            return None
+            return _MON.DISABLE if _LOCAL_THROW else None
         self.settle()
+        self.watch(code)
         thread = self.thread
         coro = self.live.get(id(frame))
         if coro is None or coro.state == CREATED:
-            self.watch(code)
             self.open(frame, ev.THROWN, thrown=True)
         elif coro is thread.top:
             self.vanish_below(coro)  # mostly none: its awaited one ended just now, and it only goes on
@@ -679,10 +679,6 @@ class _Recorder:
         else:
             self.vanish_below(coro)
             coro.root.outer = thread.top
-            above: _Coro | None = coro
-            while above is not None:
-                above.state = RUNNING
-                above = above.awaiter
             aux = self.type_of(type(exc))
             self.put(ev.THROW, self.now(), coro.id, aux, coro, off)
             thread.top = coro
@@ -700,7 +696,12 @@ class _Recorder:
             (_E.PY_THROW, self.on_throw),
         ):
             _MON.register_callback(self.tool, event, self.guard(handler))
-        _MON.set_events(self.tool, _E.PY_START)
+        _MON.set_events(self.tool, _MEET_EVENTS)
+        frame: FrameType | None = sys._getframe()
+        while frame is not None:  # who starts us may run in a coroutine
+            if frame.f_code.co_flags & ASYNC:
+                self.watch(frame.f_code)
+            frame = frame.f_back
 
     def guard(self, handler):  # type: ignore[no-untyped-def]
         """A callback that holds the lock, is timed now and then, and never raises into the program."""

@@ -1,0 +1,429 @@
+"""What each core writes for small cases, to the record; the clock counts its readings."""
+
+import asyncio
+import os
+import resource
+import signal
+import sys
+import types
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator
+from pathlib import Path
+
+import pytest
+
+from async_inspect import events as ev
+from async_inspect.recording import Recording
+from async_inspect.tracer import _pycore, writer
+
+from . import ticks
+
+pytestmark = pytest.mark.tracer
+
+
+@pytest.fixture(params=ticks.CORES)
+def core(request: pytest.FixtureRequest) -> types.ModuleType:
+    core = ticks.CORES[request.param]
+    if core is None:
+        pytest.skip("no C core was built for this Python")
+    return core
+
+
+type Record = Callable[[Callable[[], object]], Recording]
+
+
+@pytest.fixture
+def record(core: types.ModuleType, tmp_path: Path) -> Record:
+    return lambda program: ticks.record(core, program, tmp_path / "run.rec")
+
+
+def rows(recording: Recording) -> list[tuple[str, int, int, int]]:
+    """(kind, coro, aux, task after) of each event."""
+    return [
+        (ev.KIND_NAMES[kind], coro, aux, task)
+        for kind, coro, aux, task in recording.records[["kind", "coro", "aux", "task"]].tolist()
+        if kind >= ev.FIRST_EVENT
+    ]
+
+
+@types.coroutine
+def suspend(times: int = 1) -> Generator[None, None, None]:
+    for _ in range(times):
+        yield
+
+
+class Pause:
+    """Suspends as often as it is told, in a plain generator, which is no coroutine."""
+
+    def __init__(self, times: int) -> None:
+        self.times = times
+
+    def __await__(self) -> Generator[None, None, None]:
+        for _ in range(self.times):
+            yield
+
+
+def drive(coro: Coroutine[None, None, object]) -> object:
+    try:
+        while True:
+            coro.send(None)
+    except StopIteration as done:
+        return done.value
+
+
+async def nested(depth: int, times: int) -> None:
+    if depth:
+        await nested(depth - 1, times)
+    else:
+        await Pause(times)
+
+
+def test_the_vocabulary_is_the_same_in_c() -> None:
+    core = ticks.CORES["c"]
+    if core is None:
+        pytest.skip("no C core was built for this Python")
+    for name, value in core.VOCABULARY.items():
+        assert getattr(ev, name) == value, name
+    assert set(ev.KIND_NAMES.values()) <= set(core.VOCABULARY)
+
+
+def test_a_burst_is_one_record_whatever_its_depth(record: Record) -> None:
+    run = record(lambda: drive(nested(4, 3)))
+    assert rows(run) == [
+        *[("START", n, n - 1, 1) for n in range(1, 6)],
+        ("SUSPEND", 5, 0, 0),
+        *[("LINK", n, n + 1, 0) for n in range(4, 0, -1)],  # the first time it is told who awaits whom
+        ("RESUME", 1, 5, 1),
+        ("SUSPEND", 5, 0, 0),
+        ("RESUME", 1, 5, 1),
+        ("SUSPEND", 5, 0, 0),
+        ("RESUME", 1, 5, 1),
+        *[("RETURN", n, 0, 1 if n > 1 else 0) for n in range(5, 0, -1)],
+    ]
+
+
+def test_another_line_with_the_same_child_is_told(record: Record) -> None:
+    async def items() -> AsyncIterator[int]:
+        while True:
+            await Pause(1)
+            yield 1
+
+    async def main() -> None:
+        it = items()
+        await anext(it)
+        await anext(it)
+
+    run = record(lambda: drive(main()))
+    links = [(coro, off) for kind, coro, off in run.records[["kind", "coro", "off"]].tolist() if kind == ev.LINK]
+    assert [coro for coro, _ in links] == [1, 1]
+    assert links[0] != links[1]
+
+
+def test_an_item_is_no_suspension(record: Record) -> None:
+    async def items() -> AsyncIterator[int]:
+        yield 1
+        yield 2
+
+    async def main() -> None:
+        async for _ in items():
+            pass
+
+    assert rows(record(lambda: drive(main()))) == [
+        ("START", 1, 0, 1),
+        ("START", 2, 1, 1),
+        ("ITEM", 2, 1, 1),
+        ("ENTER", 2, 1, 1),
+        ("ITEM", 2, 1, 1),
+        ("ENTER", 2, 1, 1),
+        ("RETURN", 2, 0, 1),
+        ("RETURN", 1, 0, 0),
+    ]
+
+
+def test_a_throw_resumes_the_chain_where_it_hits(record: Record) -> None:
+    async def leaf() -> None:
+        try:
+            await Pause(1)
+        except ValueError:
+            await Pause(1)
+
+    async def main() -> None:
+        await leaf()
+
+    def program() -> None:
+        coro = main()
+        coro.send(None)
+        coro.throw(ValueError())
+        drive(coro)
+
+    run = record(program)
+    assert rows(run) == [
+        ("START", 1, 0, 1),
+        ("START", 2, 1, 1),
+        ("SUSPEND", 2, 0, 0),
+        ("LINK", 1, 2, 0),
+        ("THROW", 2, 1, 1),
+        ("SUSPEND", 2, 0, 0),
+        ("RESUME", 1, 2, 1),
+        ("RETURN", 2, 0, 1),
+        ("RETURN", 1, 0, 0),
+    ]
+    assert run.strings[1] == "ValueError"
+
+
+def test_what_a_close_ends_unseen_vanishes(record: Record) -> None:
+    async def main() -> None:
+        try:
+            await nested(2, 1)
+        finally:
+            pass
+
+    def program() -> None:
+        coro = main()
+        coro.send(None)
+        coro.close()
+
+    run = record(program)
+    ends = {coro: kind for kind, coro, _, _ in rows(run) if kind in ("RAISE", "VANISH")}
+    assert set(ends) == {1, 2, 3, 4}  # by an event, or, where CPython sends none (3.13 on), found out
+    assert ends[1] == "RAISE"
+    assert rows(run)[-1][0] == "RAISE" and rows(run)[-1][1] == 1
+
+
+def test_a_coroutine_driven_inside_a_task_is_a_root(record: Record) -> None:
+    async def main() -> None:
+        inner = nested(0, 1)
+        inner.send(None)
+        drive(inner)
+
+    assert rows(record(lambda: drive(main()))) == [
+        ("START", 1, 0, 1),
+        ("START", 2, 0, 2),
+        ("SUSPEND", 2, 0, 1),
+        ("RESUME", 2, 2, 2),
+        ("RETURN", 2, 0, 1),
+        ("RETURN", 1, 0, 0),
+    ]
+
+
+def test_frames_from_before_the_recording_are_opened(core: types.ModuleType, tmp_path: Path) -> None:
+    before = nested(2, 2)
+    before.send(None)
+    run = ticks.record(core, lambda: drive(before), tmp_path / "run.rec")
+    starts = run.records[run.records["kind"] == ev.START]
+    assert starts["flags"].tolist() == [ev.BEFORE] * 3
+    assert starts["aux"].tolist() == [0, 1, 2]
+    assert ticks.kinds(run)[3:] == ["SUSPEND", "LINK", "LINK", "RESUME", "RETURN", "RETURN", "RETURN"]
+
+
+def test_tasks_are_spawned_named_and_awaited(record: Record) -> None:
+    async def child() -> None:
+        await asyncio.sleep(0)
+
+    async def main() -> None:
+        await asyncio.create_task(child(), name="given")
+
+    run = record(lambda: asyncio.run(main()))
+    spawned = run.records[run.records["kind"] == ev.SPAWN]
+    first, second = spawned[0], spawned[1]
+    assert (first["coro"], first["aux"], first["flags"]) == (1, 0, 0)
+    assert (second["coro"], second["aux"], second["flags"]) == (2, 1, ev.NAME_GIVEN)
+    assert run.names == {2: "given"}
+    suspend = next(r for r in run.records if r["kind"] == ev.SUSPEND)
+    assert (suspend["aux"], suspend["flags"]) == (2, ev.AWAITS_TASK)
+    site = run.sites[int(second["off"])]
+    assert run.codes[site[1]].name.endswith("main")
+
+
+def test_a_create_task_that_fails_makes_no_task(record: Record) -> None:
+    async def never() -> None: ...
+
+    def program() -> None:
+        loop = asyncio.new_event_loop()
+        loop.close()
+        coro = never()
+        with pytest.raises(RuntimeError):
+            loop.create_task(coro)
+        coro.close()
+
+    assert ticks.kinds(record(program)) == ["SPAWN", "VANISH"]
+
+
+def test_a_task_that_cancels_itself_and_returns_is_cancelled(record: Record) -> None:
+    async def main() -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        task.cancel()
+
+    def program() -> None:
+        with pytest.raises(asyncio.CancelledError):
+            asyncio.run(main())
+
+    run = record(program)
+    end = next(r for r in run.records if r["kind"] == ev.RETURN)
+    assert (end["coro"], end["flags"]) == (1, ev.CANCELLED)
+
+
+class Loud(Exception):
+    def __str__(self) -> str:
+        raise AssertionError("code of the program was run")
+
+    __repr__ = __str__
+
+
+class Meta(type):
+    @property
+    def __module__(cls) -> str:  # type: ignore[override]
+        raise AssertionError("code of the program was run")
+
+
+class Sly(Exception, metaclass=Meta):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("error", "type_name", "message"),
+    [
+        (ValueError("oops"), "ValueError", "oops"),
+        (ValueError("x" * 300), "ValueError", "x" * ev.MAX_MESSAGE),
+        (ValueError(), "ValueError", None),
+        (ValueError("a", 1), "ValueError", "('a', 1)"),
+        (ValueError(object()), "ValueError", None),
+        (KeyError("k"), "KeyError", "'k'"),
+        (FileNotFoundError(2, "not there", "f"), "FileNotFoundError", "[Errno 2] not there: 'f'"),
+        (Loud("x"), f"{__name__}.Loud", None),
+        (Sly("x"), "Sly", "x"),
+        (ExceptionGroup("g", [ValueError(1)]), "ExceptionGroup", None),
+    ],
+)
+def test_errors_by_type_and_by_what_they_say_if_that_runs_no_code(
+    record: Record, error: Exception, type_name: str, message: str | None
+) -> None:
+    async def fail() -> None:
+        raise error
+
+    def program() -> None:
+        try:
+            drive(fail())
+        except Exception:
+            pass
+
+    run = record(program)
+    assert list(run.strings.values())[0].endswith(type_name)
+    assert run.messages == ({} if message is None else {1: message})
+
+
+def test_the_bound_counts_what_is_lost(core: types.ModuleType, tmp_path: Path) -> None:
+    bound = ev.HEADER_SIZE * 2 + ev.TAIL_SIZE * 3
+    whole = ticks.record(core, lambda: drive(nested(1, 20_000)), tmp_path / "whole.rec")
+    cut = ticks.record(core, lambda: drive(nested(1, 20_000)), tmp_path / "cut.rec", bound)
+    assert cut.path.stat().st_size <= bound
+    assert cut.header.lost > 0
+    assert cut.count + cut.header.lost == whole.count
+    assert ticks.text(whole).startswith(ticks.text(cut))
+
+
+def test_a_file_that_may_not_grow_ends_the_recording_not_the_program(core: types.ModuleType, tmp_path: Path) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+
+    def program() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (ev.HEADER_SIZE * 2 + ev.TAIL_SIZE * 2, before[1]))
+        drive(nested(1, 20_000))
+
+    try:
+        run = ticks.record(core, program, tmp_path / "run.rec")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert run.header.lost > 0
+    assert run.count > 0
+
+
+def test_points(core: types.ModuleType, tmp_path: Path) -> None:
+    async def main() -> None:
+        core.point("here", "a\0b")
+
+    core.point("nothing", "records")
+    run = ticks.record(core, lambda: drive(main()), tmp_path / "run.rec")
+    core.point("nothing", "records")
+    assert [(label, message) for _, label, message in run.points] == [("here", "a\0b")]
+
+
+def test_nothing_is_left_behind(core: types.ModuleType, tmp_path: Path) -> None:
+    monitoring = sys.monitoring
+    ticks.record(core, lambda: drive(nested(1, 1)), tmp_path / "run.rec")
+    assert not core.recording()
+    assert monitoring.get_tool(ticks.TOOL_ID) is None
+    monitoring.use_tool_id(ticks.TOOL_ID, "look")
+    try:
+        assert monitoring.get_events(ticks.TOOL_ID) == 0
+        assert monitoring.get_local_events(ticks.TOOL_ID, nested.__code__) == 0
+        assert monitoring.register_callback(ticks.TOOL_ID, monitoring.events.PY_START, None) is None
+    finally:
+        monitoring.free_tool_id(ticks.TOOL_ID)
+
+
+def test_nothing_of_the_program_is_kept_alive(core: types.ModuleType, tmp_path: Path) -> None:
+    import weakref
+
+    class Thing:
+        pass
+
+    seen: list[weakref.ref[object]] = []
+
+    async def hold(thing: Thing) -> None:
+        await asyncio.sleep(0)
+
+    async def main() -> None:
+        thing = Thing()
+        task = asyncio.create_task(hold(thing))
+        seen.extend([weakref.ref(thing), weakref.ref(task)])
+        await task
+        del thing
+        assert seen[0]() is None
+
+    namespace: dict[str, object] = {}
+    exec("async def gone(): pass", namespace)
+    gone = namespace.pop("gone")
+    assert isinstance(gone, types.FunctionType)
+    code = weakref.ref(gone.__code__)
+
+    def program() -> None:
+        nonlocal gone
+        asyncio.run(main())
+        assert seen[1]() is None
+        drive(gone())
+        gone = None
+        assert code() is None
+
+    ticks.record(core, program, tmp_path / "run.rec")
+    assert code() is None
+
+
+def test_recording_twice_at_once_is_an_error(core: types.ModuleType, tmp_path: Path) -> None:
+    def program() -> None:
+        fd = os.open(tmp_path / "other.rec", os.O_RDWR | os.O_CREAT)
+        try:
+            with pytest.raises(RuntimeError):
+                core.start(fd, ev.HEADER_SIZE, 1 << 20, ticks.TOOL_ID, writer.stdlib())
+        finally:
+            os.close(fd)
+
+    ticks.record(core, program, tmp_path / "run.rec")
+
+
+def test_nodes_are_capped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ev, "MAX_NODES", 4)  # the twin asks each time; in C it is the same constant
+    run = ticks.record(_pycore, lambda: drive(nested(6, 1)), tmp_path / "run.rec")
+    starts = run.records[run.records["kind"] == ev.START]
+    assert starts["node"].tolist() == [2, 3, 4, 1, 1, 1, 1]
+
+
+async def _suspends() -> None:
+    await suspend(2)
+
+
+def test_generator_based_coroutines_are_seen(record: Record) -> None:
+    run = record(lambda: drive(_suspends()))
+    assert run.codes[2].name == "suspend"
+    assert ticks.kinds(run) == ["START", "START", "SUSPEND", "LINK", "RESUME", "SUSPEND", "RESUME", "RETURN", "RETURN"]

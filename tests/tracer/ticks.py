@@ -1,0 +1,56 @@
+"""Record something in this very process, with a clock that only counts: the same program gives the same text.
+
+Knows how to start a core by itself, without the launcher.  The text is what ``dump --records`` prints, less what
+differs from run to run by nature (the kernel's thread ids).
+"""
+
+import gc
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+from async_inspect import events as ev
+from async_inspect.recording import Recording, dump_records
+from async_inspect.tracer import _add_probes, _pycore, choose, writer
+
+
+def _c_core() -> ModuleType | None:
+    try:
+        return choose.choose("c")[0]
+    except Exception:
+        return None
+
+
+CORES: dict[str, ModuleType | None] = {"c": _c_core(), "python": _pycore}
+TOOL_ID = 4
+
+
+def record(core: ModuleType, program: Callable[[], object], path: Path, max_size: int = 1 << 30) -> Recording:
+    """Run ``program`` under ``core`` into a new file, and open that."""
+    _add_probes(core)
+    fd = writer.create_at(str(path))
+    size = writer.write_header(fd, writer.metadata(core.NAME, "for a test", max_size))
+    sys.monitoring.use_tool_id(TOOL_ID, "test")
+    gc.collect()
+    gc.disable()  # or finalizers run coroutines when they like
+    try:
+        core.start(fd, size, max_size, TOOL_ID, writer.stdlib(), ticks=True)
+        try:
+            program()
+        finally:
+            core.stop()
+    finally:
+        gc.enable()
+        sys.monitoring.free_tool_id(TOOL_ID)
+    return Recording(path)
+
+
+def text(recording: Recording) -> str:
+    lines = dump_records(recording)
+    return "\n".join(line for line in lines if f" {ev.KIND_NAMES[ev.THREAD]} " not in line)
+
+
+def kinds(recording: Recording) -> list[str]:
+    """The names of the records' kinds, definitions and texts left out."""
+    return [ev.KIND_NAMES[kind] for kind in recording.records["kind"].tolist() if kind >= ev.FIRST_EVENT]
