@@ -1,0 +1,186 @@
+"""Both cores write the same records, for any program: random ones here, made of what async programs are made of.
+
+A program is source text, so that each run has code objects of its own.  Functions call only later ones.  Nothing in
+them depends on time or on addresses but one thing: a coroutine that is closed with no ``try`` open ends without an
+event (CPython 3.13 on), and is found out when its memory is used again.
+"""
+
+import re
+import sys
+import tempfile
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from . import ticks
+
+pytestmark = pytest.mark.tracer
+
+FUNCTIONS = 4
+
+HEAD = """
+import asyncio, contextlib, types
+
+class Pause:
+    def __init__(self, times): self.times = times
+    def __await__(self):
+        for _ in range(self.times): yield
+
+class Through:
+    def __init__(self, coro): self.coro = coro
+    def __await__(self): yield from self.coro.__await__()
+
+@types.coroutine
+def old_style():
+    yield
+
+@contextlib.asynccontextmanager
+async def context():
+    await Pause(1)
+    try:
+        yield
+    finally:
+        await Pause(1)
+
+async def stubborn():
+    try:
+        await asyncio.sleep(0)
+    except asyncio.CancelledError:
+        await asyncio.sleep(0)
+
+async def cancels_itself():
+    asyncio.current_task().cancel()
+"""
+
+SIMPLE = (
+    "await asyncio.sleep(0)",
+    "await Pause(2)",
+    "await old_style()",
+    "raise ValueError('no')",
+    "raise KeyError(1)",
+    "return 1",
+    "await stubborn()",
+)
+WITH_CALL = (  # {f} is a later function's call, {g} that of an async generator
+    "await {f}",
+    "await Through({f})",
+    "await asyncio.create_task({f})",
+    "await asyncio.create_task({f}, name='named')",
+    "await asyncio.gather({f}, {f}, return_exceptions=True)",
+    "await asyncio.shield({f})",
+    "await asyncio.wait_for({f}, None)",
+    "async for _ in {g}: pass",
+    "async for _ in {g}: await asyncio.sleep(0)",
+    "it = {g}; await anext(it, None); await anext(it, None); await it.aclose()",
+    "it = {g}; await anext(it, None); await it.athrow(ValueError)",
+    "async with context(): await {f}",
+    "async with asyncio.timeout(1000): await {f}",
+    "t = asyncio.create_task({f}); await asyncio.sleep(0); t.cancel(); await asyncio.wait([t])",
+    "t = asyncio.create_task({f}); t.cancel(); await asyncio.wait([t])",
+    "t = asyncio.create_task(stubborn()); await asyncio.sleep(0); t.cancel(); await t",
+    "await asyncio.wait([asyncio.create_task(cancels_itself())])",
+    "c = {f}; drive(c, 2)",
+    "c = {f}; drive(c, 1); fail(c)",
+    "c = {f}; fail(c)",
+    "c = {f}; drive(c, 1); c.close()",
+    "async with asyncio.TaskGroup() as group: group.create_task({f}); group.create_task({f}, name='in group')",
+)
+TAIL = """
+def drive(coro, times):
+    try:
+        for _ in range(times): coro.send(None)
+    except (Exception, asyncio.CancelledError): pass
+
+def fail(coro):
+    try: coro.throw(ValueError('thrown'))
+    except (Exception, asyncio.CancelledError): pass
+
+async def main():
+    if EAGER: asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)
+    try: await f0()
+    except Exception: pass
+
+asyncio.run(main())
+"""
+
+
+@st.composite
+def bodies(draw: st.DrawFn, at: int, generator: bool) -> str:
+    """The body of function ``at``: statements, some under a ``try``."""
+    lines = []
+    for _ in range(draw(st.integers(1, 3))):
+        if at + 1 < FUNCTIONS and draw(st.booleans()):
+            later = draw(st.integers(at + 1, FUNCTIONS - 1))
+            line = draw(st.sampled_from(WITH_CALL)).format(f=f"f{later}()", g=f"g{later}()")
+        else:
+            line = draw(st.sampled_from(SIMPLE))
+        if generator and line.startswith("return"):
+            line = "return"
+        if generator and draw(st.booleans()):
+            lines.append("    yield 1")
+        match draw(st.integers(0, 3)):
+            case 0:
+                lines += ["    try:", f"        {line}", "    except Exception: await asyncio.sleep(0)"]
+            case 1:
+                lines += ["    try:", f"        {line}", "    finally: await asyncio.sleep(0)"]
+            case _:
+                lines.append(f"    {line}")
+    if generator:
+        lines.append("    yield 2")
+    return "\n".join(lines)
+
+
+@st.composite
+def programs(draw: st.DrawFn) -> str:
+    parts = [f"EAGER = {draw(st.booleans())}", HEAD]
+    for at in range(FUNCTIONS):
+        parts.append(f"async def f{at}():\n{draw(bodies(at, False))}")
+        parts.append(f"async def g{at}():\n{draw(bodies(at, True))}")
+    return "\n\n".join([*parts, TAIL])
+
+
+def runner(source: str) -> Callable[[], None]:
+    code = compile(source, "program.py", "exec")
+
+    def run() -> None:
+        try:
+            exec(code, {"__name__": "program"})
+        except BaseException as error:  # SystemExit and KeyboardInterrupt are not among what they raise
+            assert type(error).__name__ in ("CancelledError", "ExceptionGroup", "BaseExceptionGroup"), error
+
+    return run
+
+
+def texts(source: str) -> list[str]:
+    found = []
+    for name, core in ticks.CORES.items():
+        if core is None:
+            pytest.skip("no C core was built for this Python")
+        with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            run = ticks.record(core, runner(source), Path(folder) / f"{name}.rec")
+            assert run.header.lost == 0
+            found.append(ticks.text(run))
+            run.close()
+    return found
+
+
+def unfound(text: str) -> list[str]:
+    """Without what was found out by its memory, and without what counts it."""
+    lines = [re.sub(r"^\d+ |ts=\d+", "", line) for line in text.splitlines()]
+    return [line for line in lines if not line.startswith("VANISH")]
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@given(programs())
+@example(HEAD + "EAGER = False\nasync def f0(): await anext(g())\nasync def g():\n    await Pause(1)\n    yield 1\n" + TAIL)
+def test_random_programs(source: str) -> None:
+    c, python = texts(source)
+    if sys.version_info >= (3, 13):
+        assert unfound(c) == unfound(python)
+    else:
+        assert c == python
