@@ -5,7 +5,6 @@ Knows the order of things and what to say when one of them fails.  Everything el
 reports and summary.
 """
 
-import importlib
 import os
 import shlex
 import signal
@@ -42,7 +41,9 @@ def attach(target: Target | None, options: Options) -> NoReturn:
     environ = dict(os.environ)
     target = check(target)
     python = _python(target, options, environ)
-    # The target has its own say in which folder it works: ours must not depend on it.
+    if environ.get(env.DISABLE) == "1":
+        launch.mirror(launch.run(target.argv(python.path if python else ""), environ))
+    _check_formats(options.formats)
     folder = _writable(options.output.absolute() / RECORDINGS)
     core = options.core or environ.get(env.CORE, "")
     environ = environment(environ, str(folder), options.max_size)
@@ -66,11 +67,7 @@ def after_run(recordings: set[Path], ended: launch.Ended, options: Options) -> i
     if root is not None and finish.is_of(root, ended.pid):
         finish.note_end(root, ended.at_ns)
     if root is None:
-        logs = sorted(str(path) for path in (options.output / RECORDINGS).glob(f"*{ended.pid}*.log"))
-        tell(
-            f"nothing was recorded: {('see ' + logs[0]) if logs else 'no Python that can be recorded was started'}"
-            f" (it needs CPython 3.12 or newer, and -I, -E and -S keep the recorder out)"
-        )
+        tell(f"nothing was recorded: {_why_nothing(options.output / RECORDINGS, ended.pid)}")
         return FAILED
     try:
         write_reports(root, options)
@@ -88,14 +85,15 @@ def after_run(recordings: set[Path], ended: launch.Ended, options: Options) -> i
 
 def write_reports(recording: Path, options: Options) -> None:
     """Recording → Trace → files and summary."""
-    model, reports, summary = (importlib.import_module(f"async_inspect.{name}") for name in _REPORTERS)
-    trace = model.load(recording)
-    files = reports.write(trace, options.output, options.formats, progress=sys.stderr.isatty() and not options.quiet)
+    # Only now: numpy starts threads when it is imported, and nobody forks with those.
+    from async_inspect import progress, reports, summary
+    from async_inspect.model import load
+
+    with progress.reading() as tell_read:
+        trace = load(recording, tell_read)
+    files = reports.write(trace, options.output, options.formats, progress=True)
     if not options.quiet:
         summary.render(trace, files)
-
-
-_REPORTERS = ("model", "reports", "summary")
 
 
 def finishing_command(recording: Path, options: Options) -> str:
@@ -159,6 +157,21 @@ def _python(target: Target, options: Options, environ: dict[str, str]) -> interp
     except UserError:
         return None  # then whatever it starts looks for a core by itself
     return python if python.recordable else None
+
+
+def _why_nothing(folder: Path, pid: int) -> str:
+    logs = sorted(folder.glob(f"*-{pid}.log")) or sorted(folder.glob(f"{pid}.log"))
+    if logs:
+        return f"see {logs[-1]}"
+    return "no CPython 3.12 or newer was started, or it was with -I, -E or -S, which keep the recorder out"
+
+
+def _check_formats(names: tuple[str, ...]) -> None:
+    if names:
+        from async_inspect import reports
+
+        for name in names:
+            reports.find(name)
 
 
 def _writable(folder: Path) -> Path:
