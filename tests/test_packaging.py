@@ -44,5 +44,5 @@ def test_wheel(compiler: bool, source: Path, tmp_path: Path) -> None:
 def test_editable_install_without_a_compiler(source: Path, tmp_path: Path) -> None:
     pip("install", "--target", str(tmp_path / "site"), "--editable", ".", cwd=source, env=NO_COMPILER)
     code = "import site, sys; site.addsitedir(sys.argv[1]); import async_inspect; print(async_inspect.__file__)"
-    shown = subprocess.check_output([sys.executable, "-I", "-c", code, tmp_path / "site"], text=True)
+    shown = subprocess.check_output([sys.executable, "-I", "-S", "-c", code, tmp_path / "site"], text=True)
     assert Path(shown.strip()) == source / "async_inspect" / "__init__.py"
