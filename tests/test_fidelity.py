@@ -53,9 +53,6 @@ def test_case(name: str, core: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "words",
     [
-        [FIDELITY / "syntax.py"],
-        [FIDELITY / "bom.py"],
-        [FIDELITY / "utf8.py"],
         ["missing.py"],
         ["-m", "missing"],
         [FIDELITY / "package", "an", "-m", "argument"],
@@ -78,6 +75,17 @@ def test_case(name: str, core: str, tmp_path: Path) -> None:
 )
 def test_command_line(words: Sequence[str | Path], core: str, tmp_path: Path) -> None:
     assert_same([TARGET, *words], core, tmp_path, input="import sys; print(sys.argv)\n", cwd=FIDELITY)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [b"def f(:\n    pass\n", b"\xef\xbb\xbf# -*- coding: latin-1 -*-\nprint(1)\n", 'print("é")\n'.encode()],
+    ids=["syntax error", "byte order mark", "utf-8"],
+)
+def test_source(source: bytes, core: str, tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_bytes(source)
+    assert_same([TARGET, program], core, tmp_path)
 
 
 def test_zip(core: str, tmp_path: Path) -> None:

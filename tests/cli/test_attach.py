@@ -200,7 +200,7 @@ def test_second_ctrl_c_stops_the_reports(
 ) -> None:
     passed = []
 
-    def write(*_: object) -> None:
+    def write(*args: object) -> None:
         for _ in range(2):
             os.kill(os.getpid(), signal.SIGINT)
             passed.append(1)
@@ -215,9 +215,9 @@ def test_second_ctrl_c_stops_the_reports(
         signal.signal(signal.SIGINT, before)
     assert status == 130
     assert passed == [1], "the first was meant for the program"
-    first, second = capsys.readouterr().err.splitlines()
-    assert "Ctrl-C again" in first
-    assert second.endswith(f"To finish: async-inspect report {recorded} -o '{tmp_path}/my out' -f json")
+    hint, last = capsys.readouterr().err.splitlines()
+    assert "Ctrl-C again" in hint
+    assert last.endswith(f"To finish: async-inspect report {recorded} -o '{tmp_path}/my out' -f json")
     assert recorded.exists()
 
 

@@ -41,12 +41,12 @@ class Done(NamedTuple):
         return "".join(path.read_text() for path in self.folder.glob("*.log"))
 
 
-def door(folder: Path, code: str, *, python: str = TARGET, flags: tuple[str, ...] = (), **env: str) -> Done:
+def door(folder: Path, code: str, *flags: str, **env: str) -> Done:
     """Run code in a Python that comes through the door.  It may not be heard."""
     variables = {key: value for key, value in os.environ.items() if not key.startswith(("ASYNC_INSPECT_", "PYTHON"))}
     variables |= {"PYTHONPATH": str(BOOT), "ASYNC_INSPECT_DIR": str(folder), "ASYNC_INSPECT_CORE": "python", **env}
     done = subprocess.run(
-        [python, *flags, "-c", code], env=variables, capture_output=True, text=True, timeout=120, check=False
+        [TARGET, *flags, "-c", code], env=variables, capture_output=True, text=True, timeout=120, check=False
     )
     assert done.stderr == ""
     return Done(done.returncode, done.stdout, folder)
@@ -233,7 +233,7 @@ def test_lazy_imports(tmp_path: Path) -> None:
     version = subprocess.run([TARGET, "-c", "import sys; print(sys.version_info[1])"], capture_output=True, check=True)
     if int(version.stdout) < 15:
         return  # they came with 3.15
-    assert len(door(tmp_path, WORK, flags=("-X", "lazy_imports=all")).recordings) == 1
+    assert len(door(tmp_path, WORK, "-X", "lazy_imports=all").recordings) == 1
 
 
 def test_imports_under_the_tools_own_python() -> None:

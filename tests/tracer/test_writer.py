@@ -6,6 +6,7 @@ import re
 import stat
 import struct
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -27,7 +28,7 @@ def test_name_and_mode(tmp_path: Path) -> None:
 
 
 def test_names_never_collide(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writer.time, "gmtime", lambda: (2025, 1, 2, 3, 4, 5, 0, 1, 0))
+    monkeypatch.setattr(time, "gmtime", lambda: (2025, 1, 2, 3, 4, 5, 0, 1, 0))
     for _ in range(3):
         os.close(writer.create(str(tmp_path))[0])
     stem = f"20250102T030405-{os.getpid()}"
