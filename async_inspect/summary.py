@@ -25,7 +25,7 @@ def render(trace: Trace, files: Iterable[Path] = (), console: Console | None = N
     for part in summary(trace, stats(trace, TOP)):
         console.print(part)
     if files:
-        console.print(_files(trace, files))
+        console.print(_files(trace, files), soft_wrap=True)  # paths and commands are to be copied
 
 
 def summary(trace: Trace, figures: Stats) -> Iterator[RenderableType]:

@@ -1,0 +1,33 @@
+"""Grouping and looking back, against the obvious ways."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from async_inspect.model.columns import LastBefore, group, sums
+
+WIDE = st.one_of(st.integers(0, 5), st.integers(0, 1 << 40))
+
+
+@given(st.lists(st.tuples(WIDE, WIDE, WIDE)))
+def test_group(rows: list[tuple[int, int, int]]) -> None:
+    columns = [np.array([row[i] for row in rows], np.int64) for i in range(3)]
+    distinct, which = group(*columns)
+    found = list(zip(*(column.tolist() for column in distinct), strict=True))
+    assert found == sorted(set(rows))
+    assert [found[i] for i in which.tolist()] == rows
+    assert sums(which, np.ones(len(rows)), len(found)).tolist() == [rows.count(row) for row in found]
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 4), st.integers(0, 20))),
+    st.lists(st.tuples(st.integers(0, 4), st.integers(0, 20))),
+)
+def test_last_before(rows: list[tuple[int, int]], asked: list[tuple[int, int]]) -> None:
+    look = LastBefore(np.array([who for who, _ in rows], int), np.array([when for _, when in rows], int), 5, 21)
+    found = look(np.array([who for who, _ in asked], int), np.array([when for _, when in asked], int)).tolist()
+    for (who, when), row in zip(asked, found, strict=True):
+        mine = [then for someone, then in rows if someone == who and then <= when]
+        assert (row < 0) == (not mine)
+        if mine:
+            assert rows[row] == (who, max(mine))

@@ -1,0 +1,174 @@
+"""The Reader: every length of a file, files that grow, folders, and what is no recording."""
+
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from async_inspect import events as ev
+from async_inspect.codes import Code, Position, decode_table
+from async_inspect.errors import UserError
+from async_inspect.model import Builder, load
+from async_inspect.recording import Recording, dump_header, dump_records, open_recording, parse_metadata
+
+from .tape import Tape, two_tasks
+
+
+def test_definitions(tmp_path: Path) -> None:
+    with open_recording(two_tasks().write(tmp_path / "a.rec")) as recording:
+        assert [(c.name, c.line) for c in recording.codes.values()] == [("main", 10), ("work", 20), ("sleep", 600)]
+        assert recording.strings == {1: "asyncio.Future", 2: "ValueError"}
+        assert recording.names == {2: "w;1"}
+        assert recording.messages == {2: "no, thanks"}
+        assert [point[1:] for point in recording.points] == [("half", "way")]
+        assert recording.threads == {0: 4711}
+        assert recording.node_parent[:5].tolist() == [0, 0, 0, 0, 3]
+        assert recording.node_code[:5].tolist() == [0, 0, 1, 2, 3]
+        assert recording.first("cwd") == "/w"
+        assert recording.meta["argv"] == ("python", "app.py")
+
+
+def test_cut_at_any_byte(tmp_path: Path) -> None:
+    """It opens with a part of what the whole has, in order, and that part can be understood."""
+    data = two_tasks().data(tail=5)
+    whole = Recording(two_tasks().write(tmp_path / "whole.rec", tail=5)).records.tobytes()
+    path = tmp_path / "cut.rec"
+    most = 0
+    body = ev.HEADER_SIZE + ev.TAIL_SIZE
+    for size in [*range(1, 300), *range(ev.HEADER_SIZE - 3, ev.HEADER_SIZE + 3), *range(body - 2, len(data) + 1)]:
+        path.write_bytes(data[:size])
+        with open_recording(path) as recording:
+            found = recording.records.tobytes()
+        assert whole.startswith(found)
+        assert len(found) >= most
+        most = len(found)
+        if size % 7 == 0 or size == len(data):
+            trace = load(path)
+            assert len(trace.tasks) <= 2
+    assert most == len(whole)
+
+
+@given(st.integers(0, 40), st.lists(st.integers(0, 9), max_size=6))
+def test_it_grows(tail: int, steps: list[int]) -> None:
+    """Whatever is read when, the end is the same: the same slots, the same definitions, the same trace."""
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        tape = two_tasks()
+        slots, end = tape.slots, tape.end_ns
+        path = Path(folder) / "a.rec"
+        tape.slots, tape.end_ns = slots[:1], 0
+        recording = Recording(tape.write(path))
+        builder = Builder(recording)
+        for chunk in recording.chunks:
+            builder.feed(chunk)
+        count = 1
+        for step in [*steps, len(slots)]:
+            count = min(count + step, len(slots))
+            tape.slots = slots[:count]
+            if count == len(slots):
+                tape.end_ns = end
+            tape.write(path, tail=min(tail, count))
+            for chunk in recording.refresh():
+                builder.feed(chunk)
+            builder.trace()
+        once = load(path)
+        grown = builder.trace()
+        assert recording.count == len(slots)
+        assert grown.tasks == once.tasks
+        assert grown.tree == once.tree
+        assert grown.events.ts_ns.tolist() == once.events.ts_ns.tolist()
+        recording.close()
+
+
+@given(st.binary(max_size=400))
+def test_noise_is_never_a_traceback(noise: bytes) -> None:
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "noise.rec"
+        if not ev.MAGIC.startswith(noise[: len(ev.MAGIC)]) or not noise:
+            path.write_bytes(noise)
+            with pytest.raises(UserError):
+                open_recording(path)
+        path.write_bytes(two_tasks().data()[: ev.HEADER_SIZE + ev.TAIL_SIZE] + noise)
+        recording = open_recording(path)
+        list(dump_records(recording))
+        recording.close()
+
+
+def test_what_is_no_recording(tmp_path: Path) -> None:
+    def refused(data: bytes) -> str:
+        path = tmp_path / "x.rec"
+        path.write_bytes(data)
+        with pytest.raises(UserError) as error:
+            open_recording(path)
+        assert "\n" not in str(error.value)
+        assert error.value.status == 1
+        return str(error.value).partition(": ")[2]
+
+    newer = bytearray(two_tasks().data())
+    struct.pack_into("<I", newer, 8, ev.VERSION + 1)
+    said = [refused(b""), refused(b"hello, world"), refused(bytes(newer))]
+    assert said[0].startswith("is empty")
+    assert said[1].startswith("is not a recording")
+    assert "newer" in said[2]
+    with pytest.raises(UserError, match="No such file"):
+        open_recording(tmp_path / "missing.rec")
+    with pytest.raises(UserError, match="no recording there"):
+        open_recording(tmp_path / "..")
+
+
+def test_of_several_it_is_the_root_process(tmp_path: Path) -> None:
+    folder = tmp_path / "recording"
+    for name, pid, ppid, start in (("a", 30, 20, 5), ("b", 20, 10, 9), ("c", 40, 10, 12)):
+        tape = Tape(pid=pid, ppid=ppid)
+        tape.header["start_ns"] = start
+        tape.write(folder / f"{name}.rec")
+    (folder / "noise.rec").write_bytes(b"noise")
+    for place in (tmp_path, folder, folder / "b.rec"):
+        with open_recording(place) as recording:
+            assert recording.header.pid == 20
+
+
+def test_dump(tmp_path: Path) -> None:
+    with open_recording(two_tasks().write(tmp_path / "a.rec", tail=9)) as recording:
+        lines = list(dump_records(recording))
+        assert lines[0] == "0 NODE coro=1 aux=0 off=0 node=0 task=0 flags=0 thread=0 ts=0"
+        assert [line.split(maxsplit=1)[1] for line in lines if " SUSPEND " in line] == [
+            "SUSPEND coro=1 aux=2 off=6 node=0 task=0 flags=1 thread=0 ts=1040",
+            "SUSPEND coro=3 aux=1 off=10 node=0 task=0 flags=0 thread=0 ts=1060",
+        ]
+        assert [line for line in lines if " POINT " in line][0].endswith("'half' 'way'")
+        assert not any(" TEXT " in line for line in lines)
+        assert "pid: 7" in list(dump_header(recording))
+
+
+def test_metadata() -> None:
+    text = "a\t1\nb\tx\\ty\\\\n\\n\na\t2\ncut\toff"
+    assert parse_metadata(text.encode()) == {"a": ("1", "2"), "b": ("x\ty\\n\n",)}
+
+
+def test_positions_are_those_of_python() -> None:
+    import ast
+    import asyncio.tasks
+    import dataclasses
+    from types import CodeType
+
+    def codes(code: CodeType) -> list[CodeType]:
+        inner = [found for const in code.co_consts if isinstance(const, CodeType) for found in codes(const)]
+        return [code, *inner]
+
+    for module in (asyncio.tasks, dataclasses, ast):
+        source = Path(module.__file__ or "").read_text(encoding="utf-8")
+        for code in codes(compile(source, "x", "exec")):
+            ours = Code("", "", code.co_firstlineno, 0, code.co_linetable)
+            theirs = [Position(*position) for position in code.co_positions()]
+            assert [ours.position(2 * i) for i in range(len(theirs))] == theirs
+            offsets = np.arange(0, 2 * len(theirs), 2)
+            assert ours.lines(offsets).tolist() == [position.line or 0 for position in theirs]
+    assert ours.position(1 << 30) == Position()
+    assert decode_table(b"\xf0", 1) == []

@@ -1,0 +1,169 @@
+"""Reports in a folder, the summary, and the library's way to both."""
+
+import asyncio
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+import async_inspect
+from async_inspect import events as ev
+from async_inspect import reports, summary
+from async_inspect.errors import UserError
+from async_inspect.model import Trace, load, stats
+
+from .tape import Tape, two_tasks
+from .tools import ROOT, TOOL, Tool
+
+
+@pytest.fixture
+def trace(tmp_path: Path) -> Trace:
+    return load(two_tasks().write(tmp_path / "a.rec"))
+
+
+def test_all_formats(trace: Trace, tmp_path: Path) -> None:
+    told: list[str] = []
+    files = reports.write(trace, tmp_path / "new" / "out", progress=lambda name, _: told.append(name))
+    assert [file.name for file in files] == ["data.json", "flamegraph.txt", "speedscope.json"]
+    assert all(file.exists() for file in files)
+    assert sorted(path.name for path in files[0].parent.iterdir()) == sorted(file.name for file in files)
+    assert set(told) == {"json", "folded", "speedscope"}
+
+
+def test_reports_of_other_formats_are_old(trace: Trace, tmp_path: Path) -> None:
+    reports.write(trace, tmp_path / "out")
+    reports.write(trace, tmp_path / "out", ["json"])
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "data.json", "flamegraph.txt.old", "speedscope.json.old",
+    ]  # fmt: skip
+
+
+def test_many_events(trace: Trace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reports, "MANY_EVENTS", 3)
+    assert [file.name for file in reports.write(trace, tmp_path / "out")] == ["flamegraph.txt", "speedscope.json"]
+    assert [file.name for file in reports.write(trace, tmp_path / "out", ["json"])] == ["data.json"]
+    assert f"async-inspect export {tmp_path / 'a.rec'} -f json" in shown(trace, [tmp_path / "out" / "flamegraph.txt"])
+
+
+def test_a_file_is_replaced_only_when_complete(trace: Trace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "data.json"
+    path.write_text("before")
+
+    def fails(_: Trace) -> object:
+        yield b"half"
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setitem(reports.FORMATS, "json", reports.FORMATS["json"]._replace(write=fails))
+    with pytest.raises(UserError, match="No space left"):
+        trace.export("json", path)
+    assert path.read_text() == "before"
+    assert [p.name for p in tmp_path.iterdir() if "part" in p.name] == []
+
+
+def test_what_cannot_be_written(trace: Trace, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for folder in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(UserError):
+            reports.write(trace, folder)
+    with pytest.raises(UserError, match="no format 'nope'"):
+        trace.export("nope", tmp_path / "x")
+    with pytest.raises(UserError, match="No such file"):
+        trace.export("json", tmp_path / "missing" / "x")
+
+
+def shown(trace: Trace, files: list[Path]) -> str:
+    out = io.StringIO()
+    summary.render(trace, files, Console(file=out, width=80, highlight=False))
+    told, _, _ = out.getvalue().partition("written: ")
+    assert all(len(line) <= 80 for line in told.splitlines())
+    return out.getvalue()
+
+
+def test_summary(trace: Trace, tmp_path: Path) -> None:
+    text = shown(trace, [tmp_path / "data.json"])
+    states, places = ("2 tasks: 1 Completed, 1 Failed", "at most 2 at once"), ("app.py:13", "app.py:21", "sleep")
+    for part in (*states, *places, "longest poll", "nothing lost", "the Python core", "data.json"):
+        assert part in text
+
+
+def test_summary_of_nothing(tmp_path: Path) -> None:
+    assert "no tasks" in shown(load(Tape().write(tmp_path / "x.rec")), [])
+
+
+def test_stats(trace: Trace) -> None:
+    figures = stats(trace)
+    assert (figures.tasks, figures.tasks_by_state) == (2, {"Completed": 1, "Failed": 1})
+    assert (figures.peak_concurrency, figures.run_ns, figures.duration_ns) == (2, 60, 110)
+    assert [(row.place, row.awaiting, row.wait.total_ns) for row in figures.top_awaits] == [
+        ("app.py:13", ("task",), 50),
+        ("app.py:21", ("asyncio.Future",), 10),
+    ]
+    assert [(row.function, row.run_self_ns) for row in figures.top_coroutines] == [
+        ("main", 40),
+        ("work", 13),
+        ("sleep", 7),
+    ]
+    poll = figures.longest_polls[0]
+    assert (poll.task, poll.duration_ns, poll.since, poll.until) == (1, 30, None, "app.py:13")
+    assert (figures.polls.p50_ns, figures.polls.max_ns, figures.polls.total_ns) == (10, 30, 60)
+
+
+def test_commands(tool: Tool, tmp_path: Path) -> None:
+    recording = two_tasks().write(tmp_path / "recording" / "a.rec")
+    assert json.loads(tool("export", tmp_path, "-f", "json", "-o", "-").stdout)["metadata"]["total_tasks"] == 2
+    exported = tool("export", recording, "-f", "folded", "-o", tmp_path / "x.txt")
+    assert (exported.status, exported.stdout, exported.stderr) == (0, "", "")
+    assert (tmp_path / "x.txt").exists()
+    report = tool("report", recording.parent, "-o", tmp_path / "out")
+    assert (report.status, report.stdout) == (0, "")
+    assert "2 tasks" in report.stderr
+    assert (tmp_path / "out" / "speedscope.json").exists()
+    assert "longest polls" in tool("stats", recording, "--detailed").stdout
+    assert json.loads(tool("stats", recording, "--json").stdout)["tasks"] == 2
+    assert " SUSPEND coro=1" in tool("dump", recording, "--records").stdout
+    for wrong in (("export", recording, "-f", "nope", "-o", "x"), ("stats", tmp_path / "missing")):
+        failed = tool(*wrong)
+        assert failed.status in (1, 2)
+        assert failed.stderr.count("\n") == 1
+        assert failed.stderr.startswith("async-inspect: ")
+
+
+def test_a_closed_pipe_is_quiet(tmp_path: Path) -> None:
+    tape = two_tasks()
+    for n in range(30_000):
+        tape.put(ev.POINT, 200 + n)  # inspection points, without texts
+    recording = tape.write(tmp_path / "a.rec")
+    command = [*TOOL, "export", str(recording), "-f", "json", "-o", "-"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        said = process.stderr.read()
+        assert (process.wait(), said) == (1, b"")
+
+
+@pytest.mark.tracer
+def test_library(tmp_path: Path) -> None:
+    async def main() -> None:
+        async_inspect.inspection_point("here", "now")
+        await asyncio.sleep(0)
+
+    async_inspect.inspection_point("nobody listens")
+    with async_inspect.trace(tmp_path / "run.rec"):
+        asyncio.run(main())
+    trace = async_inspect.load(tmp_path / "run.rec")
+    assert isinstance(trace, async_inspect.Trace)
+    assert trace.tasks[0].name.endswith("main")
+    assert trace.points.label == ["here"]
+    trace.export("json", tmp_path / "data.json")
+    assert json.loads((tmp_path / "data.json").read_text())["tasks"]
+
+
+def test_importing_it_is_light() -> None:
+    code = "import sys; sys.path.insert(0, sys.argv[1]); import async_inspect; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code, str(ROOT)], capture_output=True, text=True, check=True)
+    assert not {"numpy", "pydantic", "rich", "typer", "async_inspect.model"} & set(done.stdout.split())
