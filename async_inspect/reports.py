@@ -96,6 +96,7 @@ def _replace(path: Path, chunks: Iterator[bytes], progress: Callable[[int], None
 
 def _pour(chunks: Iterator[bytes], file: BinaryIO, progress: Callable[[int], None]) -> None:
     size = 0
+    progress(size)
     for chunk in chunks:
         file.write(chunk)
         size += len(chunk)

@@ -5,6 +5,7 @@ import io
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ import async_inspect
 from async_inspect import events as ev
 from async_inspect import reports, summary
 from async_inspect.errors import UserError
+from async_inspect.formats import FORMATS
 from async_inspect.model import Trace, load, stats
 
 from .tape import Tape, two_tasks
@@ -53,11 +55,11 @@ def test_a_file_is_replaced_only_when_complete(trace: Trace, tmp_path: Path, mon
     path = tmp_path / "data.json"
     path.write_text("before")
 
-    def fails(_: Trace) -> object:
+    def fails(_: Trace) -> Iterator[bytes]:
         yield b"half"
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setitem(reports.FORMATS, "json", reports.FORMATS["json"]._replace(write=fails))
+    monkeypatch.setitem(FORMATS, "json", FORMATS["json"]._replace(write=fails))
     with pytest.raises(UserError, match="No space left"):
         trace.export("json", path)
     assert path.read_text() == "before"

@@ -287,6 +287,6 @@ def test_what_must_hold_is_checked(trace: Trace) -> None:
         with pytest.raises(ValidationError):
             type(trace.tasks[0])(**{**task, **change})
     node = trace.tree[1].model_dump()
-    for change in ({"run_ns": 1}, {"wait_ns": 1}, {"awaits": ()}):
+    for wrong in ({"run_ns": 1}, {"wait_ns": 1}, {"awaits": ()}):
         with pytest.raises(ValidationError):
-            type(trace.tree[1])(**{**node, **change})
+            type(trace.tree[1])(**{**node, **wrong})
