@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from async_inspect import events as ev
@@ -51,6 +51,7 @@ def test_cut_at_any_byte(tmp_path: Path) -> None:
     assert most == len(whole)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 40), st.lists(st.integers(0, 9), max_size=6))
 def test_it_grows(tail: int, steps: list[int]) -> None:
     """Whatever is read when, the end is the same: the same slots, the same definitions, the same trace."""
@@ -84,6 +85,7 @@ def test_it_grows(tail: int, steps: list[int]) -> None:
         recording.close()
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=400))
 def test_noise_is_never_a_traceback(noise: bytes) -> None:
     import tempfile

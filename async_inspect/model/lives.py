@@ -119,7 +119,7 @@ def find_polls(gathered: Gathered, lives: Lives, moments: Moments) -> Bursts:
     task = lives.task_of[np.concatenate([opens["task"], closes["before"][known]])]
     pos = np.concatenate([opens["pos"], closes["pos"][known]])
     ts = np.concatenate([opens["ts"], closes["ts"][known]])
-    order = np.argsort(task * (moments.slots + 1) + pos, kind="stable")
+    order = np.argsort(task * (moments.slots + 1) + pos)
     order = order[task[order] > 0]
     task, is_open = task[order], order < n
 
@@ -224,7 +224,7 @@ def find_calls(
     who = np.concatenate([coro, exits["coro"][known]])
     pos = np.concatenate([entries["pos"], exits["pos"][known]])
     ts = np.concatenate([entries["ts"], exits["ts"][known]])
-    order = np.argsort(who * (moments.slots + 1) + pos, kind="stable")
+    order = np.argsort(who * (moments.slots + 1) + pos)
     who, is_entry = who[order], order < n
     follows = np.concatenate([who[1:] == who[:-1], [False]]) if len(who) else np.zeros(0, np.bool_)
     at = np.flatnonzero(is_entry)

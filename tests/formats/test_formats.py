@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from async_inspect import events as ev
@@ -83,6 +83,7 @@ def test_folded(long: Trace) -> None:
     assert made(long, "folded", min_duration_ms=1) == b""
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 10**12)))
 def test_rounding_loses_nothing(ns: list[int]) -> None:
     whole = whole_microseconds(ns)

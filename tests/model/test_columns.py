@@ -1,7 +1,7 @@
 """Grouping and looking back, against the obvious ways."""
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from async_inspect.model.columns import LastBefore, group, sums
@@ -9,6 +9,7 @@ from async_inspect.model.columns import LastBefore, group, sums
 WIDE = st.one_of(st.integers(0, 5), st.integers(0, 1 << 40))
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(WIDE, WIDE, WIDE)))
 def test_group(rows: list[tuple[int, int, int]]) -> None:
     columns = [np.array([row[i] for row in rows], np.int64) for i in range(3)]
@@ -19,6 +20,7 @@ def test_group(rows: list[tuple[int, int, int]]) -> None:
     assert sums(which, np.ones(len(rows)), len(found)).tolist() == [rows.count(row) for row in found]
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.integers(0, 4), st.integers(0, 20))),
     st.lists(st.tuples(st.integers(0, 4), st.integers(0, 20))),
