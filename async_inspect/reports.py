@@ -85,13 +85,18 @@ def _replace(path: Path, chunks: Iterator[bytes], progress: Callable[[int], None
             with path.open("wb") as file:
                 _pour(chunks, file, progress)
             return
-        with part.open("wb") as file:
+        with part.open("xb", opener=_private) as file:
             _pour(chunks, file, progress)
         part.replace(path)
     except OSError as error:
         raise UserError(f"{path}: {error.strerror or error}") from None
     finally:
         part.unlink(missing_ok=True)
+
+
+def _private(path: str, flags: int) -> int:
+    """Recordings are nobody else's business, and neither is what they say."""
+    return os.open(path, flags, 0o600)
 
 
 def _pour(chunks: Iterator[bytes], file: BinaryIO, progress: Callable[[int], None]) -> None:

@@ -151,6 +151,5 @@ def ms(ns: int) -> str:
     """Nanoseconds as people read them: three digits or more."""
     if ns >= 10_000_000_000:
         return f"{ns / 1e9:,.1f} s"
-    if ns >= 100_000_000:
-        return f"{ns / 1e6:,.0f} ms"
-    return f"{ns / 1e6:#.3g} ms" if ns >= 1_000_000 else f"{ns / 1e3:#.3g} µs" if ns else "0"
+    value, unit = (ns / 1e6, "ms") if ns >= 1_000_000 else (ns / 1e3, "µs")
+    return f"{value:,.{0 if value >= 100 else 1 if value >= 10 else 2}f} {unit}"

@@ -31,7 +31,7 @@ def test_all_formats(trace: Trace, tmp_path: Path) -> None:
     told: list[str] = []
     files = reports.write(trace, tmp_path / "new" / "out", progress=lambda name, _: told.append(name))
     assert [file.name for file in files] == ["data.json", "flamegraph.txt", "speedscope.json"]
-    assert all(file.exists() for file in files)
+    assert all(file.stat().st_mode & 0o777 == 0o600 for file in files)
     assert sorted(path.name for path in files[0].parent.iterdir()) == sorted(file.name for file in files)
     assert set(told) == {"json", "folded", "speedscope"}
 
