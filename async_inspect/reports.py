@@ -85,7 +85,7 @@ def _replace(path: Path, chunks: Iterator[bytes], progress: Callable[[int], None
             with path.open("wb") as file:
                 _pour(chunks, file, progress)
             return
-        with part.open("xb", opener=_private) as file:
+        with open(part, "wb", opener=_private) as file:
             _pour(chunks, file, progress)
         part.replace(path)
     except OSError as error:
