@@ -22,6 +22,7 @@
 #include <pthread.h>
 #include <stdint.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 #ifdef __linux__
@@ -66,6 +67,7 @@ enum {
 };
 enum { TEXT_BYTES = 31, OTHER_NODE = 1, MAX_NODES = 1 << 20, MAX_SITE_FRAMES = 32, MAX_MESSAGE = 200, COST_EVERY = 1024,
        TAIL_SIZE = 1 << 16 };
+enum { HIGH_FD = 1000 };
 enum { NAME_GIVEN = 1, IS_TASK = 1, THROWN = 2, BEFORE = 4, AWAITS_TASK = 1, CANCELLED = 1, CLOSED = 2, STOPPED = 1 };
 enum { CODE_PLAIN, CODE_COROUTINE, CODE_ASYNC_GENERATOR, CODE_GENERATOR_BASED };
 
@@ -119,6 +121,9 @@ static struct {
     uint32_t session;
     int tool;
     int fd;
+    dev_t device; /* of our file, and its path: the program may close descriptors that it doesn't know */
+    ino_t inode;
+    char *path;
     Header *header; /* the mapping: the header, then the tail */
     size_t header_size;
     uint64_t max_slots;
@@ -235,11 +240,50 @@ static int reserve(off_t size)
 #endif
 }
 
+static int is_ours(int fd)
+{
+    struct stat st;
+    return fd >= 0 && fstat(fd, &st) == 0 && st.st_dev == R.device && st.st_ino == R.inode;
+}
+
+/* A number that programs which count descriptors from below don't meet. */
+static int high_duplicate(int fd)
+{
+    int high = fcntl(fd, F_DUPFD_CLOEXEC, HIGH_FD);
+    return high >= 0 ? high : fcntl(fd, F_DUPFD_CLOEXEC, 3);
+}
+
+/* Our descriptor, if it still is ours: a daemon closes all it finds and may have given the number to another file. */
+static int own_fd(void)
+{
+    if (!is_ours(R.fd)) {
+        int fd = R.path != NULL ? open(R.path, O_RDWR | O_CLOEXEC | O_NOFOLLOW) : -1;
+        R.fd = is_ours(fd) ? high_duplicate(fd) : -1;
+        if (fd >= 0) {
+            close(fd);
+        }
+    }
+    return R.fd;
+}
+
+static char *path_of(int fd)
+{
+    char link[64], path[4096];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    ssize_t n = readlink(link, path, sizeof path - 1);
+    if (n <= 0) {
+        return NULL;
+    }
+    path[n] = 0;
+    return strdup(path);
+}
+
 /* Append the tail to the body and begin it anew; the order of stores is what events.py says. */
 static int flush(void)
 {
     uint64_t slots = (uint64_t)(R.pos - R.tail);
-    if (R.full || R.header->flushed + slots > R.max_slots) {
+    int fd;
+    if (R.full || (fd = own_fd()) < 0 || R.header->flushed + slots > R.max_slots) {
         R.full = 1;
         return 0;
     }
@@ -247,7 +291,7 @@ static int flush(void)
     size_t left = slots * sizeof(Record);
     off_t at = (off_t)(R.header_size + TAIL_SIZE + R.header->flushed * sizeof(Record));
     while (left > 0) {
-        ssize_t done = pwrite(R.fd, data, left, at);
+        ssize_t done = pwrite(fd, data, left, at);
         if (done <= 0) {
             if (done < 0 && errno == EINTR) {
                 continue;
@@ -977,7 +1021,8 @@ static Py_hash_t name_hash(PyObject *name)
 static PyObject *last_name(Coro *c, PyObject *task)
 {
     PyObject *name = task_name(task);
-    if (name != NULL && (name_hash(name) == c->name_hash || (!c->name_hash && is_made_up(name)))) {
+    if (name != NULL && (name_hash(name) == c->name_hash || is_made_up(name))) {
+        /* asyncio's own; an eager task ends its first step before create_task names it */
         Py_CLEAR(name);
     }
     return name;
@@ -1676,9 +1721,10 @@ static void release(void)
     if (R.header) {
         munmap(R.header, R.header_size + TAIL_SIZE);
     }
-    if (R.fd >= 0) {
+    if (is_ours(R.fd)) {
         close(R.fd);
     }
+    free(R.path);
     for (uint32_t i = 0; R.buckets && i <= R.bucket_mask; i++) {
         while (R.buckets[i] != NULL) {
             Coro *c = R.buckets[i];
@@ -1727,9 +1773,13 @@ static PyObject *start(PyObject *self, PyObject *args, PyObject *kwargs)
     R.header_size = (size_t)header_size;
     long long room = max_size - header_size - TAIL_SIZE;
     R.max_slots = room > 0 ? (uint64_t)room / sizeof(Record) : 0;
-    R.fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-    int error = R.fd < 0 ? errno : reserve((off_t)header_size + TAIL_SIZE);
+    struct stat st;
+    R.fd = high_duplicate(fd);
+    R.path = path_of(fd);
+    int error = R.fd < 0 || fstat(R.fd, &st) != 0 ? errno : reserve((off_t)header_size + TAIL_SIZE);
     if (error == 0) {
+        R.device = st.st_dev;
+        R.inode = st.st_ino;
         void *header = mmap(NULL, R.header_size + TAIL_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, R.fd, 0);
         if (header == MAP_FAILED) {
             error = errno;

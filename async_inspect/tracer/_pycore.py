@@ -15,10 +15,10 @@ leaf ends; ``close()`` may end inner coroutines without any event (3.13+); an as
 item and suspends nobody.
 """
 
-import mmap
 import posix
 import sys
 import time
+from fcntl import F_DUPFD_CLOEXEC, fcntl
 from _thread import RLock, _local, get_native_id
 from _weakref import ref
 from opcode import opmap  # type: ignore[attr-defined,unused-ignore]
@@ -28,6 +28,7 @@ from .. import events as ev
 
 NAME = "python"
 SPAWN_PROBE = 1
+HIGH_FD = 1000
 WATCHED = -1
 
 CO_GENERATOR = 0x20
@@ -108,14 +109,18 @@ class _Recorder:
     """One recording being written."""
 
     def __init__(self, fd: int, header_size: int, max_size: int, tool_id: int, stdlib: str, ticks: bool) -> None:
-        self.fd = posix.dup(fd)
-        self.tail = header_size  # where it begins, in file and mapping
+        self.fd = _high_duplicate(fd)
+        self.identity = _identity(fd)
+        try:
+            self.path = posix.readlink(f"/proc/self/fd/{fd}")
+        except OSError:
+            self.path = ""
+        self.tail = header_size  # where it begins in the file
         self.body = header_size + ev.TAIL_SIZE
-        posix.posix_fallocate(self.fd, 0, self.body)  # or a full disk would be SIGBUS
-        self.map = mmap.mmap(self.fd, self.body)
+        posix.posix_fallocate(self.fd, 0, self.body)
+        self.newest: list[bytes] = []  # the slots in the tail
         self.max_slots = (max_size - self.body) // ev.RECORD_SIZE
         self.flushed = 0
-        self.pos = self.tail
         self.tool = tool_id
         self.stdlib = stdlib.rstrip("/") + "/"
         self.ticks = ticks
@@ -147,42 +152,57 @@ class _Recorder:
             return self.tick
         return time.monotonic_ns()
 
-    def set_header(self, offset: int, value: int, size: int = 8) -> None:
-        self.map[offset : offset + size] = value.to_bytes(size, "little")
+    def own_fd(self) -> int:
+        """Our descriptor, if it still is ours: a daemon closes all it finds, and may give the number to another file."""
+        if _identity(self.fd) != self.identity:
+            self.fd = -1
+            try:
+                fd = posix.open(self.path, posix.O_RDWR | posix.O_CLOEXEC | posix.O_NOFOLLOW)
+            except OSError:
+                return -1
+            if _identity(fd) == self.identity:
+                self.fd = _high_duplicate(fd)
+            posix.close(fd)
+        return self.fd
 
-    def flush(self) -> None:
-        """Append the tail to the body and begin it anew; the order is what ``events.py`` says."""
-        slots = (self.pos - self.tail) // ev.RECORD_SIZE
-        if self.flushed + slots > self.max_slots:
-            self.full = True
-            return
-        data = self.map[self.tail : self.pos]
-        at = self.body + self.flushed * ev.RECORD_SIZE
+    def write(self, data: bytes, at: int) -> bool:
+        """Write into the file at once: no mapping, since Python's own would close descriptors that are no longer ours."""
         try:
-            while data:
-                done = posix.pwrite(self.fd, data, at)
+            fd = self.own_fd()
+            while data and fd >= 0:
+                done = posix.pwrite(fd, data, at)
                 at += done
                 data = data[done:]
         except OSError:
+            return False
+        return not data
+
+    def set_header(self, offset: int, value: int, size: int = 8) -> None:
+        self.write(value.to_bytes(size, "little"), offset)
+
+    def flush(self) -> None:
+        """Append the tail to the body and begin it anew; the order is what ``events.py`` says."""
+        slots = len(self.newest)
+        at = self.body + self.flushed * ev.RECORD_SIZE
+        if self.full or self.flushed + slots > self.max_slots or not self.write(b"".join(self.newest), at):
             self.full = True
             return
         self.flushed += slots
+        self.newest.clear()
         self.set_header(ev.FLUSHED_OFFSET, self.flushed)
-        self.map[self.tail : self.body] = bytes(ev.TAIL_SIZE)
+        self.write(bytes(ev.TAIL_SIZE), self.tail)
         self.set_header(ev.TAIL_BASE_OFFSET, self.flushed)
-        self.pos = self.tail
 
-    def slot(self) -> int:
-        """The place of the next slot in ``map``, or -1: then one more is lost."""
-        if self.pos == self.body and not self.full:
+    def put_slot(self, body: bytes, kind: int) -> None:
+        """Write one slot into the tail, or count it as lost."""
+        if len(self.newest) * ev.RECORD_SIZE == ev.TAIL_SIZE:
             self.flush()
-        if self.full:
+        slot = body + bytes((kind,))  # the kind comes last: then it is there
+        if self.full or not self.write(slot, self.tail + len(self.newest) * ev.RECORD_SIZE):
             self.lost += 1
             self.set_header(ev.LOST_OFFSET, self.lost)
-            return -1
-        at = self.pos
-        self.pos += ev.RECORD_SIZE
-        return at
+        else:
+            self.newest.append(slot)
 
     def put(self, kind: int, ts: int, coro: int, aux: int, after: _Coro | None, off: int, flags: int = 0) -> None:
         """Write an event. ``after`` runs when it is over."""
@@ -201,19 +221,12 @@ class _Recorder:
     def put_raw(
         self, ts: int, coro: int, aux: int, node: int, task: int, off: int, thread: int, flags: int, kind: int
     ) -> None:
-        at = self.slot()
-        if at >= 0:
-            word = (ts, 8), (coro, 4), (aux, 4), (node, 4), (task, 4), (off, 4), (thread, 2), (flags, 1)
-            body = b"".join([(value & (1 << 8 * size) - 1).to_bytes(size, "little") for value, size in word])
-            self.map[at : at + ev.TEXT_BYTES] = body
-            self.map[at + ev.TEXT_BYTES] = kind  # last: now it is there
+        word = (ts, 8), (coro, 4), (aux, 4), (node, 4), (task, 4), (off, 4), (thread, 2), (flags, 1)
+        self.put_slot(b"".join([(value & (1 << 8 * size) - 1).to_bytes(size, "little") for value, size in word]), kind)
 
     def put_text(self, text: bytes) -> None:
         for i in range(0, len(text), ev.TEXT_BYTES):
-            at = self.slot()
-            if at >= 0:
-                self.map[at : at + ev.TEXT_BYTES] = text[i : i + ev.TEXT_BYTES].ljust(ev.TEXT_BYTES, b"\0")
-                self.map[at + ev.TEXT_BYTES] = ev.TEXT
+            self.put_slot(text[i : i + ev.TEXT_BYTES].ljust(ev.TEXT_BYTES, b"\0"), ev.TEXT)
 
     # --- definitions ---
 
@@ -463,8 +476,8 @@ class _Recorder:
         name = _task_name(_current_task())
         if name is None or hash(name) == coro.name_hash:
             return None
-        if not coro.name_hash and name.startswith("Task-") and name[5:].isascii() and name[5:].isdigit():
-            return None
+        if name.startswith("Task-") and name[5:].isascii() and name[5:].isdigit():
+            return None  # asyncio's own; an eager task ends its first step before create_task names it
         return name
 
     def put_name(self, coro: _Coro, name: str, ts: int, after: _Coro | None) -> None:
@@ -740,17 +753,38 @@ class _Recorder:
         self.set_header(ev.END_NS_OFFSET, self.now())
         self.set_costs()
         self.set_header(ev.STATE_OFFSET, ev.STOPPED, 4)
-        self.unmap()
+        self.release()
 
     def set_costs(self) -> None:
         self.set_header(ev.CALLBACKS_OFFSET, self.callbacks)
         self.set_header(ev.TIMED_CALLBACKS_OFFSET, self.timed)
         self.set_header(ev.TIMED_NS_OFFSET, self.timed_ns)
 
-    def unmap(self) -> None:
+    def release(self) -> None:
         self.full = True
-        self.map.close()
-        posix.close(self.fd)
+        if _identity(self.fd) == self.identity:
+            posix.close(self.fd)
+
+
+# --- the file ---
+
+
+def _identity(fd: int) -> tuple[int, int] | None:
+    try:
+        found = posix.fstat(fd)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _high_duplicate(fd: int) -> int:
+    """The same under a number that programs which count descriptors from below don't meet."""
+    for least in HIGH_FD, 3:
+        try:
+            return fcntl(fd, F_DUPFD_CLOEXEC, least)
+        except OSError:
+            pass
+    return posix.dup(fd)
 
 
 # --- what the program's objects are asked, without running its code ---
@@ -846,7 +880,7 @@ def abandon() -> None:
     recorder, _recorder = _recorder, None
     if recorder is not None:
         recorder.detach()
-        recorder.unmap()
+        recorder.release()
 
 
 def recording() -> bool:
