@@ -99,8 +99,8 @@ TEXT = 6  # bytes 0..30 are a piece of the text of the definition before it, zer
 
 FIRST_EVENT = 16  # kinds from here on are events: they have a time, and node/task after them
 
-SPAWN = 16  # coro: a coroutine that was made a task and has not run yet. aux: the task that was running (0: none).
-#             off: site where. flags: NAME_GIVEN
+SPAWN = 16  # coro: a coroutine that was made a task and has not run yet, by ``task``. aux: code id. off: site where.
+#             flags: NAME_GIVEN
 NAME = 17  # coro: task. off: bytes of text that follow. The name the program gave; a later NAME replaces it
 START = 18  # coro began to run. aux: its awaiter (0: a root). off: code id. flags: IS_TASK, THROWN, BEFORE
 ENTER = 19  # coro (mostly an async generator) was entered again, by awaiter aux (0: as a root). node: its leaf's node.

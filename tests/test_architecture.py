@@ -14,7 +14,7 @@ PACKAGE = ROOT / "async_inspect"
 # From left to right. A module may import from its own place and from places to its left. A new module goes where what
 # it knows belongs.
 PLACES = (
-    ("_version", "errors", "events", "codes", "progress"),
+    ("_version", "errors", "events", "codes"),
     ("tracer",),
     ("recording",),
     ("model",),
@@ -35,7 +35,7 @@ HANDED_ON = {("async_inspect.model.trace", "async_inspect.reports")}
 TARGET_IMPORTS = {
     *sys.builtin_module_names,
     *("_frozen_importlib", "_frozen_importlib_external"),
-    *("__future__", "collections.abc", "dis", "fcntl", "mmap", "opcode", "os", "struct", "types", "typing"),
+    *("__future__", "collections.abc", "fcntl", "opcode", "os", "types", "typing"),
 }
 
 # One file as its counterpart in C, to be read side by side.
@@ -120,9 +120,7 @@ def test_the_library_is_quick_to_import(tmp_path: Path) -> None:
 
 # What the Python core itself needs, with all that these import in turn, on any Python from 3.12 on.
 OF_THE_PYTHON_CORE = {
-    "_collections", "_functools", "_opcode", "_opcode_metadata", "_operator", "_struct", "_weakrefset",
-    "collections", "collections.abc", "dis", "enum", "functools", "keyword", "mmap", "opcode", "operator", "reprlib",
-    "struct", "time", "types",
+    "_opcode", "_opcode_metadata", "fcntl", "opcode", "types",
 }  # fmt: skip
 
 

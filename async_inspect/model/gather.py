@@ -27,7 +27,7 @@ KEPT = {
     "links": ("coro", "burst", "off"),
     "entries": ("pos", "ts", "coro", "aux", "node", "task", "off", "flags", "kind"),
     "exits": ("pos", "ts", "coro", "aux", "flags", "kind"),
-    "spawns": ("pos", "ts", "coro", "aux", "off", "flags"),
+    "spawns": ("pos", "ts", "coro", "aux", "task", "off", "flags"),
     "points": ("pos", "ts", "task"),
 }
 _TYPES = {"pos": np.int64, "ts": np.int64, "burst": np.int64, "below": np.uint32, "before": np.uint32}

@@ -78,7 +78,7 @@ def find_tasks(gathered: Gathered, moments: Moments) -> Lives:
     flags = np.where(entry >= 0, _take(entries["flags"], entry), 0)
     before = (flags & ev.BEFORE > 0) & ~spawned & (_take(entries["kind"], entry) == ev.START)
     created = np.where(spawned, _take(spawns["ts"], spawn), _take(opens["ts"], opened))
-    parent = np.where(spawned, _take(spawns["aux"], spawn), _take(opens["before"], opened))
+    parent = np.where(spawned, _take(spawns["task"], spawn), _take(opens["before"], opened))
     parent = task_of[np.where(before | (parent >= people), 0, parent)]
     is_task = spawned.copy()
     owned = entries["coro"][(entries["flags"] & ev.IS_TASK > 0) & (entries["aux"] == 0)]
@@ -286,13 +286,15 @@ def find_calls(
 def codes_and_nodes(gathered: Gathered, lives: Lives, node_code: Ints) -> tuple[Ints, Ints]:
     """The code id of each coroutine (0: not known) by the recording's id of it, and the own node of each entry.
 
-    START says both.  ENTER says the leaf's node, which is not its own when a suspended chain is entered whole.
+    START says both, and SPAWN the code.  ENTER says the leaf's node, which is not its own when a suspended chain is entered whole.
     """
     entries = gathered.columns("entries")
     people = len(lives.task_of)
     node = np.minimum(entries["node"].astype(np.int64), len(node_code) - 1)
     coro, again = entries["coro"], entries["kind"] == ev.ENTER
     code_of, start_node = np.zeros(people, np.int64), np.zeros(people, np.int64)
+    spawns = gathered.columns("spawns")
+    code_of[spawns["coro"]] = spawns["aux"]
     code_of[coro[again]] = node_code[node[again]]
     code_of[coro[~again]] = entries["off"][~again]
     start_node[coro[~again]] = node[~again]

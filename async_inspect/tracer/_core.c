@@ -1185,8 +1185,8 @@ static void enter(Thread *th, Coro *c, Coro *awaiter, int flags)
             flags |= IS_TASK;
         }
     }
-    else if (c->is_agen) {
-        c->node = node_of(awaiter->node, c->info);
+    if (c->is_agen) {
+        c->node = node_of(awaiter ? awaiter->node : 0, c->info);
     }
     if (c->awaiter && c->awaiter != awaiter && c->awaiter->child == c) {
         c->awaiter->child = NULL;
@@ -1397,7 +1397,7 @@ static void spawn(Thread *th, Frame *f)
         c->is_task = 1;
         uint32_t site = site_of(below(f));
         uint64_t ts = now();
-        put(th, SPAWN, ts, c->id, th->top ? th->top->root->id : 0, th->top, site, name ? NAME_GIVEN : 0);
+        put(th, SPAWN, ts, c->id, info->id, th->top, site, name ? NAME_GIVEN : 0);
         if (name != NULL && PyUnicode_CheckExact(name)) {
             put_name(th, c, name, ts, th->top);
         }

@@ -375,8 +375,8 @@ class _Recorder:
             if self.is_step_of(coro):
                 coro.is_task = True
                 flags |= ev.IS_TASK
-        elif coro.code.kind == ev.CODE_ASYNC_GENERATOR:
-            coro.node = self.node_of(awaiter.node, coro.code)
+        if coro.code.kind == ev.CODE_ASYNC_GENERATOR:
+            coro.node = self.node_of(awaiter.node if awaiter is not None else 0, coro.code)
         before = coro.awaiter
         if before is not None and before is not awaiter and before.child is coro:
             before.child = None
@@ -510,7 +510,7 @@ class _Recorder:
         top = thread.top
         flags = ev.NAME_GIVEN if name is not None else 0
         ts = self.now()
-        self.put(ev.SPAWN, ts, coro.id, top.root.id if top is not None else 0, top, site, flags)
+        self.put(ev.SPAWN, ts, coro.id, coro.code.id, top, site, flags)
         if type(name) is str:
             self.put_name(coro, name, ts, top)
         thread.spawned = coro

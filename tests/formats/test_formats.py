@@ -31,7 +31,7 @@ def long(tmp_path: Path) -> Trace:
     tape = Tape()
     code = tape.code('a;b\n"ü"', 10)
     node = tape.node(0, code)
-    tape.put(ev.SPAWN, 0, coro=1)
+    tape.put(ev.SPAWN, 0, coro=1, aux=code)
     tape.put(ev.START, 1, coro=1, off=code, node=node, task=1, flags=ev.IS_TASK)
     for n in range(10):
         tape.put(ev.SUSPEND, 1501 + 20_000 * n, coro=1, off=2 * n)

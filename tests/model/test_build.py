@@ -206,8 +206,8 @@ def test_ends(kind: int, flags: int, owned: bool, state: str, ended: bool, event
 
 def test_unfinished_things_end_with_the_recording(tmp_path: Path) -> None:
     tape, code, node = tape_of_one()
-    tape.put(ev.SPAWN, 0, coro=1)
-    tape.put(ev.SPAWN, 5, coro=2, flags=ev.NAME_GIVEN)
+    tape.put(ev.SPAWN, 0, coro=1, aux=code)
+    tape.put(ev.SPAWN, 5, coro=2, aux=code, flags=ev.NAME_GIVEN)
     tape.text(ev.NAME, b"never", 5, coro=2)
     tape.put(ev.START, 10, coro=1, off=code, node=node, task=1, flags=ev.IS_TASK)
     tape.put(ev.SUSPEND, 20, coro=1, off=4)
@@ -215,7 +215,7 @@ def test_unfinished_things_end_with_the_recording(tmp_path: Path) -> None:
     blocked, pending = only(tape, tmp_path).tasks
     assert (blocked.state, blocked.end_ns, blocked.run_ns, blocked.wait_ns) == ("Blocked", 100, 10, 90)
     assert (blocked.await_point, blocked.awaiting) == ("app.py:12", "yield")
-    assert (pending.state, pending.name, pending.wait_ns, pending.kind_name) == ("Pending", "never", 95, "")
+    assert (pending.state, pending.name, pending.wait_ns, pending.kind_name) == ("Pending", "never", 95, "main")
     tape.header["lost"] = 3
     assert [task.state for task in only(tape, tmp_path).tasks] == ["Unknown", "Unknown"]
     tape.header["lost"], tape.end_ns = 0, 0
@@ -225,9 +225,9 @@ def test_unfinished_things_end_with_the_recording(tmp_path: Path) -> None:
 def test_spawns_that_made_no_task(tmp_path: Path) -> None:
     tape, code, node = tape_of_one()
     tape.put(ev.START, 0, coro=1, off=code, node=node, task=1, flags=ev.IS_TASK)
-    tape.put(ev.SPAWN, 1, coro=2, aux=1, node=node, task=1)
+    tape.put(ev.SPAWN, 1, coro=2, aux=code, node=node, task=1)
     tape.put(ev.VANISH, 2, coro=2, node=node, task=1)  # create_task failed
-    tape.put(ev.SPAWN, 3, coro=3, aux=1, node=node, task=1)
+    tape.put(ev.SPAWN, 3, coro=3, aux=code, node=node, task=1)
     tape.put(ev.START, 4, coro=3, aux=1, off=code, node=tape.node(node, code), task=1)  # awaited instead
     tape.put(ev.RETURN, 5, coro=3, node=node, task=1)
     tape.put(ev.RETURN, 6, coro=1)

@@ -225,8 +225,9 @@ def test_tasks_are_spawned_named_and_awaited(record: Record) -> None:
     run = record(lambda: asyncio.run(main()))
     spawned = run.records[run.records["kind"] == ev.SPAWN]
     first, second = spawned[0], spawned[1]
-    assert (first["coro"], first["aux"], first["flags"]) == (1, 0, 0)
-    assert (second["coro"], second["aux"], second["flags"]) == (2, 1, ev.NAME_GIVEN)
+    assert (first["coro"], first["task"], first["flags"]) == (1, 0, 0)
+    assert (second["coro"], second["task"], second["flags"]) == (2, 1, ev.NAME_GIVEN)
+    assert [run.codes[int(spawn["aux"])].name.rpartition(".")[2] for spawn in spawned[:2]] == ["main", "child"]
     assert run.names == {2: "given"}
     suspend = next(r for r in run.records if r["kind"] == ev.SUSPEND)
     assert (suspend["aux"], suspend["flags"]) == (2, ev.AWAITS_TASK)
