@@ -38,9 +38,6 @@ TARGET_IMPORTS = {
     *("__future__", "collections.abc", "fcntl", "opcode", "os", "types", "typing"),
 }
 
-# One file as its counterpart in C, to be read side by side.
-LONG = {"tracer/_pycore.py"}
-
 
 def modules() -> Iterator[tuple[str, Path]]:
     for path in sorted(PACKAGE.rglob("*.py")):
@@ -105,8 +102,7 @@ def test_modules_are_small_and_say_what_they_are(name: str, path: Path) -> None:
     source = path.read_text(encoding="utf-8")
     if source.strip():
         assert ast.get_docstring(ast.parse(source)), f"{name} doesn't say what it knows"
-    if path.relative_to(PACKAGE).as_posix() not in LONG:
-        assert source.count("\n") <= 400, f"{name} wants to be two modules"
+    assert source.count("\n") <= 400, f"{name} wants to be two modules"
 
 
 def test_the_library_is_quick_to_import(tmp_path: Path) -> None:

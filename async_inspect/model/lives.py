@@ -286,7 +286,8 @@ def find_calls(
 def codes_and_nodes(gathered: Gathered, lives: Lives, node_code: Ints) -> tuple[Ints, Ints]:
     """The code id of each coroutine (0: not known) by the recording's id of it, and the own node of each entry.
 
-    START says both, and SPAWN the code.  ENTER says the leaf's node, which is not its own when a suspended chain is entered whole.
+    START says both, and SPAWN the code.  ENTER says the leaf's node, which is not its own when a suspended chain is
+    entered whole.
     """
     entries = gathered.columns("entries")
     people = len(lives.task_of)

@@ -24,7 +24,6 @@ def abandon() -> None:
     """In a forked child: forget the parent's recording without touching its file.  Then ``start`` may follow."""
 
 def recording() -> bool: ...
-
 def point(label: str, message: str) -> None:
     """Write a POINT record; nothing when it doesn't record."""
 

@@ -383,18 +383,14 @@ def test_nothing_of_the_program_is_kept_alive(core: types.ModuleType, tmp_path: 
         del thing
         assert seen[0]() is None
 
-    namespace: dict[str, object] = {}
+    namespace: dict[str, types.FunctionType] = {}
     exec("async def gone(): pass", namespace)
-    gone = namespace.pop("gone")
-    assert isinstance(gone, types.FunctionType)
-    code = weakref.ref(gone.__code__)
+    code = weakref.ref(namespace["gone"].__code__)
 
     def program() -> None:
-        nonlocal gone
         asyncio.run(main())
         assert seen[1]() is None
-        drive(gone())
-        gone = None
+        drive(namespace.pop("gone")())
         assert code() is None
 
     ticks.record(core, program, tmp_path / "run.rec")

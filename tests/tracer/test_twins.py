@@ -177,7 +177,9 @@ def unfound(text: str) -> list[str]:
 
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(programs())
-@example(HEAD + "EAGER = False\nasync def f0(): await anext(g())\nasync def g():\n    await Pause(1)\n    yield 1\n" + TAIL)
+@example(
+    HEAD + "EAGER = False\nasync def f0(): await anext(g())\nasync def g():\n    await Pause(1)\n    yield 1\n" + TAIL
+)
 def test_random_programs(source: str) -> None:
     c, python = texts(source)
     if sys.version_info >= (3, 13):

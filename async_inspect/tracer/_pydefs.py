@@ -1,0 +1,137 @@
+"""The ids that a recording gives: code objects, await-tree nodes, strings, call sites; each defined when first met.
+
+Knows how a definition is written, before the first record that uses it, and what can be read off a code object: where
+its awaits are, and whether a stack need be followed past it.  Knows nothing of coroutines that live, nor of events.
+"""
+
+from _weakref import ref
+from opcode import opmap  # type: ignore[attr-defined,unused-ignore]
+
+from .. import events as ev
+from . import _pyask as ask
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import CodeType, FrameType
+
+    from ._pytape import Tape
+
+CO_COROUTINE = 0x80
+CO_ITERABLE_COROUTINE = 0x100
+CO_ASYNC_GENERATOR = 0x200
+
+_SEND, _CACHE, _YIELD_VALUE, _RESUME = (opmap.get(name, 0) for name in ("SEND", "CACHE", "YIELD_VALUE", "RESUME"))
+
+
+class Code:
+    """A code object that was seen, by its id in the recording."""
+
+    __slots__ = ("ends_stack", "id", "kind", "probe", "ref", "sends", "suspends")
+
+    def __init__(self, id: int) -> None:
+        self.id = id
+        self.kind = ev.CODE_PLAIN
+        self.ends_stack = False  # no frame outside this one says more about where a task was made
+        self.probe = 0  # what to do when it is called; WATCHED: it has our local events
+        self.ref: ref[CodeType] | None = None
+        self.sends: frozenset[int] | None = None
+        self.suspends: frozenset[int] = frozenset()
+
+
+class Definitions:
+    """Everything that has an id in one recording, but for coroutines and threads."""
+
+    def __init__(self, tape: "Tape", stdlib: str) -> None:
+        self.tape = tape
+        self.stdlib = stdlib.rstrip("/") + "/"
+        self.codes: dict[int, Code] = {}  # by id(code); the weak reference takes it out
+        self.code_ids = 0
+        self.nodes: dict[tuple[int, int], int] = {}
+        self.node_ids = ev.OTHER_NODE
+        self.strings: dict[str, int] = {}
+        self.sites: dict[tuple[int, int, int], int] = {}
+        tape.put_definition(ev.NODE, ev.OTHER_NODE)
+
+    def code_of(self, code: "CodeType") -> Code:
+        found = self.codes.get(id(code))
+        if found is not None:
+            return found
+        self.code_ids += 1
+        info = Code(self.code_ids)
+        key = id(code)
+        codes = self.codes
+        info.ref = ref(code, lambda _: codes.pop(key, None))
+        codes[key] = info
+        name = code.co_filename
+        info.ends_stack = code.co_qualname == "Handle._run" or not (
+            name.startswith((self.stdlib, "<frozen ")) or "/site-packages/" in name or "/dist-packages/" in name
+        )
+        flags = code.co_flags
+        info.kind = (
+            ev.CODE_COROUTINE
+            if flags & CO_COROUTINE
+            else ev.CODE_ASYNC_GENERATOR
+            if flags & CO_ASYNC_GENERATOR
+            else ev.CODE_GENERATOR_BASED
+            if flags & CO_ITERABLE_COROUTINE
+            else ev.CODE_PLAIN
+        )
+        text = ask.utf8(name) + b"\0" + ask.utf8(code.co_qualname) + b"\0" + code.co_linetable
+        self.tape.put_definition(ev.CODE, info.id, code.co_firstlineno, len(text), info.kind)
+        self.tape.put_text(text)
+        return info
+
+    def node_of(self, parent: int, code: Code) -> int:
+        if parent == ev.OTHER_NODE:
+            return parent
+        node = self.nodes.get((parent, code.id), 0)
+        if not node:
+            if self.node_ids >= ev.MAX_NODES:
+                return ev.OTHER_NODE
+            self.node_ids += 1
+            node = self.nodes[parent, code.id] = self.node_ids
+            self.tape.put_definition(ev.NODE, node, parent, code.id)
+        return node
+
+    def string_of(self, text: str) -> int:
+        id = self.strings.get(text, 0)
+        if not id:
+            id = self.strings[text] = len(self.strings) + 1
+            data = ask.utf8(text)
+            self.tape.put_definition(ev.STRING, id, off=len(data))
+            self.tape.put_text(data)
+        return id
+
+    def type_of(self, cls: type) -> int:
+        return self.string_of(ask.type_name(cls))
+
+    def site_of(self, frame: "FrameType | None") -> int:
+        """The stack from ``frame`` outward, as far as the program's own code, the loop, or MAX_SITE_FRAMES."""
+        site = 0
+        for _ in range(ev.MAX_SITE_FRAMES):
+            if frame is None:
+                break
+            code = self.code_of(frame.f_code)
+            key = (site, code.id, frame.f_lasti)
+            inner, site = site, self.sites.get(key, 0)
+            if not site:
+                site = self.sites[key] = len(self.sites) + 1
+                self.tape.put_definition(ev.SITE, site, inner, frame.f_lasti, node=code.id)
+            if code.ends_stack:
+                break
+            frame = frame.f_back
+        return site
+
+    def stands(self, code: "CodeType", lasti: int, at_send: bool) -> bool:
+        """Whether a frame awaits: it stands at a SEND (or, as 3.12 has it, at that one's cache).
+
+        Not ``at_send``: at a suspended await, where a frame stands while ``throw()`` goes through it.
+        """
+        info = self.code_of(code)
+        if info.sends is None:
+            ops = code.co_code
+            sends = [i for i in range(0, len(ops), 2) if ops[i] == _SEND]
+            info.sends = frozenset([*sends, *[i + 2 for i in sends if ops[i + 2] == _CACHE]])
+            yields = [i for i in range(0, len(ops), 2) if ops[i] == _YIELD_VALUE]
+            info.suspends = frozenset([*yields, *[i + 2 for i in yields if ops[i + 2] == _RESUME]])
+        return lasti in (info.sends if at_send else info.suspends)
