@@ -115,8 +115,8 @@ LINK = 23  # in the suspension before it, coro stands at off, awaiting aux (diff
 ITEM = 24  # async generator coro handed an item to awaiter aux (0: to plain code)
 RETURN = 25  # coro returned. flags: CANCELLED, CLOSED
 RAISE = 26  # coro ended by an exception. aux: string id of its type. flags: CANCELLED, CLOSED
-VANISH = 27  # coro ended without an event (closed with no try open); it ended at some time before ts.
-#              Of a SPAWN that never started: create_task itself failed, there was no task
+VANISH = 27  # coro ended without an event (closed with no try open, or never run); it ended at some time before ts.
+#              flags: NO_TASK
 MESSAGE = 28  # coro: the task that raised. off: bytes of text that follow: what the exception said
 POINT = 29  # an inspection point. coro: the coroutine that ran (0: none). off: bytes that follow: label NUL message
 
@@ -136,6 +136,7 @@ BEFORE = 4  # START: it was there before the recording began
 AWAITS_TASK = 1  # SUSPEND: aux is a task id
 CANCELLED = 1  # RETURN, RAISE of a task: the Task itself says that it was cancelled
 CLOSED = 2  # RETURN, RAISE of a root: closed from outside, not by a step of its task
+NO_TASK = 1  # VANISH after a SPAWN: create_task itself failed, there was no task
 
 # CODE flags
 CODE_PLAIN = 0

@@ -61,7 +61,8 @@ def find_tasks(gathered: Gathered, moments: Moments) -> Lives:
     first_entry = np.full(people, -1, np.int64)
     first_entry[entries["coro"][::-1]] = np.arange(len(entries["coro"]))[::-1]
     gone = np.zeros(people, np.bool_)
-    gone[exits["coro"][exits["coro"] < people]] = True
+    no_task = (exits["kind"] == ev.VANISH) & (exits["flags"] & ev.NO_TASK > 0) & (exits["coro"] < people)
+    gone[exits["coro"][no_task]] = True
 
     ran = first_open >= 0
     waiting = (spawn >= 0) & (first_entry < 0) & ~gone

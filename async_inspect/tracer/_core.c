@@ -68,7 +68,7 @@ enum {
 enum { TEXT_BYTES = 31, OTHER_NODE = 1, MAX_NODES = 1 << 20, MAX_SITE_FRAMES = 32, MAX_MESSAGE = 200, COST_EVERY = 1024,
        TAIL_SIZE = 1 << 16 };
 enum { HIGH_FD = 1000 };
-enum { NAME_GIVEN = 1, IS_TASK = 1, THROWN = 2, BEFORE = 4, AWAITS_TASK = 1, CANCELLED = 1, CLOSED = 2, STOPPED = 1 };
+enum { NAME_GIVEN = 1, IS_TASK = 1, THROWN = 2, BEFORE = 4, AWAITS_TASK = 1, CANCELLED = 1, CLOSED = 2, NO_TASK = 1, STOPPED = 1 };
 enum { CODE_PLAIN, CODE_COROUTINE, CODE_ASYNC_GENERATOR, CODE_GENERATOR_BASED };
 
 _Static_assert(sizeof(Record) == 32, "a record is 32 bytes");
@@ -107,6 +107,7 @@ typedef struct {
     uint32_t session;
     int index; /* -1: not defined yet */
     Coro *top, *resume, *up, *up_child, *spawned;
+    void *spawner; /* the frame that was making `spawned` a task */
     uint64_t up_ts;
 } Thread;
 
@@ -427,10 +428,17 @@ static void map_clear(Map *m)
 
 /* ---- definitions ---- */
 
+/* Entries asked for last, by address: a freed one is taken out. */
+static CodeInfo *recent[64];
+#define RECENT(code) ((uintptr_t)(code) >> 5 & 63)
+
 static void free_code_info(void *p)
 {
     CodeInfo *info = p;
     if (info != NULL) {
+        if (recent[RECENT(info->code)] == info) {
+            recent[RECENT(info->code)] = NULL;
+        }
         *info->back = info->next;
         if (info->next) {
             info->next->back = info->back;
@@ -509,12 +517,24 @@ static inline CodeInfo *known_code(PyCodeObject *code)
     return info != NULL && info->session == R.session ? info : NULL;
 }
 
-static CodeInfo *code_of(PyCodeObject *code)
+static CodeInfo *new_code(PyCodeObject *code);
+
+static inline CodeInfo *code_of(PyCodeObject *code)
 {
-    CodeInfo *info = known_code(code);
-    if (LIKELY(info != NULL)) {
+    CodeInfo *info = recent[RECENT(code)];
+    if (LIKELY(info != NULL && info->code == code && info->session == R.session)) {
         return info;
     }
+    info = known_code(code);
+    if (info == NULL) {
+        info = new_code(code);
+    }
+    return recent[RECENT(code)] = info;
+}
+
+static CodeInfo *new_code(PyCodeObject *code)
+{
+    CodeInfo *info;
     void *extra = NULL;
     PyUnstable_Code_GetExtra((PyObject *)code, extra_index, &extra);
     info = extra;
@@ -693,6 +713,32 @@ static inline Frame *coroutine_frame(PyObject *made)
 #endif
 }
 
+static int pick_agen(PyObject *o, void *found)
+{
+    if (PyAsyncGen_CheckExact(o)) {
+        *(PyObject **)found = o; /* borrowed */
+        return 1;
+    }
+    return 0;
+}
+
+/* The frame of the async generator that an aclose(), athrow() or asend() object is about, or NULL. */
+static Frame *agen_frame(PyObject *made)
+{
+    PyObject *found = NULL;
+    if (made != NULL && strncmp(Py_TYPE(made)->tp_name, "async_generator_a", 17) == 0 && Py_TYPE(made)->tp_traverse) {
+        Py_TYPE(made)->tp_traverse(made, pick_agen, &found);
+    }
+    if (found == NULL) {
+        return NULL;
+    }
+#if PY_VERSION_HEX < 0x030E0000
+    return (Frame *)((PyAsyncGenObject *)found)->ag_iframe;
+#else
+    return &((struct _PyAsyncGenObject *)found)->ag_iframe;
+#endif
+}
+
 static inline int coroutine_is_new(PyObject *made)
 {
 #if PY_VERSION_HEX < 0x030E0000
@@ -859,9 +905,9 @@ static void drop(Coro *c)
 }
 
 /* `c` has ended and no event said so. */
-static void vanish(Thread *th, Coro *c)
+static void vanish(Thread *th, Coro *c, int flags)
 {
-    put(th, VANISH, now(), c->id, 0, th->top, 0, 0);
+    put(th, VANISH, now(), c->id, 0, th->top, 0, flags);
     drop(c);
 }
 
@@ -873,7 +919,7 @@ static void vanish_below(Thread *th, Coro *c)
             leaf = leaf->child;
         }
         Coro *above = leaf->awaiter;
-        vanish(th, leaf);
+        vanish(th, leaf, 0);
         if (above == NULL) { /* not linked back: nothing above it points down any more */
             break;
         }
@@ -1359,6 +1405,12 @@ static PyObject *frame_var(PyFrameObject *frame, const char *name)
     return value;
 }
 
+static Coro *find_started(Frame *f)
+{
+    Coro *c = f ? find(f) : NULL;
+    return c != NULL && c->state != ST_CREATED ? c : NULL;
+}
+
 /* A function whose argument `coro` is being made a task was called. */
 static void spawn(Thread *th, Frame *f)
 {
@@ -1368,15 +1420,16 @@ static void spawn(Thread *th, Frame *f)
     }
     PyObject *made = frame_var(frame, "coro"), *name = NULL;
     void *key = coroutine_frame(made);
-    if (key == NULL || !coroutine_is_new(made)) {
+    Coro *agen = NULL; /* an aclose() is being made a task: its generator will be the root */
+    if (key != NULL ? !coroutine_is_new(made) : (agen = find_started(agen_frame(made))) == NULL) {
         goto done;
     }
-    Coro *known = find(key);
-    if (known != NULL) {
-        if (known == th->spawned) {
-            goto done; /* one call of create_task inside another */
-        }
-        vanish(th, known);
+    Coro *known = agen ? agen : find(key);
+    if (known != NULL && known == th->spawned && below(f) == th->spawner) {
+        goto done; /* one call of create_task inside another */
+    }
+    if (known != NULL && agen == NULL) {
+        vanish(th, known, 0);
     }
     name = frame_var(frame, "name");
     if (name == NULL || name == Py_None) {
@@ -1390,11 +1443,13 @@ static void spawn(Thread *th, Frame *f)
     if (name == Py_None) {
         Py_CLEAR(name);
     }
-    CodeInfo *info = code_of(frame_code((Frame *)key));
-    Coro *c = info ? new_coro(key, info) : NULL;
+    CodeInfo *info = agen ? agen->info : code_of(frame_code((Frame *)key));
+    Coro *c = agen ? agen : info ? new_coro(key, info) : NULL;
     if (c != NULL) {
-        c->state = ST_CREATED;
-        c->is_task = 1;
+        if (agen == NULL) {
+            c->state = ST_CREATED;
+            c->is_task = 1;
+        }
         uint32_t site = site_of(below(f));
         uint64_t ts = now();
         put(th, SPAWN, ts, c->id, info->id, th->top, site, name ? NAME_GIVEN : 0);
@@ -1402,6 +1457,7 @@ static void spawn(Thread *th, Frame *f)
             put_name(th, c, name, ts, th->top);
         }
         th->spawned = c;
+        th->spawner = f;
     }
 done:
     Py_XDECREF(made);
@@ -1471,7 +1527,7 @@ static inline PyObject *start_event(Thread *th, Frame *f, PyObject *const *args)
     CodeInfo *info = watch(code);
     Coro *c = find(f);
     if (UNLIKELY(c != NULL && c->state != ST_CREATED)) {
-        vanish(th, c);
+        vanish(th, c, 0);
         c = NULL;
     }
     if (info != NULL && c == NULL) {
@@ -1520,7 +1576,8 @@ static inline PyObject *resume_event(Thread *th, Frame *f, PyObject *const *args
 
 static inline int offset_of(PyObject *off)
 {
-    return (int)PyLong_AsLong(off);
+    return LIKELY(PyUnstable_Long_IsCompact((PyLongObject *)off))
+               ? (int)PyUnstable_Long_CompactValue((PyLongObject *)off) : (int)PyLong_AsLong(off);
 }
 
 static inline int is_item(PyCodeObject *code, PyObject *value)
@@ -1599,7 +1656,7 @@ static inline PyObject *unwind_event(Thread *th, Frame *f, PyObject *const *args
         CodeInfo *info = known_code(code);
         if (info != NULL && info->probe > 0) {
             if (th->spawned->state == ST_CREATED) {
-                vanish(th, th->spawned); /* create_task itself failed */
+                vanish(th, th->spawned, NO_TASK); /* create_task itself failed */
             }
             th->spawned = NULL;
         }
@@ -1636,26 +1693,30 @@ static PyObject *throw_event(Thread *th, Frame *f, PyObject *const *args)
     Py_RETURN_NONE;
 }
 
+typedef PyObject *(*event_function)(Thread *, Frame *, PyObject *const *);
+
+__attribute__((noinline)) static PyObject *timed(event_function event, Thread *th, Frame *f, PyObject *const *args)
+{
+    uint64_t begun = monotonic_ns();
+    PyObject *result = event(th, f, args);
+    if (R.on) {
+        R.header->timed_callbacks++;
+        R.header->timed_ns += monotonic_ns() - begun;
+    }
+    return result;
+}
+
 /* A callback: counted, timed now and then, without effect when nothing records. */
 #define CALLBACK(name, event)                                                                                         \
     static PyObject *name(PyObject *self, PyObject *const *args, Py_ssize_t n)                                       \
     {                                                                                                                 \
-        if (UNLIKELY(!R.on)) {                                                                                        \
-            Py_RETURN_NONE;                                                                                           \
-        }                                                                                                             \
         PyThreadState *ts = tstate();                                                                                 \
-        Thread *th = this_thread(ts);                                                                                 \
+        Thread *th = R.on ? this_thread(ts) : NULL;                                                                   \
         if (UNLIKELY(th == NULL)) {                                                                                   \
             Py_RETURN_NONE;                                                                                           \
         }                                                                                                             \
-        if (LIKELY(++R.header->callbacks % COST_EVERY)) {                                                             \
-            return event(th, current_frame(ts), args);                                                                \
-        }                                                                                                             \
-        uint64_t begun = monotonic_ns();                                                                              \
-        PyObject *result = event(th, current_frame(ts), args);                                                        \
-        R.header->timed_callbacks++;                                                                                  \
-        R.header->timed_ns += monotonic_ns() - begun;                                                                 \
-        return result;                                                                                                \
+        Frame *f = current_frame(ts);                                                                                 \
+        return LIKELY(++R.header->callbacks % COST_EVERY) ? event(th, f, args) : timed(event, th, f, args);           \
     }
 
 CALLBACK(on_start, start_event)
@@ -1923,7 +1984,7 @@ static int add_vocabulary(PyObject *m)
         {"SUSPEND", SUSPEND}, {"LINK", LINK}, {"ITEM", ITEM}, {"RETURN", RETURN}, {"RAISE", RAISE},
         {"VANISH", VANISH}, {"MESSAGE", MESSAGE}, {"POINT", POINT}, {"NAME_GIVEN", NAME_GIVEN}, {"IS_TASK", IS_TASK},
         {"THROWN", THROWN}, {"BEFORE", BEFORE}, {"AWAITS_TASK", AWAITS_TASK}, {"CANCELLED", CANCELLED},
-        {"CLOSED", CLOSED}, {"STOPPED", STOPPED}, {"OTHER_NODE", OTHER_NODE}, {"MAX_NODES", MAX_NODES},
+        {"CLOSED", CLOSED}, {"NO_TASK", NO_TASK}, {"STOPPED", STOPPED}, {"OTHER_NODE", OTHER_NODE}, {"MAX_NODES", MAX_NODES},
         {"MAX_SITE_FRAMES", MAX_SITE_FRAMES}, {"MAX_MESSAGE", MAX_MESSAGE}, {"COST_EVERY", COST_EVERY},
         {"TEXT_BYTES", TEXT_BYTES}, {"RECORD_SIZE", sizeof(Record)}, {"END_NS_OFFSET", offsetof(Header, end_ns)},
         {"LOST_OFFSET", offsetof(Header, lost)}, {"STATE_OFFSET", offsetof(Header, state)},

@@ -5,10 +5,17 @@ program has, and where asyncio keeps what it knows, if the program has imported 
 """
 
 import sys
+from gc import get_referents
+from types import AsyncGeneratorType
 
 from .. import events as ev
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import FrameType
+
 _type_module = type.__dict__["__module__"].__get__
+_type_name = type.__dict__["__name__"].__get__
 _type_qualname = type.__dict__["__qualname__"].__get__
 _exc_args = BaseException.__dict__["args"].__get__
 _SAFE_STR = (BaseException.__str__, OSError.__str__, KeyError.__str__)
@@ -22,6 +29,11 @@ def type_name(cls: type) -> str:
     module = _type_module(cls)
     name: str = _type_qualname(cls)
     return name if type(module) is not str or module == "builtins" else f"{module}.{name}"
+
+
+def short_name(cls: type) -> str:
+    name: str = _type_name(cls)
+    return name
 
 
 def message_of(exc: BaseException) -> str | None:
@@ -55,6 +67,15 @@ def current_task() -> object:
             return module.current_task()
         except Exception:  # no loop runs on this thread
             return None
+    return None
+
+
+def agen_frame(made: object) -> "FrameType | None":
+    """The frame of the async generator that an ``aclose()``, ``athrow()`` or ``asend()`` object is about."""
+    if short_name(type(made)).startswith("async_generator_a"):
+        for found in get_referents(made):
+            if type(found) is AsyncGeneratorType:
+                return found.ag_frame
     return None
 
 

@@ -66,22 +66,34 @@ class Recorder:
         """A function whose argument ``coro`` is being made a task was called."""
         values = frame.f_locals
         made = values.get("coro")
-        if type(made) is not CoroutineType or made.cr_running or made.cr_suspended or made.cr_frame is None:
-            return
         thread = self.thread
-        key = id(made.cr_frame)
-        known = self.live.get(key)
+        agen = None  # an aclose() is being made a task: its generator will be the root
+        new_frame = None
+        if type(made) is CoroutineType:
+            new_frame = made.cr_frame
+            if made.cr_running or made.cr_suspended or new_frame is None:
+                return
+            known = self.live.get(id(new_frame))
+        else:
+            agen = known = self.coros.started(ask.agen_frame(made))
+            if agen is None:
+                return
         if known is not None:
-            if known is thread.spawned:
+            if known is thread.spawned and thread.spawner == id(frame.f_back):
                 return  # one call of create_task inside another
-            self.coros.vanish(known)
+            if agen is None:
+                self.coros.vanish(known)
         name = values.get("name")
         if name is None:
             more = values.get("kwargs")
             name = more.get("name") if type(more) is dict else None
-        coro = self.coros.new(key, made.cr_code)
-        coro.state = CREATED
-        coro.is_task = True
+        if agen is not None:
+            coro = agen
+        else:
+            assert new_frame is not None
+            coro = self.coros.new(id(new_frame), new_frame.f_code)
+            coro.state = CREATED
+            coro.is_task = True
         site = self.defs.site_of(frame.f_back)
         top = thread.top
         flags = ev.NAME_GIVEN if name is not None else 0
@@ -90,6 +102,7 @@ class Recorder:
         if type(name) is str:
             self.coros.put_name(coro, name, ts, top)
         thread.spawned = coro
+        thread.spawner = id(frame)
 
     def awaited(self, value: object) -> tuple[int, int]:
         """What a suspended leaf yielded, as SUSPEND's aux and flags."""
@@ -190,7 +203,7 @@ class Recorder:
             return None
         self.coros.settle()
         coro = self.coros.running(frame)
-        if code.co_flags & CO_ASYNC_GENERATOR and type(value).__name__ == "async_generator_wrapped_value":
+        if code.co_flags & CO_ASYNC_GENERATOR and ask.short_name(type(value)) == "async_generator_wrapped_value":
             awaiter = coro.awaiter
             coro.state = ITEM
             if awaiter is not None and awaiter.child is coro:
@@ -226,7 +239,7 @@ class Recorder:
         if info is not None and info.probe > 0:
             made = self.thread.spawned
             if made is not None and made.state == CREATED:
-                self.coros.vanish(made)  # create_task itself failed
+                self.coros.vanish(made, ev.NO_TASK)  # create_task itself failed
             self.thread.spawned = None
         return None
 

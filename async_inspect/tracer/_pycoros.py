@@ -73,7 +73,8 @@ class Thread(_local):
     up: Coro | None = None  # a suspending burst goes on: who is next, leaf to root ...
     up_child: Coro | None = None  # ... whom that one awaits ...
     up_ts = 0  # ... and when the burst began
-    spawned: Coro | None = None  # the task made last, until the next event
+    spawned: Coro | None = None  # the task made last, until the next event ...
+    spawner = 0  # ... and the frame that was making it
 
 
 class Coroutines:
@@ -191,9 +192,14 @@ class Coroutines:
             coro.child.awaiter = None
         coro.child = None
 
-    def vanish(self, coro: Coro) -> None:
+    def started(self, frame: "FrameType | None") -> Coro | None:
+        """The one of this frame, if it has run."""
+        coro = self.live.get(id(frame)) if frame is not None else None
+        return coro if coro is not None and coro.state != CREATED else None
+
+    def vanish(self, coro: Coro, flags: int = 0) -> None:
         """``coro`` has ended and no event said so."""
-        self.put(ev.VANISH, self.tape.now(), coro.id, 0, self.thread.top, 0)
+        self.put(ev.VANISH, self.tape.now(), coro.id, 0, self.thread.top, 0, flags)
         self.drop(coro)
 
     def finish(self, coro: Coro, kind: int, off: int, exc: BaseException | None) -> None:

@@ -226,7 +226,7 @@ def test_spawns_that_made_no_task(tmp_path: Path) -> None:
     tape, code, node = tape_of_one()
     tape.put(ev.START, 0, coro=1, off=code, node=node, task=1, flags=ev.IS_TASK)
     tape.put(ev.SPAWN, 1, coro=2, aux=code, node=node, task=1)
-    tape.put(ev.VANISH, 2, coro=2, node=node, task=1)  # create_task failed
+    tape.put(ev.VANISH, 2, coro=2, node=node, task=1, flags=ev.NO_TASK)  # create_task failed
     tape.put(ev.SPAWN, 3, coro=3, aux=code, node=node, task=1)
     tape.put(ev.START, 4, coro=3, aux=1, off=code, node=tape.node(node, code), task=1)  # awaited instead
     tape.put(ev.RETURN, 5, coro=3, node=node, task=1)

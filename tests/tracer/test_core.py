@@ -424,3 +424,42 @@ def test_generator_based_coroutines_are_seen(record: Record) -> None:
     run = record(lambda: drive(_suspends()))
     assert run.codes[2].name == "suspend"
     assert ticks.kinds(run) == ["START", "START", "SUSPEND", "LINK", "RESUME", "SUSPEND", "RESUME", "RETURN", "RETURN"]
+
+
+def test_a_task_that_never_ran_was_one(record: Record) -> None:
+    async def never() -> None: ...
+
+    def program() -> None:
+        loop = asyncio.new_event_loop()
+        for _ in range(3):  # each in the memory of the one before
+            coro = never()
+            loop.create_task(coro)
+            loop._ready.clear()  # type: ignore[attr-defined]
+            coro.close()
+            del coro
+        loop.close()
+
+    run = record(program)
+    assert ticks.kinds(run).count("SPAWN") == 3
+    assert not run.records["flags"][run.records["kind"] == ev.VANISH].any()
+
+
+def test_an_aclose_made_a_task_is_its_generator(record: Record) -> None:
+    async def items() -> AsyncIterator[int]:
+        try:
+            yield 1
+        finally:
+            await asyncio.sleep(0)
+
+    async def main() -> None:
+        kept.append(items())
+        await anext(kept[0])
+
+    kept: list[AsyncIterator[int]] = []
+    run = record(lambda: asyncio.run(main()))
+    spawned = run.records[run.records["kind"] == ev.SPAWN]
+    starts = {int(r["coro"]): r for r in run.records if r["kind"] == ev.START}
+    (agen,) = [coro for coro, start in starts.items() if start["aux"] == 1]
+    assert agen in spawned["coro"].tolist()
+    entered = next(r for r in run.records if r["kind"] == ev.ENTER)
+    assert (entered["coro"], entered["aux"], entered["flags"] & ev.IS_TASK) == (agen, 0, ev.IS_TASK)
