@@ -20,7 +20,7 @@ from async_inspect.interpreter import Interpreter, cache_folder, private_folder
 from async_inspect.tracer import choose, env
 
 SOURCE = Path(choose.__file__).parent / "_core.c"
-FLAGS = ("-O2", "-DNDEBUG", "-fwrapv", "-fPIC", "-pthread")
+FLAGS = ("-O3", "-DNDEBUG", "-fwrapv", "-fPIC", "-pthread")
 LINK = ("-bundle", "-undefined", "dynamic_lookup") if sys.platform == "darwin" else ("-shared",)
 
 

@@ -35,7 +35,7 @@ HANDED_ON = {("async_inspect.model.trace", "async_inspect.reports")}
 TARGET_IMPORTS = {
     *sys.builtin_module_names,
     *("_frozen_importlib", "_frozen_importlib_external"),
-    *("__future__", "collections.abc", "fcntl", "gc", "opcode", "os", "types", "typing"),
+    *("__future__", "collections.abc", "_struct", "fcntl", "gc", "mmap", "opcode", "os", "types", "typing"),
 }
 
 
@@ -116,7 +116,7 @@ def test_the_library_is_quick_to_import(tmp_path: Path) -> None:
 
 # What the Python core itself needs, with all that these import in turn, on any Python from 3.12 on.
 OF_THE_PYTHON_CORE = {
-    "_opcode", "_opcode_metadata", "fcntl", "gc", "opcode", "types",
+    "_opcode", "_opcode_metadata", "_struct", "fcntl", "gc", "mmap", "opcode", "types",
 }  # fmt: skip
 
 

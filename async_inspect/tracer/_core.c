@@ -130,6 +130,7 @@ static struct {
     uint64_t max_slots;
     Record *tail, *pos, *end;
     int full, throws_on;
+    int spawning; /* threads whose last event made a task */
     char *stdlib;
     size_t stdlib_len;
     uint32_t coros, codes, nodes, strings, sites, threads;
@@ -870,8 +871,17 @@ static Coro *new_coro(void *frame, CodeInfo *info)
     }
     Coro *c = free_coros;
     free_coros = c->next;
-    *c = (Coro){.frame = frame, .root = c, .info = info, .id = ++R.coros, .off = -1, .state = ST_ALIVE,
-                .is_agen = info->kind == CODE_ASYNC_GENERATOR};
+    c->frame = frame;
+    c->child = c->awaiter = c->outer = NULL;
+    c->root = c;
+    c->info = info;
+    c->name_hash = 0;
+    c->id = ++R.coros;
+    c->node = 0;
+    c->off = -1;
+    c->state = ST_ALIVE;
+    c->is_task = 0;
+    c->is_agen = info->kind == CODE_ASYNC_GENERATOR;
     if (UNLIKELY(++R.live > R.bucket_mask)) {
         grow();
     }
@@ -1302,7 +1312,11 @@ static inline void settle(Thread *th)
         th->top = th->resume->awaiter; /* the burst stopped short of its leaf */
         th->resume = NULL;
     }
-    th->up = th->up_child = th->spawned = NULL;
+    th->up = th->up_child = NULL;
+    if (UNLIKELY(th->spawned != NULL)) {
+        th->spawned = NULL;
+        R.spawning--;
+    }
 }
 
 /* The coroutine of the frame that an event is about, and that runs. */
@@ -1456,6 +1470,7 @@ static void spawn(Thread *th, Frame *f)
         if (name != NULL && PyUnicode_CheckExact(name)) {
             put_name(th, c, name, ts, th->top);
         }
+        R.spawning += th->spawned == NULL;
         th->spawned = c;
         th->spawner = f;
     }
@@ -1652,13 +1667,14 @@ static inline PyObject *unwind_event(Thread *th, Frame *f, PyObject *const *args
             finish(th, c, RAISE, offset_of(args[1]), args[2]);
         }
     }
-    else if (UNLIKELY(th->spawned != NULL)) {
+    else if (th->spawned != NULL) {
         CodeInfo *info = known_code(code);
         if (info != NULL && info->probe > 0) {
             if (th->spawned->state == ST_CREATED) {
                 vanish(th, th->spawned, NO_TASK); /* create_task itself failed */
             }
             th->spawned = NULL;
+            R.spawning--;
         }
     }
     Py_RETURN_NONE;
@@ -1723,8 +1739,18 @@ CALLBACK(on_start, start_event)
 CALLBACK(on_resume, resume_event)
 CALLBACK(on_yield, yield_event)
 CALLBACK(on_return, return_event)
-CALLBACK(on_unwind, unwind_event)
+CALLBACK(on_async_unwind, unwind_event)
 CALLBACK(on_throw, throw_event)
+
+/* Set for all code before 3.15, so it taxes every exception of synchronous code: that is let go first. */
+static PyObject *on_unwind(PyObject *self, PyObject *const *args, Py_ssize_t n)
+{
+    if (LIKELY(!R.spawning && R.on && !(((PyCodeObject *)args[0])->co_flags & ASYNC_FLAGS))) {
+        R.header->callbacks++;
+        Py_RETURN_NONE;
+    }
+    return on_async_unwind(self, args, n);
+}
 
 static struct { const char *event; PyMethodDef def; } callbacks[6] = {
     {"PY_START", {"on_start", (PyCFunction)(void (*)(void))on_start, METH_FASTCALL, NULL}},

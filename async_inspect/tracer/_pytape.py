@@ -5,8 +5,11 @@ know what any record means, and nothing of the program that is traced.
 """
 
 import posix
+import sys
 import time
+from _struct import Struct
 from fcntl import F_DUPFD_CLOEXEC, fcntl
+from mmap import mmap
 
 from .. import events as ev
 
@@ -25,8 +28,9 @@ class Tape:
             self.path = ""
         self.tail = header_size  # where it begins in the file
         self.body = header_size + ev.TAIL_SIZE
-        posix.posix_fallocate(self.fd, 0, self.body)
-        self.newest: list[bytes] = []  # the slots in the tail
+        posix.posix_fallocate(self.fd, 0, self.body)  # or a full disk would be SIGBUS
+        self.map = _map(self.fd, self.body)
+        self.pos = self.tail
         self.max_slots = (max_size - self.body) // ev.RECORD_SIZE
         self.flushed = 0
         self.full = False
@@ -57,11 +61,23 @@ class Tape:
             posix.close(fd)
         return self.fd
 
-    def write(self, data: bytes, at: int) -> bool:
-        """Write into the file at once.
+    def set_header(self, offset: int, value: int, size: int = 8) -> None:
+        self.map[offset : offset + size] = value.to_bytes(size, "little")
 
-        No mapping, since Python's own would close descriptors that are no longer ours.
-        """
+    def flush(self) -> None:
+        """Append the tail to the body and begin it anew; the order is what ``events.py`` says."""
+        slots = (self.pos - self.tail) // ev.RECORD_SIZE
+        if self.full or self.flushed + slots > self.max_slots or not self.append(self.map[self.tail : self.pos]):
+            self.full = True
+            return
+        self.flushed += slots
+        self.set_header(ev.FLUSHED_OFFSET, self.flushed)
+        self.map[self.tail : self.body] = bytes(ev.TAIL_SIZE)
+        self.set_header(ev.TAIL_BASE_OFFSET, self.flushed)
+        self.pos = self.tail
+
+    def append(self, data: bytes) -> bool:
+        at = self.body + self.flushed * ev.RECORD_SIZE
         try:
             fd = self.own_fd()
             while data and fd >= 0:
@@ -72,32 +88,17 @@ class Tape:
             return False
         return not data
 
-    def set_header(self, offset: int, value: int, size: int = 8) -> None:
-        self.write(value.to_bytes(size, "little"), offset)
-
-    def flush(self) -> None:
-        """Append the tail to the body and begin it anew; the order is what ``events.py`` says."""
-        slots = len(self.newest)
-        at = self.body + self.flushed * ev.RECORD_SIZE
-        if self.full or self.flushed + slots > self.max_slots or not self.write(b"".join(self.newest), at):
-            self.full = True
-            return
-        self.flushed += slots
-        self.newest.clear()
-        self.set_header(ev.FLUSHED_OFFSET, self.flushed)
-        self.write(bytes(ev.TAIL_SIZE), self.tail)
-        self.set_header(ev.TAIL_BASE_OFFSET, self.flushed)
-
-    def put_slot(self, body: bytes, kind: int) -> None:
-        """Write one slot into the tail, or count it as lost."""
-        if len(self.newest) * ev.RECORD_SIZE == ev.TAIL_SIZE:
+    def slot(self) -> int:
+        """The place of the next slot in ``map``, or -1: then one more is lost."""
+        if self.pos == self.body and not self.full:
             self.flush()
-        slot = body + bytes((kind,))  # the kind comes last: then it is there
-        if self.full or not self.write(slot, self.tail + len(self.newest) * ev.RECORD_SIZE):
+        if self.full:
             self.lost += 1
             self.set_header(ev.LOST_OFFSET, self.lost)
-        else:
-            self.newest.append(slot)
+            return -1
+        at = self.pos
+        self.pos += ev.RECORD_SIZE
+        return at
 
     def put_definition(self, kind: int, id: int, aux: int = 0, off: int = 0, flags: int = 0, node: int = 0) -> None:
         self.put_raw(0, id, aux, node, 0, off, 0, flags, kind)
@@ -105,17 +106,37 @@ class Tape:
     def put_raw(
         self, ts: int, coro: int, aux: int, node: int, task: int, off: int, thread: int, flags: int, kind: int
     ) -> None:
-        word = (ts, 8), (coro, 4), (aux, 4), (node, 4), (task, 4), (off, 4), (thread, 2), (flags, 1)
-        self.put_slot(b"".join([(value & (1 << 8 * size) - 1).to_bytes(size, "little") for value, size in word]), kind)
+        at = self.slot()
+        if at >= 0:
+            _pack_into(self.map, at, ts, coro, aux, node, task, off & 0xFFFFFFFF, thread, flags)
+            self.map[at + ev.TEXT_BYTES] = kind  # last: now it is there
 
     def put_text(self, text: bytes) -> None:
         for i in range(0, len(text), ev.TEXT_BYTES):
-            self.put_slot(text[i : i + ev.TEXT_BYTES].ljust(ev.TEXT_BYTES, b"\0"), ev.TEXT)
+            at = self.slot()
+            if at >= 0:
+                self.map[at : at + ev.TEXT_BYTES] = text[i : i + ev.TEXT_BYTES].ljust(ev.TEXT_BYTES, b"\0")
+                self.map[at + ev.TEXT_BYTES] = ev.TEXT
 
     def release(self) -> None:
+        """No word more into the file.
+
+        The mapping is not closed: on 3.12 that would close its own duplicate of the descriptor, a number that may be
+        another file's by now.
+        """
         self.full = True
+        _released.append(self.map)
         if _identity(self.fd) == self.identity:
             posix.close(self.fd)
+
+
+_pack_into = Struct(ev.RECORD_FORMAT[:-1]).pack_into  # all but the kind
+_released: list[mmap] = []
+_CAN_LEAVE_FD = sys.version_info[:2] >= (3, 13)
+
+
+def _map(fd: int, size: int) -> mmap:
+    return mmap(fd, size, trackfd=False) if _CAN_LEAVE_FD else mmap(fd, size)  # type: ignore[call-arg,unused-ignore]
 
 
 def _identity(fd: int) -> tuple[int, int] | None:
