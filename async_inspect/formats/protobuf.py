@@ -1,0 +1,64 @@
+"""Protocol Buffers' wire format, written: fields as bytes, to be joined into messages.
+
+Knows: varints, tags, and the wire types that our formats use (0: varint, 1: 64 bits, 2: length-delimited).  Knows
+nothing of any message: what the fields mean is in ``pprof.py`` and ``perfetto.py``.
+
+A message is the concatenation of its fields, so a file of millions of messages is written one message at a time, each
+a ``length_delimited`` field of the file's own message.  The format:
+https://protobuf.dev/programming-guides/encoding/
+"""
+
+import struct
+from collections.abc import Iterable
+
+_SMALL = [bytes([value]) for value in range(128)]
+_MASK = (1 << 64) - 1
+
+
+def varint(value: int) -> bytes:
+    """A number of at most 64 bits; a negative one as two's complement, as ``int64`` has it."""
+    if 0 <= value < 128:
+        return _SMALL[value]
+    value &= _MASK
+    out = bytearray()
+    while value > 127:
+        out.append(value & 127 | 128)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
+
+
+def zigzag(value: int) -> bytes:
+    """A ``sint64``: small whether negative or not."""
+    return varint(value << 1 ^ value >> 63)
+
+
+def tag(field: int, wire: int) -> bytes:
+    """What stands before a field's value."""
+    return varint(field << 3 | wire)
+
+
+def number(field: int, value: int) -> bytes:
+    """An integer, enum or bool field."""
+    return tag(field, 0) + varint(value)
+
+
+def length_delimited(field: int, value: bytes) -> bytes:
+    """A ``bytes`` field, or a message within a message."""
+    return tag(field, 2) + varint(len(value)) + value
+
+
+def text(field: int, value: str) -> bytes:
+    """A ``string`` field; what isn't Unicode (a lone surrogate) is replaced."""
+    return length_delimited(field, value.encode("utf-8", "replace"))
+
+
+def double(field: int, value: float) -> bytes:
+    """A ``double`` field."""
+    return tag(field, 1) + struct.pack("<d", value)
+
+
+def packed(field: int, values: Iterable[int]) -> bytes:
+    """A ``repeated`` field of numbers, in one piece; nothing where there are none."""
+    body = b"".join(map(varint, values))
+    return length_delimited(field, body) if body else b""
