@@ -168,10 +168,10 @@ def _why_nothing(folder: Path, pid: int) -> str:
 
 def _check_formats(names: tuple[str, ...]) -> None:
     if names:
-        from async_inspect import reports
+        from async_inspect.formats import members
 
         for name in names:
-            reports.find(name)
+            members(name)
 
 
 def _writable(folder: Path) -> Path:

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from .errors import UserError
-from .formats import FORMATS, Format
+from .errors import USAGE, UserError
+from .formats import FORMATS, Format, members, one
 from .model.trace import Trace
 from .progress import writing
 
@@ -34,7 +34,10 @@ def write(
     UserError: no such format, can't be written.
     """
     place = Path(folder)
-    chosen = [find(name) for name in formats] if formats else [f for f in FORMATS.values() if f not in left_out(trace)]
+    if formats:
+        chosen = list(dict.fromkeys(row for name in formats for row in members(name)))
+    else:
+        chosen = [row for row in FORMATS.values() if row not in left_out(trace)]
     try:
         place.mkdir(parents=True, exist_ok=True)
         for other in FORMATS.values():
@@ -57,21 +60,35 @@ def left_out(trace: Trace) -> list[Format]:
 def export(
     trace: Trace, format: str, path: str | os.PathLike[str], progress: Progress | None = None, **options: object
 ) -> None:
-    """Write one format to one file, which is replaced only when complete.  UserError as in ``write``."""
-    chosen = find(format)
-    _replace(Path(path), chosen.write(trace, **options), _for(chosen, progress))
+    """Write one format to one file, which is replaced only when complete.  UserError as in ``write``.
+
+    A format of several files (``csv``) goes to a folder of this path, under the names that ``write`` gives them.
+    """
+    chosen, place = one(format), Path(path)
+    if chosen:
+        _replace(place, chosen.write(trace, **options), _for(chosen, progress))
+        return
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{place}: {error.strerror}") from None
+    for part in members(format):
+        _replace(place / part.file, part.write(trace, **options), _for(part, progress))
 
 
-def stream(trace: Trace, format: str, out: BinaryIO) -> None:
-    """Write one format to an open binary file.  OSError as it comes; UserError: no such format."""
-    out.writelines(find(format).write(trace))
+def stream(trace: Trace, format: str, out: BinaryIO, **options: object) -> None:
+    """Write one format to an open binary file.  OSError as it comes; UserError: no such format, or several files."""
+    out.writelines(single(format).write(trace, **options))
     out.flush()
 
 
-def find(name: str) -> Format:
-    if name not in FORMATS:
-        raise UserError(f"no format {name!r}; there are {', '.join(FORMATS)}", 2)
-    return FORMATS[name]
+def single(name: str) -> Format:
+    """The format of this name, which must be one file.  UserError: it isn't."""
+    chosen = one(name)
+    if chosen is None:
+        names = " or ".join(row.name for row in members(name))
+        raise UserError(f"{name} is several files; only one can be written here: {names}", USAGE)
+    return chosen
 
 
 def _for(format: Format, progress: Progress | None) -> Callable[[int], None]:

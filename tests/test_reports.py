@@ -30,23 +30,23 @@ def trace(tmp_path: Path) -> Trace:
 def test_all_formats(trace: Trace, tmp_path: Path) -> None:
     told: list[str] = []
     files = reports.write(trace, tmp_path / "new" / "out", progress=lambda name, _: told.append(name))
-    assert [file.name for file in files] == ["data.json", "flamegraph.txt", "speedscope.json"]
+    assert [file.name for file in files] == [format.file for format in FORMATS.values()]
     assert all(file.stat().st_mode & 0o777 == 0o600 for file in files)
     assert sorted(path.name for path in files[0].parent.iterdir()) == sorted(file.name for file in files)
-    assert set(told) == {"json", "folded", "speedscope"}
+    assert set(told) == set(FORMATS)
 
 
 def test_reports_of_other_formats_are_old(trace: Trace, tmp_path: Path) -> None:
     reports.write(trace, tmp_path / "out")
     reports.write(trace, tmp_path / "out", ["json"])
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
-        "data.json", "flamegraph.txt.old", "speedscope.json.old",
-    ]  # fmt: skip
+    others = [f"{format.file}.old" for format in FORMATS.values() if format.name != "json"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(["data.json", *others])
 
 
 def test_many_events(trace: Trace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reports, "MANY_EVENTS", 3)
-    assert [file.name for file in reports.write(trace, tmp_path / "out")] == ["flamegraph.txt", "speedscope.json"]
+    compact = [format.file for format in FORMATS.values() if format.compact]
+    assert [file.name for file in reports.write(trace, tmp_path / "out")] == compact
     assert [file.name for file in reports.write(trace, tmp_path / "out", ["json"])] == ["data.json"]
     assert f"async-inspect export {tmp_path / 'a.rec'} -f json" in shown(trace, [tmp_path / "out" / "flamegraph.txt"])
 

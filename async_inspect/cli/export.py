@@ -11,21 +11,31 @@ import typer
 def export(
     recording: Annotated[Path, typer.Argument(metavar="RECORDING", help="The file, its folder, or attach's DIR.")],
     format: Annotated[str, typer.Option("-f", "--format", metavar="FORMAT", help="Which format.")],
-    output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="Where to; - is stdout.")],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="FILE", help="Where to; - is stdout. A folder for csv.")
+    ],
+    options: Annotated[
+        list[str] | None,
+        typer.Option("-O", "--option", metavar="NAME=VALUE", help="An option of the format (may be repeated)."),
+    ] = None,
 ) -> None:
     """Convert a recording into one format."""
     from async_inspect import progress, reports
+    from async_inspect.formats import members
+    from async_inspect.formats.options import parse
     from async_inspect.model import load
 
-    reports.find(format)
+    to_stdout = str(output) == "-"
+    chosen = reports.single(format) if to_stdout else members(format)[0]
+    keywords = parse(format, chosen.write, options or ())
     with progress.reading() as tell:
         trace = load(recording, tell)
-    if str(output) == "-":
+    if to_stdout:
         try:
-            reports.stream(trace, format, sys.stdout.buffer)
+            reports.stream(trace, format, sys.stdout.buffer, **keywords)
         except BrokenPipeError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter complains at its end
             raise typer.Exit(1) from None
         return
     with progress.writing() as tell_size:
-        reports.export(trace, format, output, tell_size)
+        reports.export(trace, format, output, tell_size, **keywords)

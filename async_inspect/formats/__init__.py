@@ -1,13 +1,22 @@
 """The formats: a Trace as bytes, one module each.  To add one: a module, and its line here.
 
 A writer is a pure function (Trace, options by keyword) -> chunks of bytes: same Trace, same options, same bytes.
+
+Several files are one format where their names share what stands before the colon: ``csv`` is ``csv:tasks`` and
+``csv:events``, ``folded`` is itself and ``folded:filtered``.  Other packages add formats by the entry point group
+``async_inspect.formats``, whose entries are a ``Format`` each; they are loaded only when somebody names them.
 """
 
 from collections.abc import Callable, Iterator
+from functools import partial
+from importlib.metadata import entry_points
 from typing import NamedTuple
 
+from ..errors import USAGE, UserError
 from ..model.trace import Trace
 from . import folded, json, speedscope
+
+GROUP = "async_inspect.formats"
 
 
 class Format(NamedTuple):
@@ -17,13 +26,43 @@ class Format(NamedTuple):
     compact: bool  # its size doesn't follow the number of events
 
 
+FILTERED = partial(folded.write, include_polls=False, include_awaits=True, min_duration_ms=10)
+
 FORMATS = {
     row.name: row
     for row in (
         Format("json", "data.json", json.write, compact=False),
         Format("folded", "flamegraph.txt", folded.write, compact=True),
+        Format("folded:filtered", "flamegraph_filtered.txt", FILTERED, compact=True),
         Format("speedscope", "speedscope.json", speedscope.write, compact=True),
     )
 }
 
-__all__ = ["FORMATS", "Format", "Trace"]
+
+def members(name: str) -> list[Format]:
+    """The files that a format's name stands for, itself first.  UserError: there is no such format."""
+    found = [row for row in FORMATS.values() if name in (row.name, row.name.partition(":")[0])]
+    return found or [_of_others(name)]
+
+
+def one(name: str) -> Format | None:
+    """The format of this very name; None: it is several files.  UserError: there is no such format."""
+    found = members(name)
+    return found[0] if found[0].name == name else None
+
+
+def _of_others(name: str) -> Format:
+    theirs = entry_points(group=GROUP)
+    for entry in theirs.select(name=name):
+        try:
+            loaded = entry.load()
+        except Exception as error:  # whatever it does when it is imported
+            raise UserError(f"format {name!r} ({entry.value}) can't be loaded: {error}") from error
+        if not isinstance(loaded, Format):
+            raise UserError(f"format {name!r} ({entry.value}) is no async_inspect.formats.Format")
+        return loaded._replace(name=name)
+    names = dict.fromkeys([*(row.partition(":")[0] for row in FORMATS), *FORMATS, *sorted(theirs.names)])
+    raise UserError(f"no format {name!r}; there are {', '.join(names)}", USAGE)
+
+
+__all__ = ["FORMATS", "GROUP", "Format", "Trace", "members", "one"]
