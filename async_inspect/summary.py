@@ -72,12 +72,12 @@ def awaits_table(figures: Stats) -> Table:
     for row in figures.top_awaits:
         waits = row.wait
         place = Text.assemble(row.place, (f"  {row.function}", "dim"))
-        table.add_row(ms(waits.total_ns), f"{waits.count:,}", ms(waits.max_ns), place, Text(_short(row.awaiting)))
+        table.add_row(ms(waits.total_ns), f"{waits.count:,}", ms(waits.max_ns), place, Text(_short(row.reasons)))
     return table
 
 
 def _short(kinds: tuple[str, ...]) -> str:
-    return ", ".join(kind.rpartition(".")[2] for kind in kinds[:2]) + (", …" if len(kinds) > 2 else "")
+    return ", ".join(kinds[:2]) + (", …" if len(kinds) > 2 else "")
 
 
 def coroutines_table(figures: Stats) -> Table:
@@ -137,6 +137,13 @@ def detailed(figures: Stats) -> Iterator[RenderableType]:
     for name, s in rows:
         table.add_row(f"{s.count:,}", *map(ms, (s.total_ns, s.p50_ns, s.p90_ns, s.p99_ns, s.max_ns)), name)
     yield table
+    reasons = _table("\nwhat it waited for", "count", "total", "p50", "p90", "p99", "max")
+    reasons.add_column("reason")
+    for row in figures.reasons:
+        s = row.wait
+        times = map(ms, (s.total_ns, s.p50_ns, s.p90_ns, s.p99_ns, s.max_ns))
+        reasons.add_row(f"{s.count:,}", *times, row.reason or Text("not known", style="dim"))
+    yield reasons
     polls = _table("\nlongest polls", "took", "at")
     for name in ("task", "from", "to"):
         polls.add_column(name, overflow="fold")

@@ -100,9 +100,9 @@ def test_stats(trace: Trace) -> None:
     figures = stats(trace)
     assert (figures.tasks, figures.tasks_by_state) == (2, {"Completed": 1, "Failed": 1})
     assert (figures.peak_concurrency, figures.run_ns, figures.duration_ns) == (2, 60, 110)
-    assert [(row.place, row.awaiting, row.wait.total_ns) for row in figures.top_awaits] == [
+    assert [(row.place, row.reasons, row.wait.total_ns) for row in figures.top_awaits] == [
         ("app.py:13", ("task",), 50),
-        ("app.py:21", ("asyncio.Future",), 10),
+        ("app.py:21", ("timer",), 10),
     ]
     assert [(row.function, row.run_self_ns) for row in figures.top_coroutines] == [
         ("main", 40),

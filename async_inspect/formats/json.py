@@ -64,6 +64,7 @@ def _tasks(trace: Trace) -> Iterator[str]:
                 "location": task.location,
                 "await_point": task.await_point,
                 "awaiting": task.awaiting,
+                "reason": task.reason,
                 "error": task.error,
                 "awaiters": task.awaiters,
                 "closed": task.closed,

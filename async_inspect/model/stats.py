@@ -29,8 +29,15 @@ class AwaitFigures(Frozen):
 
     place: str  # "file:line"
     function: str
-    awaiting: tuple[str, ...]  # types, and "task" for tasks; most waited for first
+    reasons: tuple[str, ...]  # why it waited (reasons.py), and where that isn't known, the type of what was awaited
     user: bool
+    wait: Spread
+
+
+class ReasonFigures(Frozen):
+    """All waits for one reason; those for which it isn't known under ""."""
+
+    reason: str
     wait: Spread
 
 
@@ -68,6 +75,7 @@ class Stats(Frozen):
     awaits: Spread
     task_lifetimes: Spread
     top_awaits: tuple[AwaitFigures, ...]  # by wait
+    reasons: tuple[ReasonFigures, ...]  # by wait, all there are
     top_coroutines: tuple[CoroutineFigures, ...]  # by run
     longest_polls: tuple[PollFigures, ...]
     events: int
@@ -93,6 +101,7 @@ def stats(trace: Trace, top: int = 10) -> Stats:
         awaits=spread(awaits.end_ns - awaits.start_ns),
         task_lifetimes=spread(tasks.end_ns - tasks.created_ns),
         top_awaits=top_awaits(trace, top),
+        reasons=by_reason(trace),
         top_coroutines=top_coroutines(trace, top),
         longest_polls=longest_polls(trace, top),
         events=len(trace.events),
@@ -139,20 +148,30 @@ def top_awaits(trace: Trace, top: int) -> tuple[AwaitFigures, ...]:
                 place=trace.place(int(location[row])) or "?",
                 function=frame.function.name,
                 user=frame.function.user,
-                awaiting=_awaited(trace, mine),
+                reasons=_why(trace, mine),
                 wait=spread(wait[mine]),
             )
         )
     return tuple(found)
 
 
-def _awaited(trace: Trace, rows: npt.NDArray[np.bool_]) -> tuple[str, ...]:
-    awaits = trace.awaits
-    kinds = np.where(awaits.awaited_task[rows] > 0, -2, awaits.awaited[rows])
-    names, which = np.unique(kinds, return_inverse=True)
-    total = sums(which, (awaits.end_ns - awaits.start_ns)[rows], len(names))
-    words = ["task" if kind == -2 else trace.strings[kind] if kind >= 0 else "yield" for kind in names.tolist()]
-    return tuple(words[i] for i in np.argsort(-total, kind="stable").tolist())
+def _why(trace: Trace, rows: npt.NDArray[np.bool_]) -> tuple[str, ...]:
+    """The reasons of these awaits, most waited for first; for unknown ones the short name of the type."""
+    (words, codes), awaits = trace.reasons, trace.awaits
+    why = np.where(codes[rows] > 0, codes[rows], -1 - awaits.awaited[rows])
+    distinct, which = np.unique(why, return_inverse=True)
+    total = sums(which, (awaits.end_ns - awaits.start_ns)[rows], len(distinct))
+    names = [words[n] if n > 0 else trace.strings[-1 - n].rpartition(".")[2] for n in distinct.tolist()]
+    return tuple(names[i] for i in np.argsort(-total, kind="stable").tolist())
+
+
+def by_reason(trace: Trace) -> tuple[ReasonFigures, ...]:
+    """What all waiting was for, the longest in all first."""
+    words, codes = trace.reasons
+    wait = trace.awaits.end_ns - trace.awaits.start_ns
+    total = sums(codes, wait, len(words))
+    found = [code for code in np.argsort(-total, kind="stable").tolist() if (codes == code).any()]
+    return tuple(ReasonFigures(reason=words[code], wait=spread(wait[codes == code])) for code in found)
 
 
 def top_coroutines(trace: Trace, top: int) -> tuple[CoroutineFigures, ...]:

@@ -36,6 +36,7 @@ def task(trace: Trace, number: int) -> Task:
             "state": t.STATES[state],
             "await_point": trace.place(int(trace.awaits.location[at])) if at >= 0 else None,
             "awaiting": trace.awaiting(at) if at >= 0 else None,
+            "reason": trace.reasons[0][trace.reasons[1][at]] or None if at >= 0 else None,
             "created_ns": created,
             "created_before_recording": bool(table.before[row]),
             "created_at_first_step": not table.created_seen[row],
@@ -193,6 +194,7 @@ def describer(trace: Trace) -> Callable[[int, int, int], str]:
     places = [trace.place(i) or "?" for i in range(len(trace.locations))]
     functions = [trace.functions[f].name for f in trace.locations.function.tolist()]
     strings = trace.strings
+    words, codes = trace.reasons
     point, leaf, kind_of, task_of = awaits.location, awaits.leaf_location, awaits.awaited, awaits.awaited_task
 
     def spawned(row: int) -> str:
@@ -205,6 +207,8 @@ def describer(trace: Trace) -> Callable[[int, int, int], str]:
         other, kind = int(task_of[row]), int(kind_of[row])
         what = f"task {other}" if other else strings[kind] if kind >= 0 else "yield"
         text = f"location={places[place]}, function={functions[place]}, awaiting={what}"
+        if (why := words[codes[row]]) not in ("", "task", "yield"):
+            text = f"{text}, reason={why}"
         return text if inner == place else f"{text}, leaf={functions[inner]} at {places[inner]}"
 
     def describe(kind: int, number: int, row: int) -> str:

@@ -94,9 +94,9 @@ def test_events_in_order(trace: Trace) -> None:
         (40, "AwaitStarted", 1, "name=main, location=app.py:13, function=main, awaiting=task 2"),
         (50, "PollStarted", 2, "name=w;1"),
         (60, "PollEnded", 2, "name=w;1"),
-        (60, "AwaitStarted", 2, "name=w;1, location=app.py:21, function=work, awaiting=asyncio.Future, "
+        (60, "AwaitStarted", 2, "name=w;1, location=app.py:21, function=work, awaiting=asyncio.Future, reason=timer, "
                                 "leaf=sleep at <stdlib>/asyncio/tasks.py:605"),
-        (70, "AwaitEnded", 2, "name=w;1, location=app.py:21, function=work, awaiting=asyncio.Future, "
+        (70, "AwaitEnded", 2, "name=w;1, location=app.py:21, function=work, awaiting=asyncio.Future, reason=timer, "
                               "leaf=sleep at <stdlib>/asyncio/tasks.py:605"),
         (70, "PollStarted", 2, "name=w;1"),
         (74, "InspectionPoint", 2, "label=half, message=way"),

@@ -1,0 +1,121 @@
+"""Why a task waited, where the frames between its await point and the leaf say so; else not known, never a guess.
+
+Knows: which coroutine functions of the standard library wait for what (``RULES``; each looked up in CPython's sources,
+3.12 to 3.15).  A rule holds for whatever its function awaits itself.  The innermost rule of a chain counts, but for the
+few functions that are made of other waits and say better what for (``covers``).  Knows nothing of resources' identity:
+*which* lock is not recorded.
+"""
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from . import tables as t
+from .trace import Trace
+
+UNKNOWN: Final = ""
+TASK: Final = "task"
+GATHER: Final = "gather"
+YIELD: Final = "yield"
+
+
+class Rule(NamedTuple):
+    """Functions of one file that wait for one thing."""
+
+    file: str  # below asyncio/ in the standard library
+    functions: tuple[str, ...]  # qualified names
+    reason: str
+    covers: tuple[str, ...] = ()  # reasons of inner frames that this one says better
+
+
+RULES = (
+    Rule("tasks.py", ("sleep",), "timer"),
+    Rule("tasks.py", ("__sleep0",), YIELD),
+    Rule("tasks.py", ("_wait",), "wait"),
+    Rule(
+        "tasks.py",
+        ("as_completed.<locals>._wait_for_one", "_AsCompletedIterator._wait_for_one"),
+        "as_completed",
+        ("queue get",),
+    ),
+    Rule("tasks.py", ("_cancel_and_wait",), "wait"),
+    Rule("taskgroups.py", ("TaskGroup.__aexit__", "TaskGroup._aexit"), "task group"),
+    Rule("locks.py", ("Lock.acquire",), "lock"),
+    Rule("locks.py", ("Event.wait",), "event"),
+    Rule("locks.py", ("Condition.wait",), "condition"),
+    Rule("locks.py", ("Semaphore.acquire",), "semaphore"),
+    Rule("locks.py", ("Barrier._block", "Barrier._wait"), "barrier", ("condition",)),
+    Rule("queues.py", ("Queue.get",), "queue get"),
+    Rule("queues.py", ("Queue.put",), "queue put"),
+    Rule("queues.py", ("Queue.join",), "queue join", ("event",)),
+    Rule("threads.py", ("to_thread",), "thread"),
+    Rule("base_events.py", ("BaseEventLoop.getaddrinfo", "BaseEventLoop.getnameinfo"), "DNS"),
+    Rule("base_events.py", ("BaseEventLoop._create_connection_transport",), "connect"),
+    Rule("base_events.py", ("Server.serve_forever", "Server.wait_closed"), "server"),
+    Rule("base_events.py", ("BaseEventLoop.shutdown_default_executor",), "thread"),
+    Rule("selector_events.py", ("BaseSelectorEventLoop._accept_connection2",), "connect"),
+    Rule("selector_events.py", ("BaseSelectorEventLoop.sock_accept",), "socket accept"),
+    Rule("selector_events.py", ("BaseSelectorEventLoop.sock_connect",), "socket connect"),
+    Rule(
+        "selector_events.py",
+        tuple(f"BaseSelectorEventLoop.sock_{name}" for name in ("recv", "recv_into", "recvfrom", "recvfrom_into")),
+        "socket read",
+    ),
+    Rule(
+        "selector_events.py",
+        ("BaseSelectorEventLoop.sock_sendall", "BaseSelectorEventLoop.sock_sendto"),
+        "socket write",
+    ),
+    Rule("streams.py", ("StreamReader._wait_for_data",), "stream read"),
+    Rule("streams.py", ("FlowControlMixin._drain_helper",), "stream write"),
+    Rule("streams.py", ("StreamWriter.wait_closed",), "stream close"),
+    Rule("base_subprocess.py", ("BaseSubprocessTransport._wait",), "subprocess"),
+)  # fmt: skip
+
+
+def reasons(trace: Trace) -> list[str]:
+    """Why each row of ``trace.awaits`` waited: a reason of RULES, ``task``, ``gather`` or ``yield``; "" not known."""
+    words, codes = coded(trace)
+    return [words[code] for code in codes.tolist()]
+
+
+def coded(trace: Trace) -> tuple[tuple[str, ...], t.Small]:
+    """The same as codes: (words, row of ``words`` by await)."""
+    words: list[str] = [UNKNOWN, TASK, GATHER, YIELD]
+    words += sorted({rule.reason for rule in RULES} - set(words))
+    code = {word: i for i, word in enumerate(words)}
+    by_chain = np.array([code[reason] for reason in _of_chains(trace)] + [0], np.int32)  # the last: of no chain
+    awaits = trace.awaits
+    found = by_chain[awaits.chain]
+    gathering = [row for row, name in enumerate(trace.strings) if name == "asyncio.tasks._GatheringFuture"]
+    for known, reason in (
+        (awaits.awaited_task > 0, TASK),
+        (np.isin(awaits.awaited, gathering), GATHER),
+        ((awaits.awaited < 0) & (awaits.awaited_task == 0), YIELD),
+    ):
+        found = np.where((found == 0) & known, code[reason], found)
+    return tuple(words), found.astype(np.int32)
+
+
+def _of_chains(trace: Trace) -> list[str]:
+    rules = _by_function(trace.functions)
+    inner, function = trace.chains.inner.tolist(), trace.locations.function[trace.chains.location].tolist()
+    known: dict[int, str] = {-1: UNKNOWN}
+    for outermost in range(len(inner)):
+        path, row = [], outermost
+        while row not in known:
+            path.append(row)
+            row = inner[row]
+        reason = known[row]
+        for row in reversed(path):
+            rule = rules.get(function[row])
+            if rule is not None and (not reason or reason in rule.covers):
+                reason = rule.reason
+            known[row] = reason
+    return [known[row] for row in range(len(inner))]
+
+
+def _by_function(functions: Sequence[t.Function]) -> dict[int, Rule]:
+    rules = {(f"<stdlib>/asyncio/{rule.file}", name): rule for rule in RULES for name in rule.functions}
+    return {row: rules[f.file, f.name] for row, f in enumerate(functions) if (f.file, f.name) in rules}
