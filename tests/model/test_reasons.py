@@ -6,7 +6,7 @@ import pytest
 
 from async_inspect.model.reasons import RULES, reasons
 
-from ..tools import Attach
+from ..tools import ROOT, Attach
 
 CASES = {
     "timer": "await asyncio.sleep(0.001)  # here",
@@ -87,7 +87,7 @@ asyncio.run(main())
 """
 
 # Ends of other cases, and what only an outside host or another loop shows.
-BY_OTHERS = {"connect", "server", "socket connect", "stream close"}
+BY_OTHERS = {"connect", "server", "socket connect", "stream close", "connection pool", "next request"}
 
 
 def test_every_reason_has_its_case() -> None:
@@ -108,3 +108,15 @@ def test_reason(reason: str, core: str, attach: Attach, tmp_path: Path) -> None:
         if trace.place(location) == f"program.py:{here}"
     }
     assert found == {reason}
+
+
+@pytest.mark.e2e
+def test_reasons_of_aiohttp(attach: Attach) -> None:
+    pytest.importorskip("aiohttp")
+    trace = attach(ROOT / "fixtures" / "aiohttp_demo.py", "--requests", "16", options=["--quiet", "-f", "folded"]).trace
+    why: dict[str, set[str]] = {}
+    for reason, location in zip(reasons(trace), trace.awaits.leaf_location.tolist(), strict=True):
+        why.setdefault(trace.frame(location).function.name, set()).add(reason)
+    assert why["StreamReader._wait"] == {"stream read"}
+    assert why["RequestHandler.start"] == {"next request", "task"}
+    assert why["sleep"] == {"timer"}
