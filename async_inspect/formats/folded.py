@@ -1,45 +1,127 @@
 """flamegraph.txt: folded stacks, ``frame;frame;frame weight``, weights in whole microseconds.
 
-Rounding loses nothing: the weights add up to the exact sum, rounded once (largest remainders are rounded up).
+The format is that of Brendan Gregg's flamegraph.pl: https://www.brendangregg.com/flamegraphs.html.  It knows no
+escapes, so ``;`` and newlines in names are replaced.
+
+Rounding loses nothing: what one weight is short of is owed to the next, so they add up to the exact sum, rounded once.
 """
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
+from itertools import tee
+from typing import Final, Literal, NamedTuple
 
+from ..errors import USAGE, UserError
 from ..model.trace import Trace
-from .stacks import function_of, path, stacks
+from .stacks import GROUPINGS, Grouping, function_of, grouped, path, stacks
+
+type Weight = Literal["wall", "run", "wait"]
+type Frames = Literal["line", "function"]
+WEIGHTS: Final = ("wall", "run", "wait")
+FRAMES: Final = ("line", "function")
+BLOCK = 1_000  # tasks at a time, where each stands for itself
+_SPACES = re.compile(r"[\s\x00-\x1f\x7f]+")
+
+
+class Line(NamedTuple):
+    """A line of the file, in pieces."""
+
+    frames: tuple[str, ...]  # the outermost first
+    waits: bool  # its last frame says what is waited for
+    us: int
 
 
 def write(
-    trace: Trace, *, include_polls: bool = True, include_awaits: bool = True, min_duration_ms: float = 0
+    trace: Trace,
+    *,
+    weight: Weight = "wall",
+    include_polls: bool = True,
+    include_awaits: bool = True,
+    min_duration_ms: float = 0,
+    frames: Frames = "line",
+    tasks: Grouping = "merged",
 ) -> Iterator[bytes]:
-    """``include_polls``: stacks that ran. ``include_awaits``: stacks that waited. Stacks of less than
-    ``min_duration_ms`` in all are left out."""
-    found: dict[str, int] = {}
-    for stack in stacks(trace, include_polls, include_awaits):
-        if stack.ns >= min_duration_ms * 1e6:
-            frames = [_frame(function_of(trace, node)) for node in path(trace, stack.node)]
+    """The options are those of ``lines``."""
+    for line in lines(
+        trace,
+        weight=weight,
+        include_polls=include_polls,
+        include_awaits=include_awaits,
+        min_duration_ms=min_duration_ms,
+        frames=frames,
+        tasks=tasks,
+    ):
+        yield f"{';'.join(line.frames)} {line.us}\n".encode("utf-8", "replace")
+
+
+def lines(
+    trace: Trace,
+    *,
+    weight: Weight = "wall",
+    include_polls: bool = True,
+    include_awaits: bool = True,
+    min_duration_ms: float = 0,
+    frames: Frames = "line",
+    tasks: Grouping = "merged",
+) -> Iterator[Line]:
+    """``weight``: what is counted, time that ran, that waited, or both.  ``include_polls``: stacks that ran.
+    ``include_awaits``: stacks that waited.  ``min_duration_ms``: lines that come to less in all are left out.
+    ``frames``: ``name (file:line)``, the line being that of the function's ``def``, or the ``name`` only.
+    ``tasks``: all merged by their coroutines, or below a frame for their name, numbers left out, or below one each.
+    """
+    for name, value, allowed in (("weight", weight, WEIGHTS), ("frames", frames, FRAMES), ("tasks", tasks, GROUPINGS)):
+        if value not in allowed:
+            raise UserError(f"{name}={value}: it is one of {', '.join(allowed)}", USAGE)
+    run, wait = include_polls and weight != "wait", include_awaits and weight != "run"
+    kept = (item for item in _summed(trace, run, wait, frames, tasks) if item[2] >= min_duration_ms * 1e6)
+    mine, for_rounding = tee(kept)  # in step: neither is ahead by more than one
+    for (text, waits, _), us in zip(mine, whole_microseconds(ns for _, _, ns in for_rounding), strict=True):
+        if us:
+            yield Line(text, waits, us)
+
+
+def _summed(
+    trace: Trace, run: bool, wait: bool, frames: Frames, tasks: Grouping
+) -> Iterator[tuple[tuple[str, ...], bool, int]]:
+    """(frames, waits, ns), as few tasks at a time as the grouping allows."""
+    groups, names = grouped(trace, tasks)
+    end = len(trace.task_table) + 1
+    size = BLOCK if tasks == "each" else max(end, 1)
+    texts: dict[tuple[str, str, int, bool], str] = {}
+    for begin in range(1, end, size):
+        found: dict[tuple[tuple[str, ...], bool], int] = {}
+        for stack in stacks(trace, run, wait, groups, range(begin, min(begin + size, end))):
+            if not stack.ns:
+                continue
+            text = [clean(names[stack.group])] if tasks != "merged" else []
+            for node in path(trace, stack.node):
+                function = function_of(trace, node)
+                if function not in texts:
+                    texts[function] = clean(_frame(function, frames))
+                text.append(texts[function])
             if stack.wait:
-                frames.append(_clean(stack.wait.text))
-            text = ";".join(frames)
-            found[text] = found.get(text, 0) + stack.ns
-    for text, weight in zip(found, whole_microseconds(list(found.values())), strict=True):
-        if weight:
-            yield f"{text} {weight}\n".encode()
+                text.append(clean(stack.wait.text))
+            key = tuple(text), stack.wait is not None
+            found[key] = found.get(key, 0) + stack.ns
+        for (text_, waits), ns in found.items():
+            yield text_, waits, ns
 
 
-def whole_microseconds(ns: list[int]) -> list[int]:
+def whole_microseconds(ns: Iterable[int]) -> Iterator[int]:
     """Nanoseconds as microseconds, each rounded down or up, such that their sum is the sum's."""
-    whole = [value // 1000 for value in ns]
-    missing = (sum(ns) + 500) // 1000 - sum(whole)
-    for at in sorted(range(len(ns)), key=lambda i: -(ns[i] % 1000))[:missing]:
-        whole[at] += 1
-    return whole
+    exact = told = 0
+    for value in ns:
+        exact += value
+        now = (exact + 500) // 1000
+        yield now - told
+        told = now
 
 
-def _frame(function: tuple[str, str, int, bool]) -> str:
+def clean(text: str) -> str:
+    """As a frame: on one line, without the character that parts frames, and not empty."""
+    return _SPACES.sub(" ", text.replace(";", ",")).strip() or "?"
+
+
+def _frame(function: tuple[str, str, int, bool], frames: Frames) -> str:
     name, file, line, _ = function
-    return _clean(f"{name} ({file}:{line})" if file else name)
-
-
-def _clean(text: str) -> str:
-    return text.replace(";", ",").replace("\n", " ").replace("\r", " ")
+    return f"{name} ({file}:{line})" if file and frames == "line" else name

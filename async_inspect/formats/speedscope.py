@@ -56,7 +56,7 @@ class File(BaseModel):
 def write(trace: Trace, *, longest: int = 20, max_events: int = 400_000) -> Iterator[bytes]:
     """``longest``: how many tasks get a timeline, as long as these have ``max_events`` entries together at most."""
     frames = _Frames(trace)
-    found = stacks(trace)
+    found = [stack for stack in stacks(trace) if stack.ns]
     chosen = _longest(trace, longest, max_events)
     timelines = [(number, list(_timeline(trace, number, frames))) for number in chosen]
     samples = [(stack, frames.stack(stack)) for stack in found]

@@ -4,13 +4,16 @@ A waiting stack goes down to the leaf and ends in a frame that names what is wai
 running and waiting can be told apart in one picture.
 """
 
-from typing import NamedTuple
+import re
+from typing import Final, Literal, NamedTuple
 
 import numpy as np
 
 from ..model import tables as t
 from ..model.columns import group, sums
 from ..model.trace import Trace
+
+NUMBERS = re.compile(r"[0-9]+")
 
 
 class Wait(NamedTuple):
@@ -25,39 +28,87 @@ class Stack(NamedTuple):
     node: int  # row of nodes: the innermost frame
     wait: Wait | None  # None: it ran
     ns: int
+    calls: int = 0  # of the function, where it ran
+    group: int = 0  # which tasks: what ``groups`` says of them
 
 
-def stacks(trace: Trace, run: bool = True, wait: bool = True) -> list[Stack]:
-    """All that ran and waited, merged over tasks; by node, running first, the longest wait first."""
+def stacks(
+    trace: Trace, run: bool = True, wait: bool = True, groups: t.Ints | None = None, tasks: range | None = None
+) -> list[Stack]:
+    """All that ran and waited, merged over tasks; by group, then node, running first, the longest wait first.
+
+    ``groups``: by task id, the number of the group with which it is merged (default: all are one).  ``tasks``: only
+    these, by id (default: all).  Stacks that took no time are there where something was called.
+    """
+    if groups is None:
+        groups = np.zeros(len(trace.task_table) + 1, np.int64)
     found: list[Stack] = []
     if run:
-        table = trace.node_sums
-        known = np.flatnonzero(table.node >= 0)
-        totals = np.bincount(table.node[known], weights=table.self_ns[known], minlength=len(trace.nodes))
-        found += [Stack(node, None, int(totals[node])) for node in np.flatnonzero(totals).tolist()]
+        found += _runs(trace, groups, tasks)
     if wait:
-        found += _waits(trace)
-    return sorted(found, key=lambda s: (s.node, s.wait is not None, -s.ns, s.wait or ()))
+        found += _waits(trace, groups, tasks)
+    return sorted(found, key=lambda s: (s.group, s.node, s.wait is not None, -s.ns, s.wait or ()))
 
 
-def _waits(trace: Trace) -> list[Stack]:
-    awaits = trace.awaits
+def _slice(column: t.Small, tasks: range | None) -> slice:
+    return slice(*np.searchsorted(column, [tasks.start, tasks.stop]).tolist()) if tasks is not None else slice(None)
+
+
+def _runs(trace: Trace, groups: t.Ints, tasks: range | None) -> list[Stack]:
+    table = trace.node_sums
+    known = np.arange(len(table))[_slice(table.task, tasks)]
+    known = known[table.node[known] >= 0]
+    (who, node), which = group(groups[table.task[known]], table.node[known])
+    ns, calls = sums(which, table.self_ns[known], len(node)), sums(which, table.calls[known], len(node))
+    rows = zip(*(column.tolist() for column in (node, ns, calls, who)), strict=True)
+    return [Stack(at, None, time, count, one) for at, time, count, one in rows if time or count]
+
+
+def _waits(trace: Trace, groups: t.Ints, tasks: range | None) -> list[Stack]:
+    awaits, rows = trace.awaits, _slice(trace.awaits.task, tasks)
     # Awaited tasks are told by their function: one frame for all of a gather's children.
     functions = trace.task_table.function
-    target = np.concatenate([[-1], functions])[awaits.awaited_task] + 1
-    columns = (awaits.leaf_node + 1, awaits.location, awaits.awaited + 1, target)
-    (node, location, kind, function), which = group(*columns)
-    ns = sums(which, awaits.end_ns - awaits.start_ns, len(node))
+    target = np.concatenate([[-1], functions])[awaits.awaited_task[rows]] + 1
+    columns = (
+        groups[awaits.task[rows]],
+        awaits.leaf_node[rows] + 1,
+        awaits.location[rows],
+        awaits.awaited[rows] + 1,
+        target,
+    )
+    (who, node, location, kind, function), which = group(*columns)
+    ns = sums(which, awaits.end_ns[rows] - awaits.start_ns[rows], len(node))
     of_task = np.zeros(len(node), np.bool_)
-    of_task[which] = awaits.awaited_task > 0
-    merged: dict[tuple[int, Wait], int] = {}
-    columns_ = (node, location, kind, function, of_task, ns)
-    rows = zip(*(column.tolist() for column in columns_), strict=True)
-    for at, place, a_kind, a_function, task, time in rows:
+    of_task[which] = awaits.awaited_task[rows] > 0
+    merged: dict[tuple[int, int, Wait], int] = {}
+    columns_ = (who, node, location, kind, function, of_task, ns)
+    for one, at, place, a_kind, a_function, task, time in zip(*(column.tolist() for column in columns_), strict=True):
         if at > 0:
-            key = at - 1, label(trace, place, a_kind - 1, a_function - 1, task)
+            key = one, at - 1, label(trace, place, a_kind - 1, a_function - 1, task)
             merged[key] = merged.get(key, 0) + time
-    return [Stack(at, wait, time) for (at, wait), time in merged.items() if time]
+    return [Stack(at, wait, time, 0, one) for (one, at, wait), time in merged.items() if time]
+
+
+type Grouping = Literal["merged", "name", "each"]
+GROUPINGS: Final = ("merged", "name", "each")
+
+
+def grouped(trace: Trace, by: Grouping) -> tuple[t.Ints, list[str]]:
+    """Groups of tasks for ``stacks``, and their names: all in one, by name with its numbers left out (``client 7`` and
+    ``client 12`` are ``client *``), or each its own.  Groups are numbered in the order of their first tasks."""
+    names = trace.task_table.name
+    if by == "merged":
+        return np.zeros(len(names) + 1, np.int64), [""]
+    if by == "each":
+        return np.arange(len(names) + 1), ["", *(f"task {number}: {name}" for number, name in enumerate(names, 1))]
+    found: dict[str, int] = {"": 0}
+    which = [0, *(found.setdefault(pattern(name), len(found)) for name in names)]
+    return np.array(which, np.int64), list(found)
+
+
+def pattern(name: str) -> str:
+    """A task's name without its numbers: ``Task-12`` → ``Task-*``."""
+    return NUMBERS.sub("*", name)
 
 
 def label(trace: Trace, location: int, kind: int, function: int, of_task: bool) -> Wait:

@@ -1,0 +1,139 @@
+"""Four recordings made by hand that have something of everything: what the formats' goldens are made of.
+
+Times are whole numbers that a reader can add up; nothing here depends on a machine.
+"""
+
+from collections.abc import Callable
+
+from async_inspect import events as ev
+
+from .tape import Tape, two_tasks
+
+US = 1_000
+MS = 1_000_000
+
+
+def kitchen() -> Tape:
+    """``main`` gathers eight numbered orders, of 5 ms each and more: most end well, one fails, one is cancelled.
+
+    An order runs 1 ms, waits for a lock, runs 2 ms with a library frame below it, sleeps, and is over.  Names hold
+    what formats trip over: separators, quotes, newlines, other alphabets.
+    """
+    tape = Tape()
+    main, order, cook = tape.code("main", 10), tape.code("Kitchen.order", 30), tape.code('cook;"hot"', 50)
+    sleep = tape.code("sleep", 600, "/py/lib/asyncio/tasks.py")
+    get = tape.code("Pool.get", 7, "/venv/site-packages/pool/core.py")
+    at_main, at_order = tape.node(0, main), tape.node(0, order)
+    at_cook = tape.node(at_order, cook)
+    at_sleep, at_get = tape.node(at_cook, sleep), tape.node(at_order, get)
+    future, lock, gathered = tape.string("asyncio.Future"), tape.string("asyncio.Lock"), tape.string("_GatheringFuture")
+    error, cancelled = tape.string("ValueError"), tape.string("CancelledError")
+    site = tape.site((main, 4))
+    tape.put(ev.THREAD, coro=0, aux=4711)
+    tape.put(ev.SPAWN, 0, coro=1, aux=main, off=tape.site((main, 0)))
+    tape.put(ev.START, 100 * US, coro=1, off=main, node=at_main, task=1, flags=ev.IS_TASK)
+    names = ["order-1", "order-2", "order-3", "order-4", 'a,"b"\nc;d', "заказ 6", "order-7 <&>", "order-8"]
+    orders = list(range(2, 2 + len(names)))
+    for number, name in zip(orders, names, strict=True):
+        at = 100 * US + number * 50 * US
+        tape.put(ev.SPAWN, at, coro=number, aux=order, off=site, node=at_main, task=1, flags=ev.NAME_GIVEN)
+        tape.text(ev.NAME, name.encode(), at, coro=number, node=at_main, task=1)
+    tape.put(ev.SUSPEND, MS, coro=1, aux=gathered, off=12)
+    clock, inner = MS, {}
+    for number in orders:  # 1 ms each, then they wait for the pool
+        inner[number] = number + len(orders)
+        tape.put(ev.START, clock, coro=number, off=order, node=at_order, task=number, flags=ev.IS_TASK)
+        tape.put(ev.START, clock + 400 * US, coro=inner[number], aux=number, off=get, node=at_get, task=number)
+        clock += MS
+        tape.put(ev.SUSPEND, clock, coro=inner[number], aux=lock, off=4)
+        tape.put(ev.LINK, clock, coro=number, aux=inner[number], off=6)
+    for number in orders:  # 2 ms each, of which 500 µs in the library, then they sleep
+        pan, nap = number + 2 * len(orders), number + 3 * len(orders)
+        tape.put(ev.RESUME, clock, coro=number, aux=inner[number], node=at_get, task=number)
+        tape.put(ev.RETURN, clock + 100 * US, coro=inner[number], node=at_order, task=number)
+        tape.put(ev.START, clock + 300 * US, coro=pan, aux=number, off=cook, node=at_cook, task=number)
+        tape.text(ev.POINT, b"pan\0hot", clock + 900 * US, coro=pan, node=at_cook, task=number)
+        tape.put(ev.START, clock + 1500 * US, coro=nap, aux=pan, off=sleep, node=at_sleep, task=number)
+        clock += 2 * MS
+        tape.put(ev.SUSPEND, clock, coro=nap, aux=future, off=10)
+        tape.put(ev.LINK, clock, coro=pan, aux=nap, off=8)
+        tape.put(ev.LINK, clock, coro=number, aux=pan, off=14)
+    clock += 3 * MS
+    for number in orders:
+        pan, nap = number + 2 * len(orders), number + 3 * len(orders)
+        if number == 5:
+            tape.put(ev.THROW, clock, coro=nap, aux=cancelled, node=at_sleep, task=number)
+            tape.put(ev.RAISE, clock + 20 * US, coro=nap, aux=cancelled, node=at_cook, task=number)
+            tape.put(ev.RAISE, clock + 30 * US, coro=pan, aux=cancelled, node=at_order, task=number)
+            tape.put(ev.RAISE, clock + 50 * US, coro=number, aux=cancelled, flags=ev.CANCELLED)
+        else:
+            tape.put(ev.RESUME, clock, coro=number, aux=nap, node=at_sleep, task=number)
+            tape.put(ev.RETURN, clock + 50 * US, coro=nap, node=at_cook, task=number)
+            tape.put(ev.RETURN, clock + 80 * US, coro=pan, node=at_order, task=number)
+            if number == 7:
+                tape.put(ev.RAISE, clock + 100 * US, coro=number, aux=error)
+                tape.text(ev.MESSAGE, "no, “thanks”".encode(), clock + 100 * US, coro=number)
+            else:
+                tape.put(ev.RETURN, clock + 100 * US, coro=number)
+        clock += 110 * US
+    tape.put(ev.RESUME, clock, coro=1, aux=1, node=at_main, task=1)
+    tape.put(ev.RETURN, clock + 333_333, coro=1)
+    tape.end_ns = clock + 400 * US
+    return tape
+
+
+def deep() -> Tape:
+    """One task, whose forty coroutines of one recursive function suspend together, five times."""
+    tape = Tape()
+    descend, future = tape.code("descend", 5), tape.string("asyncio.Future")
+    depth = 40
+    nodes = [tape.node(0, descend)]
+    for _ in range(depth - 1):
+        nodes.append(tape.node(nodes[-1], descend))
+    tape.put(ev.SPAWN, 0, coro=1, aux=descend)
+    for level, node in enumerate(nodes):
+        flags = 0 if level else ev.IS_TASK
+        tape.put(ev.START, 10 + 7 * level, coro=level + 1, aux=level, off=descend, node=node, task=1, flags=flags)
+    for n in range(5):
+        at = 1_000 + n * 1_000_007
+        tape.put(ev.SUSPEND, at, coro=depth, aux=future, off=10)
+        if not n:
+            for level in range(depth - 1, 0, -1):
+                tape.put(ev.LINK, at, coro=level, aux=level + 1, off=4)
+        tape.put(ev.RESUME, at + 900_001, coro=1, aux=depth, node=nodes[-1], task=1)
+    at += 950_000
+    for level in range(depth, 0, -1):
+        rest = {"node": nodes[level - 2], "task": 1} if level > 1 else {}
+        tape.put(ev.RETURN, at + (depth - level) * 11, coro=level, **rest)
+    tape.end_ns = at + 1_000
+    return tape
+
+
+def unfinished() -> Tape:
+    """Nobody saw its end: tasks blocked, pending and running on two threads, one older than the recording, one driven
+    by hand, and one that awaits another."""
+    tape = Tape()
+    worker, waiter, byhand = tape.code("worker", 3), tape.code("waiter", 20), tape.code("by_hand", 40)
+    at_worker, at_waiter, at_hand = tape.node(0, worker), tape.node(0, waiter), tape.node(0, byhand)
+    event = tape.string("asyncio.Event")
+    tape.put(ev.THREAD, coro=0, aux=4711)
+    tape.put(ev.THREAD, coro=1, aux=4712)
+    tape.put(ev.START, 5, coro=1, off=worker, node=at_worker, task=1, flags=ev.IS_TASK | ev.BEFORE)
+    tape.put(ev.SPAWN, 20_000, coro=2, aux=waiter, off=tape.site((worker, 4)), node=at_worker, task=1)
+    tape.put(ev.SPAWN, 25_000, coro=3, aux=waiter, off=tape.site((worker, 6)), node=at_worker, task=1)
+    tape.put(ev.SUSPEND, 30_000, coro=1, aux=2, off=8, flags=ev.AWAITS_TASK)
+    tape.put(ev.START, 35_000, coro=2, off=waiter, node=at_waiter, task=2, flags=ev.IS_TASK)
+    tape.put(ev.START, 36_000, coro=4, off=byhand, node=at_hand, task=4, thread=1)
+    tape.put(ev.SUSPEND, 46_000, coro=4, off=4, thread=1)
+    tape.put(ev.SUSPEND, 55_000, coro=2, aux=event, off=6)
+    tape.put(ev.RESUME, 66_000, coro=4, aux=4, node=at_hand, task=4, thread=1)
+    tape.text(ev.POINT, b"still\0here", 70_000, coro=4, node=at_hand, task=4, thread=1)
+    return tape
+
+
+SAMPLES: dict[str, Callable[[], Tape]] = {
+    "two_tasks": two_tasks,
+    "kitchen": kitchen,
+    "deep": deep,
+    "unfinished": unfinished,
+}
