@@ -1,9 +1,9 @@
 """Why a task waited, where the frames between its await point and the leaf say so; else not known, never a guess.
 
-Knows: which coroutine functions of the standard library (each looked up in CPython's sources, 3.12 to 3.15) and of some
-other packages wait for what (``RULES``).  A rule holds for whatever its function awaits itself, but for tasks: these say
-so.  The innermost rule of a chain counts, but for the few functions that are made of other waits and say better what
-for (``covers``).  Knows nothing of resources' identity: *which* lock is not recorded.
+Knows: which coroutine functions of the standard library (looked up in CPython's sources, 3.12 to 3.15) and of some
+other packages wait for what (``RULES``).  A rule holds for whatever its function awaits itself, but for tasks: these
+say so.  The innermost rule of a chain counts, but for the few functions that are made of other waits and say better
+what for (``covers``).  Knows nothing of resources' identity: *which* lock is not recorded.
 """
 
 from collections.abc import Sequence
