@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from . import consumers
+from .formats.test_svg import agree
 from .tools import ROOT, TARGET, TOOL, Run, run
 
 PROGRAM = (str(ROOT / "fixtures" / "aiohttp_demo.py"), "--clients", "6", "--requests", "10")
@@ -78,6 +79,7 @@ def test_flamegraph(demo: Run, tmp_path: Path) -> None:
     assert (done.status, done.stderr) == (0, "")
     total = sum(int(line.rpartition(" ")[2]) for line in folded.read_text(encoding="utf-8").splitlines())
     assert f"({total:,} us, 100%)" in done.stdout
+    agree((demo.folder / "flamegraph.svg").read_text(encoding="utf-8"), done.stdout)
 
 
 def test_speedscope_schema(demo: Run) -> None:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from ..errors import USAGE, UserError
 from ..model.trace import Trace
-from . import folded, json, speedscope
+from . import folded, json, speedscope, svg
 
 GROUP = "async_inspect.formats"
 
@@ -34,6 +34,7 @@ FORMATS = {
         Format("json", "data.json", json.write, compact=False),
         Format("folded", "flamegraph.txt", folded.write, compact=True),
         Format("folded:filtered", "flamegraph_filtered.txt", FILTERED, compact=True),
+        Format("svg", "flamegraph.svg", svg.write, compact=True),
         Format("speedscope", "speedscope.json", speedscope.write, compact=True),
     )
 }
