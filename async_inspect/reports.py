@@ -5,6 +5,7 @@ reports.  Knows no format.
 """
 
 import os
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -62,11 +63,15 @@ def export(
 ) -> None:
     """Write one format to one file, which is replaced only when complete.  UserError as in ``write``.
 
+    A name that ends in ".gz" where the format's own doesn't: it is compressed, with the same bytes for the same trace.
     A format of several files (``csv``) goes to a folder of this path, under the names that ``write`` gives them.
     """
     chosen, place = one(format), Path(path)
     if chosen:
-        _replace(place, chosen.write(trace, **options), _for(chosen, progress))
+        chunks = chosen.write(trace, **options)
+        if place.suffix == ".gz" and not chosen.file.endswith(".gz"):
+            chunks = _gzipped(chunks)
+        _replace(place, chunks, _for(chosen, progress))
         return
     try:
         place.mkdir(parents=True, exist_ok=True)
@@ -89,6 +94,13 @@ def single(name: str) -> Format:
         names = " or ".join(row.name for row in members(name))
         raise UserError(f"{name} is several files; only one can be written here: {names}", USAGE)
     return chosen
+
+
+def _gzipped(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    packer = zlib.compressobj(wbits=31)  # a gzip header without name and time
+    for chunk in chunks:
+        yield packer.compress(chunk)
+    yield packer.flush()
 
 
 def _for(format: Format, progress: Progress | None) -> Callable[[int], None]:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from ..errors import USAGE, UserError
 from ..model.trace import Trace
-from . import folded, json, speedscope, svg
+from . import chrome, csv, folded, json, speedscope, svg
 
 GROUP = "async_inspect.formats"
 
@@ -32,6 +32,9 @@ FORMATS = {
     row.name: row
     for row in (
         Format("json", "data.json", json.write, compact=False),
+        Format("csv:tasks", "tasks.csv", csv.tasks, compact=False),
+        Format("csv:events", "events.csv", csv.events, compact=False),
+        Format("chrome", "trace.json", chrome.write, compact=False),
         Format("folded", "flamegraph.txt", folded.write, compact=True),
         Format("folded:filtered", "flamegraph_filtered.txt", FILTERED, compact=True),
         Format("svg", "flamegraph.svg", svg.write, compact=True),

@@ -1,0 +1,103 @@
+"""trace.json: Chrome's Trace Event Format, for Perfetto, chrome://tracing and whatever else reads it.
+
+Source: "Trace Event Format",
+https://docs.google.com/document/d/1CvAClvFfyA5R-PhYUmn5OOQtYMH4h6I0nSsKchNAySU.  Times are microseconds since the
+recording began, with three digits for the nanoseconds.  Colours are names that catapult's viewer knows.
+
+A lane is a thread to this format: its number is added to the pid, so that none is taken for the main thread.
+
+Knows how events are written down; what they are is in ``timeline.py``, what they say in ``words.py``.
+"""
+
+import json
+from collections.abc import Iterator
+from json.encoder import encode_basestring_ascii
+
+from .._version import __version__
+from ..model import tables as t
+from ..model.trace import Trace
+from .timeline import CATEGORIES, Instants, Timeline, counts, flows, lanes
+from .words import Words, said_of
+
+BLOCK = 1 << 18  # characters a chunk
+COLOURS = ("rail_response", "rail_load", "yellow", "good")  # of CATEGORIES: blue, green, yellow, dark green
+
+
+def write(trace: Trace, *, frames: bool = True) -> Iterator[bytes]:
+    """``frames``: below each poll, the coroutines that ran in it."""
+    lead = f'{{"displayTimeUnit":"ns","otherData":{json.dumps(said_of(trace) | {"exporter": exporter()})}'
+    block = [lead + ',"traceEvents":[\n' + _named(trace, "process_name", 0, name=program(trace))]
+    size = 0
+    for line in _events(trace, frames):
+        block.append(line)
+        size += len(line)
+        if size > BLOCK:
+            yield ",\n".join([*block, ""]).encode()
+            block, size = [], 0
+    block.append(_named(trace, "process_labels", 0, labels="async-inspect"))
+    yield ",\n".join(block).encode() + b"\n]}\n"
+
+
+def exporter() -> str:
+    return f"async-inspect@{__version__}"
+
+
+def program(trace: Trace) -> str:
+    """What the process is called."""
+    return " ".join(trace.meta.argv) or trace.meta.executable or "async-inspect"
+
+
+def _events(trace: Trace, frames: bool) -> Iterator[str]:
+    lane, size = lanes(trace)
+    pid = trace.meta.pid
+    for number in range(1, size + 1):
+        yield _named(trace, "thread_name", number, name=f"tasks {number}")
+        yield _named(trace, "thread_sort_index", number, sort_index=number)
+    yield from _tasks(trace, frames, lane)
+    for number, flow in enumerate(flows(trace), 1):
+        head = f'"cat":"spawn","name":"spawn","id":{number},"pid":{pid},"ts":{flow.ts_ns / 1000!r}'
+        yield f'{{"ph":"s",{head},"tid":{pid + lane[flow.source - 1] + 1}}}'
+        yield f'{{"ph":"f","bp":"e",{head},"tid":{pid + lane[flow.target - 1] + 1}}}'
+    for ts, running, blocked in counts(trace):
+        head = f'"ph":"C","cat":"tasks","name":"tasks","pid":{pid},"ts":{ts / 1000!r}'
+        yield f'{{{head},"args":{{"running":{running},"blocked":{blocked}}}}}'
+
+
+def _tasks(trace: Trace, frames: bool, lane: list[int]) -> Iterator[str]:
+    pid = trace.meta.pid
+    words, timeline, instants = Words(trace), Timeline(trace, frames), Instants(trace)
+    heads = [f'{{"ph":"X","cat":"{cat}","cname":"{name}"' for cat, name in zip(CATEGORIES, COLOURS, strict=True)]
+    for number in range(len(trace.task_table) + 1):
+        track = f'"pid":{pid},"tid":{pid + (lane[number - 1] + 1 if number else 0)}'
+        if number:
+            for group in timeline.groups(number):
+                for one in group:
+                    kind, start, end, _ = one
+                    yield (
+                        f'{heads[kind]},"name":{_quoted(words.name(one))},{track},"ts":{start / 1000!r},'
+                        f'"dur":{(end - start) / 1000!r},"args":{_args(words.args(one))}}}'
+                    )
+        scope = "t" if number else "p"
+        for moment in instants.of(number):
+            name, said = words.instant(number, moment)
+            cat = "point" if moment.kind == t.INSPECTION_POINT else "state"
+            yield (
+                f'{{"ph":"i","s":"{scope}","cat":"{cat}","name":{_quoted(name)},{track},'
+                f'"ts":{moment.ts_ns / 1000!r},"args":{_args(said)}}}'
+            )
+
+
+def _args(said: list[tuple[str, int | str]]) -> str:
+    pairs = (f'"{key}":{value if isinstance(value, int) else _quoted(value)}' for key, value in said)
+    return f"{{{','.join(pairs)}}}"
+
+
+def _quoted(text: str) -> str:
+    if not text.isascii():  # a lone surrogate is no text
+        text = text.encode("utf-8", "replace").decode()
+    return encode_basestring_ascii(text)
+
+
+def _named(trace: Trace, kind: str, track: int, **args: object) -> str:
+    pid = trace.meta.pid
+    return json.dumps({"ph": "M", "name": kind, "pid": pid, "tid": pid + track, "args": args}, separators=(",", ":"))

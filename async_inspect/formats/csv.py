@@ -1,0 +1,88 @@
+"""tasks.csv and events.csv: RFC 4180, for spreadsheets and pandas.
+
+The columns are data.json's keys, in its order and units: times are milliseconds since the recording began, with all
+their digits.  What isn't known is an empty field.  Text is as it is, quoted where it must be; a spreadsheet that takes
+a name for a formula is told otherwise by its own import dialogue.
+"""
+
+import csv
+import io
+from collections.abc import Iterable, Iterator
+
+from ..model import tables as t
+from ..model.trace import Task, Trace
+
+BLOCK = 10_000  # rows a chunk
+
+type Row = tuple[object, ...]
+
+TASKS = (
+    "id", "name", "state", "created_at_ms", "duration_ms", "poll_count", "run_time_ms", "parent_id",
+    "wait_time_ms", "ready_time_ms", "ended_at_ms", "kind", "kind_name", "location", "await_point", "awaiting",
+    "error", "awaiters", "closed", "created_before_recording", "created_at_first_step",
+)  # fmt: skip
+EVENTS = ("event_id", "task_id", "timestamp_ms", "kind", "details")
+
+
+def tasks(trace: Trace) -> Iterator[bytes]:
+    """One row a task."""
+    numbers = range(1, len(trace.task_table) + 1)
+    yield from _text(TASKS, (_task(trace.task(number)) for number in numbers))
+
+
+def events(trace: Trace) -> Iterator[bytes]:
+    """One row an event."""
+    yield from _text(EVENTS, _events(trace))
+
+
+def _text(head: Row, rows: Iterable[Row]) -> Iterator[bytes]:
+    out = io.StringIO(newline="")
+    writer = csv.writer(out)
+    writer.writerow(head)
+    for number, row in enumerate(rows, 1):
+        writer.writerow(row)
+        if number % BLOCK == 0:
+            yield _taken(out)
+    yield _taken(out)
+
+
+def _taken(out: io.StringIO) -> bytes:
+    text = out.getvalue()
+    out.seek(0)
+    out.truncate()
+    return text.encode("utf-8", "replace")
+
+
+def _task(task: Task) -> Row:
+    return (
+        task.id,
+        task.name,
+        task.state,
+        task.created_ns / 1e6,
+        task.lifetime_ns / 1e6,
+        task.polls,
+        task.run_ns / 1e6,
+        task.parent,
+        task.wait_ns / 1e6,
+        None if task.ready_ns is None else task.ready_ns / 1e6,
+        None if task.ended_ns is None else task.ended_ns / 1e6,
+        task.kind,
+        task.kind_name,
+        task.location,
+        task.await_point,
+        task.awaiting,
+        task.error,
+        " ".join(map(str, task.awaiters)),
+        str(task.closed).lower(),
+        str(task.created_before_recording).lower(),
+        str(task.created_at_first_step).lower(),
+    )
+
+
+def _events(trace: Trace) -> Iterator[Row]:
+    events, describe, kinds = trace.events, trace.describe, t.EVENT_KINDS
+    for begin in range(0, len(events), BLOCK):
+        block = slice(begin, begin + BLOCK)
+        columns = (events.kind[block], events.task[block], events.ts_ns[block], events.row[block])
+        for number, (kind, task, ts, row) in enumerate(zip(*(c.tolist() for c in columns), strict=True), begin):
+            yield number, task or None, ts / 1e6, kinds[kind], describe(kind, task, row)

@@ -1,0 +1,88 @@
+"""The words of the timeline formats: names of slices and instants, and what is said beside them.
+
+Knows a Trace and ``timeline.py``.  Knows no format.
+"""
+
+from ..model import tables as t
+from ..model.trace import Trace
+from .stacks import function_of, label
+from .timeline import AWAIT, FRAME, POLL, TASK, Instant, Slice
+
+
+class Words:
+    """What slices and instants are called, and what is said beside them.  Said often, so remembered."""
+
+    def __init__(self, trace: Trace) -> None:
+        self._trace = trace
+        self._waits: dict[tuple[int, int, int, bool], str] = {}
+        self._describe = trace.describe
+        functions = [function_of(trace, node) for node in range(len(trace.nodes))]
+        self._functions = [function.name for function in functions]
+        self._defined = [f"{function.file}:{function.line}" if function.file else None for function in functions]
+        self._places = [trace.place(location) for location in range(len(trace.locations))]
+
+    def name(self, one: Slice) -> str:
+        if one.kind == TASK:
+            return self._trace.task_table.name[one.row]
+        if one.kind == POLL:
+            return "poll"
+        if one.kind == FRAME:
+            return self._functions[one.row] if one.row >= 0 else "(other)"
+        awaits, table = self._trace.awaits, self._trace.task_table
+        task = int(awaits.awaited_task[one.row])
+        function = int(table.function[task - 1]) if task else -1
+        key = int(awaits.location[one.row]), int(awaits.awaited[one.row]), function, task > 0
+        if key not in self._waits:
+            self._waits[key] = label(self._trace, *key).text
+        return self._waits[key]
+
+    def args(self, one: Slice) -> list[tuple[str, int | str]]:
+        """What is said beside a slice; values that many slices share are strings, numbers are the slice's own."""
+        trace = self._trace
+        if one.kind == FRAME:
+            place = self._defined[one.row] if one.row >= 0 else None
+            return [("defined", place)] if place else []
+        if one.kind == POLL:
+            return [("task", int(trace.polls.task[one.row])), ("thread", int(trace.polls.thread[one.row]))]
+        if one.kind == AWAIT:
+            awaits = trace.awaits
+            found: list[tuple[str, int | str]] = [("task", int(awaits.task[one.row]))]
+            leaf, awaited = int(awaits.leaf_location[one.row]), int(awaits.awaited_task[one.row])
+            if leaf != awaits.location[one.row]:
+                found.append(("leaf", self._places[leaf] or "?"))
+            return [*found, ("awaited_task", awaited)] if awaited else found
+        table, row = trace.task_table, one.row
+        said: list[tuple[str, int | str | None]] = [
+            ("task", row + 1),
+            ("state", t.STATES[table.state[row]]),
+            ("kind", trace.functions[table.function[row]].name if table.function[row] >= 0 else None),
+            ("parent", int(table.parent[row]) or None),
+            ("location", trace.place(int(table.location[row]))),
+            ("polls", int(table.polls[row])),
+            ("run_ns", int(table.run_ns[row])),
+            ("error", table.error.get(row)),
+        ]
+        return [(key, value) for key, value in said if value is not None]
+
+    def instant(self, task: int, one: Instant) -> tuple[str, list[tuple[str, int | str]]]:
+        """Its name, and what is said beside it."""
+        said: list[tuple[str, int | str]] = [("task", task)] if task else []
+        if one.kind == t.INSPECTION_POINT:
+            points = self._trace.points
+            return points.label[one.row], [*said, ("message", points.message[one.row])]
+        return t.EVENT_KINDS[one.kind], [*said, ("details", self._describe(one.kind, task, one.row))]
+
+
+def said_of(trace: Trace) -> dict[str, str | int]:
+    """What is said of the whole trace."""
+    meta = trace.meta
+    return {
+        "python": meta.python,
+        "pid": meta.pid,
+        "started_unix_ns": str(meta.started_unix_ns),  # more than a double holds
+        "duration_ns": meta.duration_ns,
+        "tasks": len(trace.task_table),
+        "records": meta.records,
+        "lost": meta.lost,
+        "core": meta.core,
+    }
