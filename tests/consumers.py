@@ -43,6 +43,11 @@ def flamegraph() -> list[str]:
     return [program("perl"), str(FLAMEGRAPH)]
 
 
+def pprof() -> list[str]:
+    """``go tool pprof`` (Debian: golang-go), whose settings and files go to TMPDIR."""
+    return [program("go"), "tool", "pprof"]
+
+
 def speedscope() -> Path:
     """The folder of Speedscope's release: its app, and the JSON Schema of its file format."""
     folder = Path(os.environ.get("NPM_DIR", ROOT / ".cache" / "npm")) / "node_modules/speedscope/dist/release"

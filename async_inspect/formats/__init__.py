@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from ..errors import USAGE, UserError
 from ..model.trace import Trace
-from . import chrome, csv, folded, json, speedscope, svg
+from . import chrome, csv, folded, json, pprof, speedscope, svg
 
 GROUP = "async_inspect.formats"
 
@@ -39,6 +39,7 @@ FORMATS = {
         Format("folded:filtered", "flamegraph_filtered.txt", FILTERED, compact=True),
         Format("svg", "flamegraph.svg", svg.write, compact=True),
         Format("speedscope", "speedscope.json", speedscope.write, compact=True),
+        Format("pprof", "profile.pb.gz", pprof.write, compact=True),
     )
 }
 
