@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from ..errors import USAGE, UserError
 from ..model.trace import Trace
-from . import chrome, csv, folded, json, pprof, speedscope, svg
+from . import chrome, csv, folded, json, perfetto, pprof, speedscope, svg
 
 GROUP = "async_inspect.formats"
 
@@ -35,6 +35,7 @@ FORMATS = {
         Format("csv:tasks", "tasks.csv", csv.tasks, compact=False),
         Format("csv:events", "events.csv", csv.events, compact=False),
         Format("chrome", "trace.json", chrome.write, compact=False),
+        Format("perfetto", "trace.pftrace", perfetto.write, compact=False),
         Format("folded", "flamegraph.txt", folded.write, compact=True),
         Format("folded:filtered", "flamegraph_filtered.txt", FILTERED, compact=True),
         Format("svg", "flamegraph.svg", svg.write, compact=True),

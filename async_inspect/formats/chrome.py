@@ -13,11 +13,10 @@ import json
 from collections.abc import Iterator
 from json.encoder import encode_basestring_ascii
 
-from .._version import __version__
 from ..model import tables as t
 from ..model.trace import Trace
 from .timeline import CATEGORIES, Instants, Timeline, counts, flows, lanes
-from .words import Words, said_of
+from .words import Words, labels, said_of
 
 BLOCK = 1 << 18  # characters a chunk
 COLOURS = ("rail_response", "rail_load", "yellow", "good")  # of CATEGORIES: blue, green, yellow, dark green
@@ -25,7 +24,7 @@ COLOURS = ("rail_response", "rail_load", "yellow", "good")  # of CATEGORIES: blu
 
 def write(trace: Trace, *, frames: bool = True) -> Iterator[bytes]:
     """``frames``: below each poll, the coroutines that ran in it."""
-    lead = f'{{"displayTimeUnit":"ns","otherData":{json.dumps(said_of(trace) | {"exporter": exporter()})}'
+    lead = f'{{"displayTimeUnit":"ns","otherData":{json.dumps(said_of(trace))}'
     block = [lead + ',"traceEvents":[\n' + _named(trace, "process_name", 0, name=program(trace))]
     size = 0
     for line in _events(trace, frames):
@@ -34,12 +33,8 @@ def write(trace: Trace, *, frames: bool = True) -> Iterator[bytes]:
         if size > BLOCK:
             yield ",\n".join([*block, ""]).encode()
             block, size = [], 0
-    block.append(_named(trace, "process_labels", 0, labels="async-inspect"))
+    block.append(_named(trace, "process_labels", 0, labels=", ".join(labels(trace))))
     yield ",\n".join(block).encode() + b"\n]}\n"
-
-
-def exporter() -> str:
-    return f"async-inspect@{__version__}"
 
 
 def program(trace: Trace) -> str:

@@ -3,6 +3,7 @@
 Knows a Trace and ``timeline.py``.  Knows no format.
 """
 
+from .._version import __version__
 from ..model import tables as t
 from ..model.trace import Trace
 from .stacks import function_of, label
@@ -17,9 +18,12 @@ class Words:
         self._waits: dict[tuple[int, int, int, bool], str] = {}
         self._describe = trace.describe
         functions = [function_of(trace, node) for node in range(len(trace.nodes))]
-        self._functions = [function.name for function in functions]
-        self._defined = [f"{function.file}:{function.line}" if function.file else None for function in functions]
+        self._functions = [*functions, t.Function("(other)", "", 0, user=False)]  # the last is that of -1
         self._places = [trace.place(location) for location in range(len(trace.locations))]
+
+    def function(self, node: int) -> t.Function:
+        """The function of a FRAME's node."""
+        return self._functions[node]
 
     def name(self, one: Slice) -> str:
         if one.kind == TASK:
@@ -27,7 +31,7 @@ class Words:
         if one.kind == POLL:
             return "poll"
         if one.kind == FRAME:
-            return self._functions[one.row] if one.row >= 0 else "(other)"
+            return self._functions[one.row].name
         awaits, table = self._trace.awaits, self._trace.task_table
         task = int(awaits.awaited_task[one.row])
         function = int(table.function[task - 1]) if task else -1
@@ -40,10 +44,12 @@ class Words:
         """What is said beside a slice; values that many slices share are strings, numbers are the slice's own."""
         trace = self._trace
         if one.kind == FRAME:
-            place = self._defined[one.row] if one.row >= 0 else None
-            return [("defined", place)] if place else []
+            _, file, line, _ = self._functions[one.row]
+            return [("defined", f"{file}:{line}")] if file else []
         if one.kind == POLL:
-            return [("task", int(trace.polls.task[one.row])), ("thread", int(trace.polls.thread[one.row]))]
+            thread = int(trace.polls.thread[one.row])
+            task = ("task", int(trace.polls.task[one.row]))
+            return [task, ("thread", thread)] if thread else [task]
         if one.kind == AWAIT:
             awaits = trace.awaits
             found: list[tuple[str, int | str]] = [("task", int(awaits.task[one.row]))]
@@ -77,6 +83,7 @@ def said_of(trace: Trace) -> dict[str, str | int]:
     """What is said of the whole trace."""
     meta = trace.meta
     return {
+        "exporter": f"async-inspect@{__version__}",
         "python": meta.python,
         "pid": meta.pid,
         "started_unix_ns": str(meta.started_unix_ns),  # more than a double holds
@@ -86,3 +93,8 @@ def said_of(trace: Trace) -> dict[str, str | int]:
         "lost": meta.lost,
         "core": meta.core,
     }
+
+
+def labels(trace: Trace) -> list[str]:
+    """The same where there is room for labels of the process only."""
+    return [f"{key}: {value}" for key, value in said_of(trace).items()]

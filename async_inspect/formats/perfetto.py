@@ -1,0 +1,229 @@
+"""trace.pftrace: Perfetto's own format, protobuf TracePackets with interned names; a fraction of trace.json's size.
+
+Source: https://perfetto.dev/docs/reference/synthetic-track-event and the messages below
+https://github.com/google/perfetto/tree/main/protos/perfetto/trace (trace_packet.proto, track_event/*.proto).
+
+The tracks, slices, instants, flows and counters are those of trace.json, by the same names, so that the same SQL gives
+the same answers; only what is said beside a slice has the prefix ``debug.`` where trace.json's has ``args.``.
+
+Knows how packets are written down; what happened is in ``timeline.py``, what is said of it in ``words.py``.
+"""
+
+import struct
+import zlib
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Final
+
+from ..model import tables as t
+from ..model.trace import Trace
+from . import protobuf as pb
+from .chrome import program
+from .timeline import CATEGORIES, FRAME, TASK, Instants, Slice, Timeline, counts, flows, lanes
+from .words import Words, labels
+
+BLOCK = 1 << 18  # bytes a chunk
+SEQUENCE: Final = 1
+BEGIN, END, INSTANT, COUNTER = 1, 2, 3, 4  # TrackEvent.Type
+PROCESS, RUNNING, BLOCKED, FIRST_LANE = 1, 2, 3, 4  # uuids of tracks
+
+# TracePacket.trusted_packet_sequence_id, .sequence_flags
+_SEQUENCE = pb.number(10, SEQUENCE)
+_CLEARED, _NEEDED = pb.number(13, 1), pb.number(13, 2)  # interned names begin here; are needed here
+_TYPE = {kind: pb.number(9, kind) for kind in (BEGIN, END, INSTANT, COUNTER)}
+
+
+def write(trace: Trace, *, frames: bool = True, compress: bool = True) -> Iterator[bytes]:
+    """``frames``: below each poll, the coroutines that ran in it.  ``compress``: packets in blocks, each deflated."""
+    block: list[bytes] = []
+    size = 0
+    for packet in _packets(trace, frames):
+        piece = pb.length_delimited(1, packet)  # Trace.packet
+        block.append(piece)
+        size += len(piece)
+        if size > BLOCK:
+            yield _together(block, compress)
+            block, size = [], 0
+    yield _together(block, compress)
+
+
+def _together(block: list[bytes], compress: bool) -> bytes:
+    packets = b"".join(block)
+    if not compress:
+        return packets
+    return pb.length_delimited(1, pb.length_delimited(50, zlib.compress(packets)))  # TracePacket.compressed_packets
+
+
+def _packets(trace: Trace, frames: bool) -> Iterator[bytes]:
+    lane, size = lanes(trace)
+    yield from _tracks(trace, size)
+    yield from _tasks(trace, frames, lane)
+    for ts, *now in counts(trace):
+        for uuid, value in zip((RUNNING, BLOCKED), now, strict=True):
+            yield _event(ts, _TYPE[COUNTER] + pb.number(11, uuid) + pb.number(30, value))
+
+
+def _event(ts: int, event: bytes) -> bytes:
+    """A packet with a TrackEvent that needs no interned names."""
+    return pb.number(8, ts) + _SEQUENCE + pb.length_delimited(11, event)
+
+
+def _named(ts: int, event: bytes, interned: bytes) -> bytes:
+    """One that does, and the names that are new in it."""
+    news = pb.length_delimited(12, interned) if interned else b""  # TracePacket.interned_data
+    return pb.number(8, ts) + _SEQUENCE + _NEEDED + news + pb.length_delimited(11, event)
+
+
+def _tracks(trace: Trace, size: int) -> Iterator[bytes]:
+    pid = trace.meta.pid
+    process = pb.number(1, pid) + b"".join(pb.text(2, word) for word in trace.meta.argv) + pb.text(6, program(trace))
+    process += b"".join(pb.text(8, label) for label in labels(trace))
+    # TrackDescriptor: uuid 1, name 2, process 3, thread 4, parent_uuid 5, counter 8
+    about = pb.number(1, PROCESS) + pb.length_delimited(3, process)
+    yield _SEQUENCE + _CLEARED + pb.length_delimited(60, about)
+    for uuid, name in ((RUNNING, "tasks running"), (BLOCKED, "tasks blocked")):
+        track = pb.number(1, uuid) + pb.text(2, name) + pb.number(5, PROCESS) + pb.length_delimited(8, b"")
+        yield _SEQUENCE + pb.length_delimited(60, track)
+    for number in range(1, size + 1):
+        thread = pb.number(1, pid) + pb.number(2, pid + number) + pb.text(5, f"tasks {number}")
+        track = pb.number(1, FIRST_LANE + number) + pb.length_delimited(4, thread)
+        yield _SEQUENCE + pb.length_delimited(60, track)
+
+
+def _value(value: int | str) -> bytes:
+    return pb.number(4, value) if isinstance(value, int) else pb.text(6, value)
+
+
+class _Interned:
+    """Texts by number.  What is new waits in ``news`` (an InternedData) for the next packet."""
+
+    def __init__(self) -> None:
+        self._ids: dict[tuple[int, str], int] = {}
+        self._sizes: dict[int, int] = defaultdict(int)
+        self._nodes: dict[int, bytes] = {}
+        self.news = b""
+
+    def id(self, field: int, text: str) -> int:
+        """``field`` of InternedData: event_categories 1, event_names 2, debug_annotation_names 3, …_string_values 29"""
+        found = self._ids.get((field, text))
+        if found is None:
+            self._sizes[field] += 1
+            found = self._ids[field, text] = self._sizes[field]
+            self.news += pb.length_delimited(field, pb.number(1, found) + pb.text(2, text))
+        return found
+
+    def defined(self, words: Words, node: int) -> bytes:
+        """TrackEvent.source_location_iid of a node's function (InternedData.source_locations 4)."""
+        if node not in self._nodes:
+            function = words.function(node)
+            key = (4, f"{function.file}:{function.line}")
+            if key not in self._ids:
+                self._sizes[4] += 1
+                self._ids[key] = self._sizes[4]
+                where = pb.number(1, self._ids[key]) + pb.text(2, function.file) + pb.number(4, function.line)
+                self.news += pb.length_delimited(4, where)
+            self._nodes[node] = pb.number(34, self._ids[key])
+        return self._nodes[node]
+
+    def take(self) -> bytes:
+        news, self.news = self.news, b""
+        return news
+
+    def notes(self, said: list[tuple[str, int | str]], own: str = "") -> bytes:
+        """TrackEvent.debug_annotations; the value of ``own`` is no other's, so not interned."""
+        out = []
+        for key, value in said:
+            head = pb.number(1, self.id(3, key))
+            shared = isinstance(value, str) and key != own
+            out.append(head + (pb.number(17, self.id(29, str(value))) if shared else _value(value)))
+        return b"".join(pb.length_delimited(4, note) for note in out)
+
+
+def _tasks(trace: Trace, frames: bool, lane: list[int]) -> Iterator[bytes]:
+    writer = _Writer(trace, frames)
+    for number in range(len(trace.task_table) + 1):
+        uuid = FIRST_LANE + lane[number - 1] + 1 if number else PROCESS
+        # TracePacketDefaults.track_event_defaults: the track of all that follows
+        yield _SEQUENCE + pb.length_delimited(59, pb.length_delimited(11, pb.number(11, uuid)))
+        if number:
+            yield from writer.slices(number)
+        yield from writer.instants(number)
+
+
+class _Writer:
+    """Writes what happened on the tracks of tasks."""
+
+    def __init__(self, trace: Trace, frames: bool) -> None:
+        self._words, self._interned = Words(trace), _Interned()
+        self._timeline, self._instants = Timeline(trace, frames), Instants(trace)
+        self._categories = [pb.number(3, self._interned.id(1, name)) for name in CATEGORIES]
+        self._leaving: dict[int, list[tuple[int, int]]] = defaultdict(list)  # spawner -> when, which
+        self._arriving: dict[int, int] = {}
+        for number, flow in enumerate(flows(trace), 1):
+            self._leaving[flow.source].append((flow.ts_ns, number))
+            self._arriving[flow.target] = number
+
+    def slices(self, number: int) -> Iterator[bytes]:
+        open_: list[int] = []  # ends
+        for group in _with_sources(self._timeline, number, self._leaving.pop(number, [])):
+            for one, leaving in group:
+                while open_ and open_[-1] <= one.start_ns:
+                    yield _event(open_.pop(), _TYPE[END])
+                yield self._begin(one, leaving)
+                open_.append(one.end_ns)
+        while open_:
+            yield _event(open_.pop(), _TYPE[END])
+
+    def _begin(self, one: Slice, leaving: list[int]) -> bytes:
+        kind, interned, words = one.kind, self._interned, self._words
+        name = words.name(one)
+        named = pb.text(23, name) if kind == TASK else pb.number(10, interned.id(2, name))
+        event = [_TYPE[BEGIN], named, self._categories[kind]]
+        if kind == FRAME:
+            event.append(interned.defined(words, one.row))
+        else:
+            event.append(interned.notes(words.args(one), "error"))
+        event += [_flow(47, which) for which in leaving]
+        if kind == TASK and one.row + 1 in self._arriving:
+            event.append(_flow(48, self._arriving[one.row + 1]))
+        return _named(one.start_ns, b"".join(event), interned.take())
+
+    def instants(self, number: int) -> Iterator[bytes]:
+        interned = self._interned
+        for moment in self._instants.of(number):
+            name, said = self._words.instant(number, moment)
+            point = moment.kind == t.INSPECTION_POINT
+            event = [_TYPE[INSTANT], pb.number(10, interned.id(2, name))]
+            event.append(pb.number(3, interned.id(1, "point" if point else "state")))
+            event.append(interned.notes(said, "message" if point else "details"))
+            yield _named(moment.ts_ns, b"".join(event), interned.take())
+
+
+def _flow(field: int, number: int) -> bytes:
+    """TrackEvent.flow_ids (47) or .terminating_flow_ids (48), fixed64."""
+    return pb.tag(field, 1) + struct.pack("<Q", number)
+
+
+def _with_sources(
+    timeline: Timeline, number: int, arrows: list[tuple[int, int]]
+) -> Iterator[list[tuple[Slice, list[int]]]]:
+    """A task's groups of slices, and from each slice the arrows that leave it: the innermost that is open then."""
+    left = sorted(arrows, reverse=True)
+    groups = timeline.groups(number)
+    if not left:
+        none: list[int] = []
+        yield from ([(one, none) for one in group] for group in groups)
+        return
+    whole = next(groups)
+    # Whatever spawns is in a poll, so the task's own slice hardly ever has an arrow: only then it must know all first.
+    covered = timeline.covered(number, [ts for ts, _ in left])
+    direct = [which for (_, which), inside in zip(left, covered, strict=True) if not inside]
+    left = [arrow for arrow, inside in zip(left, covered, strict=True) if inside]
+    yield [(whole[0], direct)]
+    for group in groups:
+        leaving: dict[int, list[int]] = defaultdict(list)
+        while left and left[-1][0] < group[0].end_ns:
+            ts, which = left.pop()
+            inner = max(at for at, one in enumerate(group) if one.start_ns <= ts < one.end_ns)
+            leaving[inner].append(which)
+        yield [(one, leaving[at]) for at, one in enumerate(group)]
