@@ -14,6 +14,7 @@ from async_inspect import attach as job
 from async_inspect import launch
 from async_inspect.attach import Options, after_run, finishing_command, parse_size
 from async_inspect.errors import UserError
+from async_inspect.formats import members
 from async_inspect.recording import open_recording
 from async_inspect.tracer import writer
 
@@ -45,7 +46,8 @@ def test_the_program_is_heard_and_the_reports_are_there(attach: Attach, program:
     assert run.stdout == "out -o x --quiet -h\n"
     assert run.stderr.startswith("err\n")
     assert "data.json" in run.stderr
-    assert sorted(path.name for path in run.folder.iterdir()) == ["data.json", "flamegraph.txt", "recording"]
+    asked = {row.file for name in ("json", "folded") for row in members(name)}
+    assert {path.name for path in run.folder.iterdir()} == {*asked, "recording"}
     [recording] = (run.folder / "recording").iterdir()
     assert recording.stat().st_mode & 0o777 == 0o600
 
