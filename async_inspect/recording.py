@@ -246,8 +246,8 @@ def _unescape(value: str) -> str:
 def open_recording(path: str | os.PathLike[str]) -> Recording:
     """Open the recording at ``path``: its file, the folder it lies in, or the folder that ``attach -o`` was given.
 
-    Of several in a folder it is the root process's: the earliest whose parent isn't recorded there as well.
-    UserError: nothing there, not a recording, of a newer version, can't be read.
+    Of several in a folder it is the root process's of the newest run.  UserError: nothing there, not a recording, of a
+    newer version, can't be read.
     """
     place = Path(path)
     if not place.is_dir():
@@ -258,13 +258,28 @@ def open_recording(path: str | os.PathLike[str]) -> Recording:
         try:
             with Recording(file) as found:
                 candidates.append((found.header, found.first("ppid"), file))
-        except UserError:
+        except (UserError, OSError):
             continue
     if not candidates:
         raise UserError(f"{place}: no recording there")
     pids = {header.pid for header, _, _ in candidates}
     roots = [c for c in candidates if not c[1].isdecimal() or int(c[1]) not in pids - {c[0].pid}]
-    return Recording(min(roots or candidates, key=lambda c: c[0].start_ns)[2])
+    return Recording(_newest_root([(header, file) for header, _, file in roots or candidates]))
+
+
+def _newest_root(roots: list[tuple[Header, Path]]) -> Path:
+    """Of processes whose parents aren't recorded, the first of the newest run.
+
+    A run is over when that process has ended: what began before (below a shell, say) is part of it.  A program that
+    execs another leaves two recordings with its pid: the later one is what it became.
+    """
+    (first, chosen), *others = sorted(roots, key=lambda root: root[0].start_unix_ns)
+    for header, file in others:
+        # Where nobody saw the end, the file's last change stands in for it.
+        ended = first.end_ns - first.start_ns + first.start_unix_ns if first.end_ns else chosen.stat().st_mtime_ns
+        if header.start_unix_ns > ended or header.pid == first.pid:
+            first, chosen = header, file
+    return chosen
 
 
 # --- the recording as text -------------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """The Reader: every length of a file, files that grow, folders, and what is no recording."""
 
+import os
 import struct
 from pathlib import Path
 
@@ -124,16 +125,35 @@ def test_what_is_no_recording(tmp_path: Path) -> None:
         open_recording(tmp_path / "..")
 
 
-def test_of_several_it_is_the_root_process(tmp_path: Path) -> None:
+def test_of_several_it_is_the_root_process_of_the_newest_run(tmp_path: Path) -> None:
     folder = tmp_path / "recording"
-    for name, pid, ppid, start in (("a", 30, 20, 5), ("b", 20, 10, 9), ("c", 40, 10, 12)):
+
+    def add(name: str, pid: int, ppid: int, start: int, end: int) -> None:
         tape = Tape(pid=pid, ppid=ppid)
-        tape.header["start_ns"] = start
+        tape.header |= {"start_unix_ns": 1_000_000 + start, "start_ns": tape.header["start_ns"] + start}
+        tape.end_ns = end
         tape.write(folder / f"{name}.rec")
+
+    def assert_found(name: str) -> None:
+        for place in (tmp_path, folder, folder / f"{name}.rec"):
+            with open_recording(place) as recording:
+                assert recording.path == folder / f"{name}.rec"
+
+    add("child", 30, 20, 10, 11)
+    add("a", 20, 10, 9, 15)
+    add("below_a_shell", 40, 12, 12, 20)
     (folder / "noise.rec").write_bytes(b"noise")
-    for place in (tmp_path, folder, folder / "b.rec"):
-        with open_recording(place) as recording:
-            assert recording.header.pid == 20
+    assert_found("a")
+    add("became", 20, 10, 14, 30)
+    assert_found("became")
+    add("next_run", 50, 11, 40, 0)
+    add("its_child", 60, 50, 41, 0)
+    assert_found("next_run")
+    os.utime(folder / "next_run.rec", ns=(0, 1_000_050))
+    add("while_it_ran", 70, 12, 50, 60)
+    assert_found("next_run")
+    add("after_it", 80, 12, 51, 60)
+    assert_found("after_it")
 
 
 def test_dump(tmp_path: Path) -> None:
