@@ -7,12 +7,11 @@ tasks its whole life as a timeline, with what it waited for as its innermost fra
 from collections.abc import Iterator
 from typing import Literal
 
-import numpy as np
 from pydantic import BaseModel, Field
 
 from .._version import __version__
 from ..model.trace import Trace
-from .stacks import Stack, Wait, function_of, label, path, stacks
+from .stacks import Stack, Wait, function_of, label, label_key, path, stacks
 
 SCHEMA = "https://www.speedscope.app/file-format-schema.json"
 BLOCK = 10_000
@@ -57,8 +56,8 @@ def write(trace: Trace, *, longest: int = 20, max_events: int = 400_000) -> Iter
     """``longest``: how many tasks get a timeline, as long as these have ``max_events`` entries together at most."""
     frames = _Frames(trace)
     found = [stack for stack in stacks(trace) if stack.ns]
-    chosen = _longest(trace, longest, max_events)
-    timelines = [(number, list(_timeline(trace, number, frames))) for number in chosen]
+    chosen = longest_tasks(trace, longest, max_events)
+    timelines = [(number, list(life(trace, number, frames))) for number in chosen]
     samples = [(stack, frames.stack(stack)) for stack in found]
     program = " ".join(trace.meta.argv) or trace.meta.executable or "async-inspect"
     file = File(name=program, shared=Shared(frames=frames.found))
@@ -118,52 +117,3 @@ class _Frames:
     def stack(self, stack: Stack) -> list[int]:
         frames = [self.node(node) for node in path(self._trace, stack.node)]
         return [*frames, self.wait(stack.wait)] if stack.wait else frames
-
-
-def _longest(trace: Trace, count: int, max_events: int) -> list[int]:
-    table = trace.task_table
-    order = np.argsort(table.created_ns - table.end_ns, kind="stable")[:count] + 1
-    sizes = np.bincount(trace.entries.task, minlength=len(table) + 1) + np.bincount(
-        trace.awaits.task, minlength=len(table) + 1
-    )
-    chosen: list[int] = []
-    for number in order.tolist():
-        max_events -= 2 * int(sizes[number]) + 2
-        if max_events >= 0:
-            chosen.append(number)
-        else:
-            max_events += 2 * int(sizes[number]) + 2
-    return chosen
-
-
-def _timeline(trace: Trace, number: int, frames: _Frames) -> Iterator[tuple[str, int, int]]:
-    """A task's life as (O or C, frame, ns since it was created), well nested and in order of time."""
-    table, entries, awaits = trace.task_table, trace.entries, trace.awaits
-    created, end = int(table.created_ns[number - 1]), int(table.end_ns[number - 1])
-    spans: list[tuple[int, int, int, int]] = []  # start, end, order at one moment, frame
-    for row in np.flatnonzero(entries.task == number).tolist():
-        frame = frames.node(int(entries.node[row])) if entries.node[row] >= 0 else frames.add(None, "(other)")
-        spans.append((int(entries.start_ns[row]), int(entries.end_ns[row]), 0, frame))
-    first, last = np.searchsorted(awaits.task, [number, number + 1]).tolist()
-    for row in range(first, last):
-        task = int(awaits.awaited_task[row])
-        function = int(table.function[task - 1]) if task else -1
-        wait = label(trace, int(awaits.location[row]), int(awaits.awaited[row]), function, task > 0)
-        spans.append((int(awaits.start_ns[row]), int(awaits.end_ns[row]), 1, frames.wait(wait)))
-    spans.sort(key=lambda span: (span[0], span[2]))  # stable: entries of one moment stay in the order they came
-
-    open_: list[tuple[int, int]] = [(end, frames.add(("task", number), f"task {number}: {table.name[number - 1]}"))]
-    yield "O", open_[0][1], 0
-    now = created
-    for begin, over, _, frame in spans:
-        while len(open_) > 1 and open_[-1][0] <= begin:
-            until, gone = open_.pop()
-            now = max(now, until)
-            yield "C", gone, now - created
-        now = max(now, begin)
-        yield "O", frame, now - created
-        open_.append((min(over, open_[-1][0]), frame))  # none outlives what it stands on
-    while open_:
-        until, gone = open_.pop()
-        now = max(now, until)
-        yield "C", gone, now - created

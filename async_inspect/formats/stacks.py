@@ -19,7 +19,7 @@ NUMBERS = re.compile(r"[0-9]+")
 class Wait(NamedTuple):
     """What stands at the top of a waiting stack."""
 
-    text: str  # "waiting for asyncio.Future at app.py:12"
+    text: str  # "waiting for lock at app.py:12", or for "asyncio.Future" where the reason isn't known
     file: str
     line: int
 
@@ -75,16 +75,19 @@ def _waits(trace: Trace, groups: t.Ints, tasks: range | None) -> list[Stack]:
         awaits.location[rows],
         awaits.awaited[rows] + 1,
         target,
+        trace.reasons[1][rows],
     )
-    (who, node, location, kind, function), which = group(*columns)
+    (who, node, location, kind, function, why), which = group(*columns)
     ns = sums(which, awaits.end_ns[rows] - awaits.start_ns[rows], len(node))
     of_task = np.zeros(len(node), np.bool_)
     of_task[which] = awaits.awaited_task[rows] > 0
     merged: dict[tuple[int, int, Wait], int] = {}
-    columns_ = (who, node, location, kind, function, of_task, ns)
-    for one, at, place, a_kind, a_function, task, time in zip(*(column.tolist() for column in columns_), strict=True):
+    columns_ = (who, node, location, kind, function, of_task, why, ns)
+    for one, at, place, a_kind, a_function, task, reason, time in zip(
+        *(column.tolist() for column in columns_), strict=True
+    ):
         if at > 0:
-            key = one, at - 1, label(trace, place, a_kind - 1, a_function - 1, task)
+            key = one, at - 1, label(trace, place, a_kind - 1, a_function - 1, task, reason)
             merged[key] = merged.get(key, 0) + time
     return [Stack(at, wait, time, 0, one) for (one, at, wait), time in merged.items() if time]
 
@@ -111,11 +114,21 @@ def pattern(name: str) -> str:
     return NUMBERS.sub("*", name)
 
 
-def label(trace: Trace, location: int, kind: int, function: int, of_task: bool) -> Wait:
+def label_key(trace: Trace, await_row: int) -> tuple[int, int, int, bool, int]:
+    """What ``label`` needs to know of a suspension; many share one."""
+    awaits, task = trace.awaits, int(trace.awaits.awaited_task[await_row])
+    function = int(trace.task_table.function[task - 1]) if task else -1
+    why = int(trace.reasons[1][await_row])
+    return int(awaits.location[await_row]), int(awaits.awaited[await_row]), function, task > 0, why
+
+
+def label(trace: Trace, location: int, kind: int, function: int, of_task: bool, reason: int) -> Wait:
+    """All but ``of_task`` are rows, ``kind`` of strings, ``reason`` of reasons; ``kind`` and ``function`` may be -1."""
+    why = trace.reasons[0][reason]
     if of_task:
         what = f"for task {trace.functions[function].name}" if function >= 0 else "for a task"
     else:
-        what = f"for {trace.strings[kind]}" if kind >= 0 else "for its turn"
+        what = f"for {why}" if kind >= 0 and why else f"for {trace.strings[kind]}" if kind >= 0 else "for its turn"
     frame = trace.frame(location)
     return Wait(f"waiting {what} at {trace.place(location)}", frame.function.file, frame.line)
 

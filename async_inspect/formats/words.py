@@ -6,7 +6,7 @@ Knows a Trace and ``timeline.py``.  Knows no format.
 from .._version import __version__
 from ..model import tables as t
 from ..model.trace import Trace
-from .stacks import function_of, label
+from .stacks import function_of, label, label_key
 from .timeline import AWAIT, FRAME, POLL, TASK, Instant, Slice
 
 
@@ -15,7 +15,7 @@ class Words:
 
     def __init__(self, trace: Trace) -> None:
         self._trace = trace
-        self._waits: dict[tuple[int, int, int, bool], str] = {}
+        self._waits: dict[tuple[int, int, int, bool, int], str] = {}
         self._describe = trace.describe
         functions = [function_of(trace, node) for node in range(len(trace.nodes))]
         self._functions = [*functions, t.Function("(other)", "", 0, user=False)]  # the last is that of -1
@@ -32,10 +32,7 @@ class Words:
             return "poll"
         if one.kind == FRAME:
             return self._functions[one.row].name
-        awaits, table = self._trace.awaits, self._trace.task_table
-        task = int(awaits.awaited_task[one.row])
-        function = int(table.function[task - 1]) if task else -1
-        key = int(awaits.location[one.row]), int(awaits.awaited[one.row]), function, task > 0
+        key = label_key(self._trace, one.row)
         if key not in self._waits:
             self._waits[key] = label(self._trace, *key).text
         return self._waits[key]

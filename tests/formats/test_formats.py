@@ -119,14 +119,14 @@ def test_speedscope(trace: Trace, long: Trace, empty: Trace) -> None:
     assert [p["name"] for p in data["profiles"]] == ["wall time", "run time only", "task 1: main", "task 2: w;1"]
     assert [p["endValue"] for p in data["profiles"]] == [60 + 60, 60, 100, 50]
     names = [frame["name"] for frame in data["shared"]["frames"]]
-    assert "waiting for asyncio.Future at app.py:21" in names
+    assert "waiting for timer at app.py:21" in names
     work = [(e["type"], names[e["frame"]], e["at"]) for e in data["profiles"][3]["events"]]
     assert work == [
         ("O", "task 2: w;1", 0),
         ("O", "work", 20),
         ("O", "sleep", 25),
-        ("O", "waiting for asyncio.Future at app.py:21", 30),
-        ("C", "waiting for asyncio.Future at app.py:21", 40),
+        ("O", "waiting for timer at app.py:21", 30),
+        ("C", "waiting for timer at app.py:21", 40),
         ("C", "sleep", 42),
         ("C", "work", 50),
         ("C", "task 2: w;1", 50),
