@@ -11,7 +11,8 @@ from pydantic import BaseModel, Field
 
 from .._version import __version__
 from ..model.trace import Trace
-from .stacks import Stack, Wait, function_of, label, label_key, path, stacks
+from .life import life, longest_tasks
+from .stacks import Stack, Wait, function_of, path, stacks
 
 SCHEMA = "https://www.speedscope.app/file-format-schema.json"
 BLOCK = 10_000
@@ -84,8 +85,8 @@ def _sampled(name: str, samples: list[tuple[Stack, list[int]]]) -> Iterator[byte
 
 def _evented(trace: Trace, number: int, events: list[tuple[str, int, int]]) -> Iterator[bytes]:
     table = trace.task_table
-    life = int(table.end_ns[number - 1] - table.created_ns[number - 1])
-    profile = Profile(type="evented", name=f"task {number}: {table.name[number - 1]}", end=life)
+    lifetime = int(table.end_ns[number - 1] - table.created_ns[number - 1])
+    profile = Profile(type="evented", name=f"task {number}: {table.name[number - 1]}", end=lifetime)
     yield profile.model_dump_json(by_alias=True)[:-1].encode() + b',"events":['
     for begin in range(0, len(events), BLOCK):
         block = (f'{{"type":"{kind}","frame":{frame},"at":{at}}}' for kind, frame, at in events[begin : begin + BLOCK])
