@@ -6,15 +6,18 @@ fed at once, one that grows as it grows: it is the same code.
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
 from .. import events as ev
 from ..recording import Recording, Slots, open_recording
 from . import lives as lv
+from . import select
 from . import tables as t
 from .chains import NOWHERE, Graph, climb
 from .columns import Ints, group, sums
+from .filters import ALL, Filter, Window, narrowed
 from .gather import CHUNK, Gathered
 from .happenings import happenings
 from .paths import Paths, stdlib_folders
@@ -23,13 +26,31 @@ from .trace import Metadata, Trace
 _GOOD_ENDS = ("GeneratorExit", "StopAsyncIteration")  # of an async generator that is closed
 
 
-def load(path: str | os.PathLike[str], progress: Callable[[int, int], None] | None = None) -> Trace:
+def load(
+    path: str | os.PathLike[str], progress: Callable[[int, int], None] | None = None, wanted: Filter | None = None
+) -> Trace:
     """What the recording at ``path`` (its file, folder, or the folder of ``attach -o``) means.
 
-    ``progress`` hears (slots read, slots in all).  UserError: there is no recording, or none that can be read.
+    ``progress`` hears (slots read, slots in all).  ``wanted``: only this part of it.
+    UserError: there is no recording, or none that can be read.
     """
+    trace = _read(path, progress, wanted.window_ns if wanted else ALL)
+    return select.filtered(trace, wanted) if wanted else trace
+
+
+def narrow(trace: Trace, wanted: Filter) -> Trace:
+    """Only this part of a trace.  UserError: a window is wanted, and the recording is gone."""
+    if wanted.window_ns != ALL:
+        before = trace.meta.filters
+        trace = _read(trace.meta.path, None, narrowed([*before, wanted]))
+        for one in before:
+            trace = select.filtered(trace, one)
+    return select.filtered(trace, wanted)
+
+
+def _read(path: str | os.PathLike[str], progress: Callable[[int, int], None] | None, window_ns: Window) -> Trace:
     with open_recording(path) as recording:
-        builder = Builder(recording)
+        builder = Builder(recording, window_ns)
         done = 0
         for slots in recording.chunks:
             for begin in range(0, len(slots), CHUNK):
@@ -44,9 +65,11 @@ def load(path: str | os.PathLike[str], progress: Callable[[int, int], None] | No
 class Builder:
     """Builds the Trace of one recording, from the slots that its ``refresh`` returns."""
 
-    def __init__(self, recording: Recording) -> None:
+    def __init__(self, recording: Recording, window_ns: Window = ALL) -> None:
+        """``window_ns``: (since, until), the part of the recording that is wanted; None: to its end."""
         self._recording = recording
-        self._gathered = Gathered()
+        self._window = window_ns
+        self._gathered = Gathered(recording.header.start_ns, window_ns)
 
     def feed(self, slots: Slots) -> None:
         """Take in the slots that follow those fed before.  Costs what they cost."""
@@ -55,7 +78,7 @@ class Builder:
     def trace(self) -> Trace:
         """The Trace of what was fed; unfinished things end at the recording's end, or its last record's time."""
         recording, gathered = self._recording, self._gathered
-        moments = _moments(recording, gathered)
+        moments = _moments(recording, gathered, self._window[1])
         lives = lv.find_tasks(gathered, moments)
         bursts = lv.find_polls(gathered, lives, moments)
         size = min(len(recording.node_parent), ev.MAX_NODES + 1)
@@ -72,6 +95,8 @@ class Builder:
         places = _Places(recording)
         suspends, links = gathered.columns("suspends"), gathered.columns("links")
         polls = np.flatnonzero(bursts.suspension >= 0)
+        if since := self._window[0]:  # those that were over by then are not there
+            polls = polls[_await_times(bursts, polls, ends)[1] > since]
         rows = bursts.suspension[polls]
         leaf_node = np.minimum(suspends["below"][rows].astype(np.int64), size - 1)
         leaf = _known(suspends["coro"][rows].astype(np.int64), len(code_of))
@@ -118,7 +143,7 @@ class Builder:
         tasks = self._tasks(lives, bursts, ends, self_ns, code_of, of_sites)
         points = self._points(lives, moments)
         closings = (ends.closed & ~lives.driven, ends.end_pos)
-        return Trace(
+        trace = Trace(
             meta=_metadata(recording, gathered, moments),
             functions=tuple(places.functions),
             strings=_strings(recording),
@@ -138,6 +163,7 @@ class Builder:
             points=points,
             events=happenings(gathered, lives, bursts, polls, tasks, awaits, points, closings),
         )
+        return select.since(trace, since) if since else trace
 
     def _node_sums(
         self, entries: t.Entries, awaits: t.Awaits, lives: lv.Lives, moments: lv.Moments
@@ -221,7 +247,12 @@ def _known(ids: Ints, people: int) -> Ints:
     return np.where(ids < people, ids, 0).astype(np.int64)
 
 
-def _moments(recording: Recording, gathered: Gathered) -> lv.Moments:
+def _moments(recording: Recording, gathered: Gathered, until: int | None) -> lv.Moments:
+    found = _all_moments(recording, gathered)
+    return found if until is None else replace(found, end=min(found.end, found.base + until))
+
+
+def _all_moments(recording: Recording, gathered: Gathered) -> lv.Moments:
     header = recording.header
     first, last = max(gathered.first_ts, 0), max(gathered.last_ts, 0)
     if gathered.first_ts >= 0 and first < header.start_ns:  # a recording by ticks, 1, 2, 3 …

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from .. import events as ev
 from ..recording import Slots
 from .columns import Ints, sums
+from .filters import ALL, Window
 
 CHUNK = 1 << 21
 
@@ -46,7 +47,10 @@ class _Thread:
 class Gathered:
     """The columns of ``KEPT`` as they come in, and self time by task and node."""
 
-    def __init__(self) -> None:
+    def __init__(self, start: int = 0, window_ns: Window = ALL) -> None:
+        """``start``: the recording's, on its own clock.  ``window_ns``: counted from there.  What came before it counts
+        as of its beginning, what comes after it is not heard of."""
+        self._start, self._window = start, window_ns
         self._parts: dict[str, list[Columns]] = {name: [] for name in KEPT}
         self._self_keys: list[Ints] = []
         self._self_ns: list[Ints] = []
@@ -81,15 +85,21 @@ class Gathered:
     def _feed(self, slots: Slots) -> None:
         at = np.flatnonzero(slots["kind"] >= ev.FIRST_EVENT)
         events = slots[at]
-        pos = at + self.fed
+        begin = self.fed
         self.fed += len(slots)
         if not len(events):
             return
         self.records += len(events)
         ts = events["ts"].astype(np.int64)
-        kind, coro, task = events["kind"], events["coro"], events["task"]
         if self.first_ts < 0:
             self.first_ts = int(ts[0])
+        if self._window != ALL:
+            ts, kept = self._in_window(ts)
+            at, events = at[kept], events[kept]
+            if not len(at):
+                return
+        pos = at + begin
+        kind, coro, task = events["kind"], events["coro"], events["task"]
         self.last_ts = max(self.last_ts, int(ts.max()))
         before, below, burst = self._look_back(events, ts, pos)
 
@@ -107,6 +117,13 @@ class Gathered:
         self._keep("exits", events, data, ends | (kind == ev.ITEM) | (kind == ev.VANISH))
         self._keep("spawns", events, data, kind == ev.SPAWN)
         self._keep("points", events, data, kind == ev.POINT)
+
+    def _in_window(self, ts: Ints) -> tuple[Ints, Ints]:
+        """The times as the window shows them, and which events it shows."""
+        since, until = self._window
+        base = 0 if self.first_ts < self._start else self._start  # as in build._moments
+        kept = np.arange(len(ts)) if until is None else np.flatnonzero(ts <= base + until)
+        return np.maximum(ts[kept], base + since), kept
 
     def _keep(self, name: str, events: Slots, data: Columns, mask: npt.NDArray[np.bool_]) -> None:
         rows = np.flatnonzero(mask)

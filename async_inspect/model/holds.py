@@ -38,8 +38,9 @@ def _bursts(trace: Trace) -> list[str]:
         *_first("a poll ends after it began", polls.end_ns < polls.start_ns),
         *_first("an await ends after it began", awaits.end_ns < awaits.start_ns),
         *_first(
-            "a task awaits no more often than it is polled",
-            np.bincount(awaits.task, minlength=len(trace.task_table) + 1)[1:] > trace.task_table.polls,
+            "a task awaits no more often than it is polled, once more if it is older than all that is shown",
+            np.bincount(awaits.task, minlength=len(trace.task_table) + 1)[1:]
+            > trace.task_table.polls + trace.task_table.before,
         ),
     ]
 

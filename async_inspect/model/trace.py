@@ -7,7 +7,7 @@ Bulk is columnar (``tables.py``); pydantic is for what is looked at one by one: 
 Times are ``int`` nanoseconds since the recording began, in names that end in ``_ns``.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from os import PathLike
@@ -16,6 +16,7 @@ from typing import Any, Literal, NamedTuple, Self
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from . import tables as t
+from .filters import Filter
 
 type StateName = Literal["Pending", "Running", "Blocked", "Completed", "Failed", "Cancelled", "Unknown"]
 
@@ -42,6 +43,12 @@ class Metadata(Frozen):
     argv: tuple[str, ...]
     cwd: str
     extra: Mapping[str, tuple[str, ...]]  # all of the recording's metadata, as it stands there
+    filters: tuple[Filter, ...] = ()  # what was asked for, one after the other; none: the trace is whole
+
+    @property
+    def filter(self) -> str:
+        """How it is filtered, as options of the command line; "" if it isn't."""
+        return " ".join(map(str, self.filters))
 
 
 class Frame(NamedTuple):
@@ -245,6 +252,34 @@ class Trace:
         from .views import describer
 
         return describer(self)
+
+    # --- parts -------------------------------------------------------------------------------------------------------
+
+    def filter(
+        self,
+        *,
+        task: str | Sequence[str] = (),
+        state: str | Sequence[str] = (),
+        min_duration_ms: float = 0,
+        since_ms: float | None = None,
+        until_ms: float | None = None,
+        include: str | Sequence[str] = (),
+        exclude: str | Sequence[str] = (),
+    ) -> "Trace":
+        """Only this part of the trace (``filters.py`` says what the words mean); this one stays as it is.
+
+        ``since_ms`` and ``until_ms`` need the recording: it is read again.  UserError: it is gone, or no such state.
+        """
+        lists = {"task": task, "state": state, "include": include, "exclude": exclude}
+        words = {key: (value,) if isinstance(value, str) else tuple(value) for key, value in lists.items()}
+        times = {"min_duration_ms": min_duration_ms, "since_ms": since_ms, "until_ms": until_ms}
+        return self.narrowed(Filter.model_validate({**words, **times}))
+
+    def narrowed(self, wanted: Filter) -> "Trace":
+        """As ``filter``, which see."""
+        from .build import narrow
+
+        return narrow(self, wanted)
 
     # --- the way out -------------------------------------------------------------------------------------------------
 

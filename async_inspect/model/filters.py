@@ -1,0 +1,107 @@
+"""Filters: which part of a trace is wanted, in words, and whom it lets pass.
+
+Knows: what the options mean.  What becomes of a trace is in ``select.py``, but for the window of time: that is cut out
+while a trace is built (``gather.py``), since only the recording knows what was where at every moment.
+
+A filtered trace is a trace like any other: all its sums hold.
+
+- ``since_ms``, ``until_ms``: as though the recording had begun and ended then.  What was over by ``since`` is not
+  there, what had begun begins at ``since``; states are those at ``until``.  Times still count from the recording's
+  beginning.
+- ``include``, ``exclude``: frames of functions that don't pass are folded into those that awaited them, with their time
+  and without their await lines.  A task's root stays, whatever it is; a task in which nothing passes goes.
+- ``task``, ``state``, ``min_duration_ms``: tasks that don't pass go, with all that is theirs.  Tasks count anew from 1.
+"""
+
+import shlex
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
+from typing import Final, Self
+
+from pydantic import BaseModel, ConfigDict, model_validator
+
+from ..errors import USAGE, UserError
+from . import tables as t
+
+type Window = tuple[int, int | None]  # since, until in ns; None: to the end
+ALL: Final[Window] = (0, None)
+
+
+class Filter(BaseModel):
+    """What is wanted; by default all."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    task: tuple[str, ...] = ()  # globs of names: any of them; none: all
+    state: tuple[str, ...] = ()  # names of states
+    min_duration_ms: float = 0  # of lifetimes
+    since_ms: float | None = None
+    until_ms: float | None = None
+    include: tuple[str, ...] = ()  # globs of modules or paths, or "stdlib"
+    exclude: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def makes_sense(self) -> Self:
+        for name in self.state:
+            if name.capitalize() not in t.STATES:
+                raise UserError(f"no state {name!r}; there are {', '.join(t.STATES)}", USAGE)
+        since, until = self.since_ms or 0, self.until_ms
+        if min(since, self.min_duration_ms, until or 0) < 0 or (until is not None and until <= since):
+            raise UserError(f"nothing is in this window: {self}", USAGE)
+        return self
+
+    def __bool__(self) -> bool:
+        return self != Filter()
+
+    def __str__(self) -> str:
+        """As options of the command line."""
+        words: list[str] = []
+        for name, value in self.model_dump(exclude_defaults=True).items():
+            for one in value if isinstance(value, tuple) else (value,):
+                words += [
+                    f"--{name.removesuffix('_ms').replace('_', '-')}",
+                    f"{one:g}" if isinstance(one, float) else one,
+                ]
+        return shlex.join(words)
+
+    @property
+    def window_ns(self) -> Window:
+        return round((self.since_ms or 0) * 1e6), None if self.until_ms is None else round(self.until_ms * 1e6)
+
+    def passes_function(self, function: t.Function) -> bool:
+        """Whether ``include`` and ``exclude`` let a function's frames be seen."""
+        names = tuple(_names(function.file))
+        included = not self.include or any(_matches(glob, names) for glob in self.include)
+        return included and not any(_matches(glob, names) for glob in self.exclude)
+
+    def passes_name(self, name: str) -> bool:
+        return not self.task or any(fnmatchcase(name, glob) for glob in self.task)
+
+
+def narrowed(filters: Iterable[Filter]) -> Window:
+    """The window that is in all of these."""
+    since, until = 0, None
+    for one in filters:
+        begin, end = one.window_ns
+        since = max(since, begin)
+        until = end if until is None else until if end is None else min(until, end)
+    if until is not None and until <= since:
+        raise UserError(f"nothing is between {since / 1e6:g} and {until / 1e6:g} ms", USAGE)
+    return since, until
+
+
+def _names(file: str) -> Iterable[str]:
+    """What a file is called: its path and its module, with all that they are in."""
+    plain = file.removeprefix("<stdlib>/").removeprefix("site-packages/").removeprefix("dist-packages/")
+    if file.startswith("<stdlib>/"):
+        yield "stdlib"
+    for whole, between in ((file, "/"), (plain.removesuffix(".py").removesuffix("/__init__").replace("/", "."), ".")):
+        yield whole
+        for at, letter in enumerate(whole):
+            if letter == between:
+                yield whole[:at]
+
+
+def _matches(glob: str, names: Iterable[str]) -> bool:
+    glob = glob.rstrip("/")
+    return any(fnmatchcase(name, glob) for name in names)
