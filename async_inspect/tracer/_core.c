@@ -22,6 +22,7 @@
 #include <pthread.h>
 #include <stdint.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -95,9 +96,8 @@ typedef struct Coro {
     void *frame;
     struct Coro *next; /* in its hash bucket, or of the free ones */
     struct Coro *child, *awaiter, *root, *outer;
-    CodeInfo *info;    /* only while it runs or may run: its code is alive then */
     Py_hash_t name_hash;
-    uint32_t id, node;
+    uint32_t id, node, code; /* the code's id, not its entry: that dies with the code, we may not know when this ends */
     int off;
     uint8_t state, is_task, is_agen;
 } Coro;
@@ -233,13 +233,26 @@ static inline uint64_t now(void)
     return monotonic_ns();
 }
 
+/* Whether the file may have that size: to try would be a SIGXFSZ, and what that does is the program's affair. */
+static int may_grow(off_t size)
+{
+    struct rlimit most;
+    return getrlimit(RLIMIT_FSIZE, &most) != 0 || most.rlim_cur == RLIM_INFINITY || (rlim_t)size <= most.rlim_cur;
+}
+
 static int reserve(off_t size)
 {
+    int error = EFBIG;
+    if (may_grow(size)) {
+        do {
 #ifdef __APPLE__
-    return ftruncate(R.fd, size) == 0 ? 0 : errno;
+            error = ftruncate(R.fd, size) == 0 ? 0 : errno;
 #else
-    return posix_fallocate(R.fd, 0, size);
+            error = posix_fallocate(R.fd, 0, size);
 #endif
+        } while (error == EINTR);
+    }
+    return error;
 }
 
 static int is_ours(int fd)
@@ -292,6 +305,10 @@ static int flush(void)
     const char *data = (const char *)R.tail;
     size_t left = slots * sizeof(Record);
     off_t at = (off_t)(R.header_size + TAIL_SIZE + R.header->flushed * sizeof(Record));
+    if (!may_grow(at + (off_t)left)) {
+        R.full = 1;
+        return 0;
+    }
     while (left > 0) {
         ssize_t done = pwrite(fd, data, left, at);
         if (done <= 0) {
@@ -874,10 +891,10 @@ static Coro *new_coro(void *frame, CodeInfo *info)
     c->frame = frame;
     c->child = c->awaiter = c->outer = NULL;
     c->root = c;
-    c->info = info;
     c->name_hash = 0;
     c->id = ++R.coros;
     c->node = 0;
+    c->code = info->id;
     c->off = -1;
     c->state = ST_ALIVE;
     c->is_task = 0;
@@ -941,14 +958,12 @@ static void vanish_below(Thread *th, Coro *c)
 
 static PyObject *module_attr(const char *module, const char *name)
 {
-    PyObject *key = PyUnicode_FromString(module), *value = NULL;
-    PyObject *found = key ? PyImport_GetModule(key) : NULL;
-    if (found != NULL) {
-        value = PyObject_GetAttrString(found, name);
+    /* past PyImport_GetModule(), which waits for whoever imports it just now and lets others run meanwhile */
+    PyObject *modules = PySys_GetObject("modules"), *value = NULL;
+    PyObject *found = modules && PyDict_CheckExact(modules) ? PyDict_GetItemString(modules, module) : NULL;
+    if (found != NULL && PyModule_CheckExact(found)) {
+        value = Py_XNewRef(PyDict_GetItemString(PyModule_GetDict(found), name));
     }
-    Py_XDECREF(key);
-    Py_XDECREF(found);
-    PyErr_Clear();
     return value;
 }
 
@@ -1170,7 +1185,7 @@ static inline Coro *awaiter_of(Thread *th, Frame *f, int thrown)
         }
         Coro *top = th->top;
         int is_top = top != NULL && top->frame == g;
-        CodeInfo *info = is_top ? top->info : code_of(code);
+        CodeInfo *info = code_of(code);
         int lasti = frame_lasti(g, code);
         if (info == NULL || (!stands(info, code, lasti, 1) && !(thrown && stands(info, code, lasti, 2)))) {
             return NULL;
@@ -1187,24 +1202,24 @@ static inline Coro *awaiter_of(Thread *th, Frame *f, int thrown)
 }
 
 /* `c` begins to run; write its START. */
-static inline void begin(Thread *th, Coro *c, Coro *awaiter, int flags)
+static inline void begin(Thread *th, Coro *c, CodeInfo *info, Coro *awaiter, int flags)
 {
     if (LIKELY(awaiter != NULL)) {
         c->awaiter = awaiter;
         c->root = awaiter->root;
-        c->node = node_of(awaiter->node, c->info);
+        c->node = node_of(awaiter->node, info);
         c->is_task = 0;
     }
     else {
         c->is_task = c->is_task || is_step_of(th, c);
         c->outer = th->top;
-        c->node = node_of(0, c->info);
+        c->node = node_of(0, info);
         if (c->is_task) {
             flags |= IS_TASK;
         }
     }
     c->state = ST_ALIVE;
-    put(th, START, now(), c->id, awaiter ? awaiter->id : 0, c, c->info->id, flags);
+    put(th, START, now(), c->id, awaiter ? awaiter->id : 0, c, c->code, flags);
     th->top = c;
 }
 
@@ -1226,13 +1241,13 @@ static Coro *open_coro(Thread *th, Frame *f, int flags, int thrown)
         c = new_coro(f, info);
     }
     if (c != NULL) {
-        begin(th, c, awaiter, flags);
+        begin(th, c, info, awaiter, flags);
     }
     return c;
 }
 
 /* `c` is entered again, by another awaiter or at another await than it stood in: write an ENTER. */
-static void enter(Thread *th, Coro *c, Coro *awaiter, int flags)
+static void enter(Thread *th, Coro *c, Frame *f, Coro *awaiter, int flags)
 {
     if (awaiter == NULL) {
         c->outer = th->top;
@@ -1241,8 +1256,9 @@ static void enter(Thread *th, Coro *c, Coro *awaiter, int flags)
             flags |= IS_TASK;
         }
     }
-    if (c->is_agen) {
-        c->node = node_of(awaiter ? awaiter->node : 0, c->info);
+    CodeInfo *info = c->is_agen ? code_of(frame_code(f)) : NULL;
+    if (info != NULL) {
+        c->node = node_of(awaiter ? awaiter->node : 0, info);
     }
     if (c->awaiter && c->awaiter != awaiter && c->awaiter->child == c) {
         c->awaiter->child = NULL;
@@ -1305,6 +1321,14 @@ static inline void finish(Thread *th, Coro *c, int kind, int off, PyObject *exc)
     th->top = after;
 }
 
+static inline void forget_spawned(Thread *th)
+{
+    if (UNLIKELY(th->spawned != NULL)) {
+        th->spawned = NULL;
+        R.spawning--;
+    }
+}
+
 /* Whatever burst went on is over: something else happens now. */
 static inline void settle(Thread *th)
 {
@@ -1313,10 +1337,7 @@ static inline void settle(Thread *th)
         th->resume = NULL;
     }
     th->up = th->up_child = NULL;
-    if (UNLIKELY(th->spawned != NULL)) {
-        th->spawned = NULL;
-        R.spawning--;
-    }
+    forget_spawned(th);
 }
 
 /* The coroutine of the frame that an event is about, and that runs. */
@@ -1331,7 +1352,7 @@ static inline Coro *running(Thread *th, Frame *f)
         return open_coro(th, f, 0, 0);
     }
     c->child = NULL; /* it runs itself: whatever it awaited let go of it unseen */
-    enter(th, c, awaiter_of(th, f, 0), 0);
+    enter(th, c, f, awaiter_of(th, f, 0), 0);
     return c;
 }
 
@@ -1434,13 +1455,15 @@ static void spawn(Thread *th, Frame *f)
     }
     PyObject *made = frame_var(frame, "coro"), *name = NULL;
     void *key = coroutine_frame(made);
-    Coro *agen = NULL; /* an aclose() is being made a task: its generator will be the root */
-    if (key != NULL ? !coroutine_is_new(made) : (agen = find_started(agen_frame(made))) == NULL) {
-        goto done;
-    }
-    Coro *known = agen ? agen : find(key);
+    /* an aclose() is being made a task: its generator will be the root */
+    Coro *agen = key ? NULL : find_started(agen_frame(made));
+    Coro *known = key ? find(key) : agen;
     if (known != NULL && known == th->spawned && below(f) == th->spawner) {
         goto done; /* one call of create_task inside another */
+    }
+    forget_spawned(th);
+    if (key ? !coroutine_is_new(made) : agen == NULL) {
+        goto done;
     }
     if (known != NULL && agen == NULL) {
         vanish(th, known, 0);
@@ -1457,7 +1480,7 @@ static void spawn(Thread *th, Frame *f)
     if (name == Py_None) {
         Py_CLEAR(name);
     }
-    CodeInfo *info = agen ? agen->info : code_of(frame_code((Frame *)key));
+    CodeInfo *info = agen ? NULL : code_of(frame_code((Frame *)key));
     Coro *c = agen ? agen : info ? new_coro(key, info) : NULL;
     if (c != NULL) {
         if (agen == NULL) {
@@ -1466,11 +1489,11 @@ static void spawn(Thread *th, Frame *f)
         }
         uint32_t site = site_of(below(f));
         uint64_t ts = now();
-        put(th, SPAWN, ts, c->id, info->id, th->top, site, name ? NAME_GIVEN : 0);
+        put(th, SPAWN, ts, c->id, c->code, th->top, site, name ? NAME_GIVEN : 0);
         if (name != NULL && PyUnicode_CheckExact(name)) {
             put_name(th, c, name, ts, th->top);
         }
-        R.spawning += th->spawned == NULL;
+        R.spawning++;
         th->spawned = c;
         th->spawner = f;
     }
@@ -1541,15 +1564,19 @@ static inline PyObject *start_event(Thread *th, Frame *f, PyObject *const *args)
     settle(th);
     CodeInfo *info = watch(code);
     Coro *c = find(f);
-    if (UNLIKELY(c != NULL && c->state != ST_CREATED)) {
-        vanish(th, c, 0);
+    if (UNLIKELY(info == NULL)) {
+        R.header->lost++;
+        Py_RETURN_NONE;
+    }
+    if (UNLIKELY(c != NULL && (c->state != ST_CREATED || c->code != info->id))) {
+        vanish(th, c, 0); /* another was in this memory */
         c = NULL;
     }
-    if (info != NULL && c == NULL) {
+    if (c == NULL) {
         c = new_coro(f, info);
     }
     if (LIKELY(c != NULL)) {
-        begin(th, c, awaiter_of(th, f, 0), 0);
+        begin(th, c, info, awaiter_of(th, f, 0), 0);
     }
     Py_RETURN_NONE;
 }
@@ -1584,7 +1611,7 @@ static inline PyObject *resume_event(Thread *th, Frame *f, PyObject *const *args
         th->top = leaf;
     }
     else {
-        enter(th, c, awaiter, 0);
+        enter(th, c, f, awaiter, 0);
     }
     Py_RETURN_NONE;
 }
@@ -1673,8 +1700,7 @@ static inline PyObject *unwind_event(Thread *th, Frame *f, PyObject *const *args
             if (th->spawned->state == ST_CREATED) {
                 vanish(th, th->spawned, NO_TASK); /* create_task itself failed */
             }
-            th->spawned = NULL;
-            R.spawning--;
+            forget_spawned(th);
         }
     }
     Py_RETURN_NONE;
@@ -1695,12 +1721,13 @@ static PyObject *throw_event(Thread *th, Frame *f, PyObject *const *args)
     else if (c == th->top) {
         vanish_below(th, c); /* mostly none: its awaited one ended just now, and it only goes on */
     }
-    else if (c->state == ST_ITEM || (c->awaiter == NULL && c->root != c)) {
-        vanish_below(th, c);
-        enter(th, c, awaiter_of(th, f, 0), THROWN);
-    }
     else {
         vanish_below(th, c);
+        Coro *awaiter = awaiter_of(th, f, 1);
+        if (c->state == ST_ITEM || awaiter != c->awaiter || (awaiter == NULL && c->root != c)) {
+            enter(th, c, f, awaiter, THROWN); /* not by way of who awaits it */
+            Py_RETURN_NONE;
+        }
         c->root->outer = th->top;
         uint32_t aux = type_of(Py_TYPE(args[2]));
         put(th, THROW, now(), c->id, aux, c, (uint32_t)offset_of(args[1]), 0);
@@ -1912,10 +1939,13 @@ static PyObject *start(PyObject *self, PyObject *args, PyObject *kwargs)
 static PyObject *stop(PyObject *self, PyObject *unused)
 {
     if (R.active) {
+        int ours = R.on; /* not in a child that a fork unseen by Python made */
         detach();
-        flush();
-        R.header->end_ns = now();
-        R.header->state = STOPPED;
+        if (ours) {
+            flush();
+            R.header->end_ns = now();
+            R.header->state = STOPPED;
+        }
         release();
     }
     Py_RETURN_NONE;

@@ -71,18 +71,19 @@ class Recorder:
         new_frame = None
         if type(made) is CoroutineType:
             new_frame = made.cr_frame
-            if made.cr_running or made.cr_suspended or new_frame is None:
-                return
             known = self.live.get(id(new_frame))
         else:
             agen = known = self.coros.started(ask.agen_frame(made))
-            if agen is None:
+        if known is not None and known is thread.spawned and thread.spawner == id(frame.f_back):
+            return  # one call of create_task inside another
+        thread.spawned = None
+        if type(made) is CoroutineType:
+            if made.cr_running or made.cr_suspended or new_frame is None:
                 return
-        if known is not None:
-            if known is thread.spawned and thread.spawner == id(frame.f_back):
-                return  # one call of create_task inside another
-            if agen is None:
-                self.coros.vanish(known)
+        elif agen is None:
+            return
+        if known is not None and agen is None:
+            self.coros.vanish(known)
         name = values.get("name")
         if name is None:
             more = values.get("kwargs")
@@ -125,8 +126,8 @@ class Recorder:
         self.watch(code)
         key = id(frame)
         coro = self.live.get(key)
-        if coro is not None and coro.state != CREATED:
-            self.coros.vanish(coro)
+        if coro is not None and (coro.state != CREATED or coro.code is not self.defs.code_of(code)):
+            self.coros.vanish(coro)  # another was in this memory
             coro = None
         if coro is None:
             coro = self.coros.new(key, code)
@@ -254,11 +255,12 @@ class Recorder:
             self.coros.open(frame, ev.THROWN, thrown=True)
         elif coro is thread.top:
             self.coros.vanish_below(coro)  # mostly none: its awaited one ended just now, and it only goes on
-        elif coro.state == ITEM or (coro.awaiter is None and coro.root is not coro):
-            self.coros.vanish_below(coro)
-            self.coros.enter(coro, self.coros.awaiter_of(frame), ev.THROWN)
         else:
             self.coros.vanish_below(coro)
+            awaiter = self.coros.awaiter_of(frame, thrown=True)
+            if coro.state == ITEM or awaiter is not coro.awaiter or (awaiter is None and coro.root is not coro):
+                self.coros.enter(coro, awaiter, ev.THROWN)  # not by way of who awaits it
+                return None
             coro.root.outer = thread.top
             aux = self.defs.type_of(type(exc))
             self.coros.put(ev.THROW, self.tape.now(), coro.id, aux, coro, off)

@@ -8,8 +8,10 @@ import posix
 import sys
 import time
 from _struct import Struct
+from errno import EFBIG
 from fcntl import F_DUPFD_CLOEXEC, fcntl
 from mmap import mmap
+from resource import RLIM_INFINITY, RLIMIT_FSIZE, getrlimit
 
 from .. import events as ev
 
@@ -28,6 +30,8 @@ class Tape:
             self.path = ""
         self.tail = header_size  # where it begins in the file
         self.body = header_size + ev.TAIL_SIZE
+        if not _may_grow(self.body):
+            raise OSError(EFBIG, "the file may not grow so large")
         posix.posix_fallocate(self.fd, 0, self.body)  # or a full disk would be SIGBUS
         self.map = _map(self.fd, self.body)
         self.pos = self.tail
@@ -78,6 +82,8 @@ class Tape:
 
     def append(self, data: bytes) -> bool:
         at = self.body + self.flushed * ev.RECORD_SIZE
+        if not _may_grow(at + len(data)):
+            return False
         try:
             fd = self.own_fd()
             while data and fd >= 0:
@@ -137,6 +143,12 @@ _CAN_LEAVE_FD = sys.version_info[:2] >= (3, 13)
 
 def _map(fd: int, size: int) -> mmap:
     return mmap(fd, size, trackfd=False) if _CAN_LEAVE_FD else mmap(fd, size)  # type: ignore[call-arg,unused-ignore]
+
+
+def _may_grow(size: int) -> bool:
+    """Whether the file may have that size: to try would be a SIGXFSZ, and what that does is the program's affair."""
+    most = getrlimit(RLIMIT_FSIZE)[0]
+    return most == RLIM_INFINITY or size <= most
 
 
 def _identity(fd: int) -> tuple[int, int] | None:

@@ -1,10 +1,13 @@
 """What each core writes for small cases, to the record; the clock counts its readings."""
 
 import asyncio
+import contextlib
+import ctypes
 import os
 import resource
 import signal
 import sys
+import threading
 import types
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator
 from pathlib import Path
@@ -463,3 +466,131 @@ def test_an_aclose_made_a_task_is_its_generator(record: Record) -> None:
     assert agen in spawned["coro"].tolist()
     entered = next(r for r in run.records if r["kind"] == ev.ENTER)
     assert (entered["coro"], entered["aux"], entered["flags"] & ev.IS_TASK) == (agen, 0, ev.IS_TASK)
+
+
+def test_a_create_task_that_fails_leaves_the_task_before_it_alone(record: Record) -> None:
+    async def work() -> None: ...
+
+    async def main() -> None:
+        task = asyncio.create_task(work())
+        with contextlib.suppress(TypeError):
+            asyncio.create_task(42)  # type: ignore[arg-type]
+        await task
+
+    run = record(lambda: asyncio.run(main()))
+    assert not run.records["flags"][run.records["kind"] == ev.VANISH].any()
+    spawned = run.records["coro"][run.records["kind"] == ev.SPAWN].tolist()
+    assert set(spawned) <= set(run.records["coro"][run.records["kind"] == ev.START].tolist())
+
+
+def test_another_in_the_memory_of_a_task_that_never_ran(record: Record) -> None:
+    """The code of the one that never ran is gone by then, too."""
+
+    def program() -> None:
+        loop = asyncio.new_event_loop()
+        for i in range(20):
+            names: dict[str, Callable[[], Coroutine[None, None, None]]] = {}
+            exec(f"async def never{i}(): ...\nasync def other{i}(): ...", names)
+            coro = names.pop(f"never{i}")()
+            loop.create_task(coro)
+            loop._ready.clear()  # type: ignore[attr-defined]
+            coro.close()
+            del coro
+            drive(names[f"other{i}"]())
+        loop.close()
+
+    run = record(program)
+    started = run.records[run.records["kind"] == ev.START]
+    others = [start for start in started.tolist() if run.codes[start[5]].name.startswith("other")]
+    assert len(others) == 20
+    assert not [start for start in started.tolist() if run.codes[start[5]].name.startswith("never")]
+    assert not any(flags & ev.IS_TASK for *_, flags, _ in others)
+
+
+def test_a_module_that_is_being_imported_is_not_waited_for(record: Record, monkeypatch: pytest.MonkeyPatch) -> None:
+    import _asyncio
+    from importlib import _bootstrap
+
+    assert _asyncio.__spec__ is not None
+    monkeypatch.setattr(_asyncio.__spec__, "_initializing", True, raising=False)
+    held, done = threading.Event(), threading.Event()
+    waits: list[bool] = []
+
+    def hold() -> None:
+        with _bootstrap._ModuleLockManager("_asyncio"):  # type: ignore[attr-defined]
+            held.set()
+            waits.append(done.wait(10))
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    held.wait()
+    record(lambda: drive(nested(1, 1)))
+    done.set()
+    holder.join()
+    assert waits == [True]
+
+
+def test_an_awaited_one_that_is_thrown_into_by_hand(record: Record) -> None:
+    async def main() -> None:
+        await inner
+
+    def program() -> None:
+        coro = main()
+        coro.send(None)
+        with contextlib.suppress(ValueError):
+            inner.throw(ValueError)
+        with contextlib.suppress(RuntimeError):
+            coro.send(None)
+
+    inner = nested(0, 1)
+    assert rows(record(program)) == [
+        ("START", 1, 0, 1),
+        ("START", 2, 1, 1),
+        ("SUSPEND", 2, 0, 0),
+        ("LINK", 1, 2, 0),
+        ("ENTER", 2, 0, 2),
+        ("RAISE", 2, 1, 0),
+        ("RESUME", 1, 1, 1),
+        ("RAISE", 1, 2, 0),
+        ("MESSAGE", 1, 0, 0),
+    ]
+
+
+def test_a_limit_on_files_is_no_signal(core: types.ModuleType, tmp_path: Path) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    signals: list[int] = []
+    handler = signal.signal(signal.SIGXFSZ, lambda number, _: signals.append(number))
+
+    def program() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (ev.HEADER_SIZE * 2 + ev.TAIL_SIZE * 2, before[1]))
+        drive(nested(1, 20_000))
+
+    try:
+        run = ticks.record(core, program, tmp_path / "run.rec")
+        resource.setrlimit(resource.RLIMIT_FSIZE, (ev.HEADER_SIZE * 2, before[1]))
+        with pytest.raises(OSError, match="large"):
+            ticks.record(core, program, tmp_path / "none.rec")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert run.header.lost > 0
+    assert signals == []
+
+
+def test_a_fork_unseen_by_python(tmp_path: Path) -> None:
+    core = ticks.CORES["c"]
+    if core is None:
+        pytest.skip("no C core was built for this Python")
+
+    def program() -> None:
+        drive(nested(1, 1))
+        pid = ctypes.PyDLL(None).fork()
+        if pid == 0:
+            core.stop()
+            os._exit(0)
+        os.waitpid(pid, 0)
+        drive(nested(1, 1))
+
+    run = ticks.record(core, program, tmp_path / "run.rec")
+    assert ticks.kinds(run).count("RETURN") == 4
+    assert run.records["kind"].all(), "the child wrote nothing"
