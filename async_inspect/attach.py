@@ -12,12 +12,15 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from async_inspect import corebuild, finish, interpreter, launch
 from async_inspect.errors import FAILED, USAGE, UserError
 from async_inspect.target import Target, check, environment
 from async_inspect.tracer import env
+
+if TYPE_CHECKING:
+    from async_inspect.model.filters import Filter
 
 DEFAULT_FOLDER = "async_inspect_exports"
 RECORDINGS = "recording"  # the folder in it where recordings lie
@@ -34,6 +37,7 @@ class Options:
     max_size: int = 4 << 30
     quiet: bool = False
     core: str = ""  # c, python, or whichever can be had
+    wanted: "Filter | None" = None  # the part of the recording that is reported
 
 
 def attach(target: Target | None, options: Options) -> NoReturn:
@@ -90,7 +94,7 @@ def write_reports(recording: Path, options: Options) -> None:
     from async_inspect.model import load
 
     with progress.reading() as tell_read:
-        trace = load(recording, tell_read)
+        trace = load(recording, tell_read, options.wanted)
     files = reports.write(trace, options.output, options.formats, progress=True)
     if not options.quiet:
         summary.render(trace, files)
@@ -99,7 +103,8 @@ def write_reports(recording: Path, options: Options) -> None:
 def finishing_command(recording: Path, options: Options) -> str:
     """What the user types to get the reports of a run that was stopped while they were written."""
     words = ["async-inspect", "report", str(recording), "-o", str(options.output)]
-    return shlex.join([*words, *(word for name in options.formats for word in ("-f", name))])
+    words += (word for name in options.formats for word in ("-f", name))
+    return f"{shlex.join(words)} {options.wanted}" if options.wanted else shlex.join(words)
 
 
 def parse_size(text: str) -> int:

@@ -32,6 +32,8 @@ def summary(trace: Trace, figures: Stats) -> Iterator[RenderableType]:
     """The parts of the summary, top down."""
     meta = trace.meta
     yield Text.assemble(("async-inspect", "bold"), f"  {ms(meta.duration_ns)} recorded", _ending(meta))
+    if meta.filter:
+        yield Text(f"only {meta.filter}", "yellow")
     if not figures.tasks:
         yield Text("no tasks: no coroutine ran in this program", "yellow")
     else:

@@ -7,8 +7,10 @@ import typer
 
 from async_inspect.attach import DEFAULT_FOLDER, Options, parse_size
 from async_inspect.attach import attach as run
+from async_inspect.cli.filters import Wanted, with_filters
 
 
+@with_filters
 def attach(
     context: typer.Context,
     *,
@@ -35,10 +37,12 @@ def attach(
         str, typer.Option(metavar="c|python", help="Which core records (default: c where it can be had).")
     ] = "",
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No summary.")] = False,
+    wanted: Wanted,
 ) -> None:
     """Run an unchanged program, record every await, write the reports.
 
     All before the program is the tool's, all after it the program's. The exit status is the program's own.
+    What is recorded is always all; --task … --exclude are about the reports.
     """
     options = Options(
         output=output,
@@ -47,5 +51,6 @@ def attach(
         max_size=parse_size(max_size),
         quiet=quiet,
         core=core,
+        wanted=wanted,
     )
     run(context.obj, options)

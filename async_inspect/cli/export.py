@@ -7,7 +7,10 @@ from typing import Annotated
 
 import typer
 
+from async_inspect.cli.filters import Wanted, with_filters
 
+
+@with_filters
 def export(
     recording: Annotated[Path, typer.Argument(metavar="RECORDING", help="The file, its folder, or attach's DIR.")],
     format: Annotated[str, typer.Option("-f", "--format", metavar="FORMAT", help="Which format.")],
@@ -18,6 +21,8 @@ def export(
         list[str] | None,
         typer.Option("-O", "--option", metavar="NAME=VALUE", help="An option of the format (may be repeated)."),
     ] = None,
+    *,
+    wanted: Wanted,
 ) -> None:
     """Convert a recording into one format."""
     from async_inspect import progress, reports
@@ -29,7 +34,7 @@ def export(
     chosen = reports.single(format) if to_stdout else members(format)[0]
     keywords = parse(format, chosen.write, options or ())
     with progress.reading() as tell:
-        trace = load(recording, tell)
+        trace = load(recording, tell, wanted)
     if to_stdout:
         try:
             reports.stream(trace, format, sys.stdout.buffer, **keywords)

@@ -5,7 +5,10 @@ from typing import Annotated
 
 import typer
 
+from async_inspect.cli.filters import Wanted, with_filters
 
+
+@with_filters
 def report(
     recording: Annotated[Path, typer.Argument(metavar="RECORDING", help="The file, its folder, or attach's DIR.")],
     output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="The folder for the reports.")],
@@ -13,13 +16,15 @@ def report(
         list[str] | None, typer.Option("-f", "--format", metavar="FORMAT", help="Only this format (may be repeated).")
     ] = None,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No summary.")] = False,
+    *,
+    wanted: Wanted,
 ) -> None:
     """Write the reports of a recording, and its summary."""
     from async_inspect import progress, reports, summary
     from async_inspect.model import load
 
     with progress.reading() as tell:
-        trace = load(recording, tell)
+        trace = load(recording, tell, wanted)
     files = reports.write(trace, output, formats, progress=True)
     if not quiet:
         summary.render(trace, files)

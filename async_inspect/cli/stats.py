@@ -5,11 +5,16 @@ from typing import Annotated
 
 import typer
 
+from async_inspect.cli.filters import Wanted, with_filters
 
+
+@with_filters
 def stats(
     recording: Annotated[Path, typer.Argument(metavar="RECORDING", help="The file, its folder, or attach's DIR.")],
     detailed: Annotated[bool, typer.Option("--detailed", help="More rows, spreads, and the longest polls.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON; times are nanoseconds.")] = False,
+    *,
+    wanted: Wanted,
 ) -> None:
     """Tasks by state, where it waited, where it ran, the longest polls."""
     from rich.console import Console
@@ -19,7 +24,7 @@ def stats(
     from async_inspect.model import stats as figures_of
 
     with progress.reading() as tell:
-        trace = load(recording, tell)
+        trace = load(recording, tell, wanted)
     figures = figures_of(trace, 25 if detailed else 10)
     if as_json:
         print(figures.model_dump_json(indent=2))

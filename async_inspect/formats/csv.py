@@ -25,9 +25,10 @@ EVENTS = ("event_id", "task_id", "timestamp_ms", "kind", "details")
 
 
 def tasks(trace: Trace) -> Iterator[bytes]:
-    """One row a task."""
-    numbers = range(1, len(trace.task_table) + 1)
-    yield from _text(TASKS, (_task(trace.task(number)) for number in numbers))
+    """One row a task; of a filtered trace the last column says how it is filtered."""
+    said = (trace.meta.filter,) if trace.meta.filters else ()
+    rows = ((*_task(trace.task(number)), *said) for number in range(1, len(trace.task_table) + 1))
+    yield from _text((*TASKS, "filter") if said else TASKS, rows)
 
 
 def events(trace: Trace) -> Iterator[bytes]:

@@ -131,4 +131,5 @@ def _metadata(trace: Trace) -> dict[str, object]:
         "core": meta.core,
         "python": meta.python,
         "pid": meta.pid,
+        "filter": meta.filter or None,
     }

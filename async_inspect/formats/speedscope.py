@@ -61,6 +61,8 @@ def write(trace: Trace, *, longest: int = 20, max_events: int = 400_000) -> Iter
     timelines = [(number, list(life(trace, number, frames))) for number in chosen]
     samples = [(stack, frames.stack(stack)) for stack in found]
     program = " ".join(trace.meta.argv) or trace.meta.executable or "async-inspect"
+    if trace.meta.filter:
+        program = f"{program} (only {trace.meta.filter})"
     file = File(name=program, shared=Shared(frames=frames.found))
     head = file.model_dump_json(by_alias=True, exclude_none=True)
     yield head[:-1].encode() + b',"profiles":[\n'

@@ -79,7 +79,7 @@ class Words:
 def said_of(trace: Trace) -> dict[str, str | int]:
     """What is said of the whole trace."""
     meta = trace.meta
-    return {
+    said: dict[str, str | int] = {
         "exporter": f"async-inspect@{__version__}",
         "python": meta.python,
         "pid": meta.pid,
@@ -90,6 +90,7 @@ def said_of(trace: Trace) -> dict[str, str | int]:
         "lost": meta.lost,
         "core": meta.core,
     }
+    return said | {"filter": meta.filter} if meta.filter else said
 
 
 def labels(trace: Trace) -> list[str]:
