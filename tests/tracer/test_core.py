@@ -11,6 +11,7 @@ import threading
 import types
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -594,3 +595,30 @@ def test_a_fork_unseen_by_python(tmp_path: Path) -> None:
     run = ticks.record(core, program, tmp_path / "run.rec")
     assert ticks.kinds(run).count("RETURN") == 4
     assert run.records["kind"].all(), "the child wrote nothing"
+
+
+class OwnLoop(asyncio.SelectorEventLoop):
+    """Makes tasks by itself, as loops that are not Python do."""
+
+    def create_task(self, coro: Any, **_: Any) -> asyncio.Task[Any]:
+        return asyncio.Task(coro, loop=self)
+
+
+@pytest.mark.parametrize(("loop_type", "spawns"), [(OwnLoop, 2), (asyncio.SelectorEventLoop, 3)])  # the third is main
+def test_a_task_is_seen_being_made_once(
+    loop_type: type[asyncio.SelectorEventLoop], spawns: int, record: Record
+) -> None:
+    async def child() -> None:
+        pass
+
+    async def main() -> None:
+        await asyncio.create_task(child())
+        async with asyncio.TaskGroup() as group:
+            group.create_task(child())
+
+    def program() -> None:
+        loop = loop_type()
+        loop.run_until_complete(main())
+        loop.close()
+
+    assert ticks.kinds(record(program)).count("SPAWN") == spawns

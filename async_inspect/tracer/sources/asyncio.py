@@ -1,8 +1,8 @@
 """asyncio: which coroutines become tasks, made by whom and where.
 
 Each probe is (qualified name, end of the file's path, action).  ``create_task`` of the loop sees every way to make a
-task (``run``, ``gather``, ``TaskGroup``, ``ensure_future``).  The function ``asyncio.create_task`` is for loops whose
-own methods are not Python (uvloop); on others it is seen first, and counts once.
+task (``run``, ``gather``, ``TaskGroup``, ``ensure_future``).  The others are for loops whose own methods are not Python
+(uvloop); elsewhere they are seen first, and count once.
 """
 
 SPAWN = "SPAWN_PROBE"
@@ -10,4 +10,5 @@ SPAWN = "SPAWN_PROBE"
 PROBES = (
     ("BaseEventLoop.create_task", "/asyncio/base_events.py", SPAWN),
     ("create_task", "/asyncio/tasks.py", SPAWN),
+    ("TaskGroup.create_task", "/asyncio/taskgroups.py", SPAWN),
 )
