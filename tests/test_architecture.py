@@ -35,7 +35,7 @@ HANDED_ON = {("async_inspect.model.trace", "async_inspect.reports")}
 TARGET_IMPORTS = {
     *sys.builtin_module_names,
     *("_frozen_importlib", "_frozen_importlib_external"),
-    *("__future__", "collections.abc", "_struct", "fcntl", "gc", "mmap", "opcode", "os", "types", "typing"),
+    *("__future__", "collections.abc", "_struct", "fcntl", "gc", "mmap", "opcode", "os", "resource", "types", "typing"),
 }
 
 
