@@ -116,7 +116,7 @@ def test_the_library_is_quick_to_import(tmp_path: Path) -> None:
 
 # What the Python core itself needs, with all that these import in turn, on any Python from 3.12 on.
 OF_THE_PYTHON_CORE = {
-    "_opcode", "_opcode_metadata", "_struct", "_types", "fcntl", "gc", "mmap", "opcode", "types",
+    "_opcode", "_opcode_metadata", "_struct", "_types", "errno", "fcntl", "gc", "mmap", "opcode", "resource", "types",
 }  # fmt: skip
 
 
