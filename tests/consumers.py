@@ -6,13 +6,16 @@ What is missing is skipped (``.ci/run`` installs all of it).
 import contextlib
 import functools
 import http.server
+import json
 import os
 import shutil
+import subprocess
 import tempfile
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -54,6 +57,53 @@ def speedscope() -> Path:
     if not folder.is_dir():
         pytest.skip("speedscope is not installed (npm install --prefix .cache/npm speedscope@1.25.0)")
     return folder
+
+
+def npm_module(name: str, version: str) -> Path:
+    """A package's folder; ``.ci/run`` installs it."""
+    folder = Path(os.environ.get("NPM_DIR", ROOT / ".cache" / "npm")) / "node_modules" / name
+    if not folder.is_dir():
+        pytest.skip(f"{name} is not installed (npm install --ignore-scripts --prefix .cache/npm {name}@{version})")
+    return folder
+
+
+@contextlib.contextmanager
+def firefox_profiler(profile: Path, home: Path) -> Iterator[Callable[..., Any]]:
+    """Mozilla's profiler-cli with a profile loaded: a question is its words, the answer is what it says as JSON.
+
+    It answers from a daemon, which has half a second to start when it starts it itself, and which may ignore all but
+    SIGKILL: so it is our child.
+    """
+    script = npm_module("@firefox-devtools/profiler-cli", "0.10.0") / "dist" / "profiler-cli.js"
+    tool, session = [program("node"), str(script)], ["--session", "test"]
+    environ = {**os.environ, "HOME": str(home), "PROFILER_CLI_SESSION_DIR": str(home)}
+
+    def asked(*words: str) -> subprocess.CompletedProcess[str]:
+        command = [*tool, *words, *session, "--json"]
+        return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60, check=False)
+
+    def ask(*words: str) -> Any:
+        done = asked(*words)
+        assert (done.returncode, done.stderr) == (0, ""), done.stderr
+        return json.loads(done.stdout)
+
+    home.mkdir()
+    with subprocess.Popen(
+        [*tool, "--daemon", str(profile), *session], env=environ, stdout=subprocess.DEVNULL
+    ) as daemon:
+        try:
+            until = time.monotonic() + 60
+            # A client that comes before the socket takes the session for a dead one, and its files away.
+            while (
+                not all((home / f"test.{end}").exists() for end in ("json", "sock"))
+                or asked("thread", "list").returncode
+            ):
+                assert daemon.poll() is None, "the profile can't be loaded"
+                assert time.monotonic() < until, asked("thread", "list").stderr
+                time.sleep(0.2)
+            yield ask
+        finally:
+            daemon.kill()
 
 
 @contextlib.contextmanager
