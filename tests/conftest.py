@@ -71,8 +71,8 @@ def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
         path = GOLDEN / name
         if request.config.getoption("--golden"):
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
-        assert text == path.read_text(encoding="utf-8"), f"{name} differs; scripts/golden rewrites it"
+            path.write_bytes(text.encode())  # line ends as they are
+        assert text == path.read_bytes().decode(), f"{name} differs; scripts/golden rewrites it"
 
     return compare
 

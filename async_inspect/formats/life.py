@@ -21,7 +21,7 @@ class Frames(Protocol):
 
 
 def longest_tasks(trace: Trace, count: int, max_events: int) -> list[int]:
-    """The longest-lived tasks, at most ``count``, as long as their lives have ``max_events`` entries together at most."""
+    """The longest-lived tasks: at most ``count``, whose lives together have at most ``max_events`` entries."""
     table = trace.task_table
     order = np.argsort(table.created_ns - table.end_ns, kind="stable")[:count] + 1
     sizes = np.bincount(trace.entries.task, minlength=len(table) + 1) + np.bincount(

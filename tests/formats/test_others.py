@@ -1,0 +1,77 @@
+"""Formats of other packages, by the entry point group: a tiny package, as an installer leaves it on disk."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from async_inspect import reports
+from async_inspect.errors import UserError
+from async_inspect.formats import GROUP, members
+from async_inspect.model import Trace, load
+
+from ..tape import two_tasks
+from ..tools import TOOL, run
+
+MODULE = """
+from async_inspect.formats import Format
+
+def write(trace, *, upper: bool = False):
+    for task in trace.tasks:
+        line = f"{task.name} {task.state}"
+        yield ((line.upper() if upper else line) + "\\n").encode()
+
+FORMAT = Format("names", "names.txt", write, compact=True)
+"""
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder on sys.path with the package ``tiny`` 1.0 installed in it."""
+    folder = tmp_path / "site"
+    info = folder / "tiny-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: tiny\nVersion: 1.0\n", encoding="utf-8")
+    entries = "names = tiny:FORMAT\nbroken = tiny.missing:FORMAT\nodd = tiny:write\njson = tiny:FORMAT\n"
+    (info / "entry_points.txt").write_text(f"[{GROUP}]\n{entries}", encoding="utf-8")
+    (folder / "tiny.py").write_text(MODULE, encoding="utf-8")
+    monkeypatch.syspath_prepend(str(folder))
+    yield folder
+    sys.modules.pop("tiny", None)
+
+
+@pytest.fixture
+def trace(tmp_path: Path) -> Trace:
+    return load(two_tasks().write(tmp_path / "a.rec"))
+
+
+def test_a_tiny_package(site: Path, trace: Trace, tmp_path: Path) -> None:
+    trace.export("names", tmp_path / "x.txt", upper=True)
+    assert (tmp_path / "x.txt").read_text() == "MAIN COMPLETED\nW;1 FAILED\n"
+    assert [file.name for file in reports.write(trace, tmp_path / "out", ["names", "json"])] == [
+        "names.txt",
+        "data.json",
+    ]
+    assert (tmp_path / "out" / "names.txt").read_text() == "main Completed\nw;1 Failed\n"
+    assert (tmp_path / "out" / "data.json").read_text().startswith("{"), "no other package replaces a format of ours"
+    assert "names.txt" not in {file.name for file in reports.write(trace, tmp_path / "all")}, (
+        "only when it is asked for"
+    )
+
+
+def test_on_the_command_line(site: Path, trace: Trace, tmp_path: Path) -> None:
+    command = [*TOOL, "export", "a.rec", "-f", "names", "-O", "upper=yes", "-o", "-"]
+    done = run(command, cwd=tmp_path, env={"PYTHONPATH": str(site)})
+    assert (done.status, done.stdout, done.stderr) == (0, "MAIN COMPLETED\nW;1 FAILED\n", "")
+
+
+def test_what_is_wrong_with_it_is_said(site: Path, trace: Trace, tmp_path: Path) -> None:
+    for name, says in (
+        ("broken", r"format 'broken' \(tiny.missing:FORMAT\) can't be loaded: No module named 'tiny.missing'"),
+        ("odd", r"format 'odd' \(tiny:write\) is no async_inspect.formats.Format"),
+        ("nope", r"no format 'nope'; there are json, csv, .*, broken, names, odd$"),
+    ):
+        with pytest.raises(UserError, match=says):
+            trace.export(name, tmp_path / "x")
+    assert [row.file for row in members("json")] == ["data.json"]
