@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from async_inspect.cli.filters import Wanted, with_filters
+from async_inspect.errors import UserError
 
 
 @with_filters
@@ -38,9 +39,9 @@ def export(
     if to_stdout:
         try:
             reports.stream(trace, format, sys.stdout.buffer, **keywords)
-        except BrokenPipeError:
+        except OSError as error:  # a full disk, a reader that went away
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter complains at its end
-            raise typer.Exit(1) from None
+            raise UserError(f"stdout: {error.strerror}") from None
         return
     with progress.writing() as tell_size:
         reports.export(trace, format, output, tell_size, **keywords)

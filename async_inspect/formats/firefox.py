@@ -120,11 +120,12 @@ def _points(trace: Trace, number: int | None) -> Iterator[Marker]:
 
 def _meta(trace: Trace) -> dict[str, Any]:
     meta = trace.meta
+    program = " ".join(meta.argv) or meta.executable or "async-inspect"
     return {
         "interval": 1,
         "startTime": meta.started_unix_ns / 1e6,
         "processType": 0,
-        "product": " ".join(meta.argv) or meta.executable or "async-inspect",
+        "product": f"{program} (only {meta.filter})" if meta.filter else program,
         "importedFrom": f"async-inspect {__version__}",
         "stackwalk": 0,
         "version": 29,

@@ -25,7 +25,7 @@ MAPPING = 1  # all code lies in the one mapping that there is
 
 # Field numbers of profile.proto, by message.
 PROFILE = {"sample_type": 1, "sample": 2, "mapping": 3, "location": 4, "function": 5, "string_table": 6}
-PROFILE |= {"time_nanos": 9, "duration_nanos": 10, "default_sample_type": 14}
+PROFILE |= {"time_nanos": 9, "duration_nanos": 10, "comment": 13, "default_sample_type": 14}
 VALUE_TYPE = {"type": 1, "unit": 2}
 SAMPLE = {"location_id": 1, "value": 2, "label": 3}
 LABEL = {"key": 1, "str": 2}
@@ -58,6 +58,8 @@ def _messages(trace: Trace, tasks: Grouping) -> Iterator[bytes]:
     yield from tables.messages()
     yield pb.number(PROFILE["time_nanos"], trace.meta.started_unix_ns)
     yield pb.number(PROFILE["duration_nanos"], trace.meta.duration_ns)
+    if trace.meta.filter:
+        yield pb.number(PROFILE["comment"], tables.string(f"only {trace.meta.filter}"))
     yield pb.number(PROFILE["default_sample_type"], tables.string("wall"))
     for text in tables.strings:
         yield pb.text(PROFILE["string_table"], text)
