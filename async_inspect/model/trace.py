@@ -7,10 +7,11 @@ Bulk is columnar (``tables.py``); pydantic is for what is looked at one by one: 
 Times are ``int`` nanoseconds since the recording began, in names that end in ``_ns``.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from os import PathLike
+from pathlib import Path
 from typing import Any, Literal, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, model_validator
@@ -288,3 +289,16 @@ class Trace:
         from ..reports import export
 
         export(self, format, path, **options)
+
+    def to_bytes(self, format: str, **options: Any) -> bytes:
+        """One format as bytes; text is UTF-8.  UserError: no such format, or it is several files."""
+        from ..reports import single
+
+        return b"".join(single(format).write(self, **options))
+
+    def export_all(self, folder: str | PathLike[str], formats: Iterable[str] | None = None) -> list[Path]:
+        """Write all formats, or these, into a folder, as ``async-inspect report`` does; the files.  UserError: as in
+        ``export``."""
+        from ..reports import write
+
+        return write(self, folder, formats)
