@@ -11,11 +11,11 @@ Knows how events are written down; what they are is in ``timeline.py``, what the
 
 import json
 from collections.abc import Iterator
-from json.encoder import encode_basestring_ascii
+from json.encoder import encode_basestring
 
 from ..model import tables as t
 from ..model.trace import Trace
-from .timeline import CATEGORIES, Instants, Timeline, counts, flows, lanes
+from .timeline import CATEGORIES, TASK, Instant, Instants, Timeline, counts, flows, lanes
 from .words import Words, labels, said_of
 
 BLOCK = 1 << 18  # characters a chunk
@@ -49,37 +49,48 @@ def _events(trace: Trace, frames: bool) -> Iterator[str]:
         yield _named(trace, "thread_name", number, name=f"tasks {number}")
         yield _named(trace, "thread_sort_index", number, sort_index=number)
     yield from _tasks(trace, frames, lane)
-    for number, flow in enumerate(flows(trace), 1):
-        head = f'"cat":"spawn","name":"spawn","id":{number},"pid":{pid},"ts":{flow.ts_ns / 1000!r}'
-        yield f'{{"ph":"s",{head},"tid":{pid + lane[flow.source - 1] + 1}}}'
-        yield f'{{"ph":"f","bp":"e",{head},"tid":{pid + lane[flow.target - 1] + 1}}}'
     for ts, running, blocked in counts(trace):
         head = f'"ph":"C","cat":"tasks","name":"tasks","pid":{pid},"ts":{ts / 1000!r}'
         yield f'{{{head},"args":{{"running":{running},"blocked":{blocked}}}}}'
 
 
 def _tasks(trace: Trace, frames: bool, lane: list[int]) -> Iterator[str]:
-    pid = trace.meta.pid
     words, timeline, instants = Words(trace), Timeline(trace, frames), Instants(trace)
+    spawners = {flow.target: flow.source for flow in flows(trace)}
     heads = [f'{{"ph":"X","cat":"{cat}","cname":"{name}"' for cat, name in zip(CATEGORIES, COLOURS, strict=True)]
     for number in range(len(trace.task_table) + 1):
-        track = f'"pid":{pid},"tid":{pid + (lane[number - 1] + 1 if number else 0)}'
-        if number:
-            for group in timeline.groups(number):
-                for one in group:
-                    kind, start, end, _ = one
-                    yield (
-                        f'{heads[kind]},"name":{_quoted(words.name(one))},{track},"ts":{start / 1000!r},'
-                        f'"dur":{(end - start) / 1000!r},"args":{_args(words.args(one))}}}'
-                    )
-        scope = "t" if number else "p"
+        track = _track(trace, lane, number)
+        for group in timeline.groups(number) if number else ():
+            for one in group:
+                kind, start, end, _ = one
+                yield (
+                    f'{heads[kind]},"name":{_quoted(words.name(one))},{track},"ts":{start / 1000!r},'
+                    f'"dur":{(end - start) / 1000!r},"args":{_args(words.args(one))}}}'
+                )
+                if kind == TASK and number in spawners:
+                    # An arrow binds to what was the last to begin on either lane.
+                    spawn, where = instants.spawn(number), _track(trace, lane, spawners[number])
+                    head = f'"cat":"spawn","name":"spawn","id":{number},"ts":{spawn.ts_ns / 1000!r}'
+                    yield _instant(words, number, spawn, where)
+                    yield f'{{"ph":"s",{head},{where}}}'
+                    yield f'{{"ph":"f","bp":"e",{head},{track}}}'
         for moment in instants.of(number):
-            name, said = words.instant(number, moment)
-            cat = "point" if moment.kind == t.INSPECTION_POINT else "state"
-            yield (
-                f'{{"ph":"i","s":"{scope}","cat":"{cat}","name":{_quoted(name)},{track},'
-                f'"ts":{moment.ts_ns / 1000!r},"args":{_args(said)}}}'
-            )
+            if moment.kind != t.TASK_SPAWNED or number not in spawners:
+                yield _instant(words, number, moment, track)
+
+
+def _track(trace: Trace, lane: list[int], number: int) -> str:
+    pid = trace.meta.pid
+    return f'"pid":{pid},"tid":{pid + lane[number - 1] + 1 if number else pid}'
+
+
+def _instant(words: Words, number: int, moment: Instant, track: str) -> str:
+    name, said = words.instant(number, moment)
+    cat = "point" if moment.kind == t.INSPECTION_POINT else "state"
+    return (
+        f'{{"ph":"i","s":"{"t" if number else "p"}","cat":"{cat}","name":{_quoted(name)},{track},'
+        f'"ts":{moment.ts_ns / 1000!r},"args":{_args(said)}}}'
+    )
 
 
 def _args(said: list[tuple[str, int | str]]) -> str:
@@ -88,9 +99,8 @@ def _args(said: list[tuple[str, int | str]]) -> str:
 
 
 def _quoted(text: str) -> str:
-    if not text.isascii():  # a lone surrogate is no text
-        text = text.encode("utf-8", "replace").decode()
-    return encode_basestring_ascii(text)
+    """As UTF-8: not all readers know all escapes.  A lone surrogate is no text."""
+    return encode_basestring(text if text.isascii() else text.encode("utf-8", "replace").decode())
 
 
 def _named(trace: Trace, kind: str, track: int, **args: object) -> str:

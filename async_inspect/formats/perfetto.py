@@ -19,7 +19,7 @@ from ..model import tables as t
 from ..model.trace import Trace
 from . import protobuf as pb
 from .chrome import program
-from .timeline import CATEGORIES, FRAME, TASK, Instants, Slice, Timeline, counts, flows, lanes
+from .timeline import CATEGORIES, FRAME, TASK, Instant, Instants, Slice, Timeline, counts, flows, lanes
 from .words import Words, labels
 
 BLOCK = 1 << 18  # bytes a chunk
@@ -140,41 +140,43 @@ class _Interned:
 
 
 def _tasks(trace: Trace, frames: bool, lane: list[int]) -> Iterator[bytes]:
-    writer = _Writer(trace, frames)
+    writer = _Writer(trace, frames, lane)
     for number in range(len(trace.task_table) + 1):
-        uuid = FIRST_LANE + lane[number - 1] + 1 if number else PROCESS
+        uuid = _uuid(lane, number) if number else PROCESS
         # TracePacketDefaults.track_event_defaults: the track of all that follows
         yield _SEQUENCE + pb.length_delimited(59, pb.length_delimited(11, pb.number(11, uuid)))
         if number:
+            yield from writer.spawned(number)
             yield from writer.slices(number)
         yield from writer.instants(number)
+
+
+def _uuid(lane: list[int], number: int) -> int:
+    return FIRST_LANE + lane[number - 1] + 1
 
 
 class _Writer:
     """Writes what happened on the tracks of tasks."""
 
-    def __init__(self, trace: Trace, frames: bool) -> None:
+    def __init__(self, trace: Trace, frames: bool, lane: list[int]) -> None:
         self._words, self._interned = Words(trace), _Interned()
         self._timeline, self._instants = Timeline(trace, frames), Instants(trace)
         self._categories = [pb.number(3, self._interned.id(1, name)) for name in CATEGORIES]
-        self._leaving: dict[int, list[tuple[int, int]]] = defaultdict(list)  # spawner -> when, which
-        self._arriving: dict[int, int] = {}
-        for number, flow in enumerate(flows(trace), 1):
-            self._leaving[flow.source].append((flow.ts_ns, number))
-            self._arriving[flow.target] = number
+        self._spawners = {flow.target: flow.source for flow in flows(trace)}
+        self._lane = lane
 
     def slices(self, number: int) -> Iterator[bytes]:
         open_: list[int] = []  # ends
-        for group in _with_sources(self._timeline, number, self._leaving.pop(number, [])):
-            for one, leaving in group:
+        for group in self._timeline.groups(number):
+            for one in group:
                 while open_ and open_[-1] <= one.start_ns:
                     yield _event(open_.pop(), _TYPE[END])
-                yield self._begin(one, leaving)
+                yield self._begin(one)
                 open_.append(one.end_ns)
         while open_:
             yield _event(open_.pop(), _TYPE[END])
 
-    def _begin(self, one: Slice, leaving: list[int]) -> bytes:
+    def _begin(self, one: Slice) -> bytes:
         kind, interned, words = one.kind, self._interned, self._words
         name = words.name(one)
         named = pb.text(23, name) if kind == TASK else pb.number(10, interned.id(2, name))
@@ -183,47 +185,31 @@ class _Writer:
             event.append(interned.defined(words, one.row))
         else:
             event.append(interned.notes(words.args(one), "error"))
-        event += [_flow(47, which) for which in leaving]
-        if kind == TASK and one.row + 1 in self._arriving:
-            event.append(_flow(48, self._arriving[one.row + 1]))
+        if kind == TASK and one.row + 1 in self._spawners:
+            event.append(_flow(48, one.row + 1))
         return _named(one.start_ns, b"".join(event), interned.take())
 
     def instants(self, number: int) -> Iterator[bytes]:
-        interned = self._interned
+        """But for the spawns of ``spawned``."""
         for moment in self._instants.of(number):
-            name, said = self._words.instant(number, moment)
-            point = moment.kind == t.INSPECTION_POINT
-            event = [_TYPE[INSTANT], pb.number(10, interned.id(2, name))]
-            event.append(pb.number(3, interned.id(1, "point" if point else "state")))
-            event.append(interned.notes(said, "message" if point else "details"))
-            yield _named(moment.ts_ns, b"".join(event), interned.take())
+            if moment.kind != t.TASK_SPAWNED or number not in self._spawners:
+                yield self._instant(number, moment)
+
+    def spawned(self, number: int) -> Iterator[bytes]:
+        """The spawn of a task whose spawner is known, on that one's track.  Its arrow begins before it ends."""
+        if number in self._spawners:
+            where = pb.number(11, _uuid(self._lane, self._spawners[number])) + _flow(47, number)
+            yield self._instant(number, self._instants.spawn(number), where)
+
+    def _instant(self, number: int, moment: Instant, more: bytes = b"") -> bytes:
+        name, said = self._words.instant(number, moment)
+        point, interned = moment.kind == t.INSPECTION_POINT, self._interned
+        event = [_TYPE[INSTANT], more, pb.number(10, interned.id(2, name))]
+        event.append(pb.number(3, interned.id(1, "point" if point else "state")))
+        event.append(interned.notes(said, "message" if point else "details"))
+        return _named(moment.ts_ns, b"".join(event), interned.take())
 
 
 def _flow(field: int, number: int) -> bytes:
     """TrackEvent.flow_ids (47) or .terminating_flow_ids (48), fixed64."""
     return pb.tag(field, 1) + struct.pack("<Q", number)
-
-
-def _with_sources(
-    timeline: Timeline, number: int, arrows: list[tuple[int, int]]
-) -> Iterator[list[tuple[Slice, list[int]]]]:
-    """A task's groups of slices, and from each slice the arrows that leave it: the innermost that is open then."""
-    left = sorted(arrows, reverse=True)
-    groups = timeline.groups(number)
-    if not left:
-        none: list[int] = []
-        yield from ([(one, none) for one in group] for group in groups)
-        return
-    whole = next(groups)
-    # Whatever spawns is in a poll, so the task's own slice hardly ever has an arrow: only then it must know all first.
-    covered = timeline.covered(number, [ts for ts, _ in left])
-    direct = [which for (_, which), inside in zip(left, covered, strict=True) if not inside]
-    left = [arrow for arrow, inside in zip(left, covered, strict=True) if inside]
-    yield [(whole[0], direct)]
-    for group in groups:
-        leaving: dict[int, list[int]] = defaultdict(list)
-        while left and left[-1][0] < group[0].end_ns:
-            ts, which = left.pop()
-            inner = max(at for at, one in enumerate(group) if one.start_ns <= ts < one.end_ns)
-            leaving[inner].append(which)
-        yield [(one, leaving[at]) for at, one in enumerate(group)]

@@ -79,16 +79,6 @@ class Timeline:
             yield [waiting]
             yield from ([one] for one in awaits)
 
-    def covered(self, number: int, moments: list[int]) -> list[bool]:
-        """Whether a task is in a poll or an await at each of these times."""
-        found = np.zeros(len(moments), np.bool_)
-        for table, edges in ((self._trace.polls, self._poll_edges), (self._trace.awaits, self._await_edges)):
-            part = slice(int(edges[number]), int(edges[number + 1]))
-            if part.start < part.stop:
-                at = np.searchsorted(table.start_ns[part], moments, side="right") - 1
-                found |= (at >= 0) & (table.end_ns[part][np.maximum(at, 0)] > moments)
-        return [bool(one) for one in found]
-
     def _awaits(self, number: int) -> Iterator[Slice]:
         table = self._trace.awaits
         first, last = int(self._await_edges[number]), int(self._await_edges[number + 1])
@@ -179,6 +169,10 @@ class Instants:
         events, rows = self._events, self._rows[self._edges[number] : self._edges[number + 1]]
         columns = (events.kind[rows], events.ts_ns[rows], events.row[rows])
         yield from map(Instant._make, zip(*(column.tolist() for column in columns), strict=True))
+
+    def spawn(self, number: int) -> Instant:
+        """The spawning of a task."""
+        return next(moment for moment in self.of(number) if moment.kind == t.TASK_SPAWNED)
 
 
 class Flow(NamedTuple):

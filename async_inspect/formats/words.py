@@ -3,11 +3,19 @@
 Knows a Trace and ``timeline.py``.  Knows no format.
 """
 
+import re
+
 from .._version import __version__
 from ..model import tables as t
 from ..model.trace import Trace
 from .stacks import function_of, label, label_key
 from .timeline import AWAIT, FRAME, POLL, TASK, Instant, Slice
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")  # in names: viewers show them as they please
+
+
+def _clean(name: str) -> str:
+    return _CONTROL.sub(" ", name) or "(no name)"
 
 
 class Words:
@@ -27,14 +35,14 @@ class Words:
 
     def name(self, one: Slice) -> str:
         if one.kind == TASK:
-            return self._trace.task_table.name[one.row]
+            return _clean(self._trace.task_table.name[one.row])
         if one.kind == POLL:
             return "poll"
         if one.kind == FRAME:
-            return self._functions[one.row].name
+            return _clean(self._functions[one.row].name)
         key = label_key(self._trace, one.row)
         if key not in self._waits:
-            self._waits[key] = label(self._trace, *key).text
+            self._waits[key] = _clean(label(self._trace, *key).text)
         return self._waits[key]
 
     def args(self, one: Slice) -> list[tuple[str, int | str]]:
@@ -72,7 +80,7 @@ class Words:
         said: list[tuple[str, int | str]] = [("task", task)] if task else []
         if one.kind == t.INSPECTION_POINT:
             points = self._trace.points
-            return points.label[one.row], [*said, ("message", points.message[one.row])]
+            return _clean(points.label[one.row]), [*said, ("message", points.message[one.row])]
         return t.EVENT_KINDS[one.kind], [*said, ("details", self._describe(one.kind, task, one.row))]
 
 
