@@ -110,7 +110,7 @@ class Gathered:
         self._keep("opens", events, data, root_entry | (kind == ev.RESUME) | (kind == ev.THROW))
         suspend = kind == ev.SUSPEND
         handed = (kind == ev.ITEM) & (events["aux"] == 0)
-        self._keep("closes", events, data, (suspend | handed | (ends & (coro == before))) & (before > 0))
+        self._keep("closes", events, data, (suspend | handed | (ends & (task != before))) & (before > 0))
         self._keep("suspends", events, data, suspend & (before > 0))
         self._keep("links", events, data, (kind == ev.LINK) & (burst >= 0))
         self._keep("entries", events, data, entry)

@@ -100,6 +100,7 @@ typedef struct Coro {
     uint32_t id, node, code; /* the code's id, not its entry: that dies with the code, we may not know when this ends */
     int off;
     uint8_t state, is_task, is_agen;
+    uint8_t closing; /* a close() runs it: not by way of its awaiter, to whom it doesn't return either */
 } Coro;
 
 typedef struct {
@@ -897,7 +898,7 @@ static Coro *new_coro(void *frame, CodeInfo *info)
     c->code = info->id;
     c->off = -1;
     c->state = ST_ALIVE;
-    c->is_task = 0;
+    c->is_task = c->closing = 0;
     c->is_agen = info->kind == CODE_ASYNC_GENERATOR;
     if (UNLIKELY(++R.live > R.bucket_mask)) {
         grow();
@@ -1223,6 +1224,14 @@ static inline void begin(Thread *th, Coro *c, CodeInfo *info, Coro *awaiter, int
     th->top = c;
 }
 
+/* What ran until now goes on when `root` stops; not one of its own, which then stopped unseen. */
+static inline void enter_root(Thread *th, Coro *root)
+{
+    if (LIKELY(th->top == NULL || th->top->root != root)) {
+        root->outer = th->top;
+    }
+}
+
 /* A frame is met in mid-life: it was there before the recording, or an exception is the first it sees. */
 static Coro *open_coro(Thread *th, Frame *f, int flags, int thrown)
 {
@@ -1250,7 +1259,7 @@ static Coro *open_coro(Thread *th, Frame *f, int flags, int thrown)
 static void enter(Thread *th, Coro *c, Frame *f, Coro *awaiter, int flags)
 {
     if (awaiter == NULL) {
-        c->outer = th->top;
+        enter_root(th, c);
         if (is_step_of(th, c)) {
             c->is_task = 1;
             flags |= IS_TASK;
@@ -1265,6 +1274,7 @@ static void enter(Thread *th, Coro *c, Frame *f, Coro *awaiter, int flags)
     }
     c->awaiter = awaiter;
     c->state = ST_ALIVE;
+    c->closing = 0;
     Coro *leaf = c, *root = awaiter ? awaiter->root : c;
     for (;;) {
         leaf->root = root;
@@ -1283,7 +1293,7 @@ static inline void finish(Thread *th, Coro *c, int kind, int off, PyObject *exc)
     int flags = 0;
     uint32_t aux = 0;
     PyObject *message = NULL, *name = NULL;
-    Coro *after = c->awaiter;
+    Coro *after = c->closing ? c->root->outer : c->awaiter;
     if (c->awaiter == NULL) {
         PyObject *task = c->is_task ? step_of(th, c) : NULL;
         flags = outcome(c, task, exc);
@@ -1602,7 +1612,7 @@ static inline PyObject *resume_event(Thread *th, Frame *f, PyObject *const *args
     Coro *awaiter = awaiter_of(th, f, 0);
     if (LIKELY(awaiter == NULL && c->root == c && c->state == ST_ALIVE)) {
         Coro *leaf = c;
-        c->outer = th->top;
+        enter_root(th, c);
         while (leaf->child != NULL) {
             leaf = leaf->child;
         }
@@ -1662,6 +1672,7 @@ static inline PyObject *yield_event(Thread *th, Frame *f, PyObject *const *args)
     uint32_t aux = awaited(args[2], &flags);
     c->child = NULL;
     c->off = off;
+    c->closing = 0;
     Coro *after = c->root->outer;
     uint64_t ts = now();
     put(th, SUSPEND, ts, c->id, aux, after, (uint32_t)off, flags);
@@ -1723,12 +1734,19 @@ static PyObject *throw_event(Thread *th, Frame *f, PyObject *const *args)
     }
     else {
         vanish_below(th, c);
+        /* a throw() goes inward by way of the frames, a close() past them */
         Coro *awaiter = awaiter_of(th, f, 1);
+        int closing = awaiter == NULL && c->awaiter != NULL && c->state != ST_ITEM
+                      && Py_TYPE(args[2]) == (PyTypeObject *)PyExc_GeneratorExit;
+        if (closing) {
+            awaiter = c->awaiter;
+        }
         if (c->state == ST_ITEM || awaiter != c->awaiter || (awaiter == NULL && c->root != c)) {
             enter(th, c, f, awaiter, THROWN); /* not by way of who awaits it */
             Py_RETURN_NONE;
         }
-        c->root->outer = th->top;
+        c->closing = (uint8_t)closing;
+        enter_root(th, c->root);
         uint32_t aux = type_of(Py_TYPE(args[2]));
         put(th, THROW, now(), c->id, aux, c, (uint32_t)offset_of(args[1]), 0);
         th->top = c;

@@ -178,7 +178,7 @@ class Recorder:
             return None
         awaiter = self.coros.awaiter_of(frame)
         if awaiter is None and coro.root is coro and coro.state == ALIVE:
-            coro.outer = thread.top
+            self.coros.enter_root(coro)
             leaf = coro
             while leaf.child is not None:
                 leaf = leaf.child
@@ -216,6 +216,7 @@ class Recorder:
         aux, flags = self.awaited(value)
         coro.child = None
         coro.off = off
+        coro.closing = False
         after = coro.root.outer
         ts = self.tape.now()
         self.coros.put(ev.SUSPEND, ts, coro.id, aux, after, off, flags)
@@ -257,11 +258,16 @@ class Recorder:
             self.coros.vanish_below(coro)  # mostly none: its awaited one ended just now, and it only goes on
         else:
             self.coros.vanish_below(coro)
+            # A throw() goes inward by way of the frames, a close() past them.
             awaiter = self.coros.awaiter_of(frame, thrown=True)
+            closing = awaiter is None and coro.awaiter is not None and coro.state != ITEM and type(exc) is GeneratorExit
+            if closing:
+                awaiter = coro.awaiter
             if coro.state == ITEM or awaiter is not coro.awaiter or (awaiter is None and coro.root is not coro):
                 self.coros.enter(coro, awaiter, ev.THROWN)  # not by way of who awaits it
                 return None
-            coro.root.outer = thread.top
+            coro.closing = closing
+            self.coros.enter_root(coro.root)
             aux = self.defs.type_of(type(exc))
             self.coros.put(ev.THROW, self.tape.now(), coro.id, aux, coro, off)
             thread.top = coro

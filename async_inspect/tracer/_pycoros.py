@@ -37,6 +37,7 @@ class Coro:
     __slots__ = (
         "awaiter",
         "child",
+        "closing",
         "code",
         "id",
         "is_task",
@@ -56,6 +57,7 @@ class Coro:
         self.node = 0
         self.state = ALIVE
         self.is_task = False
+        self.closing = False  # a close() runs it: not by way of its awaiter, to whom it doesn't return either
         self.name_hash = 0  # of the name that was written, 0: none
         self.off = -1  # where it stood in its last suspension ...
         self.child: Coro | None = None  # ... and whom it awaited there
@@ -156,11 +158,17 @@ class Coroutines:
         self.begin(coro, awaiter, flags)
         return coro
 
+    def enter_root(self, root: Coro) -> None:
+        """What ran until now goes on when ``root`` stops; not one of its own, which then stopped unseen."""
+        top = self.thread.top
+        if top is None or top.root is not root:
+            root.outer = top
+
     def enter(self, coro: Coro, awaiter: Coro | None, flags: int) -> None:
         """``coro`` is entered again, by another awaiter or at another await than it stood in: write an ENTER."""
         thread = self.thread
         if awaiter is None:
-            coro.outer = thread.top
+            self.enter_root(coro)
             if self.is_step_of(coro):
                 coro.is_task = True
                 flags |= ev.IS_TASK
@@ -171,6 +179,7 @@ class Coroutines:
             before.child = None
         coro.awaiter = awaiter
         coro.state = ALIVE
+        coro.closing = False
         leaf: Coro = coro
         root = awaiter.root if awaiter is not None else coro
         while True:
@@ -214,7 +223,7 @@ class Coroutines:
                 name = self.last_name(coro)
             after = coro.outer
         else:
-            after = coro.awaiter
+            after = coro.root.outer if coro.closing else coro.awaiter
         if exc is not None:
             aux = self.defs.type_of(type(exc))
         self.vanish_below(coro)

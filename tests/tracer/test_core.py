@@ -622,3 +622,76 @@ def test_a_task_is_seen_being_made_once(
         loop.close()
 
     assert ticks.kinds(record(program)).count("SPAWN") == spawns
+
+
+def test_a_close_goes_inward_past_the_frames(record: Record) -> None:
+    async def inner() -> None:
+        try:
+            await Pause(1)
+        finally:
+            kept.clear()
+
+    async def main() -> None:
+        try:
+            await inner()
+        finally:
+            kept.clear()
+
+    def program() -> None:
+        coro = main()
+        coro.send(None)
+        coro.close()
+
+    kept: list[int] = []
+    assert rows(record(program)) == [
+        ("START", 1, 0, 1),
+        ("START", 2, 1, 1),
+        ("SUSPEND", 2, 0, 0),
+        ("LINK", 1, 2, 0),
+        ("THROW", 2, 1, 1),
+        ("RAISE", 2, 1, 0),  # not to its awaiter: close() goes on with that one by itself, or not at all
+        ("THROW", 1, 1, 1),
+        ("RAISE", 1, 1, 0),
+    ]
+
+
+def test_who_closes_unseen_does_not_seem_to_run(record: Record) -> None:
+    async def inner() -> None:
+        try:
+            await Pause(1)
+        finally:
+            kept.clear()
+
+    async def main() -> None:
+        await inner()  # no try: on 3.13 and later its close() fires nothing
+
+    def program() -> None:
+        coro = main()
+        coro.send(None)
+        coro.close()
+        drive(nested(0, 0))
+
+    kept: list[int] = []
+    run = record(program)
+    assert rows(run)[-2:] == [("START", 3, 0, 3), ("RETURN", 3, 0, 0)]
+
+
+def test_an_awaited_one_that_is_closed_by_hand_leaves_the_thread_in_order(record: Record) -> None:
+    async def inner() -> None:
+        try:
+            await Pause(1)
+        finally:
+            kept[:] = kept[:1]
+
+    async def main() -> None:
+        with contextlib.suppress(RuntimeError):
+            await kept[0]
+
+    def program() -> None:
+        coro = main()
+        coro.send(None)
+        kept[0].close()
+        drive(coro)
+
+    kept = [inner()]
+    assert rows(record(program))[-2:] == [("RESUME", 1, 1, 1), ("RETURN", 1, 0, 0)]
