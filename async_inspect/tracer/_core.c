@@ -168,7 +168,7 @@ static inline uint64_t monotonic_ns(void)
 #if defined(__x86_64__) && defined(__linux__)
 #define HAVE_COUNTER 1
 #include <x86intrin.h>
-enum { MIN_SPAN_NS = 50000, MAX_SPAN_NS = 20000000 };
+enum { MIN_SPAN_NS = 50000, MAX_SPAN_NS = 20000000, MAX_COUNTS = 100000000, MAX_READING = 10000 };
 static struct {
     int usable;
     uint64_t base_count, base_ns; /* the last bearing ... */
@@ -191,9 +191,17 @@ static void counter_init(void)
 
 static uint64_t take_bearing(void)
 {
-    uint64_t count = __rdtsc(), ns = monotonic_ns();
-    count += (__rdtsc() - count) / 2;
-    uint64_t last = tsc.limit ? tsc.base_ns + (uint64_t)((unsigned __int128)tsc.limit * tsc.rate >> 32) : tsc.base_ns;
+    uint64_t count, ns, spent;
+    int tries = 0;
+    do { /* again if we were interrupted between the two clocks */
+        count = __rdtsc();
+        ns = monotonic_ns();
+        spent = __rdtsc() - count;
+    } while (spent > MAX_READING && ++tries < 5);
+    count += spent / 2;
+    uint64_t passed = count > tsc.base_count ? count - tsc.base_count : 0;
+    passed = passed < tsc.limit ? passed : tsc.limit;
+    uint64_t last = tsc.base_ns + (uint64_t)((unsigned __int128)passed * tsc.rate >> 32);
     if (tsc.then_ns == 0 || count <= tsc.then_count || ns <= tsc.then_ns) {
         tsc.then_count = count;
         tsc.then_ns = ns;
@@ -201,15 +209,23 @@ static uint64_t take_bearing(void)
     }
     else if (ns - tsc.then_ns >= MIN_SPAN_NS) {
         uint64_t over = ns - tsc.then_ns, counts = count - tsc.then_count;
-        tsc.rate = (uint64_t)(((unsigned __int128)over << 32) / counts);
+        uint64_t rate = (uint64_t)(((unsigned __int128)over << 32) / counts);
+        uint64_t moved = rate > tsc.rate ? rate - tsc.rate : tsc.rate - rate;
         tsc.limit = over < MAX_SPAN_NS ? counts : (uint64_t)((unsigned __int128)counts * MAX_SPAN_NS / over);
+        if (tsc.limit > MAX_COUNTS) {
+            tsc.limit = MAX_COUNTS;
+        }
+        if (tsc.rate && moved > tsc.rate >> 8) { /* one clock stood while the other ran, as when a machine sleeps */
+            tsc.then_ns = tsc.limit = rate = 0;
+        }
+        tsc.rate = rate;
         if (over >= 50ull * MAX_SPAN_NS) { /* a second is long enough to forget what was before */
             tsc.then_count = count;
             tsc.then_ns = ns;
         }
     }
-    /* what the old bearing can have said last is at most `last`; the same moment seen again must not be earlier */
-    if (ns < last && last - ns < 100000) {
+    /* the old bearing can have said `last`: what comes after is not earlier */
+    if (ns < last && last - ns < 1000000000u) {
         ns = last;
     }
     tsc.base_count = count;
