@@ -51,7 +51,11 @@ def _calls(trace: Trace) -> list[str]:
     awaiter = calls.awaiter[child]
     # An async generator may be awaited by one after the other: there it is each entry that lies inside.
     once = np.bincount(entries.call, minlength=len(calls))[child] == 1
-    outside = (calls.start_ns[child] < calls.start_ns[awaiter]) | (calls.end_ns[child] > calls.end_ns[awaiter])
+    # Its entry, not its life: one that was left between two items lives on when its awaiter has ended.
+    entry = np.zeros(len(calls), np.int64)
+    entry[entries.call] = np.arange(len(entries))
+    start, end = entries.start_ns[entry[child]], entries.end_ns[entry[child]]
+    outside = (start < calls.start_ns[awaiter]) | (end > calls.end_ns[awaiter])
     longer = calls.run_ns[child] > calls.run_ns[awaiter]
     return [
         *_first("a child's run segments lie inside its awaiter's", once & (outside | longer)),
