@@ -110,7 +110,6 @@ def test_reason(reason: str, core: str, attach: Attach, tmp_path: Path) -> None:
     assert found == {reason}
 
 
-@pytest.mark.e2e
 def test_reasons_of_aiohttp(attach: Attach) -> None:
     pytest.importorskip("aiohttp")
     trace = attach(ROOT / "fixtures" / "aiohttp_demo.py", "--requests", "16", options=["--quiet", "-f", "folded"]).trace
