@@ -1,6 +1,8 @@
 """Every format of four recordings made by hand, byte for byte; and that the same time is in all of them."""
 
+import csv
 import gzip
+import io
 import json
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
@@ -120,3 +122,19 @@ def test_whole_microseconds_are_those_of_the_exact_sum(trace: Trace) -> None:
     groups = [g for g in ET.fromstring(written(trace, "svg")).iter(f"{SVG}g") if g.get("class") == "f"]
     if groups:
         assert int(groups[0].attrib["data-r"]) + int(groups[0].attrib["data-w"]) == (ran + waited + 500) // 1000
+
+
+def test_tables_and_timelines_have_every_nanosecond(trace: Trace) -> None:
+    tasks, polls, awaits = trace.task_table, trace.polls, trace.awaits
+    rows = list(csv.DictReader(io.StringIO(written(trace, "csv:tasks").decode())))
+    ns = [(round(float(row["run_time_ms"]) * 1e6), round(float(row["wait_time_ms"]) * 1e6)) for row in rows]
+    lives = tasks.end_ns - tasks.created_ns
+    assert ns == list(zip(tasks.run_ns.tolist(), (lives - tasks.run_ns).tolist(), strict=True))
+    slices = [e for e in json.loads(written(trace, "chrome"))["traceEvents"] if e["ph"] == "X"]
+    for category, exact in (
+        ("task", lives),
+        ("poll", polls.end_ns - polls.start_ns),
+        ("await", awaits.end_ns - awaits.start_ns),
+    ):
+        found = [round(e["dur"] * 1000) for e in slices if e["cat"] == category]
+        assert sorted(found) == sorted(exact.tolist()), category
