@@ -9,10 +9,8 @@ import csv
 import io
 from collections.abc import Iterable, Iterator
 
-from ..model import tables as t
 from ..model.trace import Task, Trace
-
-BLOCK = 10_000  # rows a chunk
+from .rows import BLOCK, event_rows
 
 type Row = tuple[object, ...]
 
@@ -81,9 +79,5 @@ def _task(task: Task) -> Row:
 
 
 def _events(trace: Trace) -> Iterator[Row]:
-    events, describe, kinds = trace.events, trace.describe, t.EVENT_KINDS
-    for begin in range(0, len(events), BLOCK):
-        block = slice(begin, begin + BLOCK)
-        columns = (events.kind[block], events.task[block], events.ts_ns[block], events.row[block])
-        for number, (kind, task, ts, row) in enumerate(zip(*(c.tolist() for c in columns), strict=True), begin):
-            yield number, task or None, ts / 1e6, kinds[kind], describe(kind, task, row)
+    for number, task, ts, kind, details in event_rows(trace):
+        yield number, task or None, ts / 1e6, kind, details

@@ -13,11 +13,10 @@ from json.encoder import encode_basestring_ascii as quoted
 from typing import Any
 
 from .._version import __version__
-from ..model import tables as t
 from ..model.trace import Trace
+from .rows import BLOCK, event_rows
 
 SCHEMA_VERSION = 1
-BLOCK = 10_000  # rows a chunk
 
 
 def write(trace: Trace) -> Iterator[bytes]:
@@ -75,16 +74,11 @@ def _tasks(trace: Trace) -> Iterator[str]:
 
 
 def _events(trace: Trace) -> Iterator[str]:
-    events, describe, kinds = trace.events, trace.describe, t.EVENT_KINDS
-    for begin in range(0, len(events), BLOCK):
-        block = slice(begin, begin + BLOCK)
-        columns = (events.kind[block], events.task[block], events.ts_ns[block], events.row[block])
-        for number, (kind, task, ts, row) in enumerate(zip(*(c.tolist() for c in columns), strict=True), begin):
-            details = quoted(describe(kind, task, row))
-            yield (
-                f'{{"event_id": {number}, "task_id": {task or "null"}, "timestamp_ms": {ts / 1e6!r}, '
-                f'"kind": "{kinds[kind]}", "details": {details}}}'
-            )
+    for number, task, ts, kind, details in event_rows(trace):
+        yield (
+            f'{{"event_id": {number}, "task_id": {task or "null"}, "timestamp_ms": {ts / 1e6!r}, '
+            f'"kind": "{kind}", "details": {quoted(details)}}}'
+        )
 
 
 def _tree(trace: Trace) -> Iterator[str]:
