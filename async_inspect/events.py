@@ -34,8 +34,10 @@ One slot (little-endian, ``RECORD_FORMAT``)::
 Because each event says what runs *after* it, the time from one event of a thread to that thread's next belongs to
 ``node`` and ``task``: self time is one difference and one ``bincount``, without rebuilding any stack.
 
-Ids (coroutines, nodes, codes, strings, sites, threads) count from 1 (threads from 0) and are never used twice in a
-recording.  A task's id is the id of its root coroutine.
+Ids (coroutines, nodes, codes, strings, sites, resources, callbacks, threads) count from 1 (threads from 0) and are
+never used twice in a recording.  A task's id is the id of its root coroutine.
+
+Where a record holds a moment besides its own, that is 64 bits in ``aux`` (the lower half) and ``off``.
 """
 
 MAGIC = b"ASYNCREC"
@@ -96,6 +98,8 @@ SITE = 4  # a call stack, one frame a record. coro: site id. aux: the next frame
 #           node: code id. off: bytecode offset. The site itself is the outermost frame that was kept
 THREAD = 5  # coro: thread index. aux: the kernel's thread id
 TEXT = 6  # bytes 0..30 are a piece of the text of the definition before it, zero-padded
+RESOURCE = 7  # what tasks wait for or hold: a lock, a queue … coro: resource id. aux: string id of its type.
+#               off: site where it was made (0: not seen)
 
 FIRST_EVENT = 16  # kinds from here on are events: they have a time, and node/task after them
 
@@ -120,11 +124,29 @@ VANISH = 27  # coro ended without an event (closed with no try open, or never ru
 MESSAGE = 28  # coro: the task that raised. off: bytes of text that follow: what the exception said
 POINT = 29  # an inspection point. coro: the coroutine that ran (0: none). off: bytes that follow: label NUL message
 
+# From here on: what the sources (``tracer/sources``) see above coroutines. Each can be switched off; the metadata's
+# "source" lines say which were on.
+WAKE = 30  # the suspended task coro was put among what the loop runs next. By whom: flags, BY_*
+SOON = 31  # a callback that is no step of a task was put there. coro: callback id. By whom: flags, BY_*
+TIMER = 32  # the suspension before it waits for a timer. coro: its leaf. aux, off: when that is due. ts: the SUSPEND's
+SELECT = 33  # the loop's selector was asked what is ready, and answered at ts. aux, off: when it was asked. flags: IDLE
+USE = 34  # in the suspension before it, coro waits for resource aux, then and whenever it does. ts: the SUSPEND's
+TAKE = 35  # coro took resource aux, and holds it. off: site where
+GIVE = 36  # coro (0: plain code) gave resource aux back, whoever held it
+EDGE = 37  # task coro waits for task aux by way of something that gathers tasks (gather, wait, TaskGroup, shield …)
+STACK = 38  # the watchdog's: what the task coro did at ts, in a poll that had then lasted too long. off: site, up to the
+#             loop (0: it did not let the watchdog look)
+CALL = 39  # coro calls something at offset off. aux: string id of its name
+TROUBLE = 40  # flags: NEVER_AWAITED (aux: code id, off: site where it was dropped); NEVER_RETRIEVED (coro: the task that
+#               failed, 0: not known; aux: string id of the exception's type); DESTROYED (coro: the task, 0: not known)
+
 KIND_NAMES = {
     CODE: "CODE", NODE: "NODE", STRING: "STRING", SITE: "SITE", THREAD: "THREAD", TEXT: "TEXT",
     SPAWN: "SPAWN", NAME: "NAME", START: "START", ENTER: "ENTER", RESUME: "RESUME", THROW: "THROW",
     SUSPEND: "SUSPEND", LINK: "LINK", ITEM: "ITEM", RETURN: "RETURN", RAISE: "RAISE", VANISH: "VANISH",
-    MESSAGE: "MESSAGE", POINT: "POINT",
+    MESSAGE: "MESSAGE", POINT: "POINT", RESOURCE: "RESOURCE",
+    WAKE: "WAKE", SOON: "SOON", TIMER: "TIMER", SELECT: "SELECT", USE: "USE", TAKE: "TAKE", GIVE: "GIVE",
+    EDGE: "EDGE", STACK: "STACK", CALL: "CALL", TROUBLE: "TROUBLE",
 }  # fmt: skip
 HAS_TEXT = (CODE, STRING, NAME, MESSAGE, POINT)
 
@@ -137,6 +159,20 @@ AWAITS_TASK = 1  # SUSPEND: aux is a task id
 CANCELLED = 1  # RETURN, RAISE of a task: the Task itself says that it was cancelled
 CLOSED = 2  # RETURN, RAISE of a root: closed from outside, not by a step of its task
 NO_TASK = 1  # VANISH after a SPAWN: create_task itself failed, there was no task
+IDLE = 1  # SELECT: the loop had nothing else to do and let the selector wait
+
+# WAKE and SOON: by whom
+BY_CODE = 0  # by what ran: ``task`` (0: not known)
+BY_CALLBACK = 1  # by a callback. aux: its id
+BY_TIMER = 2  # aux, off: when it was due (0: on a clock that isn't ours)
+BY_IO = 3  # the selector said so, the last time it answered on this thread
+BY_THREAD = 4  # by ``thread``, where no loop runs: call_soon_threadsafe
+BY_SIGNAL = 5  # by a signal's handler
+
+# TROUBLE
+NEVER_AWAITED = 1
+NEVER_RETRIEVED = 2
+DESTROYED = 3
 
 # CODE flags
 CODE_PLAIN = 0
