@@ -9,7 +9,7 @@ import os
 import shlex
 import signal
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NoReturn
 from async_inspect import corebuild, finish, interpreter, launch
 from async_inspect.errors import FAILED, USAGE, UserError
 from async_inspect.target import Target, check, environment
-from async_inspect.tracer import env
+from async_inspect.tracer import Settings, env
 
 if TYPE_CHECKING:
     from async_inspect.model.filters import Filter
@@ -34,7 +34,7 @@ class Options:
     output: Path = Path(DEFAULT_FOLDER)
     formats: tuple[str, ...] = ()  # none: every one that is worth it
     python: str | None = None
-    max_size: int = 4 << 30
+    settings: Settings = field(default_factory=Settings)
     quiet: bool = False
     core: str = ""  # c, python, or whichever can be had
     wanted: "Filter | None" = None  # the part of the recording that is reported
@@ -50,7 +50,7 @@ def attach(target: Target | None, options: Options) -> NoReturn:
     _check_formats(options.formats)
     folder = _writable(options.output.absolute() / RECORDINGS)
     core = options.core or environ.get(env.CORE, "")
-    environ = environment(environ, str(folder), options.max_size)
+    environ = environment(environ, str(folder), options.settings)
     if core:
         environ[env.CORE] = core
     if python is not None:
