@@ -1549,6 +1549,8 @@ static void watch_throws(void)
     }
 }
 
+static void start_watchdog(void);
+
 /* What a source wants to know of this function: P_*, by its name and file. */
 static int wanted_of(PyCodeObject *code)
 {
@@ -1568,6 +1570,7 @@ static inline CodeInfo *watch(PyCodeObject *code)
         set_local_events(code, event_bits[B_RESUME] | event_bits[B_YIELD] | event_bits[B_RETURN]
                                    | (R.calls ? event_bits[B_CALL] : 0) | (LOCAL_THROW ? THROW_BITS : 0));
         watch_throws();
+        start_watchdog(); /* not before there is a coroutine, and anew after a fork */
     }
     return info;
 }
@@ -2522,7 +2525,7 @@ __attribute__((noinline)) static PyObject *timed(event_function event, Thread *t
     if (R.on) {
         R.header->timed_callbacks++;
         R.header->timed_ns += monotonic_ns() - begun;
-        start_watchdog(); /* here, since it is come by now and then: anew after a fork */
+        start_watchdog(); /* anew after a fork, for those who meet no new code */
     }
     return result;
 }

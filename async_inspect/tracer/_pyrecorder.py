@@ -131,6 +131,7 @@ class Recorder:
             more = (_E.CALL if self.calls else 0) | (_THROW_EVENTS if _LOCAL_THROW else 0)
             _MON.set_local_events(self.tool, code, _ASYNC_EVENTS | more)
             self.watch_throws()
+            self.watchdog.start()  # not before there is a coroutine, and anew after a fork
 
     def watch_throws(self) -> None:
         # Not before there is a coroutine: these tax every exception of synchronous code.
@@ -317,7 +318,7 @@ class Recorder:
                         self.timed += 1
                         self.timed_ns += time.monotonic_ns() - begun
                         self.set_costs()
-                        self.watchdog.start()  # here, since it is come by now and then: anew after a fork
+                        self.watchdog.start()  # anew after a fork, for those who meet no new code
 
         return callback
 
