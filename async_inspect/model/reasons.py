@@ -3,7 +3,7 @@
 Knows: which coroutine functions of the standard library (looked up in CPython's sources, 3.12 to 3.15) and of some
 other packages wait for what (``RULES``).  A rule holds for whatever its function awaits itself, but for tasks: these
 say so.  The innermost rule of a chain counts, but for the few functions that are made of other waits and say better
-what for (``covers``).  Knows nothing of resources' identity: *which* lock is not recorded.
+what for (``covers``).  *Which* lock it was is not known here (``resources.py``).
 """
 
 from collections.abc import Sequence
@@ -122,6 +122,12 @@ def _of_chains(trace: Trace) -> list[str]:
                 reason = rule.reason
             known[row] = reason
     return [known[row] for row in range(len(inner))]
+
+
+def covering(functions: Sequence[t.Function]) -> t.Bools:
+    """By function: whether it says better what it waits for than what it awaits."""
+    rules = _by_function(functions)
+    return np.array([row in rules and bool(rules[row].covers) for row in range(len(functions))], np.bool_)
 
 
 def _by_function(functions: Sequence[t.Function]) -> dict[int, Rule]:
