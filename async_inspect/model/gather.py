@@ -140,9 +140,9 @@ class Gathered:
         self._keep("points", events, data, kind == ev.POINT)
         late = np.flatnonzero(kind >= ev.WAKE)
         if len(late):
-            events, kind, data = events[late], kind[late], {name: column[late] for name, column in data.items()}
+            kind = kind[late]
             for name, kinds in _OF_SOURCES.items():
-                self._keep(name, events, data, np.isin(kind, kinds))
+                self._keep(name, events, data, late[(kind == kinds[0]) | (kind == kinds[-1])])
 
     def _in_window(self, ts: Ints) -> tuple[Ints, Ints]:
         """The times as the window shows them, and which events it shows."""
@@ -151,8 +151,9 @@ class Gathered:
         kept = np.arange(len(ts)) if until is None else np.flatnonzero(ts <= base + until)
         return np.maximum(ts[kept], base + since), kept
 
-    def _keep(self, name: str, events: Slots, data: Columns, mask: npt.NDArray[np.bool_]) -> None:
-        rows = np.flatnonzero(mask)
+    def _keep(self, name: str, events: Slots, data: Columns, which: npt.NDArray[Any]) -> None:
+        """``which``: a mask, or rows."""
+        rows = np.flatnonzero(which) if which.dtype == np.bool_ else which
         if len(rows):
             self._parts[name].append({c: (data[c] if c in data else events[c])[rows] for c in KEPT[name]})
 
