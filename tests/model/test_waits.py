@@ -9,10 +9,12 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from async_inspect import summary
-from async_inspect.model import Trace, load
+from async_inspect.model import Builder, Trace, load
+from async_inspect.model.holds import violations
 from async_inspect.model.stats import stats
 from async_inspect.model.trace import Wakes
 from async_inspect.model.waits import Holder, resource_figures, worst_ready
+from async_inspect.recording import open_recording
 
 from ..samples import MS, US, contention
 
@@ -35,6 +37,30 @@ def test_tasks(trace: Trace) -> None:
     ]
     assert trace.task(2).awaiters == (1,), "by way of what gathers tasks"
     assert [hold.resource for hold in trace.task(2).holds] == ["Lock 1 (made at app.py:11)"]
+
+
+def test_it_grows(trace: Trace, tmp_path: Path) -> None:
+    """Slot by slot it is the same."""
+    with open_recording(tmp_path / "a.rec") as recording:
+        builder = Builder(recording)
+        for at in range(recording.count):
+            builder.feed(recording.records[at : at + 1])
+        grown = builder.trace()
+    assert grown.tasks == trace.tasks
+    assert [grown.await_at(row) for row in range(4)] == [trace.await_at(row) for row in range(4)]
+    assert stats(grown) == stats(trace)
+
+
+def test_in_any_window(trace: Trace) -> None:
+    """What was ready, and for how long, adds up over a cut; what isn't known before it is at least no more."""
+    whole = sum(task.ready_least_ns for task in trace.tasks)
+    for cut in range(1, 160):
+        before, after = trace.filter(until_ms=cut), trace.filter(since_ms=cut)
+        assert violations(before) == violations(after) == []
+        ready = sum(task.ready_least_ns for task in (*before.tasks, *after.tasks))
+        missed = (cut - 4) * MS if 4 < cut < 155 else 0  # main's timer: who was woken later isn't known yet
+        assert ready == whole - missed
+        assert sum(task.ready_most_ns for task in (*before.tasks, *after.tasks)) >= whole
 
 
 def test_an_await_adds_up(trace: Trace) -> None:
