@@ -106,7 +106,7 @@ class Builder:
         leaf = _known(suspends["coro"][rows].astype(np.int64), len(code_of))
         leaf_code = np.where(code_of[leaf] > 0, code_of[leaf], node_code[leaf_node])
         link_code = code_of[_known(links["coro"], len(code_of))]
-        of_leaves, of_links, of_functions, of_frames, of_callouts = places.locate(
+        of_leaves, of_links, of_functions, sites.locations, of_callouts = places.locate(
             (leaf_code, suspends["off"][rows].astype(np.int64)),
             (link_code, links["off"].astype(np.int64)),
             (node_code, np.full(size, NOWHERE, np.int64)),
@@ -114,7 +114,7 @@ class Builder:
             (code_of[_known(callouts["coro"], len(code_of))], callouts["off"].astype(np.int64)),
         )
         functions = places.functions
-        owned = resources.find_resources(recording, functions, sites, of_frames)
+        owned = resources.find_resources(recording, functions, sites)
         uses, used = _uses(gathered, owned, len(code_of))
 
         start, end, ended = _await_times(bursts, polls, ends)
@@ -136,6 +136,7 @@ class Builder:
         asked = wakes.find_selects(gathered, moments, since)
         of_task = suspends["flags"][rows] & ev.AWAITS_TASK > 0
         aux = suspends["aux"][rows].astype(np.int64)
+        due = wakes.due_times(gathered, moments, suspends)[rows]
         next_poll = bursts.following[polls]
         woken = wakes.woken(
             gathered,
@@ -148,6 +149,7 @@ class Builder:
                 task=task,
                 start_ns=start,
                 end_ns=end,
+                due_ns=due,
                 owned=~lives.driven[task - 1],
                 yields=~of_task & (aux == 0),
             ),
@@ -165,7 +167,7 @@ class Builder:
             awaited=np.where(of_task, -1, aux - 1).astype(np.int32),
             awaited_task=np.where(of_task, lives.task_of[_known(aux, len(code_of))], 0).astype(np.int32),
             resource=stands.resource,
-            due_ns=wakes.due(gathered, moments, suspends)[rows],
+            due_ns=due,
             woken_by=woken.by,
             waker=woken.waker,
             ready_ns=woken.ready_ns,
@@ -174,10 +176,7 @@ class Builder:
 
         node_sums, self_ns = self._node_sums(entries, awaits, lives, moments)
         strings = _strings(recording)
-        spawned_at = sites.shown(gathered.columns("spawns")["off"], of_frames)
-        tasks = self._tasks(lives, bursts, ends, self_ns, code_of, spawned_at)
-        taken_at = sites.shown(gathered.columns("holds")["off"], of_frames)
-        dropped_at = sites.shown(gathered.columns("troubles")["off"], of_frames)
+        tasks = self._tasks(lives, bursts, ends, self_ns, code_of, sites)
         points = self._points(lives, moments)
         closings = (ends.closed & ~lives.driven, ends.end_pos)
         trace = Trace(
@@ -200,12 +199,12 @@ class Builder:
             points=points,
             edges=observed.find_edges(gathered, lives, awaits),
             resources=owned,
-            holds=resources.find_holds(gathered, lives, moments, owned, taken_at),
+            holds=resources.find_holds(gathered, lives, moments, owned, sites),
             selects=asked.table,
-            sites=t.Chains(np.array(sites.inner, np.int32), of_frames.astype(np.int32)),
+            sites=t.Chains(np.array(sites.inner, np.int32), sites.locations.astype(np.int32)),
             stacks=observed.find_stacks(gathered, lives, moments, sites),
             callouts=observed.find_callouts(gathered, lives, moments, len(strings), of_callouts),
-            troubles=observed.find_troubles(gathered, lives, moments, len(functions), len(strings), dropped_at),
+            troubles=observed.find_troubles(gathered, lives, moments, len(functions), len(strings), sites),
             events=happenings(gathered, lives, bursts, polls, tasks, awaits, points, closings),
         )
         return select.since(trace, since) if since else trace
@@ -234,7 +233,7 @@ class Builder:
         return table, sums(task, ns, len(lives.coro) + 1)
 
     def _tasks(
-        self, lives: lv.Lives, bursts: lv.Bursts, ends: lv.Ends, self_ns: Ints, code_of: Ints, spawned_at: t.Small
+        self, lives: lv.Lives, bursts: lv.Bursts, ends: lv.Ends, self_ns: Ints, code_of: Ints, sites: Sites
     ) -> t.Tasks:
         recording, polls = self._recording, bursts.polls
         function = code_of[lives.coro] - 1
@@ -251,7 +250,7 @@ class Builder:
             error[row] = f"{kind}: {message}" if message else kind
         location = np.full(len(lives.coro), -1, np.int32)
         spawned = lives.spawn >= 0
-        location[spawned] = spawned_at[lives.spawn[spawned]]
+        location[spawned] = sites.shown(self._gathered.columns("spawns")["off"])[lives.spawn[spawned]]
         first = ends.end_ns.copy()
         first[polls.task[::-1] - 1] = polls.start_ns[::-1]
         return t.Tasks(

@@ -50,7 +50,7 @@ def find_callouts(gathered: Gathered, lives: Lives, moments: Moments, strings: i
 
 
 def find_troubles(
-    gathered: Gathered, lives: Lives, moments: Moments, functions: int, strings: int, location: t.Small
+    gathered: Gathered, lives: Lives, moments: Moments, functions: int, strings: int, sites: Sites
 ) -> t.Troubles:
     rows = gathered.columns("troubles")
     kind = np.array([_TROUBLES.get(flags, 255) for flags in range(256)], np.uint8)[rows["flags"]]
@@ -63,7 +63,7 @@ def find_troubles(
         ts_ns=moments.ns(rows["ts"])[known],
         task=_tasks(np.where(unawaited, rows["task"], rows["coro"]), lives).astype(np.int32)[known],
         function=function.astype(np.int32)[known],
-        location=np.where(unawaited, location, -1).astype(np.int32)[known],
+        location=np.where(unawaited, sites.shown(rows["off"]), -1).astype(np.int32)[known],
         error=error.astype(np.int32)[known],
     )
 

@@ -67,6 +67,7 @@ class Sites:
         self.inner: list[int] = []  # by row: that of the next frame inward, -1
         self.function: list[int] = []  # by row, -1
         self._best: list[int] = []  # by row: that of the frame to show, -1
+        self.locations = np.full(len(ids), -1, np.int64)  # by row; who locates code and off puts them here
         self.code, self.off = np.zeros(len(ids), np.int64), np.zeros(len(ids), np.int64)
         ranks = [0 if f.user else 1 if not f.file.startswith("<stdlib>") else 2 for f in places.functions]
         rank: list[int] = []
@@ -90,11 +91,11 @@ class Sites:
         at = np.minimum(np.searchsorted(self._ids, ids), len(self._ids) - 1)
         return np.where(self._ids[at] == ids, at, -1)
 
-    def shown(self, ids: Any1d, locations: Ints) -> t.Small:
-        """Of these sites the location of the frame that a person wants to see, of the ``locations`` of all frames: the
-        innermost of the user's, else outside of the standard library, else innermost; -1: there is none."""
+    def shown(self, ids: Any1d) -> t.Small:
+        """Of these sites the location of the frame that a person wants to see: the innermost of the user's, else
+        outside of the standard library, else innermost; -1: there is none."""
         best = np.array([*self._best, -1], np.int64)[self.rows(ids)]
-        return np.where(best >= 0, np.append(locations, -1)[best], -1).astype(np.int32)
+        return np.where(best >= 0, np.append(self.locations, -1)[best], -1).astype(np.int32)
 
     def chain(self, site: int) -> list[int]:
         """The functions of a site's frames, outermost first."""

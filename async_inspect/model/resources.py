@@ -21,8 +21,8 @@ _PARTS: Final = ("asyncio.locks.Lock", "asyncio.locks.Event", "asyncio.locks.Con
 _INIT: Final = ".__init__"
 
 
-def find_resources(recording: Recording, functions: list[t.Function], sites: Sites, locations: Ints) -> t.Resources:
-    """All that are defined; ``locations`` are those of all frames of ``sites``."""
+def find_resources(recording: Recording, functions: list[t.Function], sites: Sites) -> t.Resources:
+    """All that are defined."""
     numbers = sorted(recording.resources)
     known: dict[tuple[int, int], str] = {}
 
@@ -37,7 +37,7 @@ def find_resources(recording: Recording, functions: list[t.Function], sites: Sit
     return t.Resources(
         number=np.array(numbers, np.int64),
         kind=[kind(*recording.resources[number]) for number in numbers],
-        location=sites.shown(made, locations),
+        location=sites.shown(made),
     )
 
 
@@ -61,13 +61,8 @@ def rows_of(resources: t.Resources, ids: Any1d) -> Ints:
     return np.where(resources.number[at] == ids, at, -1)
 
 
-def find_holds(
-    gathered: Gathered, lives: Lives, moments: Moments, resources: t.Resources, location: t.Small
-) -> t.Holds:
-    """Who held what: each TAKE opens a hold.  A GIVE closes the latest of its own task's, else the oldest there is.
-
-    ``location``: by row of the gathered holds, where that was.
-    """
+def find_holds(gathered: Gathered, lives: Lives, moments: Moments, resources: t.Resources, sites: Sites) -> t.Holds:
+    """Who held what: each TAKE opens a hold.  A GIVE closes the latest of its own task's, else the oldest there is."""
     rows = gathered.columns("holds")
     people = len(lives.task_of)
     who = np.where(rows["task"] > 0, rows["task"], rows["coro"])  # a root that runs nested has its own
@@ -98,7 +93,7 @@ def find_holds(
         start_ns=ts[takes],
         end_ns=np.where(ended, ts[closer] if len(ts) else 0, moments.end - moments.base),
         ended=ended,
-        location=location[takes],
+        location=sites.shown(rows["off"][takes]),
         given_by=np.where(ended, task[closer] if len(ts) else 0, 0).astype(np.int32),
     )
 

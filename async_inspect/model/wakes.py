@@ -38,6 +38,7 @@ class Suspended:
     task: Ints
     start_ns: Ints
     end_ns: Ints
+    due_ns: Ints  # when the timer that it waits for is due; -1: it waits for none
     owned: t.Bools  # by a runtime's Task: the others are resumed by hand
     yields: t.Bools  # it waits for nothing
 
@@ -63,6 +64,10 @@ def woken(gathered: Gathered, moments: Moments, task_of: Ints, asked: "Asked", a
 
     soons, wakes = gathered.columns("soons"), gathered.columns("wakes")
     wake = _first_wakes(wakes, task_of, moments.slots + 1, asleep)
+    # A timer to which no loop has come yet.
+    rows = np.flatnonzero((wake < 0) & (asleep.due_ns >= 0) & (asleep.until == moments.slots) & asleep.owned & ~itself)
+    due = np.clip(asleep.due_ns[rows], asleep.start_ns[rows], asleep.end_ns[rows])
+    ready[rows] = most[rows] = asleep.end_ns[rows] - due
     rows = np.flatnonzero((wake >= 0) & asleep.owned & ~itself)
     wake = wake[rows] + len(soons["pos"])
     told = {name: np.concatenate([soons[name], wakes[name]]) for name in wakes}
@@ -95,7 +100,7 @@ def moment(low: Any1d, high: Any1d) -> Ints:
     return low.astype(np.int64) | (high.astype(np.int64) & 0x7FFFFFFF) << 32
 
 
-def due(gathered: Gathered, moments: Moments, suspends: Columns) -> Ints:
+def due_times(gathered: Gathered, moments: Moments, suspends: Columns) -> Ints:
     """By row of suspends: when the timer that it waits for is due; -1: none."""
     timers, found = gathered.columns("timers"), np.full(len(suspends["pos"]), -1, np.int64)
     if len(found) and len(timers["burst"]):

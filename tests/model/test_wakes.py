@@ -221,6 +221,16 @@ def test_timers_are_due(tmp_path: Path) -> None:
     assert "due_in=5000.00015ms" in trace.details(3)
 
 
+@pytest.mark.parametrize(("due", "ready"), [(130, 170), (400, 0), (90, 200)])
+def test_a_timer_to_which_no_loop_came(due: int, ready: int, tmp_path: Path) -> None:
+    """The task that sleeps could run from then on; the recording ends at 300."""
+    loop = Loop()
+    loop.start(0, 1)
+    loop.suspend(100, 1)
+    loop.put(ev.TIMER, 100, coro=1, **at(due))
+    assert told(loop.trace(tmp_path, 300).await_at(0)) == (None, None, ready, ready)
+
+
 def test_windows(loop: Loop, tmp_path: Path) -> None:
     """Ready from 130 to 200, seen through windows."""
     loop.put(ev.WAKE, 150, coro=1, flags=ev.BY_TIMER, **at(130))
