@@ -25,6 +25,7 @@ _BY = {
     ev.BY_IO: t.BY_IO,
     ev.BY_THREAD: t.BY_THREAD,
     ev.BY_SIGNAL: t.BY_SIGNAL,
+    ev.BY_TASK: t.BY_TASK,
 }
 _BY_FLAGS = np.array([_BY.get(flags, 0) for flags in range(256)], np.uint8)
 
@@ -76,7 +77,8 @@ def woken(gathered: Gathered, moments: Moments, task_of: Ints, asked: "Asked", a
     origin = np.where(known, origin, wake)
 
     how = np.where(known, _BY_FLAGS[told["flags"][origin]], 0)
-    who = task_of[_known(told["task"][origin], len(task_of))]
+    named = told["flags"][origin] == ev.BY_TASK  # else it is the one that ran
+    who = task_of[_known(np.where(named, told["aux"][origin], told["task"][origin]), len(task_of))]
     how[(how == t.BY_TASK) & (who == 0)] = 0
     by[rows], waker[rows] = how, np.where(how == t.BY_TASK, who, 0)
 

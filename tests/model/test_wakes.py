@@ -128,6 +128,15 @@ def test_by_a_task_through_callbacks(loop: Loop, tmp_path: Path) -> None:
     assert woken(loop, tmp_path) == ("task", 2, 40, 40)
 
 
+def test_by_the_end_of_a_task(loop: Loop, tmp_path: Path) -> None:
+    """Its coroutine has returned already; what waits for it hears of it through a callback."""
+    loop.start(120, 2)
+    loop.put(ev.RETURN, 130, coro=2)
+    loop.put(ev.SOON, 140, coro=1, aux=2, flags=ev.BY_TASK)
+    loop.put(ev.WAKE, 160, coro=1, aux=1, flags=ev.BY_CALLBACK)
+    assert woken(loop, tmp_path) == ("task", 2, 40, 40)
+
+
 def test_by_io(loop: Loop, tmp_path: Path) -> None:
     """The selector answered at 160; it was asked at 150, after the loop had been busy since 125."""
     loop.select(110, 125, flags=ev.IDLE)
