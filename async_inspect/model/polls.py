@@ -156,7 +156,7 @@ class _Waiting:
         length = most[rows] - awaits.ready_ns[rows]
         if len(selects):
             size = self._trace.meta.duration_ns + 1
-            key = selects.thread * size + selects.end_ns
+            key = selects.thread.astype(np.int64) * size + selects.end_ns
             at = np.minimum(np.searchsorted(key, thread * size + end), len(key) - 1)
             end = np.where(key[at] == thread * size + end, selects.start_ns[at], end)
         return _Spans(task, thread, end - length, end)

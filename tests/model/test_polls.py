@@ -95,6 +95,12 @@ def test_who_was_held_up(scene: Scene, tmp_path: Path) -> None:
     assert (poll.seen_by, poll.doing, poll.held_interpreter) == (None, None, False)
 
 
+def test_in_a_long_recording(scene: Scene, tmp_path: Path) -> None:
+    tape = scene.record()
+    tape.end_ns = 3_600_000_000_000
+    assert blocked(read(tape, tmp_path)).maybe == 1
+
+
 def test_what_runs_on_another_thread_is_not_held_up(scene: Scene, tmp_path: Path) -> None:
     poll = blocked(read(scene.record(second_thread=1), tmp_path))
     assert [victim.task for victim in poll.victims] == [4]
