@@ -16,6 +16,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from async_inspect.tracer.sources import SOURCES
+
 LOADS = Path(__file__).resolve().parent.parent / "fixtures" / "bench"
 BIN = Path(sys.executable).parent
 PYTHON = sys.executable
@@ -24,8 +26,9 @@ PYTHON = sys.executable
 class Load(NamedTuple):
     title: str
     file: str
-    target: float  # at most this, with the C core
+    target: float  # at most this, with the C core and no source but tasks
     size: int  # for --quick, and for counting instructions
+    target_all: float = 0  # with all sources on; 0: none is set
 
 
 class Tool(NamedTuple):
@@ -40,12 +43,12 @@ class Sample(NamedTuple):
 
 
 TABLE = [
-    Load("await chains of depth 6 that only yield", "await_chains.py", 1.6, 10),
+    Load("await chains of depth 6 that only yield", "await_chains.py", 1.6, 10, 1.8),
     Load("coroutine calls that never suspend", "coroutine_calls.py", 1.8, 5000),
-    Load("queues with locks", "queues_and_locks.py", 1.4, 50),
+    Load("queues with locks", "queues_and_locks.py", 1.4, 50, 1.6),
     Load("synchronous CPU work in a coroutine", "synchronous.py", 1.0, 5000),
     Load("synchronous code that raises and catches", "exceptions.py", 1.15, 5000),
-    Load("aiohttp demo, server and clients", "aiohttp_shop.py", 1.25, 4),
+    Load("aiohttp demo, server and clients", "aiohttp_shop.py", 1.25, 4, 1.4),
 ]
 BARE = Tool("bare", lambda _: [PYTHON])
 
@@ -124,6 +127,50 @@ TIME_HEAD = [
 ]  # fmt: skip
 
 
+# --- what each source costs ----------------------------------------------------------------------------------------
+
+
+def with_sources(*names: str, more: tuple[str, ...] = ("--slow-poll", "0")) -> Callable[[str], list[str]]:
+    off = [word for name in SOURCES if name not in names for word in ("--without", name)]
+    return lambda folder: [*attach(folder), *off, *more]
+
+
+ALONE = [
+    Tool("none", with_sources(), "c"),
+    *(Tool(name, with_sources(name), "c") for name in SOURCES),
+    Tool("watchdog", with_sources(more=()), "c"),
+    Tool("all", with_sources(*SOURCES, more=()), "c"),
+    Tool("all and --calls", with_sources(*SOURCES, more=("--calls",)), "c"),
+]
+
+
+def sources_row(load: Load, rounds: int, size: int | None) -> list[str]:
+    """A row of the table of sources: each alone, then all, in rounds as above."""
+    ratios: dict[str, list[float]] = {tool.title: [] for tool in ALONE}
+    spread = []
+    for number in range(rounds):
+        before = run(BARE, load, size).seconds
+        order = ALONE if number % 2 == 0 else ALONE[::-1]
+        seconds = {tool.title: run(tool, load, size).seconds for tool in order}
+        after = run(BARE, load, size).seconds
+        spread.append(after / before)
+        for title, value in seconds.items():
+            ratios[title].append(value * 2 / (before + after))
+        print(f"  {load.file}: round {number + 1} of {rounds}", file=sys.stderr)
+    medians = {title: statistics.median(values) for title, values in ratios.items()}
+    noise = max(*spread, 1 / min(spread))
+    met = verdict(medians["all"] <= max(load.target_all, noise)) if load.target_all else ""
+    return [
+        load.title,
+        f"{min(spread):.2f} – {max(spread):.2f}",
+        *(f"{medians[tool.title]:.2f}×" for tool in ALONE),
+        f"≤ {load.target_all:g}× {met}" if load.target_all else "",
+    ]
+
+
+SOURCES_HEAD = ["load", "bare / bare", *(tool.title for tool in ALONE), "target for all"]
+
+
 # --- instructions ----------------------------------------------------------------------------------------------------
 
 # Both run the load as a program in a process that has just started; the first argument is the recording, or "".
@@ -192,14 +239,16 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="small loads, one round: to see that it works")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--load", action="append", help="only this load, by its file name without .py")
-    parser.add_argument("--table", choices=("time", "instructions"), help="only this table")
+    parser.add_argument("--table", choices=("time", "sources", "instructions"), help="only this table")
     chosen = parser.parse_args()
     loads = [load for load in TABLE if not chosen.load or load.file.removesuffix(".py") in chosen.load]
     rounds = 1 if chosen.quick else chosen.rounds
     print(f"Python {sys.version.split()[0]}, {os.cpu_count()} cores, medians of {rounds}\n")
-    if chosen.table != "instructions":
+    if chosen.table in (None, "time"):
         show(TIME_HEAD, (time_row(load, rounds, load.size if chosen.quick else None) for load in loads))
-    if chosen.table != "time":
+    if chosen.table in (None, "sources"):
+        show(SOURCES_HEAD, (sources_row(load, rounds, load.size if chosen.quick else None) for load in loads))
+    if chosen.table in (None, "instructions"):
         # The demo does more of its waiting the slower it runs, so it has no two equal counts.
         steady = [load for load in loads if load.file != "aiohttp_shop.py"]
         show(INSTRUCTIONS_HEAD, (instructions_row(load) for load in steady))

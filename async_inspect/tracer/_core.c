@@ -514,7 +514,7 @@ enum {
     TAG_RESOURCE, /* -> resource id: a new one's __init__ is seen, and begins a new entry */
     TAG_HANDLE,   /* -> callback id, or how it came among what the loop runs: it is put there anew each time */
     TAG_SHIELD,   /* -> 1: worth to ask the future itself */
-    TAG_FAILED,   /* a coroutine's frame -> its id: whoever asks holds the coroutine */
+    TAG_TASK,     /* the frame of a task's root -> its id, after its end, too: whoever asks holds the task */
     TAG_FRESH     /* a generator's frame -> 1: it has not yielded yet; its start is seen */
 };
 enum { HANDLE_IO = 0xFFFFFFFF, HANDLE_SIGNAL = 0xFFFFFFFE };
@@ -1348,6 +1348,7 @@ static inline void begin(Thread *th, Coro *c, CodeInfo *info, Coro *awaiter, int
         c->node = node_of(0, info);
         if (c->is_task) {
             flags |= IS_TASK;
+            set_thing(c->frame, TAG_TASK, c->id);
         }
     }
     c->state = ST_ALIVE;
@@ -1446,9 +1447,6 @@ static inline void finish(Thread *th, Coro *c, int kind, int off, PyObject *exc)
             Py_DECREF(task);
             th->ended = c->frame;
             th->ended_id = c->id;
-            if (exc != NULL && !flags) {
-                set_thing(c->frame, TAG_FAILED, c->id);
-            }
         }
         after = c->outer;
     }
@@ -1658,6 +1656,7 @@ static void spawn(Thread *th, Frame *f)
         if (agen == NULL) {
             c->state = ST_CREATED;
             c->is_task = 1;
+            set_thing(key, TAG_TASK, c->id);
         }
         uint32_t site = site_of(below(f), 0);
         uint64_t ts = now();
@@ -1915,8 +1914,8 @@ static void take(Thread *th, Coro *c, Frame *f, PyCodeObject *code)
 /* The local variable that holds what a function waits for all of. */
 static PyObject *many_of(Frame *f, PyCodeObject *code)
 {
-    PyObject *fs = local_of(f, code, word.fs);
-    return fs != NULL ? fs : local_of(f, code, word.todo);
+    PyObject *todo = local_of(f, code, word.todo);
+    return todo != NULL ? todo : local_of(f, code, word.fs);
 }
 
 static void put_edge(Thread *th, Coro *waits, Coro *awaited)
@@ -2024,8 +2023,10 @@ static void handler(Thread *th, Frame *f, PyCodeObject *code)
     PyObject *task = PyDict_GetItem(context, gone ? word.task : word.future);
     PyObject *exc = gone ? NULL : PyDict_GetItem(context, word.exception);
     void *frame = NULL;
-    Coro *c = task != NULL && is_task(Py_TYPE(task)) ? coro_of_task(task, &frame) : NULL;
-    uint32_t id = c != NULL ? c->id : frame != NULL ? thing(frame, TAG_FAILED) : 0;
+    if (task != NULL && is_task(Py_TYPE(task))) {
+        coro_of_task(task, &frame);
+    }
+    uint32_t id = frame != NULL ? thing(frame, TAG_TASK) : 0;
     uint32_t type = exc != NULL ? type_of(Py_TYPE(exc)) : 0;
     put(th, TROUBLE, now(), id, type, th->top, 0, gone ? DESTROYED : NEVER_RETRIEVED);
 }

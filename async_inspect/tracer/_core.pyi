@@ -66,7 +66,7 @@ ACTIONS: Final[dict[str, int]]
 #   GIVE     ``self`` is given back by whoever holds it
 #   USE      a coroutine function: whoever is suspended in it waits for ``self``
 #   TAKE     a coroutine function: if it returns True, its task holds ``self``
-#   MANY     waits for all the tasks in ``fs`` or ``todo``: a coroutine function once it suspends, a generator once it
+#   MANY     waits for all the tasks in ``todo``, or ``fs``: a coroutine function once it suspends, a generator once it
 #            yields, another once it returns
 #   SHIELD   the future that it returns stands for ``inner``
 #   NEVER    ``coro`` was never awaited

@@ -105,7 +105,7 @@ class Coroutines:
         self.thread = Thread(self.states)
         self.threads = 0
         self.live: dict[int, Coro] = {}  # by frame
-        self.failed: dict[int, int] = {}  # ids of tasks that failed, by their coroutines: who asks holds these
+        self.tasks: dict[int, int] = {}  # ids by the coroutine of a task, after its end, too: whoever asks holds that
         self.coro_ids = 0
 
     # --- writing ---
@@ -164,6 +164,7 @@ class Coroutines:
         coro.role = coro.code.probe & ROLES
         if is_task:
             flags |= ev.IS_TASK
+            self.tasks[id(ask.get(ask.current_task(), "_coro"))] = coro.id
         self.put(ev.START, self.tape.now(), coro.id, awaiter.id if awaiter else 0, coro, coro.code.id, flags)
         thread.top = coro
 
@@ -242,8 +243,6 @@ class Coroutines:
                 name = self.last_name(coro)
                 thread.ended = id(ask.get(ask.current_task(), "_coro"))
                 thread.ended_id = coro.id
-                if exc is not None and not flags:
-                    self.failed[thread.ended] = coro.id
             after = coro.outer
         else:
             after = coro.root.outer if coro.closing else coro.awaiter

@@ -124,6 +124,7 @@ class Probes:
             coro = self.coros.new(id(new_frame), new_frame.f_code)
             coro.state = CREATED
             coro.is_task = True
+            self.coros.tasks[id(made)] = coro.id
         site = self.defs.site_of(frame.f_back)
         top = thread.top
         flags = ev.NAME_GIVEN if name is not None else 0
@@ -307,10 +308,7 @@ class Probes:
             return
         task = context.get("task" if gone else "future")
         exc = None if gone else context.get("exception")
-        number = 0
-        if ask.is_task(task):
-            coro = self.coro_of(task)
-            number = coro.id if coro is not None else self.coros.failed.get(id(ask.get(task, "_coro")), 0)
+        number = self.coros.tasks.get(id(ask.get(task, "_coro")), 0) if ask.is_task(task) else 0
         kind = self.defs.type_of(type(exc)) if exc is not None else 0
         self.put(ev.TROUBLE, self.tape.now(), number, kind, 0, ev.DESTROYED if gone else ev.NEVER_RETRIEVED)
 
@@ -318,4 +316,4 @@ class Probes:
 def _many(frame: "FrameType") -> object:
     """The local variable that holds what a function waits for all of."""
     values = frame.f_locals
-    return values["fs"] if "fs" in values else values.get("todo")
+    return values["todo"] if "todo" in values else values.get("fs")
