@@ -103,6 +103,7 @@ def climb(graph: Graph, pos: Ints, coro: Ints, node: Ints, location: Ints, task:
             at, met = open_[hit], seekers[hit]
             point_node[met], point_location[met], chain[met] = node_[at], location_[at], growing[met]
             found[met] = True
+    chain[~found] = growing[~found]  # where nothing is the user's: all frames
 
     return Chained(
         node=(point_node - 1).astype(np.int32),

@@ -88,7 +88,10 @@ class Nodes(Table):
 
 @dataclass(frozen=True, slots=True)
 class Chains(Table):
-    """The frames from an await point down to the leaf, as linked rows: a chain is its outermost frame's row."""
+    """The frames from an await point down to the leaf, as linked rows: a chain is its outermost frame's row.
+
+    Where no frame is the program's own, and so the leaf is the await point, they are all frames from the root.
+    """
 
     inner: Small  # chain: the next frame inward
     location: Small
@@ -140,7 +143,7 @@ class Awaits(Table):
     location: Small  # the await point
     leaf_node: Small
     leaf_location: Small
-    chain: Small  # from the await point down to the leaf
+    chain: Small  # from the await point down to the leaf; from the root where no frame is the program's own
     awaited: Small  # row of Trace.strings: the type of what was awaited; -1: a bare yield, or a task
     awaited_task: Small  # task
 

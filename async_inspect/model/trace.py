@@ -16,6 +16,7 @@ from typing import Any, Literal, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
+from ..rules import Rule
 from . import tables as t
 from .filters import Filter
 
@@ -167,6 +168,7 @@ class Trace:
     line_sums: t.LineSums
     points: t.Points
     events: t.Events
+    rules: tuple[Rule, ...] = ()  # of the user's own, for reasons
 
     # --- tasks -------------------------------------------------------------------------------------------------------
 
@@ -223,7 +225,7 @@ class Trace:
         return Frame(self.functions[self.locations.function[location]], int(self.locations.line[location]))
 
     def chain(self, await_row: int) -> tuple[Frame, ...]:
-        """The frames of a suspension from its await point down to the leaf."""
+        """The frames of a suspension from its await point, or the root where none is the program's own, to the leaf."""
         row, frames = int(self.awaits.chain[await_row]), []
         while row >= 0:
             frames.append(self.frame(int(self.chains.location[row])))

@@ -1,0 +1,41 @@
+"""What functions of aiohttp 3, client and server, wait for."""
+
+from typing import Final
+
+from ...rules import Rule
+
+AIOHTTP: Final = "site-packages/aiohttp/"
+HAPPY_EYEBALLS: Final = "site-packages/aiohappyeyeballs/"
+
+RULES: Final = (
+    # Both
+    Rule(AIOHTTP + "streams.py", ("StreamReader._wait", "DataQueue.read", "FlowControlDataQueue.read"), "stream read"),
+    Rule(AIOHTTP + "base_protocol.py", ("BaseProtocol._drain_helper",), "stream write"),
+    # Of a socket for messages the reader is compiled, so that these are leaves, or another's reason is theirs.
+    Rule(
+        AIOHTTP + "web_ws.py",
+        ("WebSocketResponse.receive", "WebSocketResponse.close"),
+        "websocket message",
+        ("stream read",),
+    ),
+    Rule(
+        AIOHTTP + "client_ws.py",
+        ("ClientWebSocketResponse.receive", "ClientWebSocketResponse.close"),
+        "websocket message",
+        ("stream read",),
+    ),
+    Rule(AIOHTTP + "_websocket/reader_py.py", ("WebSocketDataQueue.read",), "websocket message"),
+    Rule(AIOHTTP + "payload.py", ("IOBasePayload.write_with_length", "IOBasePayload.as_bytes"), "thread"),
+    # Client
+    Rule(AIOHTTP + "connector.py", ("BaseConnector._wait_for_available_connection",), "connection pool"),
+    Rule(AIOHTTP + "connector.py", ("TCPConnector._resolve_host",), "DNS"),  # for the same, asked for by others
+    Rule(HAPPY_EYEBALLS + "impl.py", ("start_connection", "_connect_sock"), "connect", ("socket connect",)),
+    Rule(HAPPY_EYEBALLS + "_staggered.py", ("_wait_one",), "connect"),
+    Rule(AIOHTTP + "client_reqrep.py", ("ClientResponse.start",), "response", ("stream read",)),
+    Rule(AIOHTTP + "client_reqrep.py", ("ClientRequest.write_bytes",), "response"),  # "100 Continue"
+    # Server
+    Rule(AIOHTTP + "web_protocol.py", ("RequestHandler.start",), "next request"),
+    Rule(AIOHTTP + "web_protocol.py", ("RequestHandler.shutdown",), "server"),
+    Rule(AIOHTTP + "web_fileresponse.py", ("FileResponse.prepare", "FileResponse._sendfile_fallback"), "thread"),
+    Rule(AIOHTTP + "web_urldispatcher.py", ("StaticResource._handle",), "thread"),
+)
