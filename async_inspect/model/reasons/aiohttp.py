@@ -11,20 +11,20 @@ RULES: Final = (
     # Both
     Rule(AIOHTTP + "streams.py", ("StreamReader._wait", "DataQueue.read", "FlowControlDataQueue.read"), "stream read"),
     Rule(AIOHTTP + "base_protocol.py", ("BaseProtocol._drain_helper",), "stream write"),
-    # Of a socket for messages the reader is compiled, so that these are leaves, or another's reason is theirs.
+    # The reader of websockets is compiled, and then these are leaves; where it is not, they are made of what it awaits.
     Rule(
         AIOHTTP + "web_ws.py",
         ("WebSocketResponse.receive", "WebSocketResponse.close"),
-        "websocket message",
+        "websocket read",
         ("stream read",),
     ),
     Rule(
         AIOHTTP + "client_ws.py",
         ("ClientWebSocketResponse.receive", "ClientWebSocketResponse.close"),
-        "websocket message",
+        "websocket read",
         ("stream read",),
     ),
-    Rule(AIOHTTP + "_websocket/reader_py.py", ("WebSocketDataQueue.read",), "websocket message"),
+    Rule(AIOHTTP + "_websocket/reader_py.py", ("WebSocketDataQueue.read",), "websocket read"),
     Rule(AIOHTTP + "payload.py", ("IOBasePayload.write_with_length", "IOBasePayload.as_bytes"), "thread"),
     # Client
     Rule(AIOHTTP + "connector.py", ("BaseConnector._wait_for_available_connection",), "connection pool"),
@@ -37,5 +37,6 @@ RULES: Final = (
     Rule(AIOHTTP + "web_protocol.py", ("RequestHandler.start",), "next request"),
     Rule(AIOHTTP + "web_protocol.py", ("RequestHandler.shutdown",), "server"),
     Rule(AIOHTTP + "web_fileresponse.py", ("FileResponse.prepare", "FileResponse._sendfile_fallback"), "thread"),
+    Rule(AIOHTTP + "web_request.py", ("BaseRequest.post",), "thread"),  # writing down what was uploaded
     Rule(AIOHTTP + "web_urldispatcher.py", ("StaticResource._handle",), "thread"),
 )
