@@ -80,12 +80,12 @@ CASES: cases.Cases = {
     "queue put": {"fifo": "q = asyncio.Queue(1); await q.put(1); later(q.get_nowait)\n    await q.put(2)  # here"},
     "queue join": {"fifo": "q = asyncio.Queue(); await q.put(1); later(q.task_done)\n    await q.join()  # here"},
     "thread": {
-        "to_thread": "await asyncio.to_thread(int)  # here",
-        "shutdown": "await asyncio.to_thread(int)\n    await LOOP().shutdown_default_executor()  # here",
+        "to_thread": "busy()\n    await asyncio.to_thread(int)  # here",
+        "shutdown": "busy()\n    await LOOP().shutdown_default_executor()  # here",
     },
     "DNS": {
-        "getaddrinfo": "await LOOP().getaddrinfo('localhost', 1)  # here",
-        "getnameinfo": "await LOOP().getnameinfo(('127.0.0.1', 1))  # here",
+        "getaddrinfo": "busy()\n    await LOOP().getaddrinfo('localhost', 1)  # here",
+        "getnameinfo": "busy()\n    await LOOP().getnameinfo(('127.0.0.1', 1))  # here",
     },
     "DNS, yield": {"start_server": "(await asyncio.start_server(print, '127.0.0.1', 0)).close()  # here"},
     "socket read": {
@@ -108,7 +108,7 @@ CASES: cases.Cases = {
         await LOOP().sock_sendfile(a, file)  # here""",
     },
     "socket write, thread": {
-        "sock_sendfile, no file": """a, b = pair(); later(drain, b)
+        "sock_sendfile, no file": """a, b = pair(); later(drain, b); busy()
     await LOOP().sock_sendfile(a, io.BytesIO(BIG))  # here""",
     },
     "socket accept": {
@@ -137,10 +137,10 @@ CASES: cases.Cases = {
     transport.close()""",
     },
     "DNS, connect": {
-        "open_connection": """where = 'localhost', listening().getsockname()[1]
+        "open_connection": """where = 'localhost', listening().getsockname()[1]; busy()
     reader, writer = await asyncio.open_connection(*where)  # here
     writer.close()""",
-        "happy eyeballs": """where = 'localhost', listening().getsockname()[1]
+        "happy eyeballs": """where = 'localhost', listening().getsockname()[1]; busy()
     reader, writer = await asyncio.open_connection(*where, happy_eyeballs_delay=9)  # here
     writer.close()""",
     },
@@ -188,7 +188,7 @@ CASES: cases.Cases = {
     "stream write, thread": {
         "sendfile, no file": """a, b = pair(); reader, writer = await asyncio.open_connection(sock=a)
     full = lambda: writer.transport.get_write_buffer_size() > 1 << 16
-    when(full, drain, b)
+    when(full, drain, b); busy()
     await LOOP().sendfile(writer.transport, io.BytesIO(BIG))  # here
     writer.close()""",
     },
@@ -208,14 +208,14 @@ CASES: cases.Cases = {
         "future": "await future()  # here",
         "in wait_for": "await asyncio.wait_for(future(), 9)  # here",
         "shield": "await asyncio.shield(soon())  # here",
-        "a thread": "await LOOP().run_in_executor(None, int)  # here",
+        "a thread": "busy()\n    await LOOP().run_in_executor(None, int)  # here",
         "a process": """with concurrent.futures.ProcessPoolExecutor(1, multiprocessing.get_context('spawn')) as pool:
         await LOOP().run_in_executor(pool, int)  # here""",
     },
 }
 
 PRELUDE = """
-import concurrent.futures, io, multiprocessing, os, signal, socket, ssl, tempfile
+import concurrent.futures, io, multiprocessing, os, signal, socket, ssl, tempfile, threading
 
 LOOP = asyncio.get_running_loop
 BIG = bytes(1 << 22)
@@ -239,6 +239,13 @@ def when(condition, function, *args):
         function(*args)
     else:
         later(when, condition, function, *args)
+
+def busy():
+    # What is asked of a thread from now on waits for its turn: it cannot be done before it is awaited.
+    done = threading.Event()
+    LOOP().set_default_executor(concurrent.futures.ThreadPoolExecutor(1))
+    keep_(LOOP().run_in_executor(None, done.wait))
+    later(done.set)
 
 def future():
     made = LOOP().create_future()
