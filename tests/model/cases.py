@@ -6,11 +6,14 @@ a reason, or several in which it waits one after the other ("DNS, connect").
 
 import json
 from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import pytest
 
 from async_inspect import Trace
 from async_inspect.model.reasons import reasons
 
-from ..tools import ROOT, TARGET, run
+from ..tools import ROOT, TARGET, TOOL, run
 
 type Cases = Mapping[str, Mapping[str, str]]  # reason → what → body
 
@@ -36,9 +39,19 @@ def program(prelude: str, cases: Cases) -> str:
     return "\n".join(["import asyncio", prelude, *functions, RUN])
 
 
-def found(trace: Trace, text: str, cases: Cases) -> dict[tuple[str, str], set[str]]:
+def record(folder: Path, prelude: str, cases: Cases, *arguments: str, core: str = "") -> Trace:
+    """The trace of the program that runs all of these."""
+    (folder / "program.py").write_text(program(prelude, cases), encoding="utf-8")
+    command = [*TOOL, "attach", "--python", TARGET, "--core", core, "--quiet", "-f", "folded", "program.py", *arguments]
+    traced = run(command, cwd=folder)
+    assert traced.status == 0, traced.stderr
+    return traced.trace
+
+
+def found(trace: Trace, prelude: str, cases: Cases) -> dict[tuple[str, str], set[str]]:
     """The reasons that the trace of that program has for the line of each case."""
-    lines = [number for number, line in enumerate(text.split("\n"), 1) if line.endswith("# here")]
+    text = program(prelude, cases).split("\n")
+    lines = [number for number, line in enumerate(text, 1) if line.endswith("# here")]
     case_of = {f"program.py:{line}": case for line, case in zip(lines, names(cases), strict=True)}
     result: dict[tuple[str, str], set[str]] = {case: set() for case in case_of.values()}
     for why, location in zip(reasons(trace), trace.awaits.location.tolist(), strict=True):
@@ -75,16 +88,21 @@ def coroutines(code):
             yield from [inner.co_qualname] * bool(inner.co_flags & 0x3A0)  # any kind of generator, too
             yield from coroutines(inner)
 
-folder = pathlib.Path(importlib.util.find_spec(sys.argv[1]).origin).parent
-files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*.py")}
-found = {name: list(coroutines(compile(source, name, "exec"))) for name, source in files.items()}
+spec = importlib.util.find_spec(sys.argv[1])
+folder = pathlib.Path(spec.origin).parent if spec else sys.exit(3)
+found = {
+    path.relative_to(folder).as_posix(): list(coroutines(compile(path.read_bytes(), path, "exec")))
+    for path in folder.rglob("*.py")
+}
 print(json.dumps([found, sys.version_info[:2]]))
 """
 
 
 def coroutines(package: str) -> tuple[dict[str, set[str]], tuple[int, int]]:
-    """The coroutine functions of a package that the target has, by file; and the target's version."""
+    """The coroutine functions of a package of the target, by file; and the target's version.  Skips if it has none."""
     done = run([TARGET, "-c", LIST, package], cwd=ROOT)
+    if done.status == 3:
+        pytest.skip(f"{package} is not installed for {TARGET}")
     assert done.status == 0, done.stderr
     files, (major, minor) = json.loads(done.stdout)
     return {file: set(names) for file, names in files.items()}, (major, minor)

@@ -6,7 +6,7 @@ import pytest
 
 from async_inspect.model.reasons import stdlib
 
-from ..tools import TARGET, TOOL, Attach, run
+from ..tools import Attach
 from . import cases
 
 pytestmark = pytest.mark.e2e
@@ -317,12 +317,8 @@ asyncio.run(main())
 @pytest.fixture(scope="module")
 def found(core: str, tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], set[str]]:
     """By case the reasons that were found; all cases run in one program."""
-    folder, text = tmp_path_factory.mktemp("reasons"), cases.program(PRELUDE, CASES)
-    (folder / "program.py").write_text(text, encoding="utf-8")
-    command = [*TOOL, "attach", "--python", TARGET, "--core", core, "--quiet", "-f", "folded", "program.py"]
-    traced = run(command, cwd=folder)
-    assert (traced.status, traced.stderr) == (0, "")
-    return cases.found(traced.trace, text, CASES)
+    trace = cases.record(tmp_path_factory.mktemp("reasons"), PRELUDE, CASES, core=core)
+    return cases.found(trace, PRELUDE, CASES)
 
 
 @pytest.mark.parametrize(("reason", "what"), cases.names(CASES))
