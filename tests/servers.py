@@ -32,7 +32,7 @@ def postgres() -> Iterator[int]:
         subprocess.run([str(word) for word in made], check=True, stdout=subprocess.DEVNULL, cwd=folder, user=user)
         port = free_port()
         options = ("-c", "listen_addresses=127.0.0.1", "-c", f"unix_socket_directories={folder}", "-c", "fsync=off")
-        server = [programs / "postgres", "-D", folder / "data", "-p", str(port), *options]
+        server: list[str | Path] = [programs / "postgres", "-D", folder / "data", "-p", str(port), *options]
         asked = [str(programs / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port)]
         with _running(server, folder, user, lambda: subprocess.run(asked, check=False).returncode == 0):
             yield port
@@ -46,7 +46,18 @@ def redis(*options: str) -> Iterator[int]:
         pytest.skip("Redis is not installed (Debian: redis-server)")
     with _folder() as (folder, user):
         port = free_port()
-        command = [program, "--bind", "127.0.0.1", "--port", str(port), "--save", "", "--dir", folder, *options]
+        command: list[str | Path] = [
+            program,
+            "--bind",
+            "127.0.0.1",
+            "--port",
+            str(port),
+            "--save",
+            "",
+            "--dir",
+            folder,
+            *options,
+        ]
         with _running(command, folder, user, lambda: _listens(port)):
             yield port
 

@@ -6,6 +6,7 @@ a reason, or several in which it waits one after the other ("DNS, connect").
 
 import json
 from collections.abc import Iterable, Mapping
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -98,6 +99,7 @@ print(json.dumps([found, sys.version_info[:2]]))
 """
 
 
+@cache
 def coroutines(package: str) -> tuple[dict[str, set[str]], tuple[int, int]]:
     """The coroutine functions of a package of the target, by file; and the target's version.  Skips if it has none."""
     done = run([TARGET, "-c", LIST, package], cwd=ROOT)

@@ -12,6 +12,8 @@ from async_inspect.model.reasons import SHIPPED, Rule, aiohttp, asyncpg, redis, 
 from .. import servers
 from . import cases
 
+pytestmark = pytest.mark.xdist_group("libraries")  # their servers start once
+
 # --- aiohttp ---------------------------------------------------------------------------------------------------------
 
 AIOHTTP: cases.Cases = {
