@@ -46,18 +46,8 @@ def redis(*options: str) -> Iterator[int]:
         pytest.skip("Redis is not installed (Debian: redis-server)")
     with _folder() as (folder, user):
         port = free_port()
-        command: list[str | Path] = [
-            program,
-            "--bind",
-            "127.0.0.1",
-            "--port",
-            str(port),
-            "--save",
-            "",
-            "--dir",
-            folder,
-            *options,
-        ]
+        where = ("--bind", "127.0.0.1", "--port", str(port), "--dir", folder)
+        command: list[str | Path] = [program, *where, "--save", "", *options]
         with _running(command, folder, user, lambda: _listens(port)):
             yield port
 

@@ -1,6 +1,7 @@
 """The user's own rules for reasons: where they stand, what they do, and what is said of wrong ones."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -8,9 +9,10 @@ import pytest
 import async_inspect
 from async_inspect import rules
 from async_inspect.errors import UserError
+from async_inspect.model.reasons import GATHER, RULES, TASK, YIELD
 from async_inspect.rules import ALL, Rule
 
-from .tools import Attach, Run, Tool
+from .tools import ROOT, Attach, Run, Tool
 
 POOL = """
 import asyncio
@@ -18,16 +20,16 @@ import asyncio
 class Pool:
     def __init__(self):
         self.free = asyncio.Queue()
-        self.future = asyncio.get_running_loop().create_future()
         asyncio.get_running_loop().call_later(0.001, self.free.put_nowait, 1)
-        asyncio.get_running_loop().call_later(0.002, self.future.set_result, 1)
 
     async def acquire(self):
         await self.free.get()
         await self.checked()
 
     async def checked(self):
-        await self.future
+        future = asyncio.get_running_loop().create_future()
+        asyncio.get_running_loop().call_later(0.001, future.set_result, 1)
+        await future
 """
 
 PROGRAM = """
@@ -169,6 +171,30 @@ def test_home_without_a_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         assert [rule.reason for rule in rules.configured()] == ["my pool"]
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     assert rules.configured() == ()
+
+
+# --- what docs/reasons.md says ---------------------------------------------------------------------------------------
+
+PAGE = (ROOT / "docs" / "reasons.md").read_text(encoding="utf-8")
+
+
+def test_the_page_has_every_reason() -> None:
+    section = PAGE.partition("\n## The shipped ones\n")[2].partition("\n## ")[0]
+    first = re.findall(r"^\| (`.+?) \| ", section, re.MULTILINE)
+    named = [word for cell in first for word in re.findall(r"`([^`]+)`", cell)]
+    assert len(named) == len(set(named))
+    assert set(named) == {rule.reason for rule in RULES} | {TASK, GATHER, YIELD}
+
+
+def test_the_tables_of_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    project, own = re.findall(r"```toml\n(.+?)```", PAGE, re.DOTALL)
+    (tmp_path / "pyproject.toml").write_text(project, encoding="utf-8")
+    monkeypatch.setenv("XDG_CONFIG_HOME", config(tmp_path, own)["XDG_CONFIG_HOME"])
+    monkeypatch.chdir(tmp_path)
+    assert rules.configured() == (
+        Rule("site-packages/mylib/pool.py", ("Pool.acquire", "Pool.drain"), "my pool", (ALL,)),
+        Rule("site-packages/mylib/*.py", ("Client.*",), "my service", ("stream read", "")),
+    )
 
 
 # --- shipped rules, and whose frames they speak for ------------------------------------------------------------------

@@ -51,4 +51,7 @@ RULES: Final = (
     Rule(REDIS + "client.py", ("Redis.__aexit__",), "redis close"),
     Rule(REDIS + "connection.py", ("AbstractConnection.disconnect",), "redis close", ("stream close",)),
     Rule(REDIS + "connection.py", ("ConnectionPool.disconnect",), "redis close"),
+    Rule(
+        REDIS + "cluster.py", ("RedisCluster.__aexit__", "NodesManager.aclose", "ClusterNode.disconnect"), "redis close"
+    ),
 )
