@@ -70,7 +70,7 @@ class Task(Frozen):
     state: StateName
     await_point: str | None  # "file:line" where a Blocked task stands
     awaiting: str | None  # what it waits for there: a type's name, or "task 7 (name)"
-    reason: str | None  # why: "timer", "lock" … (reasons.py); None where that isn't known
+    reason: str | None  # why: "timer", "lock" … (reasons/); None where that isn't known
     created_ns: int
     created_before_recording: bool
     created_at_first_step: bool  # its creation was not seen; created_ns is the first step's

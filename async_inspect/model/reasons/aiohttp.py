@@ -25,9 +25,17 @@ RULES: Final = (
         ("stream read",),
     ),
     Rule(AIOHTTP + "_websocket/reader_py.py", ("WebSocketDataQueue.read",), "websocket read"),
-    Rule(AIOHTTP + "payload.py", ("IOBasePayload.write_with_length", "IOBasePayload.as_bytes"), "thread"),
+    Rule(
+        AIOHTTP + "payload.py",
+        ("IOBasePayload.write", "IOBasePayload.write_with_length", "IOBasePayload.as_bytes"),
+        "thread",
+    ),
     # Client
-    Rule(AIOHTTP + "connector.py", ("BaseConnector._wait_for_available_connection",), "connection pool"),
+    Rule(
+        AIOHTTP + "connector.py",
+        ("BaseConnector._wait_for_available_connection", "BaseConnector.connect"),
+        "connection pool",
+    ),
     Rule(AIOHTTP + "connector.py", ("TCPConnector._resolve_host",), "DNS"),  # for the same, asked for by others
     Rule(HAPPY_EYEBALLS + "impl.py", ("start_connection", "_connect_sock"), "connect", ("socket connect",)),
     Rule(HAPPY_EYEBALLS + "_staggered.py", ("_wait_one",), "connect"),
