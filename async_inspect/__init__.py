@@ -12,7 +12,7 @@ Importing it costs next to nothing: a traced program may call ``inspection_point
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -28,8 +28,18 @@ _TRACERS = ("_async_inspect.tracer", "async_inspect.tracer")
 
 
 @contextmanager
-def trace(path: str | os.PathLike[str]) -> Iterator[None]:
+def trace(
+    path: str | os.PathLike[str],
+    *,
+    without: Collection[str] = (),
+    slow_poll_ms: float = 100,
+    calls: bool = False,
+) -> Iterator[None]:
     """Record this process into a new file at ``path`` while the block runs.
+
+    ``without``: what is not wanted of "tasks", "wakes", "edges", "locks", "troubles" (``tracer/sources``).  What a poll
+    does that lasts longer than ``slow_poll_ms`` is looked into (0: never); ``calls`` records each call that a coroutine
+    makes.
 
     RuntimeError: it is being recorded already, or can't be.  OSError: the file exists, or can't be made.
     Does nothing where ``ASYNC_INSPECT_DISABLE`` is 1.
@@ -39,7 +49,7 @@ def trace(path: str | os.PathLike[str]) -> Iterator[None]:
         return
     from . import tracer
 
-    tracer.start(os.fspath(path))
+    tracer.start(os.fspath(path), settings=tracer.Settings(without=without, slow_poll_ms=slow_poll_ms, calls=calls))
     try:
         yield
     finally:

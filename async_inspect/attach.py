@@ -9,7 +9,7 @@ import os
 import shlex
 import signal
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
@@ -18,7 +18,7 @@ from async_inspect import corebuild, finish, interpreter, launch
 from async_inspect.errors import FAILED, USAGE, UserError
 from async_inspect.rules import Rule, configured
 from async_inspect.target import Target, check, environment
-from async_inspect.tracer import env
+from async_inspect.tracer import Settings, env
 
 if TYPE_CHECKING:
     from async_inspect.model.filters import Filter
@@ -35,7 +35,7 @@ class Options:
     output: Path = Path(DEFAULT_FOLDER)
     formats: tuple[str, ...] = ()  # none: every one that is worth it
     python: str | None = None
-    max_size: int = 4 << 30
+    settings: Settings = field(default_factory=Settings)
     quiet: bool = False
     core: str = ""  # c, python, or whichever can be had
     wanted: "Filter | None" = None  # the part of the recording that is reported
@@ -53,7 +53,7 @@ def attach(target: Target | None, options: Options) -> NoReturn:
     options = replace(options, rules=configured())  # a wrong one is said now, not when all is over
     folder = _writable(options.output.absolute() / RECORDINGS)
     core = options.core or environ.get(env.CORE, "")
-    environ = environment(environ, str(folder), options.max_size)
+    environ = environment(environ, str(folder), options.settings)
     if core:
         environ[env.CORE] = core
     if python is not None:

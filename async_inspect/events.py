@@ -172,6 +172,7 @@ BY_TIMER = 2  # aux, off: when it was due (0: on a clock that isn't ours)
 BY_IO = 3  # the selector said so, the last time it answered on this thread
 BY_THREAD = 4  # by ``thread``, where no loop runs: call_soon_threadsafe
 BY_SIGNAL = 5  # by a signal's handler
+BY_TASK = 6  # by the step of task aux whose coroutine has just stopped: mostly, that has ended
 
 # TROUBLE
 NEVER_AWAITED = 1

@@ -60,14 +60,17 @@ def check(target: Target | None) -> Target:
     return target
 
 
-def environment(environ: dict[str, str], folder: str, max_size: int) -> dict[str, str]:
+def environment(environ: dict[str, str], folder: str, settings: tracer.Settings) -> dict[str, str]:
     """The target's environment: this one, the door first on the path, and where to record."""
     old = environ.get("PYTHONPATH")
     return {
         **environ,
         "PYTHONPATH": f"{BOOT}{os.pathsep}{old}" if old else BOOT,
         env.DIR: os.path.abspath(folder),
-        env.MAX_SIZE: str(max_size),
+        env.MAX_SIZE: str(settings.max_size),
+        env.WITHOUT: ",".join(settings.without),
+        env.SLOW_POLL_MS: f"{settings.slow_poll_ms:g}",
+        env.CALLS: str(int(settings.calls)),
     }
 
 

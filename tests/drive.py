@@ -7,10 +7,10 @@ from pathlib import Path
 sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 from async_inspect import corebuild, interpreter, launch, target
-from async_inspect.tracer import env
+from async_inspect.tracer import Settings, env
 
 folder, *command = sys.argv[1:]
-environ = target.environment(dict(os.environ), folder, 1 << 30)
+environ = target.environment(dict(os.environ), folder, Settings(1 << 30))
 python = interpreter.of_command(command, environ)
 if python is not None:
     environ |= corebuild.prepare(interpreter.ask(python), environ.get(env.CORE, "")).variables()

@@ -9,7 +9,8 @@ import pytest
 import async_inspect
 from async_inspect import rules
 from async_inspect.errors import UserError
-from async_inspect.model.reasons import GATHER, RULES, TASK, YIELD
+from async_inspect.model.reasons import GATHER, RULES, TASK, YIELD, covering
+from async_inspect.model.tables import Function
 from async_inspect.rules import ALL, Rule
 
 from .tools import ROOT, Attach, Run, Tool
@@ -234,3 +235,13 @@ def test_shipped_rules_speak_for_their_own_library(
     (tmp_path / "program.py").write_text(BOTH.format(module=module), encoding="utf-8")
     trace = attach("program.py", site, options=["--quiet", "-f", "folded"]).trace
     assert {trace.reasons[0][code] for code in trace.reasons[1].tolist()} == expected
+
+
+def test_which_functions_say_it_better() -> None:
+    functions = [
+        Function("Redis.execute_command", "dist-packages/redis/asyncio/client.py", 1, user=False),
+        Function("Lock.acquire", "<stdlib>/asyncio/locks.py", 1, user=False),
+        Function("Queue.join", "<stdlib>/asyncio/queues.py", 1, user=False),
+        Function("Queue.join", "queues.py", 1, user=True),
+    ]
+    assert covering(functions).tolist() == [True, False, True, False]

@@ -6,6 +6,7 @@ import pytest
 
 from async_inspect.errors import UserError
 from async_inspect.target import BOOT, Target, check, environment, split
+from async_inspect.tracer import Settings
 
 VALUED = {"-o", "--output", "-f", "--format", "--python"}
 
@@ -71,8 +72,14 @@ def test_check_lets_pass(tmp_path: Path) -> None:
 
 
 def test_environment() -> None:
-    made = environment({"HOME": "/h", "PYTHONPATH": "a::b"}, "rec", 5)
+    made = environment({"HOME": "/h", "PYTHONPATH": "a::b"}, "rec", Settings(5, ["wakes", "locks"], 20, True))
     assert made["HOME"] == "/h"
     assert made["PYTHONPATH"] == f"{BOOT}:a::b"
+    assert made["ASYNC_INSPECT_WITHOUT"] == "wakes,locks"
+    assert (made["ASYNC_INSPECT_MAX_SIZE"], made["ASYNC_INSPECT_SLOW_POLL_MS"], made["ASYNC_INSPECT_CALLS"]) == (
+        "5",
+        "20",
+        "1",
+    )
     assert Path(made["ASYNC_INSPECT_DIR"]) == Path.cwd() / "rec"
-    assert environment({}, "/rec", 5)["PYTHONPATH"] == BOOT
+    assert environment({}, "/rec", Settings())["PYTHONPATH"] == BOOT

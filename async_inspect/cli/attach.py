@@ -8,6 +8,9 @@ import typer
 from async_inspect.attach import DEFAULT_FOLDER, Options, parse_size
 from async_inspect.attach import attach as run
 from async_inspect.cli.filters import Wanted, with_filters
+from async_inspect.errors import USAGE, UserError
+from async_inspect.tracer import DEFAULT_SLOW_POLL_MS, Settings
+from async_inspect.tracer.sources import SOURCES
 
 
 @with_filters
@@ -33,6 +36,17 @@ def attach(
     max_size: Annotated[
         str, typer.Option(metavar="SIZE", help="Stop recording events when a recording is this big.")
     ] = "4GB",
+    without: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="SOURCE",
+            help=f"Don't look for this (may be repeated): {', '.join(SOURCES)}.",
+        ),
+    ] = None,
+    slow_poll: Annotated[
+        float, typer.Option(metavar="MS", min=0, help="Look what a poll does that lasts longer (0: never).")
+    ] = DEFAULT_SLOW_POLL_MS,
+    calls: Annotated[bool, typer.Option("--calls", help="Record each call that a coroutine's own code makes.")] = False,
     core: Annotated[
         str, typer.Option(metavar="c|python", help="Which core records (default: c where it can be had).")
     ] = "",
@@ -48,9 +62,16 @@ def attach(
         output=output,
         formats=tuple(formats or ()),
         python=python,
-        max_size=parse_size(max_size),
+        settings=Settings(parse_size(max_size), _sources(without or []), slow_poll, calls),
         quiet=quiet,
         core=core,
         wanted=wanted,
     )
     run(context.obj, options)
+
+
+def _sources(names: list[str]) -> tuple[str, ...]:
+    for name in names:
+        if name not in SOURCES:
+            raise UserError(f"--without {name}: there is no such source; there are {', '.join(SOURCES)}", USAGE)
+    return tuple(names)

@@ -13,21 +13,44 @@ import os
 import sys
 
 from . import choose, env, writer
+from .sources import SOURCES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
     from types import ModuleType, TracebackType
 
 TOOL_NAME = "async-inspect"
 TOOL_IDS = (3, 4, 2, 5)  # the unnamed ones first; 0, 1 (debugger, coverage) are never ours
 DEFAULT_MAX_SIZE = 4 << 30
+DEFAULT_SLOW_POLL_MS = 100.0
 
 _core: "ModuleType | None" = None  # since the first start of this process
 _core_reason = ""
 _tool_id: int | None = None  # the one that we took
 _path: str | None = None  # of the recording
-_max_size = DEFAULT_MAX_SIZE
 _hooked = False
+
+
+class Settings:
+    """How a process, and what it forks, is recorded."""
+
+    def __init__(
+        self,
+        max_size: int = DEFAULT_MAX_SIZE,
+        without: "Collection[str]" = (),
+        slow_poll_ms: float = DEFAULT_SLOW_POLL_MS,
+        calls: bool = False,
+    ) -> None:
+        """``max_size``: the bound of the recording, in bytes.  ``without``: sources that are off.  ``slow_poll_ms``: a
+        poll that lasts longer is looked into (0: none is).  ``calls``: calls that coroutines make are recorded."""
+        self.max_size = max_size
+        self.without = tuple(without)
+        self.slow_poll_ms = slow_poll_ms
+        self.calls = calls
+
+
+_settings = Settings()
 
 
 def attach() -> None:
@@ -37,19 +60,19 @@ def attach() -> None:
         return
     try:
         if recording() is None:
-            start(folder=folder, max_size=int(os.environ.get(env.MAX_SIZE) or DEFAULT_MAX_SIZE))
+            start(folder=folder, settings=_settings_of(os.environ.get))
     except KeyboardInterrupt:
         raise  # the program's, not ours
     except BaseException as exc:
         _complain(f"{folder}/{os.getpid()}", exc)
 
 
-def start(path: str | None = None, *, folder: str = ".", max_size: int = DEFAULT_MAX_SIZE) -> str:
+def start(path: str | None = None, *, folder: str = ".", settings: Settings | None = None) -> str:
     """Record this process into ``path``, or into a new file in ``folder``; the file's path is returned.
 
     Raises RuntimeError where nothing can be recorded, OSError where the file cannot be had.
     """
-    global _core, _core_reason, _max_size
+    global _core, _core_reason, _settings, _tool_id
     if not _thread._is_main_interpreter():  # type: ignore[attr-defined,unused-ignore]
         raise RuntimeError("a subinterpreter is not recorded")
     if recording() is not None:
@@ -57,9 +80,8 @@ def start(path: str | None = None, *, folder: str = ".", max_size: int = DEFAULT
     if _core is None:
         get = os.environ.get
         _core, _core_reason = choose.choose(get(env.CORE, ""), get(env.CORES, ""), get(env.CORE_HINT, ""))
-        _add_probes(_core)
-    _max_size = max_size
-    _take_tool_id()
+    _settings = settings or Settings()
+    _tool_id = _take_tool_id()
     try:
         _open(path, folder)
     except BaseException:
@@ -96,8 +118,12 @@ def _open(path: str | None, folder: str) -> None:
         path = os.path.abspath(path)
         fd = writer.create_at(path)
     try:
-        size = writer.write_header(fd, writer.metadata(_core.NAME, _core_reason, _max_size))
-        _core.start(fd, size, _max_size, _tool_id, writer.stdlib())
+        said = writer.metadata(_core.NAME, _core_reason, _settings)
+        size = writer.write_header(fd, said)
+        assert _tool_id is not None
+        _set_probes(_core, _tool_id, _settings.without)
+        slow_poll_ns = int(_settings.slow_poll_ms * 1e6)
+        _core.start(fd, size, _settings.max_size, _tool_id, writer.stdlib(), False, slow_poll_ns, _settings.calls)
         _path = path
     except BaseException:
         os.unlink(path)
@@ -106,22 +132,42 @@ def _open(path: str | None, folder: str) -> None:
         os.close(fd)
 
 
-def _add_probes(core: "ModuleType") -> None:
-    from .sources import SOURCES
+def _settings_of(get: "Callable[[str], str | None]") -> Settings:
+    """What the environment says."""
+    slow = get(env.SLOW_POLL_MS)
+    return Settings(
+        max_size=int(get(env.MAX_SIZE) or DEFAULT_MAX_SIZE),
+        without=(get(env.WITHOUT) or "").split(","),
+        slow_poll_ms=float(slow) if slow else DEFAULT_SLOW_POLL_MS,
+        calls=get(env.CALLS) == "1",
+    )
 
-    for source in SOURCES:
-        for qualname, file_tail, action in source.PROBES:
-            core.add_probe(qualname, file_tail, getattr(core, action))
+
+def _set_probes(core: "ModuleType", tool_id: int, without: "Collection[str]") -> None:
+    core.clear_probes()
+    for name, source in SOURCES.items():
+        if name not in without:
+            for qualname, file_tail, actions in source.PROBES:
+                core.add_probe(qualname, file_tail, sum(core.ACTIONS[action] for action in actions))
+                _enable(tool_id, qualname, file_tail)
 
 
-def _take_tool_id() -> None:
-    global _tool_id
+def _enable(tool_id: int, qualname: str, file_tail: str) -> None:
+    """Have a function met again: DISABLE outlives the recording in which a callback returned it."""
+    found: object = sys.modules.get(file_tail.strip("/").removesuffix(".py").replace("/", "."))
+    for name in qualname.split("."):
+        found = getattr(found, "__dict__", {}).get(name)
+    if type(found) is type(start):
+        for events in sys.monitoring.events.PY_START, 0:
+            sys.monitoring.set_local_events(tool_id, found.__code__, events)
+
+
+def _take_tool_id() -> int:
     monitoring = sys.monitoring
     for tool_id in TOOL_IDS:
         if monitoring.get_tool(tool_id) is None:
             monitoring.use_tool_id(tool_id, TOOL_NAME)
-            _tool_id = tool_id
-            return
+            return tool_id
     holders = ", ".join(f"{tool_id} {monitoring.get_tool(tool_id)!r}" for tool_id in range(6))
     raise RuntimeError(f"no sys.monitoring tool id is free; they are held by {holders}")
 
@@ -138,7 +184,7 @@ def _hook() -> None:
     global _hooked
     if not _hooked:
         _hooked = True
-        os.register_at_fork(after_in_child=_after_fork)
+        os.register_at_fork(before=_before_fork, after_in_child=_after_fork)
         had_atexit = "atexit" in sys.modules
         import atexit
 
@@ -152,6 +198,11 @@ def _at_exit() -> None:
         stop()
     except BaseException as exc:
         _complain(_path, exc)
+
+
+def _before_fork() -> None:
+    if _core is not None:
+        _core.rest()
 
 
 def _after_fork() -> None:

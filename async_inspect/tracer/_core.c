@@ -20,6 +20,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdint.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -63,20 +64,37 @@ typedef struct {
 } Header;
 
 enum {
-    CODE = 1, NODE, STRING, SITE, THREAD, TEXT,
-    SPAWN = 16, NAME, START, ENTER, RESUMED, THROW, SUSPEND, LINK, ITEM, RETURN, RAISE, VANISH, MESSAGE, POINT
+    CODE = 1, NODE, STRING, SITE, THREAD, TEXT, RESOURCE,
+    SPAWN = 16, NAME, START, ENTER, RESUMED, THROW, SUSPEND, LINK, ITEM, RETURN, RAISE, VANISH, MESSAGE, POINT,
+    WAKE, SOON, TIMER, SELECT, USE, TAKE, GIVE, EDGE, STACK, CALLED, TROUBLE
 };
 enum { TEXT_BYTES = 31, OTHER_NODE = 1, MAX_NODES = 1 << 20, MAX_SITE_FRAMES = 32, MAX_MESSAGE = 200, COST_EVERY = 1024,
        TAIL_SIZE = 1 << 16 };
-enum { HIGH_FD = 1000 };
-enum { NAME_GIVEN = 1, IS_TASK = 1, THROWN = 2, BEFORE = 4, AWAITS_TASK = 1, CANCELLED = 1, CLOSED = 2, NO_TASK = 1, STOPPED = 1 };
+enum { HIGH_FD = 1000, MAX_GATHERED = 8 };
+enum { NAME_GIVEN = 1, IS_TASK = 1, THROWN = 2, BEFORE = 4, AWAITS_TASK = 1, CANCELLED = 1, CLOSED = 2, NO_TASK = 1, STOPPED = 1, IDLE = 1 };
+enum { BY_CODE, BY_CALLBACK, BY_TIMER, BY_IO, BY_THREAD, BY_SIGNAL, BY_TASK };
+enum { NEVER_AWAITED = 1, NEVER_RETRIEVED, DESTROYED };
 enum { CODE_PLAIN, CODE_COROUTINE, CODE_ASYNC_GENERATOR, CODE_GENERATOR_BASED };
 
 _Static_assert(sizeof(Record) == 32, "a record is 32 bytes");
 
 /* ---- state ---- */
 
-enum { SPAWN_PROBE = 1, WATCHED = -1 };
+/* What a function's call, or its end, tells us: the contract (_core.pyi) says it. */
+enum {
+    P_SPAWN = 1 << 0, P_GROUP = 1 << 1, P_SOON = 1 << 2, P_READY = 1 << 3, P_RUN = 1 << 4, P_SIGNAL = 1 << 5,
+    P_TIMER = 1 << 6, P_SELECT = 1 << 7, P_MADE = 1 << 8, P_GIVE = 1 << 9, P_USE = 1 << 10, P_TAKE = 1 << 11,
+    P_MANY = 1 << 12, P_SHIELD = 1 << 13, P_NEVER = 1 << 14, P_HANDLER = 1 << 15,
+    P_WATCHED = 1 << 30, /* a coroutine's code that has our local events */
+    AT_START = P_SPAWN | P_READY | P_TIMER | P_SELECT | P_MADE | P_GIVE | P_NEVER | P_HANDLER,
+    AT_RETURN = P_SOON | P_SELECT | P_SHIELD | P_MANY,
+    ROLES = P_USE | P_TAKE | P_MANY /* of coroutines */
+};
+static const struct { const char *name; int bit; } probe_names[] = {
+    {"SPAWN", P_SPAWN}, {"GROUP", P_GROUP}, {"SOON", P_SOON}, {"READY", P_READY}, {"RUN", P_RUN}, {"SIGNAL", P_SIGNAL},
+    {"TIMER", P_TIMER}, {"SELECT", P_SELECT}, {"MADE", P_MADE}, {"GIVE", P_GIVE}, {"USE", P_USE}, {"TAKE", P_TAKE},
+    {"MANY", P_MANY}, {"SHIELD", P_SHIELD}, {"NEVER", P_NEVER}, {"HANDLER", P_HANDLER}, {NULL, 0},
+};
 enum { ST_CREATED, ST_ALIVE, ST_ITEM, ST_DEAD }; /* where a coroutine stands */
 #define ASYNC_FLAGS (CO_COROUTINE | CO_ITERABLE_COROUTINE | CO_ASYNC_GENERATOR)
 
@@ -84,7 +102,7 @@ typedef struct CodeInfo {
     struct CodeInfo *next, **back; /* all that live */
     PyCodeObject *code;            /* borrowed: the entry dies with it */
     uint32_t session, id;
-    int probe;
+    int probe;               /* P_* */
     uint8_t kind, ends_stack;
     uint8_t *stands;               /* an instruction each: 1 = at a SEND, 2 = at a suspended await; NULL: not looked yet */
     int stands_len;
@@ -99,17 +117,30 @@ typedef struct Coro {
     Py_hash_t name_hash;
     uint32_t id, node, code; /* the code's id, not its entry: that dies with the code, we may not know when this ends */
     int off;
+    int role; /* P_USE, P_TAKE, P_MANY of its code, less what was told */
     uint8_t state, is_task, is_agen;
+    uint8_t bare;    /* of a root: it only yielded, and is ready at once */
     uint8_t closing; /* a close() runs it: not by way of its awaiter, to whom it doesn't return either */
 } Coro;
 
-typedef struct {
+typedef struct Thread {
     uint64_t tstate_id;
     uint32_t session;
     int index; /* -1: not defined yet */
     Coro *top, *resume, *up, *up_child, *spawned;
     void *spawner; /* the frame that was making `spawned` a task */
     uint64_t up_ts;
+    PyObject *sleeper; /* the future that a timer was just set for (its address), until the next event ... */
+    uint64_t due;      /* ... and for when */
+    uint64_t asked;    /* when the selector was asked */
+    int idle;
+    void *ended; /* the frame of the task's root that ended last ... */
+    uint32_t ended_id;
+    uint64_t serial; /* how many polls have ended here: the watchdog looks at this, from its own thread ... */
+    uint64_t watched_serial; /* ... which keeps these two */
+    int looks;
+    PyThreadState *ts;
+    struct Thread *next; /* all there are */
 } Thread;
 
 typedef struct { uint32_t a, b, c, value; } Entry; /* value 0: free */
@@ -134,11 +165,15 @@ static struct {
     int spawning; /* threads whose last event made a task */
     char *stdlib;
     size_t stdlib_len;
-    uint32_t coros, codes, nodes, strings, sites, threads;
+    uint32_t coros, codes, nodes, strings, sites, threads, resources, callbacks;
     uint32_t future_string; /* the id of "_asyncio.Future", by far the most awaited */
     Coro **buckets;
     uint32_t bucket_mask, live;
     Map node_map, site_map;
+    Map things; /* what is known of an object by its address, see TAG_* */
+    PyCodeObject *run_code, *signal_code; /* of Handle._run, of a signal's handler; borrowed */
+    int edges, shields, calls;
+    uint64_t slow_ns;
     PyObject *string_ids;
 } R = {.fd = -1};
 
@@ -148,9 +183,21 @@ static Coro *free_coros;
 static CodeInfo *all_codes;
 static Py_ssize_t extra_index = -1;
 static PyObject *disable, *monitoring, *probes;
+static int gathers; /* a source asks for what waits for many */
 static PyObject *type_module, *type_qualname;
-static struct { PyObject *current_task, *c_task, *py_task, *future, *get_name, *cancelled; } aio;
-static PyObject *s_coro_attr, *s_must_cancel, *s_name_attr;
+static struct {
+    PyObject *current_task, *c_task, *py_task, *future, *get_name, *cancelled, *gathering, *timer_handle;
+    PyTypeObject *step; /* what loops call to step a C Task; borrowed, lives with the module */
+} aio;
+static struct {
+    /* attributes */
+    PyObject *coro_attr, *must_cancel, *name_attr, *self_attr, *when_attr, *loop_attr, *time, *parent_task, *children, *callbacks;
+    /* local variables */
+    PyObject *self, *callback, *args, *when, *handle, *timeout, *inner, *coro, *context, *fs, *todo;
+    /* texts */
+    PyObject *message, *task, *future, *exception, *never_retrieved, *process_events;
+} word;
+static Thread *all_threads;
 
 /* ---- writing ---- */
 
@@ -450,8 +497,9 @@ static int map_set(Map *m, uint32_t a, uint32_t b, uint32_t c, uint32_t value)
         free(m->entries);
         *m = bigger;
     }
-    *map_find(m, a, b, c) = (Entry){a, b, c, value};
-    m->used++;
+    Entry *e = map_find(m, a, b, c);
+    m->used += e->value == 0;
+    *e = (Entry){a, b, c, value};
     return 1;
 }
 
@@ -459,6 +507,29 @@ static void map_clear(Map *m)
 {
     free(m->entries);
     *m = (Map){0};
+}
+
+/* What is known of an object by its address. An entry outlives its object; each kind says why that does no harm. */
+enum {
+    TAG_RESOURCE, /* -> resource id: a new one's __init__ is seen, and begins a new entry */
+    TAG_HANDLE,   /* -> callback id, or how it came among what the loop runs: it is put there anew each time */
+    TAG_SHIELD,   /* -> 1: worth to ask the future itself */
+    TAG_FAILED,   /* a coroutine's frame -> its id: whoever asks holds the coroutine */
+    TAG_FRESH     /* a generator's frame -> 1: it has not yielded yet; its start is seen */
+};
+enum { HANDLE_IO = 0xFFFFFFFF, HANDLE_SIGNAL = 0xFFFFFFFE };
+
+static uint32_t thing(void *address, uint32_t tag)
+{
+    Entry *e = map_find(&R.things, (uint32_t)(uintptr_t)address, (uint32_t)((uint64_t)(uintptr_t)address >> 32), tag);
+    return e ? e->value : 0;
+}
+
+static void set_thing(void *address, uint32_t tag, uint32_t value)
+{
+    if (!map_set(&R.things, (uint32_t)(uintptr_t)address, (uint32_t)((uint64_t)(uintptr_t)address >> 32), tag, value)) {
+        R.header->lost++;
+    }
 }
 
 /* ---- definitions ---- */
@@ -473,6 +544,12 @@ static void free_code_info(void *p)
     if (info != NULL) {
         if (recent[RECENT(info->code)] == info) {
             recent[RECENT(info->code)] = NULL;
+        }
+        if (info->code == R.run_code) {
+            R.run_code = NULL;
+        }
+        if (info->code == R.signal_code) {
+            R.signal_code = NULL;
         }
         *info->back = info->next;
         if (info->next) {
@@ -664,7 +741,7 @@ static PyObject *describe(PyObject *descriptor, PyTypeObject *cls)
     return value;
 }
 
-static uint32_t type_of(PyTypeObject *cls)
+static PyObject *type_name(PyTypeObject *cls)
 {
     /* through type's own descriptors: a metaclass of the program has no say */
     PyObject *module = describe(type_module, cls), *name = describe(type_qualname, cls), *text;
@@ -680,7 +757,12 @@ static uint32_t type_of(PyTypeObject *cls)
     }
     Py_XDECREF(module);
     Py_XDECREF(name);
-    return string_of(text);
+    return text;
+}
+
+static uint32_t type_of(PyTypeObject *cls)
+{
+    return string_of(type_name(cls));
 }
 
 /* ---- FRAMES: what differs between versions ---- */
@@ -725,14 +807,18 @@ static inline int frame_lasti(Frame *f, PyCodeObject *code)
 #endif
 }
 
-/* The next Python frame outward: frames of the interpreter itself are passed over. */
-static inline Frame *below(Frame *f)
+/* From a frame outward to the next of Python code: those of the interpreter itself are passed over. */
+static inline Frame *python_frame(Frame *f)
 {
-    f = f->previous;
-    while (f != NULL && f->owner >= 3) { /* FRAME_OWNED_BY_CSTACK, from 3.14 also _BY_INTERPRETER */
+    while (f != NULL && UNLIKELY(f->owner >= 3 || _PyFrame_IsIncomplete(f))) { /* 3: FRAME_OWNED_BY_CSTACK */
         f = f->previous;
     }
     return f;
+}
+
+static inline Frame *below(Frame *f)
+{
+    return python_frame(f->previous);
 }
 
 /* The frame of a coroutine object, or NULL if that is no plain coroutine. */
@@ -746,6 +832,27 @@ static inline Frame *coroutine_frame(PyObject *made)
 #else
     return &((struct _PyCoroObject *)made)->cr_iframe;
 #endif
+}
+
+/* A local variable of a frame, through its cell if it has one: borrowed, or NULL. */
+static PyObject *local_of(Frame *f, PyCodeObject *code, PyObject *name)
+{
+    PyObject *names = code->co_localsplusnames;
+    for (Py_ssize_t i = 0, n = PyTuple_GET_SIZE(names); i < n; i++) {
+        if (PyTuple_GET_ITEM(names, i) == name) { /* both are interned */
+#if PY_VERSION_HEX < 0x030E0000
+            PyObject *value = f->localsplus[i];
+#else
+            PyObject *value = PyStackRef_IsNull(f->localsplus[i]) ? NULL : PyStackRef_AsPyObjectBorrow(f->localsplus[i]);
+#endif
+            int kind = PyBytes_AS_STRING(code->co_localspluskinds)[i];
+            if (value != NULL && kind & (CO_FAST_CELL | CO_FAST_FREE) && PyCell_Check(value)) {
+                value = ((PyCellObject *)value)->ob_ref;
+            }
+            return value;
+        }
+    }
+    return NULL;
 }
 
 static int pick_agen(PyObject *o, void *found)
@@ -846,9 +953,11 @@ static inline Thread *this_thread(PyThreadState *ts)
         if (th == NULL) {
             return NULL;
         }
+        th->next = all_threads;
+        __atomic_store_n(&all_threads, th, __ATOMIC_RELEASE);
     }
     if (th->tstate_id != ts->id || th->session != R.session) {
-        *th = (Thread){.tstate_id = ts->id, .session = R.session, .index = -1};
+        *th = (Thread){.tstate_id = ts->id, .session = R.session, .index = -1, .ts = ts, .next = th->next};
     }
     return current = th;
 }
@@ -914,7 +1023,8 @@ static Coro *new_coro(void *frame, CodeInfo *info)
     c->code = info->id;
     c->off = -1;
     c->state = ST_ALIVE;
-    c->is_task = c->closing = 0;
+    c->is_task = c->closing = c->bare = 0;
+    c->role = 0;
     c->is_agen = info->kind == CODE_ASYNC_GENERATOR;
     if (UNLIKELY(++R.live > R.bucket_mask)) {
         grow();
@@ -1030,7 +1140,7 @@ static PyObject *step_of(Thread *th, Coro *c)
 {
     PyObject *task = current_task();
     if (task != NULL) {
-        PyObject *made = get(task, s_coro_attr);
+        PyObject *made = get(task, word.coro_attr);
         int its = made != NULL && PyCoro_CheckExact(made)
                       ? (void *)coroutine_frame(made) == c->frame
                       : c->outer == NULL && (th->top == NULL || th->top == c); /* around a generator's aclose() */
@@ -1063,6 +1173,11 @@ static int is_task(PyTypeObject *cls)
     return aio.py_task != NULL && PyType_Check(aio.py_task) && PyType_IsSubtype(cls, (PyTypeObject *)aio.py_task);
 }
 
+static int is_future(PyTypeObject *cls)
+{
+    return is_task(cls) || (PyObject *)cls == aio.future || strcmp(cls->tp_name, "Future") == 0 || (PyObject *)cls == aio.gathering;
+}
+
 static PyObject *task_name(PyObject *task)
 {
     PyObject *name;
@@ -1073,7 +1188,7 @@ static PyObject *task_name(PyObject *task)
         }
     }
     else {
-        name = get(task, s_name_attr);
+        name = get(task, word.name_attr);
     }
     if (name != NULL && !PyUnicode_CheckExact(name)) {
         Py_CLEAR(name);
@@ -1168,7 +1283,7 @@ static int outcome(Coro *c, PyObject *task, PyObject *exc)
             return CLOSED;
         }
         if (exc == NULL) {
-            PyObject *must = get(task, s_must_cancel);
+            PyObject *must = get(task, word.must_cancel);
             Py_XDECREF(must);
             return must == Py_True ? CANCELLED : 0;
         }
@@ -1236,6 +1351,7 @@ static inline void begin(Thread *th, Coro *c, CodeInfo *info, Coro *awaiter, int
         }
     }
     c->state = ST_ALIVE;
+    c->role = info->probe & ROLES;
     put(th, START, now(), c->id, awaiter ? awaiter->id : 0, c, c->code, flags);
     th->top = c;
 }
@@ -1304,6 +1420,15 @@ static void enter(Thread *th, Coro *c, Frame *f, Coro *awaiter, int flags)
     th->top = leaf;
 }
 
+/* What ran has stopped; `after` goes on. */
+static inline void stop_at(Thread *th, Coro *after)
+{
+    th->top = after;
+    if (after == NULL) {
+        th->serial++;
+    }
+}
+
 static inline void finish(Thread *th, Coro *c, int kind, int off, PyObject *exc)
 {
     int flags = 0;
@@ -1319,6 +1444,11 @@ static inline void finish(Thread *th, Coro *c, int kind, int off, PyObject *exc)
         if (task != NULL) {
             name = last_name(c, task);
             Py_DECREF(task);
+            th->ended = c->frame;
+            th->ended_id = c->id;
+            if (exc != NULL && !flags) {
+                set_thing(c->frame, TAG_FAILED, c->id);
+            }
         }
         after = c->outer;
     }
@@ -1344,7 +1474,7 @@ static inline void finish(Thread *th, Coro *c, int kind, int off, PyObject *exc)
         Py_DECREF(message);
     }
     drop(c);
-    th->top = after;
+    stop_at(th, after);
 }
 
 static inline void forget_spawned(Thread *th)
@@ -1363,6 +1493,7 @@ static inline void settle(Thread *th)
         th->resume = NULL;
     }
     th->up = th->up_child = NULL;
+    th->sleeper = NULL;
     forget_spawned(th);
 }
 
@@ -1384,8 +1515,8 @@ static inline Coro *running(Thread *th, Frame *f)
 
 /* ---- sys.monitoring ---- */
 
-static long event_bits[6]; /* PY_START, PY_RESUME, PY_YIELD, PY_RETURN, PY_UNWIND, PY_THROW, as sys.monitoring has them */
-enum { B_START, B_RESUME, B_YIELD, B_RETURN, B_UNWIND, B_THROW };
+enum { B_START, B_RESUME, B_YIELD, B_RETURN, B_UNWIND, B_THROW, B_CALL, EVENTS };
+static long event_bits[EVENTS]; /* as sys.monitoring has them */
 #define LOCAL_THROW (PY_VERSION_HEX >= 0x030F0000) /* before, these two can only be set for all code */
 #define THROW_BITS (event_bits[B_UNWIND] | event_bits[B_THROW])
 /* set for all code, to meet each once: plain code then says DISABLE; what began before the recording is met resumed */
@@ -1418,19 +1549,34 @@ static void watch_throws(void)
     }
 }
 
+static void start_watchdog(void);
+
+/* What a source wants to know of this function: P_*, by its name and file. */
+static int wanted_of(PyCodeObject *code)
+{
+    PyObject *wanted = PyDict_GetItemWithError(probes, code->co_qualname);
+    if (wanted == NULL || PyUnicode_Tailmatch(code->co_filename, PyTuple_GET_ITEM(wanted, 0), 0, PY_SSIZE_T_MAX, 1) != 1) {
+        PyErr_Clear();
+        return 0;
+    }
+    return (int)PyLong_AsLong(PyTuple_GET_ITEM(wanted, 1));
+}
+
 static inline CodeInfo *watch(PyCodeObject *code)
 {
     CodeInfo *info = code_of(code);
     if (UNLIKELY(info != NULL && !info->probe)) {
-        info->probe = WATCHED;
+        info->probe = P_WATCHED | (wanted_of(code) & ROLES);
         set_local_events(code, event_bits[B_RESUME] | event_bits[B_YIELD] | event_bits[B_RETURN]
-                                   | (LOCAL_THROW ? THROW_BITS : 0));
+                                   | (R.calls ? event_bits[B_CALL] : 0) | (LOCAL_THROW ? THROW_BITS : 0));
         watch_throws();
+        start_watchdog(); /* not before there is a coroutine, and anew after a fork */
     }
     return info;
 }
 
-static uint32_t site_of(Frame *f)
+/* The stack from a frame outward: as far as the program's own code, or `whole`, as far as the loop. */
+static uint32_t site_of(Frame *f, int whole)
 {
     uint32_t site = 0;
     for (int i = 0; i < MAX_SITE_FRAMES && f != NULL; i++, f = below(f)) {
@@ -1450,7 +1596,7 @@ static uint32_t site_of(Frame *f)
             site = ++R.sites;
             put_definition(SITE, site, inner, (uint32_t)lasti, 0, info->id);
         }
-        if (info->ends_stack) {
+        if (whole ? code == R.run_code : info->ends_stack) {
             break;
         }
     }
@@ -1513,7 +1659,7 @@ static void spawn(Thread *th, Frame *f)
             c->state = ST_CREATED;
             c->is_task = 1;
         }
-        uint32_t site = site_of(below(f));
+        uint32_t site = site_of(below(f), 0);
         uint64_t ts = now();
         put(th, SPAWN, ts, c->id, c->code, th->top, site, name ? NAME_GIVEN : 0);
         if (name != NULL && PyUnicode_CheckExact(name)) {
@@ -1529,6 +1675,423 @@ done:
     Py_DECREF(frame);
 }
 
+/* ---- above coroutines: who wakes whom, who holds what (the twin: _pyprobes.py) ---- */
+
+/* The coroutine of a Task, as far as it is known and has not ended. */
+static Coro *coro_of_task(PyObject *task, void **frame)
+{
+    PyObject *made = get(task, word.coro_attr);
+    void *key = coroutine_frame(made);
+    if (key == NULL) {
+        key = agen_frame(made);
+    }
+    Py_XDECREF(made);
+    if (frame != NULL) {
+        *frame = key;
+    }
+    return key ? find(key) : NULL;
+}
+
+/* The Task of which a loop's callback is a step (a new reference), or NULL. */
+static PyObject *stepped_task(PyObject *callback)
+{
+    PyTypeObject *cls = Py_TYPE(callback);
+    if (cls == &PyCFunction_Type) { /* a C Task's wake-up */
+        PyObject *task = PyCFunction_GET_SELF(callback);
+        return task != NULL && strcmp(((PyCFunctionObject *)callback)->m_ml->ml_name, "task_wakeup") == 0 ? Py_NewRef(task) : NULL;
+    }
+    if (cls == &PyMethod_Type) { /* a Python Task's step or wake-up */
+        PyObject *function = PyMethod_GET_FUNCTION(callback), *task = PyMethod_GET_SELF(callback);
+        if (PyFunction_Check(function)) {
+            PyObject *name = ((PyCodeObject *)PyFunction_GET_CODE(function))->co_name;
+            if ((PyUnicode_CompareWithASCIIString(name, "__step") == 0 || PyUnicode_CompareWithASCIIString(name, "__wakeup") == 0)
+                && is_task(Py_TYPE(task))) {
+                return Py_NewRef(task);
+            }
+        }
+        return NULL;
+    }
+    if (cls != aio.step) {
+        if (strcmp(cls->tp_name, "_asyncio.TaskStepMethWrapper") != 0) {
+            return NULL;
+        }
+        aio.step = cls;
+    }
+    PyObject *task = get(callback, word.self_attr);
+    if (task == Py_None) {
+        Py_CLEAR(task);
+    }
+    return task;
+}
+
+static int is_function(PyObject *value, const char *qualname)
+{
+    return value != NULL && PyFunction_Check(value)
+           && PyUnicode_CompareWithASCIIString(((PyCodeObject *)PyFunction_GET_CODE(value))->co_qualname, qualname) == 0;
+}
+
+/* A loop's time as our clock's, if it tells the same time; else 0. */
+static uint64_t moment_of(PyObject *loop, PyObject *when)
+{
+    uint64_t ns = 0;
+    PyObject *clock = loop != NULL && when != NULL && PyFloat_CheckExact(when) && !R.ticks ? get(loop, word.time) : NULL;
+    if (clock != NULL && PyMethod_Check(clock) && is_function(PyMethod_GET_FUNCTION(clock), "BaseEventLoop.time")) {
+        double seconds = PyFloat_AS_DOUBLE(when);
+        ns = seconds > 0 && seconds < 1e10 ? (uint64_t)(seconds * 1e9) : 0;
+    }
+    Py_XDECREF(clock);
+    return ns;
+}
+
+/* By the step of a task whose coroutine runs no more. */
+static int by_step(Thread *th, PyObject *task, uint32_t *aux)
+{
+    void *frame;
+    Coro *c = coro_of_task(task, &frame);
+    *aux = c != NULL ? c->id : frame != NULL && frame == th->ended ? th->ended_id : 0;
+    return *aux ? BY_TASK : BY_CODE;
+}
+
+/* By what the loop runs as this handle, which is no step of a task. */
+static int by_handle(PyObject *handle, uint32_t *aux, uint32_t *off)
+{
+    if (handle == NULL) {
+        return BY_CODE;
+    }
+    if (aio.timer_handle == NULL) {
+        aio.timer_handle = module_attr("asyncio.events", "TimerHandle");
+    }
+    if ((PyObject *)Py_TYPE(handle) == aio.timer_handle) {
+        PyObject *when = get(handle, word.when_attr), *loop = get(handle, word.loop_attr);
+        uint64_t due = moment_of(loop, when);
+        Py_XDECREF(when);
+        Py_XDECREF(loop);
+        *aux = (uint32_t)due;
+        *off = (uint32_t)(due >> 32);
+        return BY_TIMER;
+    }
+    uint32_t id = thing(handle, TAG_HANDLE);
+    if (id == HANDLE_IO) {
+        return BY_IO;
+    }
+    if (id == HANDLE_SIGNAL) {
+        return BY_SIGNAL;
+    }
+    *aux = id;
+    return id ? BY_CALLBACK : BY_CODE;
+}
+
+/* By whom something is put among what a loop runs next: BY_*, with aux and off. `f` is the frame that puts it there. */
+static int cause(Thread *th, Frame *f, uint32_t *aux, uint32_t *off)
+{
+    *aux = *off = 0;
+    Frame *g = below(f), *caller = g;
+    for (; g != NULL; g = below(g)) {
+        PyCodeObject *code = frame_code(g);
+        if (th->top != NULL && th->top->frame == g) {
+            return BY_CODE;
+        }
+        if (code == R.signal_code) {
+            return BY_SIGNAL;
+        }
+        if (code == R.run_code) {
+            break;
+        }
+    }
+    if (g == NULL) {
+        int threadsafe = caller != NULL && PyUnicode_CompareWithASCIIString(frame_code(caller)->co_name, "call_soon_threadsafe") == 0;
+        return threadsafe && th->top == NULL ? BY_THREAD : BY_CODE;
+    }
+    PyObject *task = current_task();
+    if (task != NULL) {
+        int by = by_step(th, task, aux);
+        Py_DECREF(task);
+        return by;
+    }
+    return by_handle(local_of(g, frame_code(g), word.self), aux, off);
+}
+
+/* A callback was put among what the loop runs next, as `handle`. */
+static void soon(Thread *th, Frame *f, PyCodeObject *code, PyObject *handle)
+{
+    PyObject *callback = local_of(f, code, word.callback);
+    if (callback == NULL) {
+        return;
+    }
+    uint32_t aux, off;
+    PyObject *task = stepped_task(callback);
+    if (task != NULL) {
+        Coro *c = coro_of_task(task, NULL);
+        Py_DECREF(task);
+        if (c != NULL && c->state != ST_CREATED && !c->bare) {
+            int by = cause(th, f, &aux, &off);
+            put(th, WAKE, now(), c->id, aux, th->top, off, by);
+        }
+    }
+    else {
+        int by = cause(th, f, &aux, &off);
+        uint32_t id = ++R.callbacks;
+        put(th, SOON, now(), id, aux, th->top, off, by);
+        set_thing(handle, TAG_HANDLE, id);
+    }
+}
+
+/* The selector, or a signal, says that a handle's callback is to run. */
+static void ready(Frame *f, PyCodeObject *code)
+{
+    PyObject *handle = local_of(f, code, word.handle);
+    Frame *caller = below(f);
+    if (handle != NULL && caller != NULL) {
+        int io = PyUnicode_Tailmatch(frame_code(caller)->co_name, word.process_events, 0, PY_SSIZE_T_MAX, 1) == 1;
+        set_thing(handle, TAG_HANDLE, io ? HANDLE_IO : HANDLE_SIGNAL);
+    }
+}
+
+/* A timer is set: for whom, is seen when that suspends. */
+static void timer(Thread *th, Frame *f, PyCodeObject *code)
+{
+    PyObject *args = local_of(f, code, word.args);
+    if (is_function(local_of(f, code, word.callback), "_set_result_unless_cancelled") && args != NULL
+        && PyTuple_CheckExact(args) && PyTuple_GET_SIZE(args) > 0) {
+        th->sleeper = PyTuple_GET_ITEM(args, 0);
+        th->due = moment_of(local_of(f, code, word.self), local_of(f, code, word.when));
+    }
+}
+
+static void asks_selector(Thread *th, Frame *f, PyCodeObject *code)
+{
+    PyObject *timeout = local_of(f, code, word.timeout);
+    /* only built-in numbers are looked at: a zero lets it return at once */
+    th->idle = !(timeout != NULL && ((PyLong_CheckExact(timeout) && PyLong_AsLong(timeout) <= 0)
+                                     || (PyFloat_CheckExact(timeout) && PyFloat_AS_DOUBLE(timeout) <= 0)));
+    PyErr_Clear();
+    th->asked = now();
+}
+
+static void selector_answered(Thread *th)
+{
+    if (th->asked) {
+        put(th, SELECT, now(), 0, (uint32_t)th->asked, th->top, (uint32_t)(th->asked >> 32), th->idle ? IDLE : 0);
+        th->asked = 0;
+    }
+}
+
+static uint32_t define_resource(PyObject *object, uint32_t site)
+{
+    uint32_t type = type_of(Py_TYPE(object)), id = ++R.resources;
+    put_definition(RESOURCE, id, type, site, 0, 0);
+    set_thing(object, TAG_RESOURCE, id);
+    return id;
+}
+
+/* The id of what a method is called on; 0: not to be found. */
+static uint32_t resource_of(Frame *f, PyCodeObject *code)
+{
+    PyObject *object = local_of(f, code, word.self);
+    if (object == NULL) {
+        return 0;
+    }
+    uint32_t id = thing(object, TAG_RESOURCE);
+    return id ? id : define_resource(object, 0);
+}
+
+static void give(Thread *th, Frame *f, PyCodeObject *code)
+{
+    uint32_t resource = resource_of(f, code);
+    if (resource) {
+        put(th, GIVE, now(), th->top ? th->top->root->id : 0, resource, th->top, 0, 0);
+    }
+}
+
+static void take(Thread *th, Coro *c, Frame *f, PyCodeObject *code)
+{
+    uint32_t resource = resource_of(f, code);
+    if (resource) {
+        uint32_t site = site_of(below(f), 0);
+        put(th, TAKE, now(), c->root->id, resource, c, site, 0);
+    }
+}
+
+/* The local variable that holds what a function waits for all of. */
+static PyObject *many_of(Frame *f, PyCodeObject *code)
+{
+    PyObject *fs = local_of(f, code, word.fs);
+    return fs != NULL ? fs : local_of(f, code, word.todo);
+}
+
+static void put_edge(Thread *th, Coro *waits, Coro *awaited)
+{
+    if (waits != NULL && awaited != NULL && waits != awaited) {
+        put(th, EDGE, now(), waits->id, awaited->id, th->top, 0, 0);
+    }
+}
+
+static void edges_to(Thread *th, Coro *waits, PyObject *value, int depth);
+
+static void edges_to_all(Thread *th, Coro *waits, PyObject *many, int depth)
+{
+    if (many == NULL || !(PyList_CheckExact(many) || PyAnySet_CheckExact(many) || PyTuple_CheckExact(many))) {
+        return;
+    }
+    PyObject *all = PySequence_Tuple(many);
+    for (Py_ssize_t i = 0; all != NULL && i < PyTuple_GET_SIZE(all); i++) {
+        edges_to(th, waits, PyTuple_GET_ITEM(all, i), depth);
+    }
+    Py_XDECREF(all);
+    PyErr_Clear();
+}
+
+/* The inner future of shield()'s outer one. */
+static PyObject *shielded(PyObject *outer)
+{
+    PyObject *all = get(outer, word.callbacks), *inner = NULL;
+    for (Py_ssize_t i = 0; all != NULL && PyList_CheckExact(all) && i < PyList_GET_SIZE(all); i++) {
+        PyObject *pair = PyList_GET_ITEM(all, i);
+        PyObject *done = PyTuple_CheckExact(pair) && PyTuple_GET_SIZE(pair) ? PyTuple_GET_ITEM(pair, 0) : NULL;
+        if (is_function(done, "shield.<locals>._outer_done_callback")) {
+            PyObject *cells = PyFunction_GET_CLOSURE(done);
+            for (Py_ssize_t k = 0; cells != NULL && inner == NULL && k < PyTuple_GET_SIZE(cells); k++) {
+                PyObject *value = ((PyCellObject *)PyTuple_GET_ITEM(cells, k))->ob_ref;
+                inner = value != NULL && value != outer && is_future(Py_TYPE(value)) ? Py_NewRef(value) : NULL;
+            }
+        }
+    }
+    Py_XDECREF(all);
+    return inner;
+}
+
+/* `waits` awaits `value`, which may gather others. */
+static void edges_to(Thread *th, Coro *waits, PyObject *value, int depth)
+{
+    if (depth > MAX_GATHERED) {
+        return;
+    }
+    if (is_task(Py_TYPE(value))) {
+        put_edge(th, waits, coro_of_task(value, NULL));
+    }
+    else if ((PyObject *)Py_TYPE(value) == aio.gathering) {
+        PyObject *children = get(value, word.children);
+        edges_to_all(th, waits, children, depth + 1);
+        Py_XDECREF(children);
+    }
+    else if (R.shields && thing(value, TAG_SHIELD)) {
+        PyObject *inner = shielded(value);
+        if (inner != NULL) {
+            edges_to(th, waits, inner, depth + 1);
+            Py_DECREF(inner);
+        }
+    }
+}
+
+/* What a suspended coroutine's own code says of the suspension, when it first suspends. */
+static void tell_role(Thread *th, Coro *c, Frame *f, PyCodeObject *code, uint64_t ts)
+{
+    if (c->role & P_USE) {
+        uint32_t resource = resource_of(f, code);
+        if (resource) {
+            put(th, USE, ts, c->id, resource, th->top, 0, 0);
+        }
+    }
+    if (c->role & P_MANY) {
+        edges_to_all(th, c->root, many_of(f, code), 0);
+    }
+    c->role &= ~(P_USE | P_MANY);
+}
+
+static void never_awaited(Thread *th, Frame *f, PyCodeObject *code)
+{
+    Frame *made = coroutine_frame(local_of(f, code, word.coro));
+    CodeInfo *info = made != NULL ? code_of(frame_code(made)) : NULL;
+    if (info != NULL) {
+        uint32_t site = site_of(below(f), 0);
+        put(th, TROUBLE, now(), 0, info->id, th->top, site, NEVER_AWAITED);
+    }
+}
+
+/* A loop's exception handler is called: asyncio found that a task failed unheard, or is gone. */
+static void handler(Thread *th, Frame *f, PyCodeObject *code)
+{
+    PyObject *context = local_of(f, code, word.context);
+    PyObject *message = context != NULL && PyDict_CheckExact(context) ? PyDict_GetItem(context, word.message) : NULL;
+    if (message == NULL || !PyUnicode_CheckExact(message)) {
+        return;
+    }
+    int gone = PyUnicode_CompareWithASCIIString(message, "Task was destroyed but it is pending!") == 0;
+    if (!gone && PyUnicode_Tailmatch(message, word.never_retrieved, 0, PY_SSIZE_T_MAX, 1) != 1) {
+        PyErr_Clear();
+        return;
+    }
+    PyObject *task = PyDict_GetItem(context, gone ? word.task : word.future);
+    PyObject *exc = gone ? NULL : PyDict_GetItem(context, word.exception);
+    void *frame = NULL;
+    Coro *c = task != NULL && is_task(Py_TYPE(task)) ? coro_of_task(task, &frame) : NULL;
+    uint32_t id = c != NULL ? c->id : frame != NULL ? thing(frame, TAG_FAILED) : 0;
+    uint32_t type = exc != NULL ? type_of(Py_TYPE(exc)) : 0;
+    put(th, TROUBLE, now(), id, type, th->top, 0, gone ? DESTROYED : NEVER_RETRIEVED);
+}
+
+/* A function that a source asked for is called. */
+static void probe_start(Thread *th, Frame *f, PyCodeObject *code, int probe)
+{
+    if (probe & P_SPAWN) {
+        spawn(th, f);
+        if (probe & P_GROUP && th->spawned != NULL) {
+            PyObject *group = local_of(f, code, word.self), *owner = group ? get(group, word.parent_task) : NULL;
+            if (owner != NULL && is_task(Py_TYPE(owner))) {
+                put_edge(th, coro_of_task(owner, NULL), th->spawned);
+            }
+            Py_XDECREF(owner);
+        }
+    }
+    else if (probe & P_READY) {
+        ready(f, code);
+    }
+    else if (probe & P_TIMER) {
+        timer(th, f, code);
+    }
+    else if (probe & P_SELECT) {
+        asks_selector(th, f, code);
+    }
+    else if (probe & P_MADE) {
+        PyObject *object = local_of(f, code, word.self);
+        if (object != NULL) {
+            define_resource(object, site_of(below(f), 0));
+        }
+    }
+    else if (probe & P_GIVE) {
+        give(th, f, code);
+    }
+    else if (probe & P_NEVER) {
+        never_awaited(th, f, code);
+    }
+    else if (probe & P_HANDLER) {
+        handler(th, f, code);
+    }
+    else if (probe & P_MANY) {
+        set_thing(f, TAG_FRESH, 1);
+    }
+}
+
+/* ... and returns. */
+static void probe_return(Thread *th, Frame *f, PyCodeObject *code, int probe, PyObject *value)
+{
+    if (probe & P_SOON) {
+        soon(th, f, code, value);
+    }
+    else if (probe & P_SELECT) {
+        selector_answered(th);
+    }
+    else if (probe & P_SHIELD) {
+        if (local_of(f, code, word.inner) != value) {
+            R.shields = 1;
+            set_thing(value, TAG_SHIELD, 1);
+        }
+    }
+    else if (probe & P_MANY && !(code->co_flags & CO_GENERATOR) && th->top != NULL) {
+        edges_to_all(th, th->top->root, many_of(f, code), 0);
+    }
+}
+
 /* What a suspended leaf yielded, as SUSPEND's aux and flags. */
 static inline uint32_t awaited(PyObject *value, int *flags)
 {
@@ -1540,7 +2103,7 @@ static inline uint32_t awaited(PyObject *value, int *flags)
         return R.future_string;
     }
     if (is_task(Py_TYPE(value))) {
-        PyObject *made = get(value, s_coro_attr);
+        PyObject *made = get(value, word.coro_attr);
         void *frame = coroutine_frame(made);
         Coro *c = frame ? find(frame) : NULL;
         Py_XDECREF(made);
@@ -1556,28 +2119,46 @@ static inline uint32_t awaited(PyObject *value, int *flags)
     return id;
 }
 
+static void edges_of(Thread *th, Coro *root, PyObject *value)
+{
+    if (aio.gathering == NULL) {
+        aio.gathering = module_attr("asyncio.tasks", "_GatheringFuture");
+    }
+    edges_to(th, root, value, 0);
+}
+
 /* ---- events ---- */
 
 static PyObject *on_plain_start(Thread *th, Frame *f, PyCodeObject *code)
 {
     CodeInfo *info = known_code(code);
-    if (info == NULL || !info->probe) {
-        PyObject *action = PyDict_GetItemWithError(probes, code->co_qualname);
-        if (action == NULL || PyUnicode_Tailmatch(code->co_filename, PyTuple_GET_ITEM(action, 0), 0, PY_SSIZE_T_MAX, 1) != 1) {
-            PyErr_Clear();
-            return Py_NewRef(disable);
-        }
-        info = code_of(code);
+    int probe = info != NULL ? info->probe : 0;
+    if (!probe) {
+        probe = wanted_of(code);
+        info = probe ? code_of(code) : NULL;
         if (info == NULL) {
             return Py_NewRef(disable);
         }
-        info->probe = (int)PyLong_AsLong(PyTuple_GET_ITEM(action, 1));
-        watch_throws();
-        if (LOCAL_THROW) {
-            set_local_events(code, event_bits[B_UNWIND]);
+        info->probe = probe;
+        if (probe & P_RUN) {
+            R.run_code = code;
+        }
+        if (probe & P_SIGNAL) {
+            R.signal_code = code;
+        }
+        if (probe & P_SPAWN) {
+            watch_throws();
+        }
+        long bits = (probe & P_SPAWN && LOCAL_THROW ? event_bits[B_UNWIND] : 0) | (probe & AT_RETURN ? event_bits[B_RETURN] : 0)
+                    | (probe & P_MANY && code->co_flags & CO_GENERATOR ? event_bits[B_YIELD] : 0);
+        if (bits) {
+            set_local_events(code, bits);
         }
     }
-    spawn(th, f);
+    if (!(probe & AT_START) && !(probe & P_MANY && code->co_flags & CO_GENERATOR)) {
+        return Py_NewRef(disable);
+    }
+    probe_start(th, f, code, probe);
     Py_RETURN_NONE;
 }
 
@@ -1653,6 +2234,17 @@ static inline int is_item(PyCodeObject *code, PyObject *value)
     return code->co_flags & CO_ASYNC_GENERATOR && strcmp(Py_TYPE(value)->tp_name, "async_generator_wrapped_value") == 0;
 }
 
+static PyObject *plain_yield(Thread *th, Frame *f, PyCodeObject *code)
+{
+    if (thing(f, TAG_FRESH) == 1) {
+        set_thing(f, TAG_FRESH, 2);
+        if (th->top != NULL) {
+            edges_to_all(th, th->top->root, many_of(f, code), 0);
+        }
+    }
+    Py_RETURN_NONE;
+}
+
 static inline PyObject *yield_event(Thread *th, Frame *f, PyObject *const *args)
 {
     Coro *up = th->up;
@@ -1663,11 +2255,18 @@ static inline PyObject *yield_event(Thread *th, Frame *f, PyObject *const *args)
             up->child = child;
             up->off = off;
             put(th, LINK, th->up_ts, up->id, child->id, th->top, (uint32_t)off, 0);
+            if (UNLIKELY(up->role & (P_USE | P_MANY))) {
+                tell_role(th, up, f, (PyCodeObject *)args[0], th->up_ts);
+            }
         }
         th->up_child = up;
         th->up = up->awaiter;
         Py_RETURN_NONE;
     }
+    if (UNLIKELY(!(((PyCodeObject *)args[0])->co_flags & ASYNC_FLAGS))) {
+        return plain_yield(th, f, (PyCodeObject *)args[0]);
+    }
+    PyObject *sleeper = th->sleeper;
     settle(th);
     Coro *c = running(th, f);
     if (UNLIKELY(c == NULL)) {
@@ -1690,12 +2289,22 @@ static inline PyObject *yield_event(Thread *th, Frame *f, PyObject *const *args)
     c->off = off;
     c->closing = 0;
     Coro *after = c->root->outer;
+    c->root->bare = args[2] == Py_None;
     uint64_t ts = now();
     put(th, SUSPEND, ts, c->id, aux, after, (uint32_t)off, flags);
-    th->top = after;
+    stop_at(th, after);
     th->up = c->awaiter;
     th->up_child = c;
     th->up_ts = ts;
+    if (UNLIKELY(sleeper == args[2])) {
+        put(th, TIMER, ts, c->id, (uint32_t)th->due, after, (uint32_t)(th->due >> 32), 0);
+    }
+    if (UNLIKELY(c->role & (P_USE | P_MANY))) {
+        tell_role(th, c, f, (PyCodeObject *)args[0], ts);
+    }
+    if (R.edges && !flags && aux && (aux != R.future_string || R.shields)) {
+        edges_of(th, c->root, args[2]);
+    }
     Py_RETURN_NONE;
 }
 
@@ -1705,7 +2314,16 @@ static inline PyObject *return_event(Thread *th, Frame *f, PyObject *const *args
         settle(th);
         Coro *c = running(th, f);
         if (c != NULL) {
+            if (UNLIKELY(c->role & P_TAKE && args[2] == Py_True)) {
+                take(th, c, f, (PyCodeObject *)args[0]);
+            }
             finish(th, c, RETURN, offset_of(args[1]), NULL);
+        }
+    }
+    else {
+        CodeInfo *info = known_code((PyCodeObject *)args[0]);
+        if (info != NULL) {
+            probe_return(th, f, (PyCodeObject *)args[0], info->probe, args[2]);
         }
     }
     Py_RETURN_NONE;
@@ -1723,7 +2341,7 @@ static inline PyObject *unwind_event(Thread *th, Frame *f, PyObject *const *args
     }
     else if (th->spawned != NULL) {
         CodeInfo *info = known_code(code);
-        if (info != NULL && info->probe > 0) {
+        if (info != NULL && info->probe & P_SPAWN) {
             if (th->spawned->state == ST_CREATED) {
                 vanish(th, th->spawned, NO_TASK); /* create_task itself failed */
             }
@@ -1770,6 +2388,134 @@ static PyObject *throw_event(Thread *th, Frame *f, PyObject *const *args)
     Py_RETURN_NONE;
 }
 
+static PyObject *method_name(PyTypeObject *cls, const char *name)
+{
+    PyObject *owner = type_name(cls), *text = owner ? PyUnicode_FromFormat("%U.%s", owner, name) : NULL;
+    Py_XDECREF(owner);
+    return text;
+}
+
+/* The name of what is called (a new reference, or NULL), without asking it. */
+static PyObject *callable_name(PyObject *callable)
+{
+    if (PyMethod_Check(callable)) {
+        callable = PyMethod_GET_FUNCTION(callable);
+    }
+    if (PyFunction_Check(callable)) {
+        return Py_NewRef(((PyCodeObject *)PyFunction_GET_CODE(callable))->co_qualname);
+    }
+    if (PyCFunction_Check(callable)) {
+        PyObject *self = PyCFunction_GET_SELF(callable);
+        const char *name = ((PyCFunctionObject *)callable)->m_ml->ml_name;
+        if (self == NULL || PyModule_Check(self)) {
+            PyObject *module = ((PyCFunctionObject *)callable)->m_module;
+            return module != NULL && PyUnicode_CheckExact(module) ? PyUnicode_FromFormat("%U.%s", module, name)
+                                                                  : PyUnicode_FromString(name);
+        }
+        return method_name(PyType_Check(self) ? (PyTypeObject *)self : Py_TYPE(self), name);
+    }
+    if (Py_TYPE(callable) == &PyMethodDescr_Type) {
+        return method_name(((PyDescrObject *)callable)->d_type, ((PyMethodDescrObject *)callable)->d_method->ml_name);
+    }
+    return type_name(PyType_Check(callable) ? (PyTypeObject *)callable : Py_TYPE(callable));
+}
+
+static inline PyObject *call_event(Thread *th, Frame *f, PyObject *const *args)
+{
+    Coro *c = th->top;
+    if (c != NULL && c->frame == f && th->resume == NULL) {
+        uint32_t name = string_of(callable_name(args[2]));
+        put(th, CALLED, now(), c->id, name, c, (uint32_t)offset_of(args[1]), 0);
+    }
+    Py_RETURN_NONE;
+}
+
+/* ---- the watchdog: a thread that looks what a poll does that has lasted too long ---- */
+
+enum { LOOKS = 4 }; /* within the time that is too long */
+static struct {
+    int runs, stop;
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+} watchdog = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+/* With the GIL: what the thread does whose poll still lasts. */
+static void look(Thread *th, uint64_t serial)
+{
+    PyGILState_STATE state = PyGILState_Ensure();
+    if (R.on && th->session == R.session && th->serial == serial && th->top != NULL) {
+        uint32_t site = site_of(python_frame(current_frame(th->ts)), 1);
+        put(th, STACK, now(), th->top->root->id, 0, th->top, site, 0);
+    }
+    PyGILState_Release(state);
+}
+
+static void *watch_polls(void *unused)
+{
+    pthread_mutex_lock(&watchdog.lock);
+    while (!watchdog.stop) {
+        struct timespec until;
+        clock_gettime(CLOCK_MONOTONIC, &until);
+        uint64_t next = (uint64_t)until.tv_nsec + R.slow_ns / LOOKS;
+        until.tv_sec += (time_t)(next / 1000000000u);
+        until.tv_nsec = (long)(next % 1000000000u);
+        pthread_cond_timedwait(&watchdog.wake, &watchdog.lock, &until);
+        if (watchdog.stop) {
+            break;
+        }
+        pthread_mutex_unlock(&watchdog.lock);
+        /* Without the GIL only these two are read: whether the poll that was there is there still. */
+        for (Thread *th = __atomic_load_n(&all_threads, __ATOMIC_ACQUIRE); th != NULL; th = th->next) {
+            uint64_t serial = __atomic_load_n(&th->serial, __ATOMIC_RELAXED);
+            int same = __atomic_load_n(&th->top, __ATOMIC_RELAXED) != NULL && serial == th->watched_serial;
+            th->looks = same ? th->looks + 1 : 0;
+            th->watched_serial = serial;
+            if (th->looks == LOOKS) {
+                look(th, serial);
+            }
+        }
+        pthread_mutex_lock(&watchdog.lock);
+    }
+    pthread_mutex_unlock(&watchdog.lock);
+    return NULL;
+}
+
+static void start_watchdog(void)
+{
+    if (!watchdog.runs && R.slow_ns) {
+        sigset_t all, before;
+        pthread_condattr_t clock;
+        pthread_condattr_init(&clock);
+#ifndef __APPLE__
+        pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
+#endif
+        pthread_cond_init(&watchdog.wake, &clock);
+        watchdog.stop = 0;
+        sigfillset(&all); /* the program's signals are not for this thread */
+        pthread_sigmask(SIG_SETMASK, &all, &before);
+        watchdog.runs = pthread_create(&watchdog.thread, NULL, watch_polls, NULL) == 0;
+        pthread_sigmask(SIG_SETMASK, &before, NULL);
+        if (!watchdog.runs) {
+            R.slow_ns = 0; /* no more threads to be had */
+        }
+    }
+}
+
+static void stop_watchdog(void)
+{
+    if (watchdog.runs) {
+        pthread_mutex_lock(&watchdog.lock);
+        watchdog.stop = 1;
+        pthread_cond_signal(&watchdog.wake);
+        pthread_mutex_unlock(&watchdog.lock);
+        Py_BEGIN_ALLOW_THREADS /* it may be waiting for the GIL */
+        pthread_join(watchdog.thread, NULL);
+        Py_END_ALLOW_THREADS
+        watchdog.runs = 0;
+    }
+}
+
 typedef PyObject *(*event_function)(Thread *, Frame *, PyObject *const *);
 
 __attribute__((noinline)) static PyObject *timed(event_function event, Thread *th, Frame *f, PyObject *const *args)
@@ -1779,6 +2525,7 @@ __attribute__((noinline)) static PyObject *timed(event_function event, Thread *t
     if (R.on) {
         R.header->timed_callbacks++;
         R.header->timed_ns += monotonic_ns() - begun;
+        start_watchdog(); /* anew after a fork, for those who meet no new code */
     }
     return result;
 }
@@ -1802,6 +2549,7 @@ CALLBACK(on_yield, yield_event)
 CALLBACK(on_return, return_event)
 CALLBACK(on_async_unwind, unwind_event)
 CALLBACK(on_throw, throw_event)
+CALLBACK(on_call, call_event)
 
 /* Set for all code before 3.15, so it taxes every exception of synchronous code: that is let go first. */
 static PyObject *on_unwind(PyObject *self, PyObject *const *args, Py_ssize_t n)
@@ -1813,20 +2561,21 @@ static PyObject *on_unwind(PyObject *self, PyObject *const *args, Py_ssize_t n)
     return on_async_unwind(self, args, n);
 }
 
-static struct { const char *event; PyMethodDef def; } callbacks[6] = {
+static struct { const char *event; PyMethodDef def; } callbacks[EVENTS] = {
     {"PY_START", {"on_start", (PyCFunction)(void (*)(void))on_start, METH_FASTCALL, NULL}},
     {"PY_RESUME", {"on_resume", (PyCFunction)(void (*)(void))on_resume, METH_FASTCALL, NULL}},
     {"PY_YIELD", {"on_yield", (PyCFunction)(void (*)(void))on_yield, METH_FASTCALL, NULL}},
     {"PY_RETURN", {"on_return", (PyCFunction)(void (*)(void))on_return, METH_FASTCALL, NULL}},
     {"PY_UNWIND", {"on_unwind", (PyCFunction)(void (*)(void))on_unwind, METH_FASTCALL, NULL}},
     {"PY_THROW", {"on_throw", (PyCFunction)(void (*)(void))on_throw, METH_FASTCALL, NULL}},
+    {"CALL", {"on_call", (PyCFunction)(void (*)(void))on_call, METH_FASTCALL, NULL}},
 };
 
 /* ---- life ---- */
 
 static int attach(void)
 {
-    for (int i = 0; i < 6; i++) {
+    for (int i = 0; i < EVENTS; i++) {
         PyObject *callback = PyCFunction_New(&callbacks[i].def, NULL);
         PyObject *r = callback
             ? PyObject_CallMethod(monitoring, "register_callback", "ilO", R.tool, event_bits[i], callback) : NULL;
@@ -1850,7 +2599,7 @@ static void detach(void)
 {
     R.on = 0;
     set_events(0);
-    for (int i = 0; i < 6; i++) {
+    for (int i = 0; i < EVENTS; i++) {
         PyObject *r = PyObject_CallMethod(monitoring, "register_callback", "ilO", R.tool, event_bits[i], Py_None);
         PyErr_Clear();
         Py_XDECREF(r);
@@ -1886,6 +2635,7 @@ static void release(void)
     free(R.stdlib);
     map_clear(&R.node_map);
     map_clear(&R.site_map);
+    map_clear(&R.things);
     Py_CLEAR(R.string_ids);
     Py_CLEAR(aio.current_task);
     Py_CLEAR(aio.c_task);
@@ -1893,6 +2643,9 @@ static void release(void)
     Py_CLEAR(aio.future);
     Py_CLEAR(aio.get_name);
     Py_CLEAR(aio.cancelled);
+    Py_CLEAR(aio.gathering);
+    Py_CLEAR(aio.timer_handle);
+    aio.step = NULL;
     uint32_t session = R.session;
     memset(&R, 0, sizeof R);
     R.session = session;
@@ -1900,14 +2653,16 @@ static void release(void)
     current = NULL;
 }
 
-PyDoc_STRVAR(start_doc, "start(fd, header_size, max_size, tool_id, stdlib, ticks=False): see _core.pyi");
+PyDoc_STRVAR(start_doc, "start(fd, header_size, max_size, tool_id, stdlib, ticks=False, slow_poll_ns=0, calls=False): see _core.pyi");
 static PyObject *start(PyObject *self, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {"fd", "header_size", "max_size", "tool_id", "stdlib", "ticks", NULL};
-    int fd, tool, ticks = 0;
+    static char *names[] = {"fd", "header_size", "max_size", "tool_id", "stdlib", "ticks", "slow_poll_ns", "calls", NULL};
+    int fd, tool, ticks = 0, calls = 0;
+    unsigned long long slow_poll_ns = 0;
     long long header_size, max_size;
     const char *stdlib;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "iLLis|p", names, &fd, &header_size, &max_size, &tool, &stdlib, &ticks)) {
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "iLLis|pKp", names, &fd, &header_size, &max_size, &tool, &stdlib, &ticks,
+                                     &slow_poll_ns, &calls)) {
         return NULL;
     }
     if (R.active) {
@@ -1918,6 +2673,9 @@ static PyObject *start(PyObject *self, PyObject *args, PyObject *kwargs)
     R.active = 1;
     R.tool = tool;
     R.ticks = ticks;
+    R.slow_ns = slow_poll_ns;
+    R.calls = calls;
+    R.edges = gathers;
     R.header_size = (size_t)header_size;
     long long room = max_size - header_size - TAIL_SIZE;
     R.max_slots = room > 0 ? (uint64_t)room / sizeof(Record) : 0;
@@ -1973,6 +2731,7 @@ static PyObject *start(PyObject *self, PyObject *args, PyObject *kwargs)
 static PyObject *stop(PyObject *self, PyObject *unused)
 {
     if (R.active) {
+        stop_watchdog();
         int ours = R.on; /* not in a child that a fork unseen by Python made */
         detach();
         if (ours) {
@@ -1982,6 +2741,13 @@ static PyObject *stop(PyObject *self, PyObject *unused)
         }
         release();
     }
+    Py_RETURN_NONE;
+}
+
+/* Before a fork: Python warns of one where there are other threads. It begins anew by itself. */
+static PyObject *rest(PyObject *self, PyObject *unused)
+{
+    stop_watchdog();
     Py_RETURN_NONE;
 }
 
@@ -2037,6 +2803,11 @@ static PyObject *add_probe(PyObject *self, PyObject *args)
     if (!PyArg_ParseTuple(args, "UUi", &name, &tail, &action)) {
         return NULL;
     }
+    PyObject *known = PyDict_GetItemWithError(probes, name);
+    if (known != NULL) { /* two sources may ask for one function */
+        action |= (int)PyLong_AsLong(PyTuple_GET_ITEM(known, 1));
+    }
+    gathers |= action & P_MANY;
     PyObject *value = Py_BuildValue("(Oi)", tail, action);
     int failed = value == NULL || PyDict_SetItem(probes, name, value) != 0;
     Py_XDECREF(value);
@@ -2046,19 +2817,29 @@ static PyObject *add_probe(PyObject *self, PyObject *args)
     Py_RETURN_NONE;
 }
 
+static PyObject *clear_probes(PyObject *self, PyObject *unused)
+{
+    PyDict_Clear(probes);
+    gathers = 0;
+    Py_RETURN_NONE;
+}
+
 /* In a forked child the mapping is the parent's file: not a word into it. */
 static void forked(void)
 {
     R.on = 0;
+    watchdog.runs = 0; /* no thread but the one that forked is here */
 }
 
 static PyMethodDef methods[] = {
     {"start", (PyCFunction)(void (*)(void))start, METH_VARARGS | METH_KEYWORDS, start_doc},
     {"stop", stop, METH_NOARGS, NULL},
     {"abandon", abandon, METH_NOARGS, NULL},
+    {"rest", rest, METH_NOARGS, NULL},
     {"recording", recording, METH_NOARGS, NULL},
     {"point", point, METH_VARARGS, NULL},
     {"add_probe", add_probe, METH_VARARGS, NULL},
+    {"clear_probes", clear_probes, METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL},
 };
 
@@ -2072,7 +2853,12 @@ static int add_vocabulary(PyObject *m)
         {"CODE", CODE}, {"NODE", NODE}, {"STRING", STRING}, {"SITE", SITE}, {"THREAD", THREAD}, {"TEXT", TEXT},
         {"SPAWN", SPAWN}, {"NAME", NAME}, {"START", START}, {"ENTER", ENTER}, {"RESUME", RESUMED}, {"THROW", THROW},
         {"SUSPEND", SUSPEND}, {"LINK", LINK}, {"ITEM", ITEM}, {"RETURN", RETURN}, {"RAISE", RAISE},
-        {"VANISH", VANISH}, {"MESSAGE", MESSAGE}, {"POINT", POINT}, {"NAME_GIVEN", NAME_GIVEN}, {"IS_TASK", IS_TASK},
+        {"VANISH", VANISH}, {"MESSAGE", MESSAGE}, {"POINT", POINT}, {"RESOURCE", RESOURCE}, {"WAKE", WAKE}, {"SOON", SOON},
+        {"TIMER", TIMER}, {"SELECT", SELECT}, {"USE", USE}, {"TAKE", TAKE}, {"GIVE", GIVE}, {"EDGE", EDGE},
+        {"STACK", STACK}, {"CALL", CALLED}, {"TROUBLE", TROUBLE}, {"IDLE", IDLE}, {"BY_CODE", BY_CODE},
+        {"BY_CALLBACK", BY_CALLBACK}, {"BY_TIMER", BY_TIMER}, {"BY_IO", BY_IO}, {"BY_THREAD", BY_THREAD},
+        {"BY_SIGNAL", BY_SIGNAL}, {"BY_TASK", BY_TASK}, {"NEVER_AWAITED", NEVER_AWAITED},
+        {"NEVER_RETRIEVED", NEVER_RETRIEVED}, {"DESTROYED", DESTROYED}, {"NAME_GIVEN", NAME_GIVEN}, {"IS_TASK", IS_TASK},
         {"THROWN", THROWN}, {"BEFORE", BEFORE}, {"AWAITS_TASK", AWAITS_TASK}, {"CANCELLED", CANCELLED},
         {"CLOSED", CLOSED}, {"NO_TASK", NO_TASK}, {"STOPPED", STOPPED}, {"OTHER_NODE", OTHER_NODE}, {"MAX_NODES", MAX_NODES},
         {"MAX_SITE_FRAMES", MAX_SITE_FRAMES}, {"MAX_MESSAGE", MAX_MESSAGE}, {"COST_EVERY", COST_EVERY},
@@ -2108,7 +2894,7 @@ static int init(PyObject *m)
     if (disable == NULL || events == NULL) {
         return 0;
     }
-    for (int i = 0; i < 6; i++) {
+    for (int i = 0; i < EVENTS; i++) {
         PyObject *bit = PyObject_GetAttrString(events, callbacks[i].event);
         if (bit == NULL) {
             return 0;
@@ -2130,14 +2916,35 @@ static int init(PyObject *m)
     type_qualname = PyMapping_GetItemString(own, "__qualname__");
     Py_DECREF(own);
     probes = PyDict_New();
-    s_coro_attr = PyUnicode_InternFromString("_coro");
-    s_must_cancel = PyUnicode_InternFromString("_must_cancel");
-    s_name_attr = PyUnicode_InternFromString("_name");
-    if (!type_module || !type_qualname || !probes || !s_coro_attr || !s_must_cancel || !s_name_attr) {
+    static const struct { PyObject **place; const char *text; } words[] = {
+        {&word.coro_attr, "_coro"}, {&word.must_cancel, "_must_cancel"}, {&word.name_attr, "_name"},
+        {&word.self_attr, "__self__"}, {&word.when_attr, "_when"}, {&word.loop_attr, "_loop"}, {&word.time, "time"},
+        {&word.parent_task, "_parent_task"}, {&word.children, "_children"}, {&word.callbacks, "_callbacks"},
+        {&word.self, "self"}, {&word.callback, "callback"}, {&word.args, "args"}, {&word.when, "when"},
+        {&word.handle, "handle"}, {&word.timeout, "timeout"}, {&word.inner, "inner"}, {&word.coro, "coro"},
+        {&word.context, "context"}, {&word.fs, "fs"}, {&word.todo, "todo"}, {&word.message, "message"},
+        {&word.task, "task"}, {&word.future, "future"}, {&word.exception, "exception"},
+        {&word.never_retrieved, "exception was never retrieved"}, {&word.process_events, "_process_events"}, {NULL, NULL},
+    };
+    for (int i = 0; words[i].place != NULL; i++) {
+        *words[i].place = PyUnicode_InternFromString(words[i].text);
+        if (*words[i].place == NULL) {
+            return 0;
+        }
+    }
+    if (!type_module || !type_qualname || !probes) {
         return 0;
     }
+    PyObject *actions = PyDict_New();
+    for (int i = 0; actions != NULL && probe_names[i].name; i++) {
+        PyObject *bit = PyLong_FromLong(probe_names[i].bit);
+        if (bit == NULL || PyDict_SetItemString(actions, probe_names[i].name, bit) != 0) {
+            Py_CLEAR(actions);
+        }
+        Py_XDECREF(bit);
+    }
     pthread_atfork(NULL, NULL, forked);
-    return PyModule_AddStringConstant(m, "NAME", "c") == 0 && PyModule_AddIntConstant(m, "SPAWN_PROBE", SPAWN_PROBE) == 0
+    return PyModule_AddStringConstant(m, "NAME", "c") == 0 && actions != NULL && PyModule_AddObject(m, "ACTIONS", actions) == 0
         && add_vocabulary(m);
 }
 

@@ -8,12 +8,23 @@ from typing import Final
 
 NAME: Final[str]  # "c" or "python"
 
-def start(fd: int, header_size: int, max_size: int, tool_id: int, stdlib: str, ticks: bool = False) -> None:
+def start(
+    fd: int,
+    header_size: int,
+    max_size: int,
+    tool_id: int,
+    stdlib: str,
+    ticks: bool = False,
+    slow_poll_ns: int = 0,
+    calls: bool = False,
+) -> None:
     """Begin to record into ``fd``, whose header is already written; the fd is duplicated or mapped, never closed.
 
     ``max_size`` bounds the file in bytes.  ``tool_id`` is in use already, under our name; the core registers its
     callbacks and sets the events.  ``stdlib`` is the directory of the standard library (to tell the program's own
     frames when a stack is taken).  With ``ticks`` the clock counts its own readings, 1, 2, 3 …, for exact tests.
+    ``slow_poll_ns``: a watchdog looks, once, what a poll does that lasts longer (0: no watchdog).  ``calls``: each call
+    that a coroutine's own code makes is written.
     Raises RuntimeError when it records already, OSError when the file can't be reserved or mapped.
     """
 
@@ -23,14 +34,40 @@ def stop() -> None:
 def abandon() -> None:
     """In a forked child: forget the parent's recording without touching its file.  Then ``start`` may follow."""
 
+def rest() -> None:
+    """Before a fork: no thread of ours is left.  The watchdog begins anew by itself."""
+
 def recording() -> bool: ...
 def point(label: str, message: str) -> None:
     """Write a POINT record; nothing when it doesn't record."""
 
-def add_probe(qualname: str, file_tail: str, action: int) -> None:
-    """Before ``start``: when the function of this name, in a file that ends so, is called, do ``action``.
+def add_probe(qualname: str, file_tail: str, actions: int) -> None:
+    """Before ``start``: when the function of this name, in a file that ends so, is called, do these ACTIONS.
 
-    Probes are how a *source* (``sources/``) sees what happens above coroutines without patching anything.
+    Probes are how a *source* (``sources/``) sees what happens above coroutines without patching anything.  Asked for
+    again, a function gets these actions, too.
     """
 
-SPAWN_PROBE: Final[int]  # the function's argument ``coro`` is being made a task; ``name`` (or kwargs) may name it
+def clear_probes() -> None:
+    """Before ``start``: forget all probes."""
+
+ACTIONS: Final[dict[str, int]]
+# What a probe may ask for, by name. What is read are local variables of the function, by the names given here.
+#
+#   SPAWN    ``coro`` is being made a task; ``name`` (or ``kwargs``) may name it
+#   GROUP    … in a task group ``self``, whose owner waits for it
+#   SOON     when it returns: ``callback`` is among what the loop runs next, as the handle that is returned
+#   READY    the selector (called by ``…_process_events``) or a signal has ``handle`` run
+#   RUN      its frames run a handle, ``self``
+#   SIGNAL   its frames handle a signal
+#   TIMER    ``callback`` is to be called at ``when`` with ``args``, on the clock of loop ``self``
+#   SELECT   the selector is asked, for at most ``timeout``; it answers when this returns
+#   MADE     ``self``, which tasks may wait for, is made
+#   GIVE     ``self`` is given back by whoever holds it
+#   USE      a coroutine function: whoever is suspended in it waits for ``self``
+#   TAKE     a coroutine function: if it returns True, its task holds ``self``
+#   MANY     waits for all the tasks in ``fs`` or ``todo``: a coroutine function once it suspends, a generator once it
+#            yields, another once it returns
+#   SHIELD   the future that it returns stands for ``inner``
+#   NEVER    ``coro`` was never awaited
+#   HANDLER  an exception handler: ``context`` says what happened

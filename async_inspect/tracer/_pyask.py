@@ -6,7 +6,7 @@ program has, and where asyncio keeps what it knows, if the program has imported 
 
 import sys
 from gc import get_referents
-from types import AsyncGeneratorType
+from types import AsyncGeneratorType, BuiltinFunctionType, FunctionType, MethodDescriptorType, MethodType, ModuleType
 
 from .. import events as ev
 
@@ -68,6 +68,75 @@ def current_task() -> object:
         except Exception:  # no loop runs on this thread
             return None
     return None
+
+
+def is_function(value: object, qualname: str) -> bool:
+    return type(value) is FunctionType and value.__code__.co_qualname == qualname
+
+
+def callable_name(value: object) -> str:
+    """The name of what is called, without asking it."""
+    if type(value) is MethodType:
+        value = value.__func__
+    if type(value) is FunctionType:
+        return value.__code__.co_qualname
+    if isinstance(value, BuiltinFunctionType):
+        owner = value.__self__
+        if owner is None or type(owner) is ModuleType:
+            module = value.__module__
+            return f"{module}.{value.__name__}" if type(module) is str else value.__name__
+        return f"{type_name(owner if isinstance(owner, type) else type(owner))}.{value.__name__}"
+    if type(value) is MethodDescriptorType:
+        return f"{type_name(value.__objclass__)}.{value.__name__}"
+    return type_name(value if isinstance(value, type) else type(value))
+
+
+def stepped_task(callback: object) -> object:
+    """The Task of which a loop's callback is a step, or None."""
+    cls = type(callback)
+    if cls is BuiltinFunctionType:  # a C Task's wake-up
+        return callback.__self__ if callback.__name__ == "task_wakeup" else None  # type: ignore[attr-defined]
+    if cls is MethodType:  # a Python Task's step or wake-up
+        function, task = callback.__func__, callback.__self__  # type: ignore[attr-defined]
+        ours = type(function) is FunctionType and function.__code__.co_name in ("__step", "__wakeup")
+        return task if ours and is_task(task) else None
+    return get(callback, "__self__") if short_name(cls) == "TaskStepMethWrapper" else None
+
+
+def is_gathering(value: object) -> bool:
+    return type(value) is getattr(sys.modules.get("asyncio.tasks"), "_GatheringFuture", 0)
+
+
+def is_timer(handle: object) -> bool:
+    return type(handle) is getattr(sys.modules.get("asyncio.events"), "TimerHandle", 0)
+
+
+def has_our_clock(loop: object) -> bool:
+    """Whether a loop's time is ``time.monotonic()``: asyncio's own, not one of a test's making."""
+    clock = get(loop, "time")
+    return type(clock) is MethodType and is_function(clock.__func__, "BaseEventLoop.time")
+
+
+def shielded(outer: object) -> object:
+    """The inner future of ``shield()``'s outer one."""
+    callbacks = get(outer, "_callbacks")
+    for pair in callbacks if type(callbacks) is list else ():
+        done = pair[0] if type(pair) is tuple and pair else None
+        if is_function(done, "shield.<locals>._outer_done_callback"):
+            for cell in getattr(done, "__closure__", None) or ():
+                try:
+                    value = cell.cell_contents
+                except ValueError:  # empty
+                    continue
+                if value is not outer and is_future(value):
+                    found: object = value
+                    return found
+    return None
+
+
+def is_future(value: object) -> bool:
+    cls = type(value)
+    return is_task(value) or is_gathering(value) or short_name(cls) == "Future"
 
 
 def agen_frame(made: object) -> "FrameType | None":

@@ -7,16 +7,18 @@ says what: that is ``_pycore``.
 Each coroutine that lives has a ``Coro``.  Each thread has a ``top``: the coroutine that runs on it.
 """
 
-from _thread import _local, get_native_id
+from _thread import _local, get_ident, get_native_id
 from types import CoroutineType
 
 from .. import events as ev
 from . import _pyask as ask
+from ._pyactions import ROLES
 from ._pydefs import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_ITERABLE_COROUTINE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import CodeType, FrameType
+    from typing import Any
 
     from ._pydefs import Code, Definitions
     from ._pytape import Tape
@@ -36,6 +38,7 @@ class Coro:
 
     __slots__ = (
         "awaiter",
+        "bare",
         "child",
         "closing",
         "code",
@@ -46,6 +49,7 @@ class Coro:
         "node",
         "off",
         "outer",
+        "role",
         "root",
         "state",
     )
@@ -57,6 +61,8 @@ class Coro:
         self.node = 0
         self.state = ALIVE
         self.is_task = False
+        self.role = 0  # what its code does that sources ask for (ROLES), less what was told
+        self.bare = False  # of a root: it only yielded, and is ready at once
         self.closing = False  # a close() runs it: not by way of its awaiter, to whom it doesn't return either
         self.name_hash = 0  # of the name that was written, 0: none
         self.off = -1  # where it stood in its last suspension ...
@@ -69,7 +75,11 @@ class Coro:
 class Thread(_local):
     """What runs on this thread."""
 
+    def __init__(self, states: "dict[int, dict[str, Any]]") -> None:
+        states[get_ident()] = self.__dict__
+
     index = -1
+    serial = 0  # how many polls have ended here
     top: Coro | None = None
     resume: Coro | None = None  # a resuming burst goes on: who is next, root to leaf
     up: Coro | None = None  # a suspending burst goes on: who is next, leaf to root ...
@@ -77,6 +87,12 @@ class Thread(_local):
     up_ts = 0  # ... and when the burst began
     spawned: Coro | None = None  # the task made last, until the next event ...
     spawner = 0  # ... and the frame that was making it
+    sleeper = 0  # the future that a timer was just set for, until the next event ...
+    due = 0  # ... and for when
+    asked = 0  # when the selector was asked
+    idle = False
+    ended = 0  # the coroutine of the task that ended last ...
+    ended_id = 0
 
 
 class Coroutines:
@@ -85,9 +101,11 @@ class Coroutines:
     def __init__(self, tape: "Tape", defs: "Definitions") -> None:
         self.tape = tape
         self.defs = defs
-        self.thread = Thread()
+        self.states: dict[int, dict[str, Any]] = {}  # the attributes of ``thread``, by thread
+        self.thread = Thread(self.states)
         self.threads = 0
         self.live: dict[int, Coro] = {}  # by frame
+        self.failed: dict[int, int] = {}  # ids of tasks that failed, by their coroutines: who asks holds these
         self.coro_ids = 0
 
     # --- writing ---
@@ -143,6 +161,7 @@ class Coroutines:
             coro.node = self.defs.node_of(0, coro.code)
         coro.is_task = is_task
         coro.state = ALIVE
+        coro.role = coro.code.probe & ROLES
         if is_task:
             flags |= ev.IS_TASK
         self.put(ev.START, self.tape.now(), coro.id, awaiter.id if awaiter else 0, coro, coro.code.id, flags)
@@ -221,6 +240,10 @@ class Coroutines:
                 message = ask.message_of(exc)
             if coro.is_task and not flags & ev.CLOSED:
                 name = self.last_name(coro)
+                thread.ended = id(ask.get(ask.current_task(), "_coro"))
+                thread.ended_id = coro.id
+                if exc is not None and not flags:
+                    self.failed[thread.ended] = coro.id
             after = coro.outer
         else:
             after = coro.root.outer if coro.closing else coro.awaiter
@@ -236,7 +259,13 @@ class Coroutines:
             self.put(ev.MESSAGE, ts, coro.id, 0, after, len(data))
             self.tape.put_text(data)
         self.drop(coro)
-        thread.top = after
+        self.stop_at(after)
+
+    def stop_at(self, after: Coro | None) -> None:
+        """What ran has stopped; ``after`` goes on."""
+        self.thread.top = after
+        if after is None:
+            self.thread.serial += 1
 
     def vanish_below(self, coro: Coro) -> None:
         chain = []
@@ -295,6 +324,7 @@ class Coroutines:
             thread.top = thread.resume.awaiter  # the burst stopped short of its leaf
             thread.resume = None
         thread.up = thread.up_child = thread.spawned = None
+        thread.sleeper = 0
 
     def running(self, frame: "FrameType") -> Coro:
         """The coroutine of the frame that an event is about, and that runs."""

@@ -32,7 +32,7 @@ class Code:
         self.id = id
         self.kind = ev.CODE_PLAIN
         self.ends_stack = False  # no frame outside this one says more about where a task was made
-        self.probe = 0  # what to do when it is called; WATCHED: it has our local events
+        self.probe = 0  # what a source wants to know of it (ACTIONS), or that a coroutine's has our local events
         self.ref: ref[CodeType] | None = None
         self.sends: frozenset[int] | None = None
         self.suspends: frozenset[int] = frozenset()
@@ -105,8 +105,11 @@ class Definitions:
     def type_of(self, cls: type) -> int:
         return self.string_of(ask.type_name(cls))
 
-    def site_of(self, frame: "FrameType | None") -> int:
-        """The stack from ``frame`` outward, as far as the program's own code, the loop, or MAX_SITE_FRAMES."""
+    def site_of(self, frame: "FrameType | None", until: int | None = None) -> int:
+        """The stack from ``frame`` outward, as far as the program's own code, the loop, or MAX_SITE_FRAMES.
+
+        ``until``: as far as the frame whose code has this identity, past the program's own.
+        """
         site = 0
         for _ in range(ev.MAX_SITE_FRAMES):
             if frame is None:
@@ -117,7 +120,7 @@ class Definitions:
             if not site:
                 site = self.sites[key] = len(self.sites) + 1
                 self.tape.put_definition(ev.SITE, site, inner, frame.f_lasti, node=code.id)
-            if code.ends_stack:
+            if code.ends_stack if until is None else id(frame.f_code) == until:
                 break
             frame = frame.f_back
         return site

@@ -12,6 +12,8 @@ Metadata, one "key TAB value LF" a line (``events.py`` has the escapes)::
     platform           linux                    pid  ppid
     core               c or python              core_reason        why this one
     max_size           the bound in bytes
+    source             each source that is on, one line a name
+    slow_poll_ms       from when on a poll is looked into   calls   1: calls that coroutines make are recorded
 """
 
 import os
@@ -20,6 +22,11 @@ import time
 
 from .. import events as ev
 from .._version import __version__
+from .sources import SOURCES
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from . import Settings
 
 
 def create(folder: str) -> tuple[int, str]:
@@ -62,7 +69,7 @@ def write_header(fd: int, metadata: list[tuple[str, str]]) -> int:
     return size
 
 
-def metadata(core: str, core_reason: str, max_size: int) -> list[tuple[str, str]]:
+def metadata(core: str, core_reason: str, settings: "Settings") -> list[tuple[str, str]]:
     """What the viewer wants to know of this process."""
     try:
         cwd = os.getcwd()
@@ -84,7 +91,10 @@ def metadata(core: str, core_reason: str, max_size: int) -> list[tuple[str, str]
         ("ppid", str(os.getppid())),
         ("core", core),
         ("core_reason", core_reason),
-        ("max_size", str(max_size)),
+        ("max_size", str(settings.max_size)),
+        *[("source", name) for name in SOURCES if name not in settings.without],
+        ("slow_poll_ms", f"{settings.slow_poll_ms:g}"),
+        ("calls", str(int(settings.calls))),
     ]
 
 

@@ -16,7 +16,7 @@ from async_inspect.attach import Options, after_run, finishing_command, parse_si
 from async_inspect.errors import UserError
 from async_inspect.formats import members
 from async_inspect.recording import open_recording
-from async_inspect.tracer import writer
+from async_inspect.tracer import Settings, writer
 
 from ..tools import TARGET, TOOL, Attach, Tool
 
@@ -192,7 +192,7 @@ def test_virtual_env(tool: Tool, program: Path, tmp_path: Path) -> None:
 @pytest.fixture
 def recorded(tmp_path: Path) -> Path:
     fd, path = writer.create(str(tmp_path))
-    writer.write_header(fd, writer.metadata("python", "", 0))
+    writer.write_header(fd, writer.metadata("python", "", Settings(0)))
     os.close(fd)
     return Path(path)
 

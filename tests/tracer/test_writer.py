@@ -13,7 +13,7 @@ import pytest
 
 from async_inspect import events as ev
 from async_inspect.recording import open_recording, parse_metadata
-from async_inspect.tracer import writer
+from async_inspect.tracer import Settings, writer
 
 pytestmark = pytest.mark.tracer
 
@@ -76,12 +76,13 @@ def test_header_grows_with_its_metadata(tmp_path: Path, length: int) -> None:
 
 
 def test_metadata_comes_back(tmp_path: Path) -> None:
-    pairs = writer.metadata("python", "a\treason\nof \\n lines\r", 7)
+    pairs = writer.metadata("python", "a\treason\nof \\n lines\r", Settings(7, ["wakes"]))
     fd, path = writer.create(str(tmp_path))
     writer.write_header(fd, pairs)
     os.close(fd)
     with open_recording(path) as recording:
         assert recording.first("core_reason") == "a\treason\nof \\n lines\r"
+        assert recording.meta["source"] == ("tasks", "edges", "locks", "troubles")
         assert recording.first("pid") == str(os.getpid())
         assert recording.first("python") == ".".join(map(str, sys.version_info[:3]))
         assert recording.first("cwd") == str(Path.cwd())

@@ -6,13 +6,14 @@ differs from run to run by nature (the kernel's thread ids).
 
 import gc
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from types import ModuleType
 
 from async_inspect import events as ev
 from async_inspect.recording import Recording, dump_records
-from async_inspect.tracer import _add_probes, _pycore, choose, writer
+from async_inspect.tracer import Settings, _pycore, _set_probes, choose, writer
+from async_inspect.tracer.sources import SOURCES
 
 
 def _c_core() -> ModuleType | None:
@@ -24,18 +25,27 @@ def _c_core() -> ModuleType | None:
 
 CORES: dict[str, ModuleType | None] = {"c": _c_core(), "python": _pycore}
 TOOL_ID = 4
+ALL = tuple(SOURCES)
 
 
-def record(core: ModuleType, program: Callable[[], object], path: Path, max_size: int = 1 << 30) -> Recording:
+def record(
+    core: ModuleType,
+    program: Callable[[], object],
+    path: Path,
+    max_size: int = 1 << 30,
+    sources: Collection[str] = ("tasks",),
+    calls: bool = False,
+) -> Recording:
     """Run ``program`` under ``core`` into a new file, and open that."""
-    _add_probes(core)
+    settings = Settings(max_size, [name for name in SOURCES if name not in sources], 0, calls)
     fd = writer.create_at(str(path))
-    size = writer.write_header(fd, writer.metadata(core.NAME, "for a test", max_size))
+    size = writer.write_header(fd, writer.metadata(core.NAME, "for a test", settings))
     sys.monitoring.use_tool_id(TOOL_ID, "test")
+    _set_probes(core, TOOL_ID, settings.without)
     gc.collect()
     gc.disable()  # or finalizers run coroutines when they like
     try:
-        core.start(fd, size, max_size, TOOL_ID, writer.stdlib(), ticks=True)
+        core.start(fd, size, max_size, TOOL_ID, writer.stdlib(), ticks=True, calls=calls)
         try:
             program()
         finally:

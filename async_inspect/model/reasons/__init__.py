@@ -20,7 +20,7 @@ from .. import tables as t
 from ..trace import Trace
 from . import aiohttp, asyncpg, redis, stdlib
 
-__all__ = ["GATHER", "RULES", "SHIPPED", "TASK", "UNKNOWN", "YIELD", "Rule", "coded", "reasons"]
+__all__ = ["GATHER", "RULES", "SHIPPED", "TASK", "UNKNOWN", "YIELD", "Rule", "coded", "covering", "reasons"]
 
 UNKNOWN: Final = ""
 TASK: Final = "task"
@@ -57,6 +57,11 @@ def coded(trace: Trace) -> tuple[tuple[str, ...], t.Small]:
     ):
         found = np.where((found == 0) & known, code[reason], found)
     return tuple(words), found.astype(np.int32)
+
+
+def covering(functions: Sequence[t.Function]) -> t.Bools:
+    """By function: whether a shipped rule says better what it waits for than what it awaits."""
+    return np.array([any(rule.covers for rule in _shipped_rules(f)) for f in functions], np.bool_)
 
 
 class _Said(NamedTuple):

@@ -34,7 +34,12 @@ RULES: Final = (
     Rule(ASYNCIO + "locks.py", ("Event.wait",), "event"),
     Rule(ASYNCIO + "locks.py", ("Condition.wait",), "condition"),
     Rule(ASYNCIO + "locks.py", ("Semaphore.acquire",), "semaphore"),
-    Rule(ASYNCIO + "locks.py", ("Barrier.wait", "Barrier.reset", "Barrier.abort"), "barrier", ("condition", "lock")),
+    Rule(
+        ASYNCIO + "locks.py",
+        ("Barrier._block", "Barrier._wait", "Barrier.wait", "Barrier.reset", "Barrier.abort"),
+        "barrier",
+        ("condition", "lock"),
+    ),
     Rule(ASYNCIO + "queues.py", ("Queue.get",), "queue get"),
     Rule(ASYNCIO + "queues.py", ("Queue.put",), "queue put"),
     Rule(ASYNCIO + "queues.py", ("Queue.join",), "queue join", ("event",)),

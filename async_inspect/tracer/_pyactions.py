@@ -1,0 +1,20 @@
+"""What sources may ask a core to tell of a function (``_core.pyi``, ACTIONS): the twin's numbers for it, bit by bit.
+
+Knows the names.  Knows nothing of what becomes of them (``_pyprobes``).
+"""
+
+ACTIONS = {
+    name: 1 << bit
+    for bit, name in enumerate((
+        "SPAWN", "GROUP", "SOON", "READY", "RUN", "SIGNAL", "TIMER", "SELECT", "MADE", "GIVE", "USE", "TAKE", "MANY",
+        "SHIELD", "NEVER", "HANDLER",
+    ))
+}  # fmt: skip
+(SPAWN, GROUP, SOON, READY, RUN, SIGNAL, TIMER, SELECT, MADE, GIVE, USE, TAKE, MANY, SHIELD, NEVER, HANDLER) = (
+    ACTIONS.values()
+)
+WATCHED = 1 << 30  # a coroutine's code that has our local events
+
+AT_START = SPAWN | READY | TIMER | SELECT | MADE | GIVE | NEVER | HANDLER
+AT_RETURN = SOON | SELECT | SHIELD | MANY
+ROLES = USE | TAKE | MANY  # of coroutines

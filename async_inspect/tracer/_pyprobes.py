@@ -1,0 +1,321 @@
+"""What is seen above coroutines: who makes a task, who wakes one, who holds what, who waits for many.
+
+Knows what each action that a source asks for (``_core.pyi``, ACTIONS) reads off the function that was called, and the
+records that come of it.  Knows nothing of which functions these are (``sources/``), nor of coroutines' own events.
+"""
+
+from types import CoroutineType
+
+from .. import events as ev
+from . import _pyask as ask
+from ._pyactions import GIVE, GROUP, HANDLER, MADE, MANY, NEVER, READY, SELECT, SHIELD, SOON, SPAWN, TIMER, USE
+from ._pycoros import CREATED, Coro, Coroutines
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import CodeType, FrameType
+
+    from ._pydefs import Definitions
+    from ._pytape import Tape
+
+GENERATOR = 0x20  # in co_flags
+
+_IO = -1  # in place of a callback's id
+_SIGNAL = -2
+_MAX_GATHERED = 8
+
+
+class Probes:
+    """What is known of the program's objects, by their addresses.
+
+    An entry outlives its object.  That does no harm: what is put in its place is seen, and begins a new one.
+    """
+
+    def __init__(self, tape: "Tape", defs: "Definitions", coros: Coroutines) -> None:
+        self.tape = tape
+        self.defs = defs
+        self.coros = coros
+        self.thread = coros.thread
+        self.live = coros.live
+        self.resources: dict[int, int] = {}
+        self.resource_ids = 0
+        self.handles: dict[int, int] = {}  # callback id, _IO or _SIGNAL; put there anew each time it is to run
+        self.callback_ids = 0
+        self.shields: set[int] = set()  # worth to ask the future itself
+        self.fresh: set[int] = set()  # generators' frames that have not yielded; their start is seen
+        self.run_code = self.signal_code = 0
+
+    def put(self, kind: int, ts: int, coro: int, aux: int, off: int = 0, flags: int = 0) -> None:
+        """Write an event that changes nothing of what runs."""
+        self.coros.put(kind, ts, coro, aux, self.thread.top, off, flags)
+
+    # --- functions that are called ---
+
+    def on_start(self, frame: "FrameType", action: int) -> None:
+        for wanted, tell in (
+            (SPAWN, self.spawn),
+            (READY, self.ready),
+            (TIMER, self.timer),
+            (SELECT, self.asks_selector),
+            (MADE, self.made),
+            (GIVE, self.give),
+            (NEVER, self.never_awaited),
+            (HANDLER, self.handler),
+            (MANY, self.begins),
+        ):
+            if action & wanted:
+                tell(frame)
+                break
+        if action & GROUP and self.thread.spawned is not None:
+            owner = ask.get(frame.f_locals.get("self"), "_parent_task")
+            if ask.is_task(owner):
+                self.put_edge(self.coro_of(owner), self.thread.spawned)
+
+    def on_return(self, frame: "FrameType", code: "CodeType", action: int, value: object) -> None:
+        thread = self.thread
+        if action & SOON:
+            self.soon(frame, value)
+        elif action & SELECT:
+            self.selector_answered()
+        elif action & SHIELD:
+            if frame.f_locals.get("inner") is not value:
+                self.shields.add(id(value))
+        elif action & MANY and not code.co_flags & GENERATOR and thread.top is not None:
+            self.edges_to_all(thread.top.root, _many(frame), 0)
+
+    def on_yield(self, frame: "FrameType") -> None:
+        if id(frame) in self.fresh:
+            self.fresh.discard(id(frame))
+            if self.thread.top is not None:
+                self.edges_to_all(self.thread.top.root, _many(frame), 0)
+
+    # --- tasks ---
+
+    def spawn(self, frame: "FrameType") -> None:
+        """A function whose argument ``coro`` is being made a task was called."""
+        values = frame.f_locals
+        made = values.get("coro")
+        thread = self.thread
+        agen = None  # an aclose() is being made a task: its generator will be the root
+        new_frame = None
+        if type(made) is CoroutineType:
+            new_frame = made.cr_frame
+            known = self.live.get(id(new_frame))
+        else:
+            agen = known = self.coros.started(ask.agen_frame(made))
+        if known is not None and known is thread.spawned and thread.spawner == id(frame.f_back):
+            return  # one call of create_task inside another
+        thread.spawned = None
+        if type(made) is CoroutineType:
+            if made.cr_running or made.cr_suspended or new_frame is None:
+                return
+        elif agen is None:
+            return
+        if known is not None and agen is None:
+            self.coros.vanish(known)
+        name = values.get("name")
+        if name is None:
+            more = values.get("kwargs")
+            name = more.get("name") if type(more) is dict else None
+        if agen is not None:
+            coro = agen
+        else:
+            assert new_frame is not None
+            coro = self.coros.new(id(new_frame), new_frame.f_code)
+            coro.state = CREATED
+            coro.is_task = True
+        site = self.defs.site_of(frame.f_back)
+        top = thread.top
+        flags = ev.NAME_GIVEN if name is not None else 0
+        ts = self.tape.now()
+        self.coros.put(ev.SPAWN, ts, coro.id, coro.code.id, top, site, flags)
+        if type(name) is str:
+            self.coros.put_name(coro, name, ts, top)
+        thread.spawned = coro
+        thread.spawner = id(frame)
+
+    def coro_of(self, task: object) -> Coro | None:
+        """The coroutine of a Task, as far as it is known and has not ended."""
+        made = ask.get(task, "_coro")
+        frame = made.cr_frame if type(made) is CoroutineType else ask.agen_frame(made)
+        return self.live.get(id(frame)) if frame is not None else None
+
+    # --- who wakes whom ---
+
+    def soon(self, frame: "FrameType", handle: object) -> None:
+        """A callback was put among what the loop runs next, as ``handle``."""
+        callback = frame.f_locals.get("callback")
+        task = ask.stepped_task(callback)
+        if task is not None:
+            coro = self.coro_of(task)
+            if coro is not None and coro.state != CREATED and not coro.bare:
+                by, aux, off = self.cause(frame)
+                self.put(ev.WAKE, self.tape.now(), coro.id, aux, off, by)
+        elif callback is not None:
+            by, aux, off = self.cause(frame)
+            self.callback_ids += 1
+            self.put(ev.SOON, self.tape.now(), self.callback_ids, aux, off, by)
+            self.handles[id(handle)] = self.callback_ids
+
+    def ready(self, frame: "FrameType") -> None:
+        """The selector, or a signal, says that a handle's callback is to run."""
+        caller = frame.f_back
+        if caller is not None:
+            io = caller.f_code.co_name.endswith("_process_events")
+            self.handles[id(frame.f_locals.get("handle"))] = _IO if io else _SIGNAL
+
+    def cause(self, frame: "FrameType") -> tuple[int, int, int]:
+        """By whom something is put among what a loop runs next, as (BY_*, aux, off)."""
+        top = self.thread.top
+        caller = below = frame.f_back
+        while below is not None and id(below.f_code) != self.run_code:
+            if top is not None and top.key == id(below):
+                return ev.BY_CODE, 0, 0
+            if id(below.f_code) == self.signal_code:
+                return ev.BY_SIGNAL, 0, 0
+            below = below.f_back
+        if below is not None:
+            task = ask.current_task()
+            return self.by_step(task) if task is not None else self.by_handle(below.f_locals.get("self"))
+        threadsafe = caller is not None and caller.f_code.co_name == "call_soon_threadsafe"
+        return (ev.BY_THREAD if threadsafe and top is None else ev.BY_CODE), 0, 0
+
+    def by_step(self, task: object) -> tuple[int, int, int]:
+        """By the step of a task whose coroutine runs no more."""
+        coro, thread = self.coro_of(task), self.thread
+        ended = id(ask.get(task, "_coro")) == thread.ended
+        stopped = coro.id if coro is not None else thread.ended_id if ended else 0
+        return (ev.BY_TASK if stopped else ev.BY_CODE), stopped, 0
+
+    def by_handle(self, handle: object) -> tuple[int, int, int]:
+        """By what the loop runs as this handle, which is no step of a task."""
+        if ask.is_timer(handle):
+            due = self.moment_of(ask.get(handle, "_loop"), ask.get(handle, "_when"))
+            return ev.BY_TIMER, due & 0xFFFFFFFF, due >> 32
+        callback = self.handles.get(id(handle), 0)
+        if callback < 0:
+            return (ev.BY_IO if callback == _IO else ev.BY_SIGNAL), 0, 0
+        return (ev.BY_CALLBACK if callback else ev.BY_CODE), callback, 0
+
+    def moment_of(self, loop: object, when: object) -> int:
+        """A loop's time as our clock's, if it tells the same time; else 0."""
+        if type(when) is float and 0 < when < 1e10 and not self.tape.ticks and ask.has_our_clock(loop):
+            return int(when * 1e9)
+        return 0
+
+    def timer(self, frame: "FrameType") -> None:
+        """A timer is set: for whom, is seen when that suspends."""
+        values = frame.f_locals
+        args = values.get("args")
+        if ask.is_function(values.get("callback"), "_set_result_unless_cancelled") and type(args) is tuple and args:
+            self.thread.sleeper = id(args[0])
+            self.thread.due = self.moment_of(values.get("self"), values.get("when"))
+
+    def asks_selector(self, frame: "FrameType") -> None:
+        timeout = frame.f_locals.get("timeout")
+        # Only built-in numbers are looked at: a zero lets it return at once.
+        self.thread.idle = not (type(timeout) in (int, float) and timeout <= 0)  # type: ignore[operator]
+        self.thread.asked = self.tape.now()
+
+    def selector_answered(self) -> None:
+        asked, self.thread.asked = self.thread.asked, 0
+        if asked:
+            flags = ev.IDLE if self.thread.idle else 0
+            self.put(ev.SELECT, self.tape.now(), 0, asked & 0xFFFFFFFF, asked >> 32, flags)
+
+    # --- who holds what ---
+
+    def define_resource(self, thing: object, site: int) -> int:
+        kind = self.defs.type_of(type(thing))
+        self.resource_ids += 1
+        self.tape.put_definition(ev.RESOURCE, self.resource_ids, kind, site)
+        self.resources[id(thing)] = self.resource_ids
+        return self.resource_ids
+
+    def resource_of(self, frame: "FrameType") -> int:
+        """The id of what a method is called on."""
+        thing = frame.f_locals.get("self")
+        return self.resources.get(id(thing), 0) or self.define_resource(thing, 0)
+
+    def made(self, frame: "FrameType") -> None:
+        self.define_resource(frame.f_locals.get("self"), self.defs.site_of(frame.f_back))
+
+    def give(self, frame: "FrameType") -> None:
+        top = self.thread.top
+        resource = self.resource_of(frame)
+        self.put(ev.GIVE, self.tape.now(), top.root.id if top is not None else 0, resource)
+
+    def take(self, coro: Coro, frame: "FrameType") -> None:
+        resource = self.resource_of(frame)
+        site = self.defs.site_of(frame.f_back)
+        self.coros.put(ev.TAKE, self.tape.now(), coro.root.id, resource, coro, site)
+
+    # --- who waits for many ---
+
+    def begins(self, frame: "FrameType") -> None:
+        """A generator: whom it waits for is known when it first yields."""
+        self.fresh.add(id(frame))
+
+    def tell_role(self, coro: Coro, frame: "FrameType", ts: int) -> None:
+        """What a suspended coroutine's own code says of the suspension, when it first suspends."""
+        if coro.role & USE:
+            self.put(ev.USE, ts, coro.id, self.resource_of(frame))
+        if coro.role & MANY:
+            self.edges_to_all(coro.root, _many(frame), 0)
+        coro.role &= ~(USE | MANY)
+
+    def edges_to(self, waits: Coro, value: object, depth: int = 0) -> None:
+        """``waits`` awaits ``value``, which may gather others."""
+        if depth > _MAX_GATHERED:
+            return
+        if ask.is_task(value):
+            self.put_edge(waits, self.coro_of(value))
+        elif ask.is_gathering(value):
+            self.edges_to_all(waits, ask.get(value, "_children"), depth + 1)
+        elif id(value) in self.shields:
+            inner = ask.shielded(value)
+            if inner is not None:
+                self.edges_to(waits, inner, depth + 1)
+
+    def edges_to_all(self, waits: Coro, many: object, depth: int) -> None:
+        if type(many) in (list, set, frozenset, tuple):
+            members: tuple[object, ...] = tuple(many)  # type: ignore[arg-type]
+            for value in members:
+                self.edges_to(waits, value, depth)
+
+    def put_edge(self, waits: Coro | None, awaited: Coro | None) -> None:
+        if waits is not None and awaited is not None and waits is not awaited:
+            self.put(ev.EDGE, self.tape.now(), waits.id, awaited.id)
+
+    # --- troubles ---
+
+    def never_awaited(self, frame: "FrameType") -> None:
+        made = frame.f_locals.get("coro")
+        if type(made) is CoroutineType:
+            code = self.defs.code_of(made.cr_code)
+            site = self.defs.site_of(frame.f_back)
+            self.put(ev.TROUBLE, self.tape.now(), 0, code.id, site, ev.NEVER_AWAITED)
+
+    def handler(self, frame: "FrameType") -> None:
+        """A loop's exception handler is called: asyncio found that a task failed unheard, or is gone."""
+        context = frame.f_locals.get("context")
+        message = context.get("message") if type(context) is dict else None
+        if type(context) is not dict or type(message) is not str:
+            return
+        gone = message == "Task was destroyed but it is pending!"
+        if not gone and not message.endswith("exception was never retrieved"):
+            return
+        task = context.get("task" if gone else "future")
+        exc = None if gone else context.get("exception")
+        number = 0
+        if ask.is_task(task):
+            coro = self.coro_of(task)
+            number = coro.id if coro is not None else self.coros.failed.get(id(ask.get(task, "_coro")), 0)
+        kind = self.defs.type_of(type(exc)) if exc is not None else 0
+        self.put(ev.TROUBLE, self.tape.now(), number, kind, 0, ev.DESTROYED if gone else ev.NEVER_RETRIEVED)
+
+
+def _many(frame: "FrameType") -> object:
+    """The local variable that holds what a function waits for all of."""
+    values = frame.f_locals
+    return values["fs"] if "fs" in values else values.get("todo")

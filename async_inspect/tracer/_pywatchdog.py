@@ -1,0 +1,69 @@
+"""The watchdog: a thread that looks, once, what a poll does that has lasted too long.
+
+Knows how to tell that a poll lasts, and the record that comes of a look.  Knows nothing of why polls last.
+"""
+
+import sys
+from _thread import allocate_lock, start_new_thread
+
+from .. import events as ev
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ._pyrecorder import Recorder
+
+LOOKS = 4  # within the time that is too long
+
+
+class Watchdog:
+    """Begins when told to, as often as told: before a fork it has to rest, since Python warns of other threads then."""
+
+    def __init__(self, recorder: "Recorder", slow_poll_ns: int) -> None:
+        self.recorder = recorder
+        self.slow_poll_ns = slow_poll_ns
+        self.runs = False
+        self.stopping = allocate_lock()  # free: stop
+        self.stopped = allocate_lock()
+
+    def start(self) -> None:
+        if self.slow_poll_ns and not self.runs:
+            self.stopping.acquire(False)
+            self.stopped.acquire(False)
+            try:
+                start_new_thread(self.watch, ())
+                self.runs = True
+            except RuntimeError:  # no more threads to be had
+                self.slow_poll_ns = 0
+
+    def stop(self) -> None:
+        if self.runs:
+            self.stopping.release()
+            self.stopped.acquire()
+            self.runs = False
+
+    def watch(self) -> None:
+        looks: dict[int, tuple[int, int]] = {}  # by thread: how many of its polls had ended, how often we saw it so
+        try:
+            while not self.stopping.acquire(timeout=self.slow_poll_ns / 1e9 / LOOKS):
+                for ident, state in list(self.recorder.coros.states.items()):
+                    serial, times = state.get("serial", 0), 0
+                    if state.get("top") is not None and looks.get(ident, (-1, 0))[0] == serial:
+                        times = looks[ident][1] + 1
+                    looks[ident] = (serial, times)
+                    if times == LOOKS:
+                        self.look(ident, serial)
+        except Exception:
+            self.recorder.tape.lost += 1
+        self.stopped.release()
+
+    def look(self, ident: int, serial: int) -> None:
+        """Write what the thread does whose poll still lasts."""
+        recorder = self.recorder
+        with recorder.lock:
+            state = recorder.coros.states[ident]
+            top = state.get("top")
+            frame = sys._current_frames().get(ident)
+            if top is not None and frame is not None and state.get("serial", 0) == serial:
+                site = recorder.defs.site_of(frame, recorder.probes.run_code)
+                ts, root = recorder.tape.now(), top.root.id
+                recorder.tape.put_raw(ts, root, 0, top.node, root, site, state["index"], 0, ev.STACK)

@@ -1,0 +1,13 @@
+"""Which tasks a task awaits by way of what gathers them; who is awaited directly, the suspension itself says.
+
+``gather`` is known by what it has its awaiter wait for.  ``as_completed`` is a generator on 3.12 and an object from
+3.13 on.
+"""
+
+PROBES = (
+    ("TaskGroup.create_task", "/asyncio/taskgroups.py", ("GROUP",)),
+    ("_wait", "/asyncio/tasks.py", ("MANY",)),
+    ("as_completed", "/asyncio/tasks.py", ("MANY",)),
+    ("_AsCompletedIterator.__init__", "/asyncio/tasks.py", ("MANY",)),
+    ("shield", "/asyncio/tasks.py", ("SHIELD",)),
+)
