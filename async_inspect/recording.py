@@ -63,6 +63,7 @@ class Recording:
         self.strings: dict[int, str] = {}
         self.sites: dict[int, tuple[int, int, int]] = {}  # id -> (next site inward, code id, offset)
         self.threads: dict[int, int] = {}  # index -> the kernel's thread id
+        self.resources: dict[int, tuple[int, int]] = {}  # id -> (string id of its type, site where it was made)
         self.names: dict[int, str] = {}  # task -> the last name the program gave
         self.messages: dict[int, str] = {}  # task -> what its exception said
         self.points: list[tuple[int, str, str]] = []  # (slot, label, message)
@@ -182,6 +183,8 @@ class Recording:
             self.sites[slot[1]] = (slot[2], slot[3], slot[5])
         for slot in slots[:end][kinds[:end] == ev.THREAD].tolist():
             self.threads[slot[1]] = slot[2]
+        for slot in slots[:end][kinds[:end] == ev.RESOURCE].tolist():
+            self.resources[slot[1]] = (slot[2], slot[5])
         return end
 
     def _define_text(self, slots: Slots, at: int) -> None:

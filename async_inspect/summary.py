@@ -11,11 +11,14 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from .model.stats import Spread, Stats, stats
+from .model.polls import BlockingPoll
+from .model.spread import Spread
+from .model.stats import Stats, stats
 from .model.trace import Metadata, Trace
 from .reports import MANY_EVENTS, left_out
 
 TOP = 5
+WORTH_A_LINE_NS = 1_000_000  # of having been ready: less is what any loop takes
 
 
 def render(trace: Trace, files: Iterable[Path] = (), console: Console | None = None) -> None:
@@ -45,6 +48,7 @@ def summary(trace: Trace, figures: Stats) -> Iterator[RenderableType]:
             yield awaits_table(figures)
         yield coroutines_table(figures)
         yield _longest(figures)
+        yield from _blame(figures)
     yield _recorded(figures)
 
 
@@ -101,6 +105,39 @@ def _longest(figures: Stats) -> Text:
     return text
 
 
+def _blame(figures: Stats) -> Iterator[Text]:
+    """A line for each thing that ought not to be."""
+    if figures.blocking_polls:
+        worst, n = figures.blocking_polls[0], figures.blocking.count
+        text = Text.assemble((f"{n:,} blocking poll{'s' if n != 1 else ''}", "bold yellow"))
+        text.append(f" of {ms(figures.slow_poll_ns)} and more; the longest {_victims(worst)}")
+        yield text
+        if worst.doing or worst.held_interpreter:
+            yield Text(f"  it was in {_doing(worst)}", "dim")
+    if (worst_ready := figures.worst_ready) and worst_ready.ready_ns >= WORTH_A_LINE_NS:
+        text = Text.assemble(("longest ready", "bold"), f"  {ms(worst_ready.ready_ns)} of task {worst_ready.task}")
+        text.append(f" ({worst_ready.name}), {worst_ready.place or 'before its first poll'}")
+        yield text
+    if figures.troubles:
+        kinds: dict[str, int] = {}
+        for row in figures.troubles:
+            kinds[row.first.kind] = kinds.get(row.first.kind, 0) + row.count
+        said = ", ".join(f"{count:,} {kind}" for kind, count in kinds.items())
+        yield Text.assemble(("troubles", "bold red"), f"  {said}")
+
+
+def _victims(poll: BlockingPoll) -> str:
+    n = len(poll.victims)
+    certain = f"held up {n:,} task{'s' if n != 1 else ''}" if n else "held up nobody for sure"
+    return f"{certain}, perhaps {poll.maybe:,} more" if poll.maybe else certain
+
+
+def _doing(poll: BlockingPoll) -> str:
+    if poll.doing:
+        return poll.doing
+    return "something that held the interpreter" if poll.held_interpreter else "?"
+
+
 def _recorded(figures: Stats) -> Text:
     cost = "" if figures.tracer_cost_ns is None else f", which cost {ms(figures.tracer_cost_ns)}"
     text = Text(f"\n{figures.records:,} records of {figures.callbacks:,} callbacks{cost}; ")
@@ -154,6 +191,71 @@ def detailed(figures: Stats) -> Iterator[RenderableType]:
         places = (Text(poll.since or "its start"), Text(poll.until or "its end"))
         polls.add_row(ms(poll.duration_ns), ms(poll.start_ns), who, *places)
     yield polls
+
+
+def blame(figures: Stats) -> Iterator[RenderableType]:
+    """The rest of ``stats --detailed``: who could have run and did not, locks, blocking polls, troubles."""
+    if figures.top_ready:
+        yield _ready_table(figures)
+    if figures.resources:
+        yield _resources_table(figures)
+    if figures.blocking_polls:
+        yield _blocking_table(figures)
+    if figures.troubles:
+        yield _troubles_table(figures)
+
+
+def _ready_table(figures: Stats) -> Table:
+    table = _table("\nwhere it could have run and did not", "ready", "at most", "count", "max")
+    table.add_column("at", overflow="fold")
+    for row in figures.top_ready:
+        place = Text.assemble(row.place, (f"  {row.function}{', before its first poll' * row.first}", "dim"))
+        times = ms(row.ready.total_ns), ms(row.most_ns), f"{row.ready.count:,}", ms(row.ready.max_ns)
+        table.add_row(*times, place)
+    return table
+
+
+def _resources_table(figures: Stats) -> Table:
+    table = _table("\nlocks and queues", "wait", "count", "taken", "held max")
+    for name in ("of", "held by", "waiting"):
+        table.add_column(name, overflow="fold")
+    for row in figures.resources:
+        held = [f"task {h.task} since {ms(h.since_ns)} at {h.place or '?'}{' (ended)' * h.ended}" for h in row.holders]
+        times = ms(row.wait.total_ns), f"{row.wait.count:,}", f"{row.taken:,}", ms(row.longest_hold_ns)
+        table.add_row(*times, Text(row.name), _several(held), _several([f"task {task}" for task in row.queue]))
+    return table
+
+
+def _blocking_table(figures: Stats) -> Table:
+    table = _table(f"\nblocking polls, of {ms(figures.slow_poll_ns)} and more", "took", "at")
+    for name in ("task", "in", "held up"):
+        table.add_column(name, overflow="fold")
+    for poll in figures.blocking_polls:
+        victims = _several([f"{ms(v.held_up_ns)} of task {v.task} ({v.name})" for v in poll.victims])
+        if poll.maybe:
+            victims.append(f"{chr(10) * bool(victims)}perhaps {poll.maybe:,} more")
+        times = ms(poll.duration_ns), ms(poll.start_ns)
+        table.add_row(*times, Text(f"{poll.task} {poll.name}"), Text(_doing(poll)), victims)
+    return table
+
+
+def _troubles_table(figures: Stats) -> Table:
+    table = _table("\ntroubles", "count")
+    for name in ("what", "of", "where"):
+        table.add_column(name, overflow="fold")
+    for row in figures.troubles:
+        first = row.first
+        task = f"task {first.task} ({first.name})" if first.task and not first.function else ""
+        function = f"{first.function} ({first.defined})" if first.function else ""
+        of = ", ".join(filter(None, (first.error, function, task)))
+        where = f"dropped at {first.place}" if first.place else ""
+        table.add_row(f"{row.count:,}", first.kind, Text(of), Text(where))
+    return table
+
+
+def _several(lines: list[str]) -> Text:
+    more = [f"… {len(lines) - TOP:,} more"] if len(lines) > TOP else []
+    return Text("\n".join([*lines[:TOP], *more]))
 
 
 def ms(ns: int) -> str:

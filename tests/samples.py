@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from async_inspect import events as ev
 
-from .tape import Tape, two_tasks
+from .tape import Tape, at, two_tasks
 
 US = 1_000
 MS = 1_000_000
@@ -131,9 +131,81 @@ def unfinished() -> Tape:
     return tape
 
 
+def contention() -> Tape:
+    """``main`` takes a lock, a worker waits for it, and a third task blocks the loop for 150 ms meanwhile.
+
+    ::  ms   0      1       2       3       4          154  155     156    157
+        main  runs, has the lock, sleeps until 4 …………………………… runs, gives it back; it ends
+        worker      runs    waits for the lock ………………………………………………………………… woken, runs, keeps it, ends
+        blocker             runs    waits for I/O      (runs from 4 to 154)
+        idler                                          made at 50; runs at 157, yields at 158
+    """
+    tape = Tape()
+    tape.meta += [("source", "wakes"), ("source", "resources"), ("slow_poll_ms", "100")]
+    names = ("main", "worker", "blocker", "idler")
+    main, worker, blocker, idler = (tape.code(name, 10 * n) for n, name in enumerate(names, 1))
+    sleep = tape.code("sleep", 600, "/py/lib/asyncio/tasks.py")
+    acquire = tape.code("Lock.acquire", 90, "/py/lib/asyncio/locks.py")
+    get = tape.code("BaseSelectorEventLoop.sock_recv", 400, "/py/lib/asyncio/selector_events.py")
+    hashing = tape.code("digest", 70, "/w/app.py", ev.CODE_PLAIN)
+    at_main, at_worker, at_blocker, at_idler = (tape.node(0, code) for code in (main, worker, blocker, idler))
+    at_sleep, at_acquire, at_get = tape.node(at_main, sleep), tape.node(at_worker, acquire), tape.node(at_blocker, get)
+    future, error = tape.string("asyncio.Future"), tape.string("ValueError")
+    lock = tape.resource("asyncio.locks.Lock", tape.site((main, 2)))
+    tape.put(ev.THREAD, coro=0, aux=4711)
+
+    tape.put(ev.SPAWN, 0, coro=1, aux=main, off=tape.site((main, 0)))
+    tape.put(ev.START, 0, coro=1, off=main, node=at_main, task=1, flags=ev.IS_TASK)
+    for coro, code in ((2, worker), (3, blocker)):
+        tape.put(ev.SPAWN, 0, coro=coro, aux=code, off=tape.site((main, 4)), node=at_main, task=1)
+    tape.put(ev.EDGE, 0, coro=1, aux=2, node=at_main, task=1)
+    tape.put(ev.TAKE, MS // 2, coro=1, aux=lock, off=tape.site((main, 6)), node=at_main, task=1)
+    tape.put(ev.START, MS // 2, coro=11, aux=1, off=sleep, node=at_sleep, task=1)
+    tape.put(ev.SUSPEND, MS, coro=11, aux=future, off=10)
+    tape.put(ev.LINK, MS, coro=1, aux=11, off=8)
+    tape.put(ev.TIMER, MS, coro=11, **at(4 * MS))
+
+    tape.put(ev.START, MS, coro=2, off=worker, node=at_worker, task=2, flags=ev.IS_TASK)
+    tape.put(ev.START, MS, coro=12, aux=2, off=acquire, node=at_acquire, task=2)
+    tape.put(ev.SUSPEND, 2 * MS, coro=12, aux=future, off=4)
+    tape.put(ev.LINK, 2 * MS, coro=2, aux=12, off=2)
+    tape.put(ev.USE, 2 * MS, coro=12, aux=lock)
+
+    tape.put(ev.START, 2 * MS, coro=3, off=blocker, node=at_blocker, task=3, flags=ev.IS_TASK)
+    tape.put(ev.START, 2 * MS, coro=13, aux=3, off=get, node=at_get, task=3)
+    tape.put(ev.SUSPEND, 3 * MS, coro=13, aux=future, off=6)
+    tape.put(ev.LINK, 3 * MS, coro=3, aux=13, off=4)
+    tape.put(ev.SELECT, 3_900 * US, **at(3 * MS), flags=ev.IDLE)
+    tape.put(ev.WAKE, 3_950 * US, coro=3, flags=ev.BY_IO)
+    running = {"node": at_blocker, "task": 3}
+    tape.put(ev.RESUME, 4 * MS, coro=3, aux=13, node=at_get, task=3)
+    tape.put(ev.RETURN, 4 * MS, coro=13, **running)
+    tape.put(ev.SPAWN, 50 * MS, coro=4, aux=idler, off=tape.site((blocker, 8)), **running)
+    tape.put(ev.STACK, 120 * MS, coro=3, off=tape.site((hashing, 2), (blocker, 10)), **running)
+    tape.put(ev.RAISE, 154 * MS, coro=3, aux=error)
+
+    tape.put(ev.WAKE, 155 * MS, coro=1, flags=ev.BY_TIMER, **at(4 * MS))
+    tape.put(ev.RESUME, 155 * MS, coro=1, aux=11, node=at_sleep, task=1)
+    tape.put(ev.RETURN, 155 * MS, coro=11, node=at_main, task=1)
+    tape.put(ev.GIVE, 155_500 * US, coro=1, aux=lock, node=at_main, task=1)
+    tape.put(ev.WAKE, 155_500 * US, coro=2, node=at_main, task=1)
+    tape.put(ev.RETURN, 156 * MS, coro=1)
+    tape.put(ev.RESUME, 156 * MS, coro=2, aux=12, node=at_acquire, task=2)
+    tape.put(ev.TAKE, 156 * MS, coro=12, aux=lock, off=tape.site((acquire, 6), (worker, 2)), node=at_acquire, task=2)
+    tape.put(ev.RETURN, 156_100 * US, coro=12, node=at_worker, task=2)
+    tape.put(ev.RETURN, 157 * MS, coro=2)
+    tape.put(ev.START, 157 * MS, coro=4, off=idler, node=at_idler, task=4, flags=ev.IS_TASK)
+    tape.put(ev.SUSPEND, 158 * MS, coro=4, off=2)
+    tape.put(ev.TROUBLE, 159 * MS, coro=3, aux=error, flags=ev.NEVER_RETRIEVED)
+    tape.put(ev.TROUBLE, 159 * MS, aux=worker, off=tape.site((main, 12)), flags=ev.NEVER_AWAITED)
+    tape.end_ns = 160 * MS
+    return tape
+
+
 SAMPLES: dict[str, Callable[[], Tape]] = {
     "two_tasks": two_tasks,
     "kitchen": kitchen,
     "deep": deep,
     "unfinished": unfinished,
+    "contention": contention,
 }

@@ -20,7 +20,7 @@ class Tape:
         self.header = {"pid": pid, "start_ns": START_NS, "start_unix_ns": 1_700_000_000_123_456_789, "lost": 0}
         self.end_ns = 0
         self.slots: list[bytes] = []
-        self._ids = {"code": 0, "node": 0, "string": 0, "site": 0}
+        self._ids = {"code": 0, "node": 0, "string": 0, "site": 0, "resource": 0}
         self.node(0, 0)  # OTHER_NODE
 
     def put(self, kind: int, ts: int = -START_NS, *, coro: int = 0, aux: int = 0, node: int = 0, task: int = 0,
@@ -64,6 +64,11 @@ class Tape:
             self.put(ev.SITE, coro=number, aux=inner, node=code, off=off)
         return number
 
+    def resource(self, kind: str, site: int = 0) -> int:
+        type_, number = self.string(kind), self._next("resource")
+        self.put(ev.RESOURCE, coro=number, aux=type_, off=site)
+        return number
+
     def data(self, tail: int = 0) -> bytes:
         """The file; the last ``tail`` slots aren't flushed yet."""
         meta = "".join(f"{key}\t{value}\n" for key, value in self.meta).encode()
@@ -90,6 +95,11 @@ class Tape:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(self.data(tail))
         return path
+
+
+def at(ts: int) -> dict[str, int]:
+    """A moment besides a record's own, as its fields."""
+    return {"aux": (ts + START_NS) & 0xFFFFFFFF, "off": (ts + START_NS) >> 32}
 
 
 def two_tasks() -> Tape:

@@ -13,6 +13,10 @@ def stats(
     recording: Annotated[Path, typer.Argument(metavar="RECORDING", help="The file, its folder, or attach's DIR.")],
     detailed: Annotated[bool, typer.Option("--detailed", help="More rows, spreads, and the longest polls.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON; times are nanoseconds.")] = False,
+    slow_poll: Annotated[
+        float | None,
+        typer.Option("--slow-poll", metavar="MS", min=0, help="From where on a poll is called blocking (100)."),
+    ] = None,
     *,
     wanted: Wanted,
 ) -> None:
@@ -26,7 +30,7 @@ def stats(
 
     with progress.reading() as tell:
         trace = load(recording, tell, wanted, configured())
-    figures = figures_of(trace, 25 if detailed else 10)
+    figures = figures_of(trace, 25 if detailed else 10, slow_poll)
     if as_json:
         print(figures.model_dump_json(indent=2))
         return
@@ -34,5 +38,5 @@ def stats(
     for part in summary.summary(trace, figures):
         console.print(part)
     if detailed:
-        for part in summary.detailed(figures):
+        for part in (*summary.detailed(figures), *summary.blame(figures)):
             console.print(part)

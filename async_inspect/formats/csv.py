@@ -16,8 +16,9 @@ type Row = tuple[object, ...]
 
 TASKS = (
     "id", "name", "state", "created_at_ms", "duration_ms", "poll_count", "run_time_ms", "parent_id",
-    "wait_time_ms", "ready_time_ms", "ended_at_ms", "kind", "kind_name", "location", "await_point", "awaiting",
-    "error", "awaiters", "closed", "created_before_recording", "created_at_first_step",
+    "wait_time_ms", "ready_time_ms", "ready_min_ms", "ready_max_ms", "ended_at_ms", "kind", "kind_name",
+    "location", "await_point", "awaiting", "error", "awaiters", "closed", "created_before_recording",
+    "created_at_first_step",
 )  # fmt: skip
 EVENTS = ("event_id", "task_id", "timestamp_ms", "kind", "details")
 
@@ -64,6 +65,8 @@ def _task(task: Task) -> Row:
         task.parent,
         task.wait_ns / 1e6,
         None if task.ready_ns is None else task.ready_ns / 1e6,
+        task.ready_least_ns / 1e6,
+        task.ready_most_ns / 1e6,
         None if task.ended_ns is None else task.ended_ns / 1e6,
         task.kind,
         task.kind_name,

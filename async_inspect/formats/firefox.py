@@ -18,8 +18,8 @@ import numpy as np
 
 from .._version import __version__
 from ..model import tables as t
+from ..model.details import clean
 from ..model.trace import Trace
-from ..model.views import clean
 from .life import life, longest_tasks
 from .stacks import Wait, function_of, label, label_key, path, stacks
 

@@ -1,4 +1,4 @@
-"""data.json: tasks, events, metadata and the merged await tree, for jq, pandas and one's own tools.
+"""data.json: tasks, events, the await tree, locks, who blocked whom, metadata: for jq, pandas and one's own tools.
 
 ``schema_version`` counts changes that break readers; new keys don't.  Times are milliseconds since the recording
 began, with all their digits: ``round(ms * 1e6)`` is the nanosecond.
@@ -13,10 +13,13 @@ from json.encoder import encode_basestring_ascii as quoted
 from typing import Any
 
 from .._version import __version__
+from ..model.polls import blocking_polls, slow_polls
 from ..model.trace import Trace
+from ..model.troubles import troubles
 from .rows import BLOCK, event_rows
 
 SCHEMA_VERSION = 1
+MOST_BLOCKING = 1000  # polls: the longest
 
 
 def write(trace: Trace) -> Iterator[bytes]:
@@ -27,6 +30,14 @@ def write(trace: Trace) -> Iterator[bytes]:
     yield from _rows(_events(trace))
     yield b'\n],\n"tree": ['
     yield from _rows(_tree(trace))
+    for name, rows in (
+        ("resources", _resources(trace)),
+        ("holds", _holds(trace)),
+        ("blocking_polls", _blocking(trace)),
+        ("troubles", _troubles(trace)),
+    ):
+        yield f'\n],\n"{name}": ['.encode()
+        yield from _rows(map(json.dumps, rows))
     yield b'\n],\n"metadata": ' + json.dumps(_metadata(trace), indent=2).encode() + b"\n}\n"
 
 
@@ -57,6 +68,8 @@ def _tasks(trace: Trace) -> Iterator[str]:
                 "parent_id": task.parent,
                 "wait_time_ms": task.wait_ns / 1e6,
                 "ready_time_ms": None if task.ready_ns is None else task.ready_ns / 1e6,
+                "ready_min_ms": task.ready_least_ns / 1e6,
+                "ready_max_ms": task.ready_most_ns / 1e6,
                 "ended_at_ms": None if task.ended_ns is None else task.ended_ns / 1e6,
                 "kind": task.kind,
                 "kind_name": task.kind_name,
@@ -66,6 +79,8 @@ def _tasks(trace: Trace) -> Iterator[str]:
                 "reason": task.reason,
                 "error": task.error,
                 "awaiters": task.awaiters,
+                "wakes": [{"by": w.woken_by, "task_id": w.waker, "count": w.count} for w in task.wakes],
+                "holds": [h.resource for h in task.holds],
                 "closed": task.closed,
                 "created_before_recording": task.created_before_recording,
                 "created_at_first_step": task.created_at_first_step,
@@ -108,6 +123,59 @@ def _tree(trace: Trace) -> Iterator[str]:
         stack += [(number, child) for child in reversed(node.children)]
 
 
+def _resources(trace: Trace) -> Iterator[dict[str, object]]:
+    table = trace.resources
+    for row in range(len(table)):
+        number, kind, place = int(table.number[row]), table.kind[row], trace.place(int(table.location[row]))
+        yield {"id": number, "name": trace.resource(row, made=False), "type": kind, "made_at": place}
+
+
+def _holds(trace: Trace) -> Iterator[dict[str, object]]:
+    table = trace.holds
+    for row in range(len(table)):
+        yield {
+            "task_id": int(table.task[row]) or None,
+            "resource_id": int(trace.resources.number[table.resource[row]]),
+            "from_ms": int(table.start_ns[row]) / 1e6,
+            "to_ms": int(table.end_ns[row]) / 1e6 if table.ended[row] else None,
+            "taken_at": trace.place(int(table.location[row])),
+            "given_by": int(table.given_by[row]) or None,
+        }
+
+
+def _blocking(trace: Trace) -> Iterator[dict[str, object]]:
+    for poll in blocking_polls(trace, slow_polls(trace, trace.meta.slow_poll_ns)[:MOST_BLOCKING]):
+        yield {
+            "task_id": poll.task,
+            "start_ms": poll.start_ns / 1e6,
+            "duration_ms": poll.duration_ns / 1e6,
+            "thread": poll.thread,
+            "since": poll.since,
+            "until": poll.until,
+            "seen_by": poll.seen_by,
+            "held_interpreter": poll.held_interpreter,
+            "doing": poll.doing,
+            "doing_since_ms": None if poll.doing_since_ns is None else poll.doing_since_ns / 1e6,
+            "call_ms": None if poll.call_ns is None else poll.call_ns / 1e6,
+            "stack": poll.stack,
+            "victims": [{"task_id": v.task, "held_up_ms": v.held_up_ns / 1e6} for v in poll.victims],
+            "maybe": poll.maybe,
+        }
+
+
+def _troubles(trace: Trace) -> Iterator[dict[str, object]]:
+    for one in troubles(trace):
+        yield {
+            "kind": one.kind,
+            "at_ms": one.at_ns / 1e6,
+            "task_id": one.task,
+            "function": one.function,
+            "defined_at": one.defined,
+            "dropped_at": one.place,
+            "error": one.error,
+        }
+
+
 def _metadata(trace: Trace) -> dict[str, object]:
     meta = trace.meta
     second, ns = divmod(meta.started_unix_ns, 10**9)
@@ -125,5 +193,7 @@ def _metadata(trace: Trace) -> dict[str, object]:
         "core": meta.core,
         "python": meta.python,
         "pid": meta.pid,
+        "sources": meta.sources,
+        "slow_poll_ms": meta.slow_poll_ns / 1e6,
         "filter": meta.filter or None,
     }

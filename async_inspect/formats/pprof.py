@@ -14,8 +14,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from ..model import tables as t
+from ..model.details import clean
 from ..model.trace import Trace
-from ..model.views import clean
 from . import protobuf as pb
 from .stacks import Grouping, Stack, Wait, function_of, grouped, path, stacks
 

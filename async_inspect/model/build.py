@@ -14,16 +14,18 @@ from .. import events as ev
 from ..recording import Recording, Slots, open_recording
 from ..rules import Rule
 from . import lives as lv
-from . import select
+from . import observed, resources, select, wakes
 from . import tables as t
-from .chains import NOWHERE, Graph, climb
+from .chains import Graph, climb
 from .columns import Ints, group, sums
 from .filters import ALL, Filter, Window, narrowed
-from .gather import CHUNK, Gathered
+from .gather import CHUNK, Columns, Gathered
 from .happenings import happenings
-from .paths import Paths, stdlib_folders
+from .places import NOWHERE, Places, Sites
+from .reasons import covering
 from .trace import Metadata, Trace
 
+SLOW_POLL_NS = 100_000_000  # asyncio's own slow_callback_duration
 _GOOD_ENDS = ("GeneratorExit", "StopAsyncIteration")  # of an async generator that is closed
 
 
@@ -96,7 +98,9 @@ class Builder:
         ends = lv.find_ends(gathered, lives, bursts, moments, lost, closers, swallowed)
         calls, entries = lv.find_calls(gathered, lives, bursts, moments, code_of, own_node)
 
-        places = _Places(recording)
+        places = Places(recording)
+        sites = Sites(recording, places)
+        callouts = gathered.columns("callouts")
         suspends, links = gathered.columns("suspends"), gathered.columns("links")
         polls = np.flatnonzero(bursts.suspension >= 0)
         if since := self._window[0]:  # those that were over by then are not there
@@ -106,13 +110,16 @@ class Builder:
         leaf = _known(suspends["coro"][rows].astype(np.int64), len(code_of))
         leaf_code = np.where(code_of[leaf] > 0, code_of[leaf], node_code[leaf_node])
         link_code = code_of[_known(links["coro"], len(code_of))]
-        sites = [_spawn_place(recording, places, int(s)) for s in gathered.columns("spawns")["off"].tolist()]
-        of_leaves, of_links, of_functions, of_sites = places.locate(
+        of_leaves, of_links, of_functions, sites.locations, of_callouts = places.locate(
             (leaf_code, suspends["off"][rows].astype(np.int64)),
             (link_code, links["off"].astype(np.int64)),
             (node_code, np.full(size, NOWHERE, np.int64)),
-            (np.array([c for c, _ in sites], np.int64), np.array([o for _, o in sites], np.int64)),
+            (sites.code, sites.off),
+            (code_of[_known(callouts["coro"], len(code_of))], callouts["off"].astype(np.int64)),
         )
+        functions = places.functions
+        owned = resources.find_resources(recording, functions, sites)
+        uses, used = _uses(gathered, owned, len(code_of))
 
         start, end, ended = _await_times(bursts, polls, ends)
         task = bursts.polls.task[polls].astype(np.int64)
@@ -123,12 +130,34 @@ class Builder:
             node_parent=recording.node_parent[:size].astype(np.int64),
             user=places.user_locations,
             unknown=of_functions,
+            uses=uses,
+            used=used,
+            covering=np.concatenate([[False], covering(functions)])[np.minimum(code_of, len(functions))],
             people=len(code_of),
             slots=moments.slots,
         )
         stands = climb(graph, suspends["pos"][rows], leaf, leaf_node, of_leaves, task, end - start)
+        asked = wakes.find_selects(gathered, moments, since)
         of_task = suspends["flags"][rows] & ev.AWAITS_TASK > 0
         aux = suspends["aux"][rows].astype(np.int64)
+        due = wakes.due_times(gathered, moments, suspends)[rows]
+        next_poll = bursts.following[polls]
+        woken = wakes.woken(
+            gathered,
+            moments,
+            lives.task_of,
+            asked,
+            wakes.Suspended(
+                pos=suspends["pos"][rows],
+                until=np.where(ended, bursts.open_pos[next_poll], moments.slots) if len(polls) else polls,
+                task=task,
+                start_ns=start,
+                end_ns=end,
+                due_ns=due,
+                owned=~lives.driven[task - 1],
+                yields=~of_task & (aux == 0),
+            ),
+        )
         awaits = t.Awaits(
             task=task.astype(np.int32),
             start_ns=start,
@@ -141,16 +170,23 @@ class Builder:
             chain=stands.chain,
             awaited=np.where(of_task, -1, aux - 1).astype(np.int32),
             awaited_task=np.where(of_task, lives.task_of[_known(aux, len(code_of))], 0).astype(np.int32),
+            resource=stands.resource,
+            due_ns=due,
+            woken_by=woken.by,
+            waker=woken.waker,
+            ready_ns=woken.ready_ns,
+            ready_most_ns=woken.ready_most_ns,
         )
 
         node_sums, self_ns = self._node_sums(entries, awaits, lives, moments)
-        tasks = self._tasks(lives, bursts, ends, self_ns, code_of, of_sites)
+        strings = _strings(recording)
+        tasks = self._tasks(lives, bursts, ends, self_ns, code_of, sites)
         points = self._points(lives, moments)
         closings = (ends.closed & ~lives.driven, ends.end_pos)
         trace = Trace(
             meta=_metadata(recording, gathered, moments),
-            functions=tuple(places.functions),
-            strings=_strings(recording),
+            functions=tuple(functions),
+            strings=strings,
             locations=places.locations,
             nodes=t.Nodes(
                 parent=(graph.node_parent[1:] - 1).astype(np.int32),
@@ -165,6 +201,14 @@ class Builder:
             node_sums=node_sums,
             line_sums=stands.lines,
             points=points,
+            edges=observed.find_edges(gathered, lives, awaits),
+            resources=owned,
+            holds=resources.find_holds(gathered, lives, moments, owned, sites),
+            selects=asked.table,
+            sites=t.Chains(np.array(sites.inner, np.int32), sites.locations.astype(np.int32)),
+            stacks=observed.find_stacks(gathered, lives, moments, sites),
+            callouts=observed.find_callouts(gathered, lives, moments, len(strings), of_callouts),
+            troubles=observed.find_troubles(gathered, lives, moments, len(functions), len(strings), sites),
             events=happenings(gathered, lives, bursts, polls, tasks, awaits, points, closings),
         )
         return select.since(trace, since) if since else trace
@@ -193,7 +237,7 @@ class Builder:
         return table, sums(task, ns, len(lives.coro) + 1)
 
     def _tasks(
-        self, lives: lv.Lives, bursts: lv.Bursts, ends: lv.Ends, self_ns: Ints, code_of: Ints, of_sites: Ints
+        self, lives: lv.Lives, bursts: lv.Bursts, ends: lv.Ends, self_ns: Ints, code_of: Ints, sites: Sites
     ) -> t.Tasks:
         recording, polls = self._recording, bursts.polls
         function = code_of[lives.coro] - 1
@@ -208,12 +252,11 @@ class Builder:
             kind = recording.strings.get(int(ends.failure[row]), "?")
             message = recording.messages.get(int(lives.coro[row]))
             error[row] = f"{kind}: {message}" if message else kind
-        location = np.full(len(lives.coro), -1, np.int64)
+        location = np.full(len(lives.coro), -1, np.int32)
         spawned = lives.spawn >= 0
-        location[spawned] = of_sites[lives.spawn[spawned]]
-        location[location >= 0] = np.where(
-            self._gathered.columns("spawns")["off"][lives.spawn[location >= 0]] > 0, location[location >= 0], -1
-        )
+        location[spawned] = sites.shown(self._gathered.columns("spawns")["off"])[lives.spawn[spawned]]
+        first = ends.end_ns.copy()
+        first[polls.task[::-1] - 1] = polls.start_ns[::-1]
         return t.Tasks(
             coro=lives.coro,
             name=name,
@@ -225,12 +268,13 @@ class Builder:
             ended=ends.ended,
             closed=ends.closed,
             before=lives.before,
+            delay_ns=np.where(spawned, first - lives.created_ns, -1),
             created_seen=lives.created_seen,
             polls=sums(polls.task - 1, np.ones(len(polls)), len(lives.coro)),
             run_ns=sums(polls.task - 1, polls.end_ns - polls.start_ns, len(lives.coro)),
             self_ns=self_ns[1:],
             parent=lives.parent.astype(np.int32),
-            location=location.astype(np.int32),
+            location=location,
             error=error,
         )
 
@@ -244,6 +288,14 @@ class Builder:
             label=[label for label, _ in found],
             message=[message for _, message in found],
         )
+
+
+def _uses(gathered: Gathered, owned: t.Resources, people: int) -> tuple[Columns, Ints]:
+    """What is known of who waits for what: the columns of uses, and for each the row of the resource."""
+    uses = gathered.columns("uses")
+    row = resources.rows_of(owned, uses["aux"])
+    good = np.flatnonzero((row >= 0) & (uses["coro"] < people) & (uses["burst"] >= 0))
+    return {name: column[good] for name, column in uses.items()}, row[good]
 
 
 def _known(ids: Ints, people: int) -> Ints:
@@ -281,6 +333,13 @@ def _strings(recording: Recording) -> tuple[str, ...]:
     return tuple(recording.strings.get(i, "?") for i in range(1, max(recording.strings, default=0) + 1))
 
 
+def _slow_poll(ms: str) -> int:
+    try:
+        return max(0, round(float(ms) * 1e6))
+    except (ValueError, OverflowError):  # it doesn't say, or nothing that makes sense
+        return SLOW_POLL_NS
+
+
 def _metadata(recording: Recording, gathered: Gathered, moments: lv.Moments) -> Metadata:
     header, first = recording.header, recording.first
     cost = header.timed_ns * header.callbacks // header.timed_callbacks if header.timed_callbacks else None
@@ -299,62 +358,7 @@ def _metadata(recording: Recording, gathered: Gathered, moments: lv.Moments) -> 
         executable=first("executable"),
         argv=recording.meta.get("argv", ()),
         cwd=first("cwd"),
+        sources=recording.meta.get("source", ()),
+        slow_poll_ns=_slow_poll(first("slow_poll_ms")),
         extra=recording.meta,
     )
-
-
-class _Places:
-    """The functions of a recording, and its (code, offset) pairs as locations, each once."""
-
-    def __init__(self, recording: Recording) -> None:
-        codes, meta = recording.codes, recording.meta
-        files = {code.file for code in codes.values()}
-        folders = stdlib_folders(recording.first("stdlib"), recording.first("base_prefix"), files)
-        paths = Paths(recording.first("cwd"), folders, meta.get("site", ()))
-        shown = {file: (paths.shown(file), paths.user(file)) for file in files}
-        unknown = t.Function("?", "?", 0, user=False)
-        self.codes = codes
-        self.functions = [unknown] * max(codes, default=0)
-        for number, code in codes.items():
-            file, user = shown[code.file]
-            self.functions[number - 1] = t.Function(code.name, file, code.line, user)
-        self.locations = t.Locations(np.zeros(0, np.int32), np.zeros(0, np.int32))
-        self.user_locations = np.zeros(0, np.bool_)
-
-    def locate(self, *pairs: tuple[Ints, Ints]) -> list[Ints]:
-        """For lists of (code ids, offsets) the locations of each; fills ``locations`` and ``user_locations``.
-
-        Where the code isn't known the location is that of no function: line 0 of the last, nameless one.
-        """
-        code = np.concatenate([c for c, _ in pairs])
-        off = np.concatenate([o for _, o in pairs])
-        code = np.where(code <= len(self.functions), code, 0)
-        (codes, offs), which = group(code, off)
-        lines = np.zeros(len(codes), np.int64)
-        edges = np.flatnonzero(np.diff(codes, prepend=-1, append=-1))
-        for begin, end in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True):
-            known = self.codes.get(int(codes[begin]))
-            if known is not None:
-                lines[begin:end] = known.lines(offs[begin:end])
-        if len(codes) and codes[0] == 0:
-            self.functions.append(t.Function("?", "?", 0, user=False))
-            codes = np.where(codes == 0, len(self.functions), codes)
-        (functions, lines), again = group(codes - 1, lines)
-        self.locations = t.Locations(functions.astype(np.int32), lines.astype(np.int32))
-        self.user_locations = np.array([f.user for f in self.functions], np.bool_)[functions]
-        return np.split(again[which], np.cumsum([len(c) for c, _ in pairs])[:-1])
-
-
-def _spawn_place(recording: Recording, places: _Places, site: int) -> tuple[int, int]:
-    """Where a task was made, as (code, offset): in the user's code, else outside the standard library, innermost."""
-    best, rank = (0, NOWHERE), 3
-    for _ in range(ev.MAX_SITE_FRAMES):  # outermost first
-        if site not in recording.sites:
-            break
-        site, code, off = recording.sites[site]
-        function = places.functions[code - 1] if 0 < code <= len(places.functions) else None
-        if function is not None:
-            here = 0 if function.user else 1 if not function.file.startswith("<stdlib>") else 2
-            if here <= rank:
-                best, rank = (code, off), here
-    return best

@@ -1,6 +1,7 @@
 """Where awaits stand: from each suspension's leaf up its chain, all suspensions at once, one frame a round.
 
-Knows: that a coroutine's awaiter is that of its last entry, and that it stands where its last LINK says.
+Knows: that a coroutine's awaiter is that of its last entry, that it stands where its last LINK says, and that it waits
+for what its last USE says.
 """
 
 from dataclasses import dataclass
@@ -13,9 +14,6 @@ from . import tables as t
 from .columns import Ints, LastBefore, counts, group, sums
 from .gather import Columns
 
-NOWHERE = 0xFFFFFFFF  # an offset that no code has
-
-
 type Part = tuple[list[Ints], Ints, Ints]  # (task, node, location), count, wait
 
 
@@ -27,6 +25,7 @@ class Chained:
     location: npt.NDArray[np.int32]
     leaf_node: npt.NDArray[np.int32]
     leaf_location: npt.NDArray[np.int32]
+    resource: npt.NDArray[np.int32]
     chain: npt.NDArray[np.int32]
     chains: t.Chains
     lines: t.LineSums
@@ -42,6 +41,9 @@ class Graph:
     node_parent: Ints  # by node id
     user: npt.NDArray[np.bool_]  # by location: whether its file is the user's
     unknown: Ints  # by node id: the location that says only which function it is
+    uses: Columns  # of coroutines that wait for a resource, from which suspension on
+    used: Ints  # by use: row of Resources
+    covering: npt.NDArray[np.bool_]  # by coroutine: what it waits for says more than what is inside of it
     people: int
     slots: int
 
@@ -52,8 +54,7 @@ def climb(graph: Graph, pos: Ints, coro: Ints, node: Ints, location: Ints, task:
     link_of = LastBefore(graph.links["coro"], graph.links["burst"], graph.people, graph.slots + 1)
     aux, entry_node = graph.entries["aux"].astype(np.int64), graph.entries["node"].astype(np.int64)
 
-    n = len(pos)
-    rows = np.arange(n)  # who is still climbing
+    n, rows = len(pos), np.arange(len(pos))  # who is still climbing
     point_node, point_location = node.copy(), location.copy()
     inner: list[Ints] = []
     where: list[Ints] = []
@@ -68,6 +69,7 @@ def climb(graph: Graph, pos: Ints, coro: Ints, node: Ints, location: Ints, task:
         links += len(place)
         return which + (links - len(place))
 
+    wanted = _Wanted(graph, rows, coro, pos)
     chain = extend(np.full(n, -1, np.int64), location)
     found = graph.user[location] if n else np.zeros(0, np.bool_)
     growing = chain.copy()  # the chain as far as it was climbed, until the await point is found
@@ -98,22 +100,41 @@ def climb(graph: Graph, pos: Ints, coro: Ints, node: Ints, location: Ints, task:
         open_ = np.flatnonzero(~found[rows])
         if len(open_):
             seekers = rows[open_]
+            wanted.by(seekers, coro_[open_], pos_[open_])
             growing[seekers] = extend(growing[seekers], location_[open_])
             hit = graph.user[location_[open_]]
             at, met = open_[hit], seekers[hit]
             point_node[met], point_location[met], chain[met] = node_[at], location_[at], growing[met]
             found[met] = True
-    chain[~found] = growing[~found]  # where nothing is the user's: all frames
 
     return Chained(
         node=(point_node - 1).astype(np.int32),
         location=point_location.astype(np.int32),
         leaf_node=(node - 1).astype(np.int32),
         leaf_location=location.astype(np.int32),
-        chain=chain.astype(np.int32),
+        resource=wanted.resource.astype(np.int32),
+        chain=np.where(found, chain, growing).astype(np.int32),  # where nothing is the user's: all frames
         chains=t.Chains(_join(inner).astype(np.int32), _join(where).astype(np.int32)),
         lines=_line_sums(parts),
     )
+
+
+class _Wanted:
+    """The resource of each suspension, as its frames are met from the leaf upwards: that of the innermost frame that
+    has one, but for those that say better what their inner ones wait for."""
+
+    def __init__(self, graph: Graph, rows: Ints, leaf: Ints, pos: Ints) -> None:
+        self._graph = graph
+        self._use_of = LastBefore(graph.uses["coro"], graph.uses["burst"], graph.people, graph.slots + 1)
+        self.resource = np.full(len(rows), -1, np.int64)
+        self.by(rows, leaf, pos)
+
+    def by(self, rows: Ints, coro: Ints, pos: Ints) -> None:
+        """What the next frames of these suspensions, ``coro``, wait for."""
+        if len(self._graph.used):
+            use = self._use_of(coro, pos)
+            told = (use >= 0) & ((self.resource[rows] < 0) | self._graph.covering[coro])
+            self.resource[rows[told]] = self._graph.used[use[told]]
 
 
 def _sum(task: Ints, node: Ints, location: Ints, wait: Ints) -> Part:

@@ -30,7 +30,22 @@ KEPT = {
     "exits": ("pos", "ts", "coro", "aux", "flags", "kind"),
     "spawns": ("pos", "ts", "coro", "aux", "task", "off", "flags"),
     "points": ("pos", "ts", "task"),
+    "wakes": ("pos", "ts", "coro", "aux", "off", "task", "thread", "flags"),
+    "soons": ("pos", "ts", "coro", "aux", "off", "task", "thread", "flags"),
+    "timers": ("burst", "coro", "aux", "off"),
+    "selects": ("pos", "ts", "aux", "off", "thread", "flags"),
+    "uses": ("burst", "coro", "aux"),
+    "holds": ("pos", "ts", "coro", "aux", "off", "task", "kind"),
+    "edges": ("coro", "aux"),
+    "stacks": ("ts", "coro", "off", "thread"),
+    "callouts": ("ts", "coro", "aux", "off", "task", "thread"),
+    "troubles": ("ts", "coro", "aux", "off", "task", "flags"),
 }
+# Of these the kinds: what the sources see.
+_OF_SOURCES = {
+    "wakes": (ev.WAKE,), "soons": (ev.SOON,), "timers": (ev.TIMER,), "selects": (ev.SELECT,), "uses": (ev.USE,),
+    "holds": (ev.TAKE, ev.GIVE), "edges": (ev.EDGE,), "callouts": (ev.CALL,), "troubles": (ev.TROUBLE,),
+}  # fmt: skip
 _TYPES = {"pos": np.int64, "ts": np.int64, "burst": np.int64, "below": np.uint32, "before": np.uint32}
 
 
@@ -98,6 +113,12 @@ class Gathered:
             at, events = at[kept], events[kept]
             if not len(at):
                 return
+        stacks = events["kind"] == ev.STACK
+        if stacks.any():  # the watchdog's, from another thread: they say nothing of what runs after them
+            self._keep("stacks", events, {"ts": ts}, stacks)
+            at, events, ts = at[~stacks], events[~stacks], ts[~stacks]
+            if not len(at):
+                return
         pos = at + begin
         kind, coro, task = events["kind"], events["coro"], events["task"]
         self.last_ts = max(self.last_ts, int(ts.max()))
@@ -117,6 +138,11 @@ class Gathered:
         self._keep("exits", events, data, ends | (kind == ev.ITEM) | (kind == ev.VANISH))
         self._keep("spawns", events, data, kind == ev.SPAWN)
         self._keep("points", events, data, kind == ev.POINT)
+        late = np.flatnonzero(kind >= ev.WAKE)
+        if len(late):
+            kind = kind[late]
+            for name, kinds in _OF_SOURCES.items():
+                self._keep(name, events, data, late[(kind == kinds[0]) | (kind == kinds[-1])])
 
     def _in_window(self, ts: Ints) -> tuple[Ints, Ints]:
         """The times as the window shows them, and which events it shows."""
@@ -125,8 +151,9 @@ class Gathered:
         kept = np.arange(len(ts)) if until is None else np.flatnonzero(ts <= base + until)
         return np.maximum(ts[kept], base + since), kept
 
-    def _keep(self, name: str, events: Slots, data: Columns, mask: npt.NDArray[np.bool_]) -> None:
-        rows = np.flatnonzero(mask)
+    def _keep(self, name: str, events: Slots, data: Columns, which: npt.NDArray[Any]) -> None:
+        """``which``: a mask, or rows."""
+        rows = np.flatnonzero(which) if which.dtype == np.bool_ else which
         if len(rows):
             self._parts[name].append({c: (data[c] if c in data else events[c])[rows] for c in KEPT[name]})
 

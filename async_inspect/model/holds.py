@@ -11,7 +11,8 @@ from .trace import Trace
 
 def violations(trace: Trace) -> list[str]:
     """A line for each rule that is broken, with the first row that breaks it."""
-    return [*_tasks(trace), *_bursts(trace), *_calls(trace), *_sums(trace), *_events(trace)]
+    parts = (_tasks, _bursts, _calls, _sums, _events, _wakes, _resources)
+    return [line for part in parts for line in part(trace)]
 
 
 def _first(rule: str, broken: t.Bools) -> list[str]:
@@ -85,4 +86,38 @@ def _events(trace: Trace) -> list[str]:
         *_first("each task is spawned once", np.array([count[t.TASK_SPAWNED] != len(trace.task_table)])),
         *_first("each poll starts once", np.array([count[t.POLL_STARTED] != len(trace.polls)])),
         *_first("each await starts once", np.array([count[t.AWAIT_STARTED] != len(trace.awaits)])),
+    ]
+
+
+def _wakes(trace: Trace) -> list[str]:
+    tasks, awaits = trace.task_table, trace.awaits
+    wait, known = awaits.end_ns - awaits.start_ns, awaits.ready_ns >= 0
+    exact, by_task = awaits.ready_most_ns >= 0, awaits.woken_by == t.BY_TASK
+    least, most = trace.ready
+    pairs = {*zip(trace.edges.task.tolist(), trace.edges.awaited.tolist(), strict=True)}
+    direct = np.flatnonzero(awaits.awaited_task)
+    awaited = zip(awaits.task[direct].tolist(), awaits.awaited_task[direct].tolist(), strict=True)
+    filtered = bool(trace.meta.filters)
+    return [
+        *_first("ready is a part of an await", (awaits.ready_ns > wait) | (awaits.ready_most_ns > wait)),
+        *_first("ready is at most no less than at least", exact & (awaits.ready_ns > awaits.ready_most_ns)),
+        *_first("what is known at most is known at least", exact & ~known),
+        *_first("who was woken was ready", (awaits.woken_by > 0) & ~known),
+        *_first("a task that woke another is known", by_task & (awaits.waker == 0) & (not filtered)),
+        *_first("nothing but tasks has a number", ~by_task & (awaits.waker > 0)),
+        *_first("a task's ready is a part of its wait", most > tasks.end_ns - tasks.created_ns - tasks.run_ns),
+        *_first("a task's ready has bounds", (least < 0) | (least > most)),
+        *_first("who awaits a task has an edge to it", np.array([pair not in pairs for pair in awaited], np.bool_)),
+    ]
+
+
+def _resources(trace: Trace) -> list[str]:
+    holds, selects, end = trace.holds, trace.selects, trace.meta.duration_ns
+    return [
+        *_first("a hold ends after it began", (holds.start_ns < 0) | (holds.end_ns < holds.start_ns)),
+        *_first("a hold is over when the recording is", holds.end_ns > end),
+        *_first("what is held to the end is not over before", ~holds.ended & (holds.end_ns != end)),
+        *_first("what is held is known", (holds.resource < 0) | (holds.resource >= len(trace.resources))),
+        *_first("what is waited for is known", trace.awaits.resource >= len(trace.resources)),
+        *_first("a selector answers after it was asked", selects.end_ns < selects.start_ns),
     ]

@@ -42,8 +42,18 @@ def since(trace: Trace, ns: int) -> Trace:
         created_ns=np.minimum(np.maximum(table.created_ns, ns), table.end_ns),
         before=table.before | (table.created_ns <= ns),
     )
+    holds, selects, stacks, callouts = trace.holds, trace.selects, trace.stacks, trace.callouts
+    trace = replace(
+        trace,
+        task_table=table,
+        holds=_rows(holds, (holds.end_ns > ns) | ~holds.ended, None),
+        selects=_rows(selects, selects.end_ns > ns, None),
+        stacks=_rows(stacks, stacks.ts_ns > ns, None),
+        callouts=_rows(callouts, callouts.ts_ns > ns, None),
+        troubles=_rows(trace.troubles, trace.troubles.ts_ns > ns, None),
+    )
     return select(
-        replace(trace, task_table=table),
+        trace,
         ~over,
         polls=(polls.end_ns > ns) | ~polls.ended,
         entries=entries.end_ns > ns,
@@ -82,6 +92,7 @@ def select(
         some_awaits,
         awaited=np.where(hidden, len(strings) - 1, some_awaits.awaited).astype(np.int32),
         awaited_task=number[some_awaits.awaited_task],
+        waker=number[some_awaits.waker],
     )
     calls, kept_entries = _calls(trace, keep(trace.entries.task, entries), kept_polls, number)
     return _summed(
@@ -96,6 +107,11 @@ def select(
             node_sums=_rows(trace.node_sums, keep(trace.node_sums.task, None), number),
             line_sums=_rows(trace.line_sums, keep(trace.line_sums.task, None), number),
             points=_rows(trace.points, kept_points, number),
+            edges=_edges(trace.edges, number),
+            holds=_holds(trace.holds, number),
+            stacks=_rows(trace.stacks, keep(trace.stacks.task, None), number),
+            callouts=_rows(trace.callouts, keep(trace.callouts.task, None), number),
+            troubles=_rows(trace.troubles, keep(trace.troubles.task, None, nobody=True), number),
             events=_events(trace, tasks, kept_polls, kept_awaits, kept_points, number),
         )
     )
@@ -111,6 +127,16 @@ def _rows[T: t.Table](table: T, kept: t.Bools, number: t.Small | None) -> T:
     if number is not None:
         columns["task"] = number[columns["task"]]
     return replace(table, **columns)
+
+
+def _edges(edges: t.Edges, number: t.Small) -> t.Edges:
+    some = _rows(edges, (number[edges.task] > 0) & (number[edges.awaited] > 0), number)
+    return replace(some, awaited=number[some.awaited])
+
+
+def _holds(holds: t.Holds, number: t.Small) -> t.Holds:
+    some = _rows(holds, (number[holds.task] > 0) | (holds.task == 0), number)
+    return replace(some, given_by=number[some.given_by])
 
 
 def _tasks(trace: Trace, kept: t.Bools, polls: t.Polls, number: t.Small) -> t.Tasks:

@@ -3,25 +3,16 @@
 Knows how to count and sort.  Knows nothing of how figures look.
 """
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 
 from . import tables as t
 from .columns import counts, group, sums
+from .polls import BlockingPoll, PollFigures, blocking_polls, longest_polls, slow_polls
+from .spread import Spread, spread
 from .trace import Frozen, Trace
-
-
-class Spread(Frozen):
-    """How long some things took: the value that a part of them doesn't exceed.  All ns; 0 where there are none."""
-
-    count: int
-    total_ns: int
-    p50_ns: int
-    p90_ns: int
-    p99_ns: int
-    max_ns: int
+from .troubles import TroubleFigures, trouble_figures
+from .waits import ReadyDelay, ReadyFigures, ResourceFigures, resource_figures, top_ready, worst_ready
 
 
 class AwaitFigures(Frozen):
@@ -52,17 +43,6 @@ class CoroutineFigures(Frozen):
     wait_self_ns: int
 
 
-class PollFigures(Frozen):
-    """A single poll, and the await points that it ran between."""
-
-    task: int
-    name: str
-    start_ns: int
-    duration_ns: int
-    since: str | None  # "file:line" of the await it came from; None: the task's first poll, or not known
-    until: str | None  # and of the await it ran into; None: it ended the task, or not known
-
-
 class Stats(Frozen):
     """What ``stats`` says of a trace."""
 
@@ -78,6 +58,13 @@ class Stats(Frozen):
     reasons: tuple[ReasonFigures, ...]  # by wait, all there are
     top_coroutines: tuple[CoroutineFigures, ...]  # by run
     longest_polls: tuple[PollFigures, ...]
+    worst_ready: ReadyDelay | None  # the longest time for which a task could have run and did not
+    top_ready: tuple[ReadyFigures, ...]  # by how long tasks could have run for sure
+    resources: tuple[ResourceFigures, ...]  # by wait
+    slow_poll_ns: int  # from here on a poll is called blocking
+    blocking: Spread  # those that are
+    blocking_polls: tuple[BlockingPoll, ...]  # the longest of them
+    troubles: tuple[TroubleFigures, ...]  # all there are, most often first
     events: int
     records: int
     lost: int
@@ -87,8 +74,13 @@ class Stats(Frozen):
     python: str
 
 
-def stats(trace: Trace, top: int = 10) -> Stats:
-    """The figures of a trace; ``top`` rows of each ranking."""
+def stats(trace: Trace, top: int = 10, slow_poll_ms: float | None = None) -> Stats:
+    """The figures of a trace; ``top`` rows of each ranking.
+
+    ``slow_poll_ms``: from where on a poll is called blocking; None: as the recording says.
+    """
+    slow_ns = trace.meta.slow_poll_ns if slow_poll_ms is None else round(slow_poll_ms * 1e6)
+    slow = slow_polls(trace, slow_ns)
     tasks, polls, awaits, meta = trace.task_table, trace.polls, trace.awaits, trace.meta
     states = counts(tasks.state.astype(np.int64), len(t.STATES)).tolist()
     return Stats(
@@ -104,6 +96,13 @@ def stats(trace: Trace, top: int = 10) -> Stats:
         reasons=by_reason(trace),
         top_coroutines=top_coroutines(trace, top),
         longest_polls=longest_polls(trace, top),
+        worst_ready=worst_ready(trace),
+        top_ready=top_ready(trace, top),
+        resources=resource_figures(trace, top),
+        slow_poll_ns=slow_ns,
+        blocking=spread(polls.end_ns[slow] - polls.start_ns[slow]),
+        blocking_polls=blocking_polls(trace, slow[:top]),
+        troubles=trouble_figures(trace),
         events=len(trace.events),
         records=meta.records,
         lost=meta.lost,
@@ -111,15 +110,6 @@ def stats(trace: Trace, top: int = 10) -> Stats:
         tracer_cost_ns=meta.cost_ns,
         core=meta.core,
         python=meta.python,
-    )
-
-
-def spread(ns: npt.NDArray[Any]) -> Spread:
-    if not len(ns):
-        return Spread(count=0, total_ns=0, p50_ns=0, p90_ns=0, p99_ns=0, max_ns=0)
-    p50, p90, p99, most = np.percentile(ns, [50, 90, 99, 100], method="inverted_cdf").tolist()
-    return Spread(
-        count=len(ns), total_ns=int(ns.sum()), p50_ns=int(p50), p90_ns=int(p90), p99_ns=int(p99), max_ns=int(most)
     )
 
 
@@ -189,28 +179,3 @@ def top_coroutines(trace: Trace, top: int) -> tuple[CoroutineFigures, ...]:
             figures = {"calls": int(calls[row]), "run_self_ns": int(run[row]), "wait_self_ns": int(wait[row])}
             found.append(CoroutineFigures(function=name, place=f"{file}:{line}", user=user, **figures))
     return tuple(found)
-
-
-def longest_polls(trace: Trace, top: int) -> tuple[PollFigures, ...]:
-    polls = trace.polls
-    length = polls.end_ns - polls.start_ns
-    found = []
-    for row in np.argsort(-length, kind="stable")[:top].tolist():
-        task, start, end = int(polls.task[row]), int(polls.start_ns[row]), int(polls.end_ns[row])
-        since, until = _around(trace, task, start, end)
-        name = trace.task_table.name[task - 1]
-        found.append(
-            PollFigures(task=task, name=name, start_ns=start, duration_ns=end - start, since=since, until=until)
-        )
-    return tuple(found)
-
-
-def _around(trace: Trace, task: int, start: int, end: int) -> tuple[str | None, str | None]:
-    awaits = trace.awaits
-    first, last = np.searchsorted(awaits.task, [task, task + 1]).tolist()
-    begins, ends = awaits.start_ns[first:last], awaits.end_ns[first:last]
-    before = first + int(np.searchsorted(ends, start, side="right")) - 1
-    after = first + int(np.searchsorted(begins, end))
-    since = trace.place(int(awaits.location[before])) if before >= first and awaits.end_ns[before] == start else None
-    until = trace.place(int(awaits.location[after])) if after < last and awaits.start_ns[after] == end else None
-    return since, until

@@ -51,6 +51,21 @@ RAISED: Final = 2
 VANISHED: Final = 3  # ended unseen, at some time before ``end_ns``
 OUTCOMES: Final = ("open", "returned", "raised", "vanished")
 
+# What ``Awaits.woken_by`` numbers. "itself": it only yielded, and was among what runs next at once.
+BY_TASK: Final = 1
+BY_TIMER: Final = 2
+BY_IO: Final = 3
+BY_THREAD: Final = 4
+BY_SIGNAL: Final = 5
+BY_ITSELF: Final = 6
+WAKERS: Final = ("", "task", "timer", "I/O", "thread", "signal", "itself")
+
+# What ``Troubles.kind`` numbers.
+NEVER_AWAITED: Final = 0
+NEVER_RETRIEVED: Final = 1
+DESTROYED: Final = 2
+TROUBLES: Final = ("never awaited", "never retrieved", "destroyed while pending")
+
 
 class Function(NamedTuple):
     """A function that ran as a coroutine, an async generator, or stood in the stack of a spawn."""
@@ -88,10 +103,9 @@ class Nodes(Table):
 
 @dataclass(frozen=True, slots=True)
 class Chains(Table):
-    """The frames from an await point down to the leaf, as linked rows: a chain is its outermost frame's row.
-
-    Where no frame is the program's own, and so the leaf is the await point, they are all frames from the root.
-    """
+    """Frames as linked rows: those from an await point down to the leaf, or those of a stack in which something was
+    done.  A chain is its outermost frame's row.  Where no frame of an await is the program's own, and so its leaf is
+    its await point, its chain has all frames from the root."""
 
     inner: Small  # chain: the next frame inward
     location: Small
@@ -111,6 +125,7 @@ class Tasks(Table):
     ended: Bools  # it was seen to end (a closed task never ends, though its coroutine does)
     closed: Bools  # its coroutine was closed from outside, or vanished
     before: Bools  # older than the recording
+    delay_ns: Ints  # from its creation to its first poll (never polled: to its end), all of it ready; -1: not known
     created_seen: Bools  # False: created_ns is the first step's
     polls: Ints
     run_ns: Ints  # sum of polls
@@ -146,6 +161,85 @@ class Awaits(Table):
     chain: Small  # from the await point down to the leaf; from the root where no frame is the program's own
     awaited: Small  # row of Trace.strings: the type of what was awaited; -1: a bare yield, or a task
     awaited_task: Small  # task
+    resource: Small  # row of Resources: the lock, queue … that it waited for; -1: none, or not known
+    due_ns: Ints  # when the timer that it waited for was due; -1: it waited for none, or not known
+    woken_by: Bytes  # WAKERS
+    waker: Small  # task that woke it
+    ready_ns: Ints  # how long at least it could have run and did not, at its end; -1: not known
+    ready_most_ns: Ints  # and how long at most, the same where that is exact; -1: nothing is known but its whole wait
+
+
+@dataclass(frozen=True, slots=True)
+class Edges(Table):
+    """Who awaited whom, directly or by way of something that gathers tasks: each pair once, ordered."""
+
+    task: Small
+    awaited: Small  # task
+
+
+@dataclass(frozen=True, slots=True)
+class Resources(Table):
+    """What tasks wait for or hold, ordered by number."""
+
+    number: Ints  # the recording's id
+    kind: list[str]  # its type; of a part of another, "asyncio.locks.Lock of a Condition"
+    location: Small  # where it was made: the innermost frame of the user's
+
+
+@dataclass(frozen=True, slots=True)
+class Holds(Table):
+    """Who held which resource, and when; in the order of taking."""
+
+    task: Small
+    resource: Small  # row of Resources
+    start_ns: Ints
+    end_ns: Ints  # always a time; the recording's end where it was not given back
+    ended: Bools  # it was given back
+    location: Small  # where it was taken
+    given_by: Small  # task that gave it back, mostly the same; 0: plain code, not known, or not given back
+
+
+@dataclass(frozen=True, slots=True)
+class Selects(Table):
+    """When loops asked their selectors, ordered by (thread, start)."""
+
+    thread: Small
+    start_ns: Ints
+    end_ns: Ints
+    idle: Bools  # the loop had nothing else to do
+
+
+@dataclass(frozen=True, slots=True)
+class Stacks(Table):
+    """What the watchdog saw of polls that lasted too long."""
+
+    task: Small
+    ts_ns: Ints
+    thread: Small
+    site: Small  # row of Trace.sites: the stack's outermost frame; -1: it could not look
+
+
+@dataclass(frozen=True, slots=True)
+class Callouts(Table):
+    """What coroutines called, and when."""
+
+    task: Small
+    ts_ns: Ints
+    thread: Small
+    name: Small  # row of Trace.strings
+    location: Small
+
+
+@dataclass(frozen=True, slots=True)
+class Troubles(Table):
+    """What went wrong where nobody looked."""
+
+    kind: Bytes  # TROUBLES
+    ts_ns: Ints
+    task: Small  # that failed, that was destroyed; NEVER_AWAITED: that ran when it was dropped
+    function: Small  # NEVER_AWAITED: of which function
+    location: Small  # NEVER_AWAITED: where it was dropped
+    error: Small  # NEVER_RETRIEVED: row of Trace.strings, the exception's type
 
 
 @dataclass(frozen=True, slots=True)

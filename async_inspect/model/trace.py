@@ -1,149 +1,26 @@
-"""What a recording means: the Trace, and the types that people read.
+"""What a recording means: the Trace.
 
-Knows: tasks, trees, awaits, and what must hold of them.  Knows nothing of how they are found (``build.py``) or of how
-they look on paper (``formats/``).
+Knows: what can be asked of it.  Knows nothing of how it is found (``build.py``) or of how it looks on paper
+(``formats/``).
 
-Bulk is columnar (``tables.py``); pydantic is for what is looked at one by one: ``Task``, ``TreeNode``, ``AwaitLine``.
-Times are ``int`` nanoseconds since the recording began, in names that end in ``_ns``.
+Bulk is columnar (``tables.py``); what is looked at one by one is in ``things.py``.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Self
-
-from pydantic import BaseModel, ConfigDict, model_validator
+from typing import Any
 
 from ..rules import Rule
 from . import tables as t
 from .filters import Filter
+from .things import Await, AwaitLine, Frame, Frozen, Hold, Metadata, StateName, Task, TreeNode, Wakes
 
-type StateName = Literal["Pending", "Running", "Blocked", "Completed", "Failed", "Cancelled", "Unknown"]
-
-
-class Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Metadata(Frozen):
-    """Where a trace comes from, and how good it is."""
-
-    path: str  # the recording's file
-    pid: int
-    started_unix_ns: int  # Unix time at which the recording began
-    duration_ns: int  # from then to the recording's end
-    finished: bool  # the end was seen; False: it runs still, or was killed and nobody looked
-    records: int  # events in the recording (not definitions)
-    lost: int  # what was due and not written
-    callbacks: int  # how often the tracer was called
-    cost_ns: int | None  # the tracer's own measured cost, projected from the timed callbacks; None: none was timed
-    core: str  # "c", "python" or "" where the recording doesn't say
-    python: str  # version of the program's Python
-    executable: str
-    argv: tuple[str, ...]
-    cwd: str
-    extra: Mapping[str, tuple[str, ...]]  # all of the recording's metadata, as it stands there
-    filters: tuple[Filter, ...] = ()  # what was asked for, one after the other; none: the trace is whole
-
-    @property
-    def filter(self) -> str:
-        """How it is filtered, as options of the command line; "" if it isn't."""
-        return " ".join(map(str, self.filters))
-
-
-class Frame(NamedTuple):
-    """A frame of a suspended chain."""
-
-    function: t.Function
-    line: int  # 0: not known
-
-
-class Task(Frozen):
-    """A root coroutine: what the runtime calls a task, or one driven by hand."""
-
-    id: int
-    name: str
-    kind: Literal["task", "driven"]
-    kind_name: str  # the root coroutine's qualified name; "" where it never started and so was never seen
-    state: StateName
-    await_point: str | None  # "file:line" where a Blocked task stands
-    awaiting: str | None  # what it waits for there: a type's name, or "task 7 (name)"
-    reason: str | None  # why: "timer", "lock" … (reasons/); None where that isn't known
-    created_ns: int
-    created_before_recording: bool
-    created_at_first_step: bool  # its creation was not seen; created_ns is the first step's
-    ended_ns: int | None  # None: not seen to end
-    end_ns: int  # the end of its lifetime for all sums
-    closed: bool  # its coroutine was closed from outside: the task itself never ended
-    polls: int
-    run_ns: int
-    self_ns: int  # of run_ns, without what ran nested in its polls (an eager task's first step, say)
-    wait_ns: int
-    ready_ns: int | None  # the part of wait in which it could have run; None: not known
-    parent: int | None  # the task that spawned it
-    awaiters: tuple[int, ...]  # the tasks that awaited it
-    location: str | None  # "file:line" of its spawning
-    error: str | None  # of a Failed task: "ValueError: message"
-
-    @property
-    def lifetime_ns(self) -> int:
-        return self.end_ns - self.created_ns
-
-    @model_validator(mode="after")
-    def adds_up(self) -> Self:
-        if self.run_ns + self.wait_ns != self.lifetime_ns:
-            raise ValueError(f"task {self.id}: run + wait = {self.run_ns + self.wait_ns} ≠ lifetime {self.lifetime_ns}")
-        if min(self.run_ns, self.wait_ns, self.self_ns, self.polls) < 0 or self.self_ns > self.run_ns:
-            raise ValueError(f"task {self.id}: {self.run_ns=} {self.self_ns=} {self.wait_ns=} {self.polls=}")
-        if self.ready_ns is not None and not 0 <= self.ready_ns <= self.wait_ns:
-            raise ValueError(f"task {self.id}: ready {self.ready_ns} is no part of wait {self.wait_ns}")
-        return self
-
-
-class AwaitLine(Frozen):
-    """Suspensions during which a node's frame stood at one of its ``await`` lines."""
-
-    file: str
-    line: int  # 0: not known
-    count: int
-    wait_ns: int
-
-
-class TreeNode(Frozen):
-    """A function as awaited along one path from a root: (the awaiter's node, function)."""
-
-    function: str
-    file: str
-    line: int
-    user: bool
-    calls: int
-    segments: int  # how many times its frames ran uninterrupted
-    run_ns: int  # with all below it
-    run_self_ns: int
-    wait_ns: int  # of all suspensions while it was in the chain
-    wait_self_ns: int  # of those of which it was the leaf
-    awaits: tuple[AwaitLine, ...]  # by wait, longest first
-    children: tuple["TreeNode", ...]  # by run + wait, longest first
-
-    @model_validator(mode="after")
-    def adds_up(self) -> Self:
-        run = self.run_self_ns + sum(child.run_ns for child in self.children)
-        wait = self.wait_self_ns + sum(child.wait_ns for child in self.children)
-        if run != self.run_ns or wait != self.wait_ns:
-            raise ValueError(f"{self.function}: {run=} ≠ {self.run_ns} or {wait=} ≠ {self.wait_ns}")
-        if sum(row.wait_ns for row in self.awaits) != self.wait_ns:
-            raise ValueError(f"{self.function}: the await lines don't add up to {self.wait_ns}")
-        return self
-
-    def walk(self) -> Iterator[tuple[int, "TreeNode"]]:
-        """(depth, node) of this node and all below it, parents first; as deep as a recursion may have gone."""
-        stack = [(0, self)]
-        while stack:
-            depth, node = stack.pop()
-            yield depth, node
-            stack += [(depth + 1, child) for child in reversed(node.children)]
+__all__ = [
+    "Await", "AwaitLine", "Frame", "Frozen", "Hold", "Metadata", "StateName", "Task", "Trace", "TreeNode", "Wakes",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -167,6 +44,14 @@ class Trace:
     node_sums: t.NodeSums
     line_sums: t.LineSums
     points: t.Points
+    edges: t.Edges
+    resources: t.Resources
+    holds: t.Holds
+    selects: t.Selects
+    sites: t.Chains
+    stacks: t.Stacks
+    callouts: t.Callouts
+    troubles: t.Troubles
     events: t.Events
     rules: tuple[Rule, ...] = ()  # of the user's own, for reasons
 
@@ -189,6 +74,27 @@ class Trace:
         from .views import awaiters
 
         return awaiters(self)
+
+    @cached_property
+    def wakes(self) -> dict[int, tuple[Wakes, ...]]:
+        """Who woke a task how often, by its id (no entry: not known of any time), most often first."""
+        from .waits import wakes
+
+        return wakes(self)
+
+    @cached_property
+    def ready(self) -> tuple[t.Ints, t.Ints]:
+        """Of each task's wait, how long it could have run for sure, and at most; by row of ``task_table``."""
+        from .waits import ready
+
+        return ready(self)
+
+    @cached_property
+    def held(self) -> dict[int, tuple[Hold, ...]]:
+        """What tasks hold at the end of the recording, by id (no entry: nothing), oldest first."""
+        from .waits import held
+
+        return held(self)
 
     @cached_property
     def reasons(self) -> tuple[tuple[str, ...], t.Small]:
@@ -239,6 +145,21 @@ class Trace:
             return f"task {task} ({self.task_table.name[task - 1]})"
         return self.strings[kind] if kind >= 0 else "yield"
 
+    def await_at(self, row: int) -> Await:
+        """One row of ``awaits``, all that is known of it."""
+        from .views import await_at
+
+        return await_at(self, row)
+
+    def resource(self, row: int, made: bool = True) -> str | None:
+        """A row of ``resources`` as "Lock 3 (made at app.py:12)", or without where it was made; None for -1."""
+        if row < 0:
+            return None
+        kind, _, part = self.resources.kind[row].partition(" ")
+        name = " ".join(filter(None, (kind.rpartition(".")[2], str(self.resources.number[row]), part)))
+        place = self.place(int(self.resources.location[row])) if made else None
+        return f"{name} (made at {place})" if place else name
+
     def segments(self, call: int) -> t.Ints:
         """The uninterrupted runs of a call, shape (n, 2): start and end in ns, in order."""
         from .views import segments
@@ -252,7 +173,7 @@ class Trace:
     @cached_property
     def describe(self) -> Callable[[int, int, int], str]:
         """(kind, task, row) of an event -> its details; what exports call for each of a million events."""
-        from .views import describer
+        from .details import describer
 
         return describer(self)
 

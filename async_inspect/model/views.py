@@ -1,4 +1,4 @@
-"""Looking at a Trace one thing at a time: tasks, trees, segments, the words of an event.
+"""Looking at a Trace one thing at a time: tasks, awaits, trees, segments.
 
 Knows how the columns of ``tables.py`` become the types of ``trace.py``.
 """
@@ -6,13 +6,12 @@ Knows how the columns of ``tables.py`` become the types of ``trace.py``.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from . import tables as t
-from .trace import AwaitLine, Task, Trace, TreeNode
+from .trace import Await, AwaitLine, Task, Trace, TreeNode
 
 if TYPE_CHECKING:
     from .columns import Ints
@@ -27,6 +26,7 @@ def task(trace: Trace, number: int) -> Task:
     run, created, end = int(table.run_ns[row]), int(table.created_ns[row]), int(table.end_ns[row])
     at = last_await(trace, number) if state in (t.BLOCKED, t.UNKNOWN) else -1
     function = int(table.function[row])
+    least, most = int(trace.ready[0][row]), int(trace.ready[1][row])
     return Task.model_validate(
         {
             "id": number,
@@ -47,12 +47,44 @@ def task(trace: Trace, number: int) -> Task:
             "run_ns": run,
             "self_ns": int(table.self_ns[row]),
             "wait_ns": end - created - run,
-            "ready_ns": None,
+            "ready_ns": least if least == most else None,
+            "ready_least_ns": least,
+            "ready_most_ns": most,
             "parent": int(table.parent[row]) or None,
             "awaiters": trace.awaiters.get(number, ()),
+            "wakes": trace.wakes.get(number, ()),
+            "holds": trace.held.get(number, ()),
             "location": trace.place(int(table.location[row])),
             "error": table.error.get(row),
         }
+    )
+
+
+def await_at(trace: Trace, row: int) -> Await:
+    """One row of the awaits."""
+    awaits = trace.awaits
+    if not 0 <= row < len(awaits):
+        raise IndexError(row)
+    start, end = int(awaits.start_ns[row]), int(awaits.end_ns[row])
+    least, most = max(int(awaits.ready_ns[row]), 0), int(awaits.ready_most_ns[row])
+    most = end - start if most < 0 else most
+    due = int(awaits.due_ns[row])
+    words, codes = trace.reasons
+    return Await(
+        task=int(awaits.task[row]),
+        start_ns=start,
+        end_ns=end,
+        ended=bool(awaits.ended[row]),
+        await_point=trace.place(int(awaits.location[row])),
+        reason=words[codes[row]] or None,
+        resource=trace.resource(int(awaits.resource[row])),
+        awaiting=trace.awaiting(row),
+        due_ns=due if due >= 0 else None,
+        woken_by=t.WAKERS[awaits.woken_by[row]] or None,
+        waker=int(awaits.waker[row]) or None,
+        ready_ns=least if least == most else None,
+        ready_least_ns=least,
+        ready_most_ns=most,
     )
 
 
@@ -64,10 +96,8 @@ def last_await(trace: Trace, number: int) -> int:
 
 def awaiters(trace: Trace) -> dict[int, tuple[int, ...]]:
     """Who awaited each task."""
-    known = trace.awaits.awaited_task > 0
-    pairs = np.unique(np.stack([trace.awaits.awaited_task[known], trace.awaits.task[known]], axis=1), axis=0)
     found: dict[int, list[int]] = defaultdict(list)
-    for awaited, awaiter in pairs.tolist():
+    for awaiter, awaited in zip(trace.edges.task.tolist(), trace.edges.awaited.tolist(), strict=True):
         found[awaited].append(awaiter)
     return {awaited: tuple(who) for awaited, who in found.items()}
 
@@ -182,56 +212,3 @@ def tree_text(roots: tuple[TreeNode, ...], times: bool = True) -> str:
 
 def _ms(ns: int) -> str:
     return f"{ns / 1e6:.3f} ms"
-
-
-# --- the words of an event -------------------------------------------------------------------------------------------
-
-
-def describer(trace: Trace) -> Callable[[int, int, int], str]:
-    """A function (kind, task, row) -> ``details``, fast enough to be called for each of a million events."""
-    tasks, awaits = trace.task_table, trace.awaits
-    names = [clean(name) for name in tasks.name]
-    places = [trace.place(i) or "?" for i in range(len(trace.locations))]
-    functions = [trace.functions[f].name for f in trace.locations.function.tolist()]
-    strings = trace.strings
-    words, codes = trace.reasons
-    point, leaf, kind_of, task_of = awaits.location, awaits.leaf_location, awaits.awaited, awaits.awaited_task
-
-    def spawned(row: int) -> str:
-        parent, place = int(tasks.parent[row]), int(tasks.location[row])
-        more = ", created_before_recording=true" if tasks.before[row] else ""
-        return f"name={names[row]}, parent={parent or 'None'}, location={places[place] if place >= 0 else 'None'}{more}"
-
-    def suspended(row: int) -> str:
-        place, inner = int(point[row]), int(leaf[row])
-        other, kind = int(task_of[row]), int(kind_of[row])
-        what = f"task {other}" if other else strings[kind] if kind >= 0 else "yield"
-        text = f"location={places[place]}, function={functions[place]}, awaiting={what}"
-        if (why := words[codes[row]]) not in ("", "task", "yield"):
-            text = f"{text}, reason={why}"
-        return text if inner == place else f"{text}, leaf={functions[inner]} at {places[inner]}"
-
-    def describe(kind: int, number: int, row: int) -> str:
-        if kind in (t.POLL_STARTED, t.POLL_ENDED):
-            return f"name={names[number - 1]}"
-        if kind in (t.AWAIT_STARTED, t.AWAIT_ENDED):
-            return f"name={names[number - 1]}, {suspended(row)}"
-        return rare[kind](row)
-
-    rare: dict[int, Callable[[int], str]] = {
-        t.TASK_SPAWNED: spawned,
-        t.TASK_COMPLETED: lambda row: f"name={names[row]}",
-        t.TASK_FAILED: lambda row: f"name={names[row]}, error={clean(tasks.error.get(row, '?'))}",
-        t.TASK_CANCELLED: lambda row: f"name={names[row]}",
-        t.STATE_CHANGED: lambda row: f"name={names[row]}, state={t.STATES[tasks.state[row]]}, reason=closed",
-        t.INSPECTION_POINT: lambda row: (
-            f"label={clean(trace.points.label[row])}, message={clean(trace.points.message[row])}"
-        ),
-    }
-
-    return describe
-
-
-def clean(text: str) -> str:
-    """On one line."""
-    return text.replace("\r", " ").replace("\n", " ")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from ..samples import contention
 from ..tape import two_tasks
 from ..tools import Attach, Tool
 
@@ -49,3 +50,10 @@ def test_attach_records_all_the_same(attach: Attach, tool: Tool, tmp_path: Path)
     ]
     assert {task.name for task in done.trace.tasks} >= {"main", "one"}
     assert attach(program, options=["--state", "lost"]).status == 2
+
+
+def test_from_where_on_a_poll_blocks(tool: Tool, tmp_path: Path) -> None:
+    recording = contention().write(tmp_path / "c.rec")
+    for words, count in (((), 1), (("--slow-poll", "151"), 0), (("--slow-poll", "1"), 7)):
+        assert json.loads(tool("stats", recording, "--json", *words).stdout)["blocking"]["count"] == count
+    assert "blocking polls, of 1.00 ms and more" in tool("stats", recording, "--detailed", "--slow-poll", "1").stdout

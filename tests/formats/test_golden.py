@@ -1,4 +1,4 @@
-"""Every format of four recordings made by hand, byte for byte; and that the same time is in all of them."""
+"""Every format of five recordings made by hand, byte for byte; and that the same time is in all of them."""
 
 import csv
 import gzip

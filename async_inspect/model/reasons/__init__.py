@@ -1,7 +1,7 @@
 """Why a task waited, where the frames between its await point and the leaf say so; else not known, never a guess.
 
 Knows: how rules are read off a chain.  Which functions wait for what is in the modules beside it, one a library, each
-with its line in ``SHIPPED``.  Knows nothing of resources' identity: *which* lock is not recorded.
+with its line in ``SHIPPED``.  *Which* lock it was is not known here (``resources.py``).
 
 A rule holds where its function is the leaf, for all that this can await itself; and where the reason of the frames
 inside is one that it ``covers``, since it says better what for: if these are its own library's and the standard

@@ -1,0 +1,28 @@
+"""How long some things took: their sum, and the values that parts of them don't exceed."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .things import Frozen
+
+
+class Spread(Frozen):
+    """How long some things took: the value that a part of them doesn't exceed.  All ns; 0 where there are none."""
+
+    count: int
+    total_ns: int
+    p50_ns: int
+    p90_ns: int
+    p99_ns: int
+    max_ns: int
+
+
+def spread(ns: npt.NDArray[Any]) -> Spread:
+    if not len(ns):
+        return Spread(count=0, total_ns=0, p50_ns=0, p90_ns=0, p99_ns=0, max_ns=0)
+    p50, p90, p99, most = np.percentile(ns, [50, 90, 99, 100], method="inverted_cdf").tolist()
+    return Spread(
+        count=len(ns), total_ns=int(ns.sum()), p50_ns=int(p50), p90_ns=int(p90), p99_ns=int(p99), max_ns=int(most)
+    )

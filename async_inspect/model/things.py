@@ -1,0 +1,192 @@
+"""The types that people read, one thing at a time: tasks, awaits, trees, and what must hold of them.
+
+Knows nothing of columns (``tables.py``) or of how things are found.  Times are ``int`` nanoseconds since the recording
+began, in names that end in ``_ns``.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Literal, NamedTuple, Self
+
+from pydantic import BaseModel, ConfigDict, model_validator
+
+from . import tables as t
+from .filters import Filter
+
+type StateName = Literal["Pending", "Running", "Blocked", "Completed", "Failed", "Cancelled", "Unknown"]
+
+
+class Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Metadata(Frozen):
+    """Where a trace comes from, and how good it is."""
+
+    path: str  # the recording's file
+    pid: int
+    started_unix_ns: int  # Unix time at which the recording began
+    duration_ns: int  # from then to the recording's end
+    finished: bool  # the end was seen; False: it runs still, or was killed and nobody looked
+    records: int  # events in the recording (not definitions)
+    lost: int  # what was due and not written
+    callbacks: int  # how often the tracer was called
+    cost_ns: int | None  # the tracer's own measured cost, projected from the timed callbacks; None: none was timed
+    core: str  # "c", "python" or "" where the recording doesn't say
+    python: str  # version of the program's Python
+    executable: str
+    argv: tuple[str, ...]
+    cwd: str
+    sources: tuple[str, ...]  # what was seen beside coroutines: wakes, resources …
+    slow_poll_ns: int  # a poll of that length is called blocking
+    extra: Mapping[str, tuple[str, ...]]  # all of the recording's metadata, as it stands there
+    filters: tuple[Filter, ...] = ()  # what was asked for, one after the other; none: the trace is whole
+
+    @property
+    def filter(self) -> str:
+        """How it is filtered, as options of the command line; "" if it isn't."""
+        return " ".join(map(str, self.filters))
+
+
+class Frame(NamedTuple):
+    """A frame of a suspended chain."""
+
+    function: t.Function
+    line: int  # 0: not known
+
+
+class Wakes(Frozen):
+    """How often a task was woken so."""
+
+    woken_by: str  # tables.WAKERS
+    waker: int | None  # the task that woke it
+    count: int
+
+
+class Hold(Frozen):
+    """That a task holds something at the end of the recording."""
+
+    resource: str  # "Lock 3 (made at app.py:12)"
+    since_ns: int
+    place: str | None  # "file:line" where it was taken
+
+
+class Await(Frozen):
+    """One suspension of a task."""
+
+    task: int
+    start_ns: int
+    end_ns: int
+    ended: bool  # False: it waited when the recording ended, or when its coroutine was closed without a step
+    await_point: str | None  # "file:line"
+    reason: str | None  # why: "timer", "lock" … (reasons.py); None where that isn't known
+    resource: str | None  # which: "Lock 3 (made at app.py:12)"
+    awaiting: str  # a type's name, or "task 7 (name)"
+    due_ns: int | None  # when the timer that it waited for was due
+    woken_by: str | None  # tables.WAKERS; None: not known, or not woken
+    waker: int | None  # the task that woke it
+    ready_ns: int | None  # how long it could have run and did not; None: not known exactly
+    ready_least_ns: int
+    ready_most_ns: int
+
+    @model_validator(mode="after")
+    def adds_up(self) -> Self:
+        check_ready(f"an await of task {self.task}", self.end_ns - self.start_ns, self)
+        return self
+
+
+class Task(Frozen):
+    """A root coroutine: what the runtime calls a task, or one driven by hand."""
+
+    id: int
+    name: str
+    kind: Literal["task", "driven"]
+    kind_name: str  # the root coroutine's qualified name; "" where it never started and so was never seen
+    state: StateName
+    await_point: str | None  # "file:line" where a Blocked task stands
+    awaiting: str | None  # what it waits for there: a type's name, or "task 7 (name)"
+    reason: str | None  # why: "timer", "lock" … (reasons.py); None where that isn't known
+    created_ns: int
+    created_before_recording: bool
+    created_at_first_step: bool  # its creation was not seen; created_ns is the first step's
+    ended_ns: int | None  # None: not seen to end
+    end_ns: int  # the end of its lifetime for all sums
+    closed: bool  # its coroutine was closed from outside: the task itself never ended
+    polls: int
+    run_ns: int
+    self_ns: int  # of run_ns, without what ran nested in its polls (an eager task's first step, say)
+    wait_ns: int
+    ready_ns: int | None  # the part of wait in which it could have run; None: not known exactly
+    ready_least_ns: int  # it is no less than that
+    ready_most_ns: int  # and no more
+    parent: int | None  # the task that spawned it
+    awaiters: tuple[int, ...]  # the tasks that awaited it, directly or by what gathers tasks
+    wakes: tuple[Wakes, ...]  # who woke it how often, as far as that is known, most often first
+    holds: tuple[Hold, ...]  # what it holds at the end of the recording
+    location: str | None  # "file:line" of its spawning
+    error: str | None  # of a Failed task: "ValueError: message"
+
+    @property
+    def lifetime_ns(self) -> int:
+        return self.end_ns - self.created_ns
+
+    @model_validator(mode="after")
+    def adds_up(self) -> Self:
+        if self.run_ns + self.wait_ns != self.lifetime_ns:
+            raise ValueError(f"task {self.id}: run + wait = {self.run_ns + self.wait_ns} ≠ lifetime {self.lifetime_ns}")
+        if min(self.run_ns, self.wait_ns, self.self_ns, self.polls) < 0 or self.self_ns > self.run_ns:
+            raise ValueError(f"task {self.id}: {self.run_ns=} {self.self_ns=} {self.wait_ns=} {self.polls=}")
+        check_ready(f"task {self.id}", self.wait_ns, self)
+        return self
+
+
+def check_ready(who: str, wait_ns: int, thing: Task | Await) -> None:
+    """Ready is a part of wait, and exact where its bounds are one."""
+    least, most, exact = thing.ready_least_ns, thing.ready_most_ns, thing.ready_ns
+    if not 0 <= least <= most <= wait_ns:
+        raise ValueError(f"{who}: ready {least} to {most} is no part of wait {wait_ns}")
+    if exact != (least if least == most else None):
+        raise ValueError(f"{who}: ready is {exact}, but between {least} and {most}")
+
+
+class AwaitLine(Frozen):
+    """Suspensions during which a node's frame stood at one of its ``await`` lines."""
+
+    file: str
+    line: int  # 0: not known
+    count: int
+    wait_ns: int
+
+
+class TreeNode(Frozen):
+    """A function as awaited along one path from a root: (the awaiter's node, function)."""
+
+    function: str
+    file: str
+    line: int
+    user: bool
+    calls: int
+    segments: int  # how many times its frames ran uninterrupted
+    run_ns: int  # with all below it
+    run_self_ns: int
+    wait_ns: int  # of all suspensions while it was in the chain
+    wait_self_ns: int  # of those of which it was the leaf
+    awaits: tuple[AwaitLine, ...]  # by wait, longest first
+    children: tuple["TreeNode", ...]  # by run + wait, longest first
+
+    @model_validator(mode="after")
+    def adds_up(self) -> Self:
+        run = self.run_self_ns + sum(child.run_ns for child in self.children)
+        wait = self.wait_self_ns + sum(child.wait_ns for child in self.children)
+        if run != self.run_ns or wait != self.wait_ns:
+            raise ValueError(f"{self.function}: {run=} ≠ {self.run_ns} or {wait=} ≠ {self.wait_ns}")
+        if sum(row.wait_ns for row in self.awaits) != self.wait_ns:
+            raise ValueError(f"{self.function}: the await lines don't add up to {self.wait_ns}")
+        return self
+
+    def walk(self) -> Iterator[tuple[int, "TreeNode"]]:
+        """(depth, node) of this node and all below it, parents first; as deep as a recursion may have gone."""
+        stack = [(0, self)]
+        while stack:
+            depth, node = stack.pop()
+            yield depth, node
+            stack += [(depth + 1, child) for child in reversed(node.children)]
