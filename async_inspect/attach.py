@@ -9,13 +9,14 @@ import os
 import shlex
 import signal
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
 from async_inspect import corebuild, finish, interpreter, launch
 from async_inspect.errors import FAILED, USAGE, UserError
+from async_inspect.rules import Rule, configured
 from async_inspect.target import Target, check, environment
 from async_inspect.tracer import Settings, env
 
@@ -38,6 +39,7 @@ class Options:
     quiet: bool = False
     core: str = ""  # c, python, or whichever can be had
     wanted: "Filter | None" = None  # the part of the recording that is reported
+    rules: tuple[Rule, ...] = ()  # the user's, for reasons
 
 
 def attach(target: Target | None, options: Options) -> NoReturn:
@@ -48,6 +50,7 @@ def attach(target: Target | None, options: Options) -> NoReturn:
     if environ.get(env.DISABLE) == "1":
         launch.mirror(launch.run(target.argv(python.path if python else ""), environ))
     _check_formats(options.formats)
+    options = replace(options, rules=configured())  # a wrong one is said now, not when all is over
     folder = _writable(options.output.absolute() / RECORDINGS)
     core = options.core or environ.get(env.CORE, "")
     environ = environment(environ, str(folder), options.settings)
@@ -94,7 +97,7 @@ def write_reports(recording: Path, options: Options) -> None:
     from async_inspect.model import load
 
     with progress.reading() as tell_read:
-        trace = load(recording, tell_read, options.wanted)
+        trace = load(recording, tell_read, options.wanted, options.rules)
     files = reports.write(trace, options.output, options.formats, progress=True)
     if not options.quiet:
         summary.render(trace, files)

@@ -22,9 +22,10 @@ def report(
     """Write the reports of a recording, and its summary."""
     from async_inspect import progress, reports, summary
     from async_inspect.model import load
+    from async_inspect.rules import configured
 
     with progress.reading() as tell:
-        trace = load(recording, tell, wanted)
+        trace = load(recording, tell, wanted, configured())
     files = reports.write(trace, output, formats, progress=True)
     if not quiet:
         summary.render(trace, files)

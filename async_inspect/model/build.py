@@ -5,13 +5,14 @@ fed at once, one that grows as it grows: it is the same code.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 import numpy as np
 
 from .. import events as ev
 from ..recording import Recording, Slots, open_recording
+from ..rules import Rule
 from . import lives as lv
 from . import observed, resources, select, wakes
 from . import tables as t
@@ -29,14 +30,17 @@ _GOOD_ENDS = ("GeneratorExit", "StopAsyncIteration")  # of an async generator th
 
 
 def load(
-    path: str | os.PathLike[str], progress: Callable[[int, int], None] | None = None, wanted: Filter | None = None
+    path: str | os.PathLike[str],
+    progress: Callable[[int, int], None] | None = None,
+    wanted: Filter | None = None,
+    rules: Iterable[Rule] = (),
 ) -> Trace:
     """What the recording at ``path`` (its file, folder, or the folder of ``attach -o``) means.
 
-    ``progress`` hears (slots read, slots in all).  ``wanted``: only this part of it.
-    UserError: there is no recording, or none that can be read.
+    ``progress`` hears (slots read, slots in all).  ``wanted``: only this part of it.  ``rules``: more of them for
+    reasons; they win over the shipped ones.  UserError: there is no recording, or none that can be read.
     """
-    trace = _read(path, progress, wanted.window_ns if wanted else ALL)
+    trace = replace(_read(path, progress, wanted.window_ns if wanted else ALL), rules=tuple(rules))
     return select.filtered(trace, wanted) if wanted else trace
 
 
@@ -44,7 +48,7 @@ def narrow(trace: Trace, wanted: Filter) -> Trace:
     """Only this part of a trace.  UserError: a window is wanted, and the recording is gone."""
     if wanted.window_ns != ALL:
         before = trace.meta.filters
-        trace = _read(trace.meta.path, None, narrowed([*before, wanted]))
+        trace = replace(_read(trace.meta.path, None, narrowed([*before, wanted])), rules=trace.rules)
         for one in before:
             trace = select.filtered(trace, one)
     return select.filtered(trace, wanted)

@@ -113,7 +113,7 @@ def climb(graph: Graph, pos: Ints, coro: Ints, node: Ints, location: Ints, task:
         leaf_node=(node - 1).astype(np.int32),
         leaf_location=location.astype(np.int32),
         resource=wanted.resource.astype(np.int32),
-        chain=chain.astype(np.int32),
+        chain=np.where(found, chain, growing).astype(np.int32),  # where nothing is the user's: all frames
         chains=t.Chains(_join(inner).astype(np.int32), _join(where).astype(np.int32)),
         lines=_line_sums(parts),
     )

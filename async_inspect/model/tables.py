@@ -104,7 +104,8 @@ class Nodes(Table):
 @dataclass(frozen=True, slots=True)
 class Chains(Table):
     """Frames as linked rows: those from an await point down to the leaf, or those of a stack in which something was
-    done.  A chain is its outermost frame's row."""
+    done.  A chain is its outermost frame's row.  Where no frame of an await is the program's own, and so its leaf is
+    its await point, its chain has all frames from the root."""
 
     inner: Small  # chain: the next frame inward
     location: Small
@@ -157,7 +158,7 @@ class Awaits(Table):
     location: Small  # the await point
     leaf_node: Small
     leaf_location: Small
-    chain: Small  # from the await point down to the leaf
+    chain: Small  # from the await point down to the leaf; from the root where no frame is the program's own
     awaited: Small  # row of Trace.strings: the type of what was awaited; -1: a bare yield, or a task
     awaited_task: Small  # task
     resource: Small  # row of Resources: the lock, queue … that it waited for; -1: none, or not known

@@ -13,6 +13,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from ..rules import Rule
 from . import tables as t
 from .filters import Filter
 from .things import Await, AwaitLine, Frame, Frozen, Hold, Metadata, StateName, Task, TreeNode, Wakes
@@ -52,6 +53,7 @@ class Trace:
     callouts: t.Callouts
     troubles: t.Troubles
     events: t.Events
+    rules: tuple[Rule, ...] = ()  # of the user's own, for reasons
 
     # --- tasks -------------------------------------------------------------------------------------------------------
 
@@ -129,7 +131,7 @@ class Trace:
         return Frame(self.functions[self.locations.function[location]], int(self.locations.line[location]))
 
     def chain(self, await_row: int) -> tuple[Frame, ...]:
-        """The frames of a suspension from its await point down to the leaf."""
+        """The frames of a suspension from its await point, or the root where none is the program's own, to the leaf."""
         row, frames = int(self.awaits.chain[await_row]), []
         while row >= 0:
             frames.append(self.frame(int(self.chains.location[row])))

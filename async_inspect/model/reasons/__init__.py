@@ -1,0 +1,127 @@
+"""Why a task waited, where the frames between its await point and the leaf say so; else not known, never a guess.
+
+Knows: how rules are read off a chain.  Which functions wait for what is in the modules beside it, one a library, each
+with its line in ``SHIPPED``.  *Which* lock it was is not known here (``resources.py``).
+
+A rule holds where its function is the leaf, for all that this can await itself; and where the reason of the frames
+inside is one that it ``covers``, since it says better what for: if these are its own library's and the standard
+library's.  Tasks speak for themselves: who awaits one waits for a task.  A user's rules come first, and hold against
+all that shipped ones say.
+"""
+
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from ...rules import ALL, Rule
+from .. import tables as t
+from ..trace import Trace
+from . import aiohttp, asyncpg, redis, stdlib
+
+__all__ = ["GATHER", "RULES", "SHIPPED", "TASK", "UNKNOWN", "YIELD", "Rule", "coded", "covering", "reasons"]
+
+UNKNOWN: Final = ""
+TASK: Final = "task"
+GATHER: Final = "gather"
+YIELD: Final = "yield"
+
+SHIPPED: Final = (
+    stdlib,
+    aiohttp,
+    asyncpg,
+    redis,
+)
+RULES: Final[tuple[Rule, ...]] = tuple(rule for library in SHIPPED for rule in library.RULES)
+
+
+def reasons(trace: Trace) -> list[str]:
+    """Why each row of ``trace.awaits`` waited: a rule's reason, ``task``, ``gather`` or ``yield``; "" not known."""
+    words, codes = coded(trace)
+    return [words[code] for code in codes.tolist()]
+
+
+def coded(trace: Trace) -> tuple[tuple[str, ...], t.Small]:
+    """The same as codes: (words, row of ``words`` by await)."""
+    words: list[str] = [UNKNOWN, TASK, GATHER, YIELD]
+    words += sorted({rule.reason for rule in (*trace.rules, *RULES)} - set(words))
+    code = {word: i for i, word in enumerate(words)}
+    by_chain = np.array([code[reason] for reason in _of_chains(trace)] + [0], np.int32)  # the last: of no chain
+    awaits = trace.awaits
+    found = np.where(awaits.awaited_task > 0, code[TASK], by_chain[awaits.chain])
+    gathering = [row for row, name in enumerate(trace.strings) if name == "asyncio.tasks._GatheringFuture"]
+    for known, reason in (
+        (np.isin(awaits.awaited, gathering), GATHER),
+        ((awaits.awaited < 0) & (awaits.awaited_task == 0), YIELD),
+    ):
+        found = np.where((found == 0) & known, code[reason], found)
+    return tuple(words), found.astype(np.int32)
+
+
+def covering(functions: Sequence[t.Function]) -> t.Bools:
+    """By function: whether a shipped rule says better what it waits for than what it awaits."""
+    return np.array([any(rule.covers for rule in _shipped_rules(f)) for f in functions], np.bool_)
+
+
+class _Said(NamedTuple):
+    """What the frames of a chain say, as far as they were asked."""
+
+    reason: str
+    by_user: bool  # by a user's rule
+    libraries: frozenset[str] | None  # whose frames they are; None: none was asked yet
+
+    def and_then(self, library: str, own: Sequence[Rule], shipped: Sequence[Rule]) -> "_Said":
+        """With the next frame outwards, which is of this library and has these rules."""
+        inside, leaf = self.libraries or frozenset(), self.libraries is None
+        libraries = inside | {library} if library else inside
+        for rule in own:
+            if leaf or self.reason in rule.covers or (ALL in rule.covers and not self.by_user):
+                return _Said(rule.reason, True, libraries)
+        # What others' code waits for is not ours to name better.
+        for rule in () if self.by_user or inside - {library} else shipped:
+            if leaf or self.reason in rule.covers:
+                return _Said(rule.reason, False, libraries)
+        return self._replace(libraries=libraries)
+
+
+def _of_chains(trace: Trace) -> list[str]:
+    """The reason of every chain: its frames' rules asked from the leaf outwards."""
+    frames = [(_library(f.file), _own_rules(f, trace.rules), _shipped_rules(f)) for f in trace.functions]
+    inner, function = trace.chains.inner.tolist(), trace.locations.function[trace.chains.location].tolist()
+    known = {-1: _Said(UNKNOWN, False, None)}
+    for outermost in range(len(inner)):
+        path, row = [], outermost
+        while row not in known:
+            path.append(row)
+            row = inner[row]
+        for row in reversed(path):
+            known[row] = known[inner[row]].and_then(*frames[function[row]])
+    return [known[row].reason for row in range(len(inner))]
+
+
+_SHIPPED: Final[dict[tuple[str, str], list[Rule]]] = {}
+for _rule in RULES:
+    for _name in _rule.functions:
+        _SHIPPED.setdefault((_rule.file, _name), []).append(_rule)
+
+
+def _shipped_rules(function: t.Function) -> Sequence[Rule]:
+    return _SHIPPED.get((_usual(function.file), function.name), ())
+
+
+def _own_rules(function: t.Function, rules: Sequence[Rule]) -> Sequence[Rule]:
+    """Those of a user's rules that name this function."""
+    file, name = _usual(function.file), function.name
+    return [r for r in rules if fnmatchcase(file, r.file) and any(fnmatchcase(name, glob) for glob in r.functions)]
+
+
+def _library(file: str) -> str:
+    """Whose code a file is: an installed package's; "" the standard library's; else its own."""
+    file = _usual(file)
+    return "" if file.startswith("<stdlib>/") else "/".join(file.split("/")[:2])
+
+
+def _usual(file: str) -> str:
+    """As it is called everywhere but on Debian."""
+    return file.replace("dist-packages/", "site-packages/", 1) if file.startswith("dist-packages/") else file
