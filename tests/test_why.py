@@ -1,0 +1,138 @@
+"""Why tasks wait, against programs that know: every program of ``fixtures/why``, on both cores.
+
+A row of ``Why::`` is an await: the task's name, the mark of its line, the reason, who woke it (``task:NAME`` or what
+did), the resource with the mark of the line where that was made; "-" is what is not known, or not there.  Rows of one
+task are in order.  ``Holds::`` are the locks that were taken, in order: who, which, the mark of the line.  ``Awaits::``
+are the tasks that a task awaited, directly or by way of what gathers them.
+"""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from async_inspect.model import Trace, tables
+from async_inspect.model.holds import violations
+from async_inspect.model.polls import blocking_polls, slow_polls
+
+from .tools import ROOT, TARGET, Attach, run
+
+PROGRAMS = ROOT / "fixtures" / "why"
+ALL = sorted(path.stem for path in PROGRAMS.glob("[!_]*.py"))
+
+pytestmark = pytest.mark.e2e
+
+
+class Program:
+    """What a program says of itself."""
+
+    def __init__(self, name: str) -> None:
+        self.path = PROGRAMS / f"{name}.py"
+        source = self.path.read_text(encoding="utf-8")
+        self.text = source.split('"""')[1]
+        numbered = enumerate(source.splitlines(), 1)
+        self.marks = {n: mark[1] for n, line in numbered if (mark := re.search(r"# \[(\w+)\]$", line))}
+
+    def rows(self, title: str) -> list[list[str]]:
+        _, _, rest = self.text.partition(f"{title}::\n\n")
+        return [line.split() for line in rest.partition("\n\n")[0].splitlines()]
+
+    def mark(self, place: str | None) -> str:
+        """The mark of "file:line"; "-" outside of the program."""
+        file, _, line = (place or "").rpartition(":")
+        return self.marks.get(int(line), f"line_{line}") if Path(file).name == self.path.name else "-"
+
+    def resource(self, shown: str | None) -> str:
+        """ "Lock 4 of a Condition (made at x.py:5)" → Lock_of_a_Condition[mark]"""
+        if shown is None:
+            return "-"
+        kind, _, made = shown.rstrip(")").partition(" (made at ")
+        return f"{re.sub(r' [0-9]+', '', kind).replace(' ', '_')}[{self.mark(made)}]"
+
+
+def name_of(trace: Trace, number: int | None) -> str:
+    return trace.task(number).name if number else "-"
+
+
+def whys(trace: Trace, program: Program) -> list[list[str]]:
+    found = []
+    for row in range(len(trace.awaits)):
+        one = trace.await_at(row)
+        if program.mark(one.await_point) != "-":
+            woken = f"task:{name_of(trace, one.waker)}" if one.woken_by == "task" else one.woken_by or "-"
+            reason = (one.reason or "-").replace(" ", "_")
+            mark, resource = program.mark(one.await_point), program.resource(one.resource)
+            found.append([name_of(trace, one.task), mark, reason, woken, resource])
+    return found
+
+
+def holds(trace: Trace, program: Program) -> list[list[str]]:
+    table = trace.holds
+    return [
+        [
+            name_of(trace, int(table.task[row])),
+            program.resource(trace.resource(int(table.resource[row]))),
+            program.mark(trace.place(int(table.location[row]))),
+        ]
+        for row in range(len(table))
+    ]
+
+
+def check(program: Program, trace: Trace) -> None:
+    assert violations(trace) == []
+    assert sorted(whys(trace, program)) == sorted(program.rows("Why"))
+    mine = {task.id: task.name for task in trace.tasks}
+    for name in set(mine.values()):  # of one task: in order
+        assert [row for row in whys(trace, program) if row[0] == name] == [
+            row for row in program.rows("Why") if row[0] == name
+        ]
+    if said := program.rows("Holds"):
+        assert holds(trace, program) == said
+        assert trace.holds.ended.all()
+    for who, *awaited in program.rows("Awaits"):
+        assert {task.name for task in trace.tasks if who in map(mine.get, task.awaiters)} == set(awaited)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_why(name: str, core: str, attach: Attach, tmp_path: Path) -> None:
+    program = Program(name)
+    assert program.rows("Why"), "a program without a truth proves nothing"
+    bare = run([TARGET, program.path], cwd=tmp_path)
+    traced = attach(program.path, core=core, options=["--quiet"])
+    assert (traced.status, traced.stdout, traced.stderr) == (bare.status, bare.stdout, bare.stderr)
+    check(program, traced.trace)
+
+
+@pytest.mark.parametrize("name", ["locks", "queues", "gathering", "outside", "late"])
+def test_why_with_tasks_in_python(name: str, core: str, attach: Attach) -> None:
+    traced = attach(PROGRAMS / "_python_tasks.py", PROGRAMS / f"{name}.py", core=core, options=["--quiet"])
+    assert traced.status == 0, traced.stderr
+    check(Program(name), traced.trace)
+
+
+@pytest.mark.parametrize("name", ["queues", "gathering", "outside"])
+def test_why_with_eager_tasks(name: str, core: str, attach: Attach) -> None:
+    """``main`` is awaited by the coroutine that chose such tasks, and has no task of its own."""
+    traced = attach(PROGRAMS / "_eager.py", PROGRAMS / f"{name}.py", core=core, options=["--quiet"])
+    assert traced.status == 0, traced.stderr
+    check(Program(name), traced.trace)
+
+
+def test_how_long_a_task_could_have_run_and_did_not(core: str, attach: Attach) -> None:
+    """``late.py``: what is ready behind a poll is ready until that ends; exactly, so the numbers of the trace agree."""
+    trace = attach(PROGRAMS / "late.py", core=core, options=["--quiet", "--slow-poll", "50"]).trace
+    named = {task.name: task for task in trace.tasks}
+    (blocking,) = np.flatnonzero(trace.polls.end_ns - trace.polls.start_ns > 190e6).tolist()
+    began, ended = int(trace.polls.start_ns[blocking]), int(trace.polls.end_ns[blocking])
+    waits = {trace.task(int(task)).name: row for row, task in enumerate(trace.awaits.task.tolist())}
+    slept, woken = trace.await_at(waits["sleeper"]), trace.await_at(waits["woken"])
+    assert slept.due_ns is not None and began < slept.due_ns < ended  # 10 ms are over while the loop is blocked
+    assert slept.ready_ns == slept.end_ns - slept.due_ns >= 180e6
+    assert woken.ready_ns is not None and 100e6 <= woken.ready_ns < 200e6  # since the middle of that poll
+    assert named["sleeper"].ready_ns is not None and named["sleeper"].ready_ns >= slept.ready_ns
+    (found,) = blocking_polls(trace, slow_polls(trace, 50_000_000))
+    assert found.task == named["blocker"].id
+    assert {victim.task for victim in found.victims} == {named["sleeper"].id, named["woken"].id}
+    assert found.seen_by == "stack"
+    assert tables.WAKERS[trace.awaits.woken_by[waits["sleeper"]]] == "timer"
