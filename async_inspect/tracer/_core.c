@@ -186,7 +186,8 @@ static PyObject *disable, *monitoring, *probes;
 static int gathers; /* a source asks for what waits for many */
 static PyObject *type_module, *type_qualname;
 static struct {
-    PyObject *current_task, *c_task, *py_task, *future, *get_name, *cancelled, *gathering, *timer_handle;
+    PyObject *current_task, *c_task, *py_task, *future, *get_name, *cancelled, *gathering, *timer_handle, *running_loop,
+        *current_tasks;
     PyTypeObject *step; /* what loops call to step a C Task; borrowed, lives with the module */
 } aio;
 static struct {
@@ -1101,7 +1102,10 @@ static int know_asyncio(void)
         Py_XSETREF(aio.current_task, module_attr("_asyncio", "current_task"));
         Py_XSETREF(aio.c_task, module_attr("_asyncio", "Task"));
         Py_XSETREF(aio.future, module_attr("_asyncio", "Future"));
-        if (aio.c_task == NULL || aio.current_task == NULL || aio.future == NULL || !PyType_Check(aio.c_task)) {
+        Py_XSETREF(aio.running_loop, module_attr("_asyncio", "_get_running_loop"));
+        Py_XSETREF(aio.current_tasks, module_attr("asyncio.tasks", "_current_tasks")); /* of Python's Tasks, from 3.14 on */
+        if (aio.c_task == NULL || aio.current_task == NULL || aio.future == NULL || !PyType_Check(aio.c_task)
+            || aio.running_loop == NULL || aio.current_tasks == NULL) {
             return 0;
         }
         aio.get_name = PyObject_GetAttrString(aio.c_task, "get_name");
@@ -1126,12 +1130,15 @@ static PyObject *current_task(void)
         return NULL;
     }
     PyObject *task = PyObject_CallNoArgs(aio.current_task);
-    if (task == NULL) {
-        PyErr_Clear();
-    }
-    else if (task == Py_None) {
+    if (task == Py_None) {
         Py_CLEAR(task);
+        if (UNLIKELY(PyDict_CheckExact(aio.current_tasks) && PyDict_GET_SIZE(aio.current_tasks))) {
+            PyObject *loop = PyObject_CallNoArgs(aio.running_loop);
+            task = loop ? Py_XNewRef(PyDict_GetItem(aio.current_tasks, loop)) : NULL;
+            Py_XDECREF(loop);
+        }
     }
+    PyErr_Clear();
     return task;
 }
 
@@ -1171,11 +1178,6 @@ static int is_task(PyTypeObject *cls)
         aio.py_task = module_attr("asyncio.tasks", "_PyTask");
     }
     return aio.py_task != NULL && PyType_Check(aio.py_task) && PyType_IsSubtype(cls, (PyTypeObject *)aio.py_task);
-}
-
-static int is_future(PyTypeObject *cls)
-{
-    return is_task(cls) || (PyObject *)cls == aio.future || strcmp(cls->tp_name, "Future") == 0 || (PyObject *)cls == aio.gathering;
 }
 
 static PyObject *task_name(PyObject *task)
@@ -1784,7 +1786,7 @@ static int by_handle(PyObject *handle, uint32_t *aux, uint32_t *off)
 static int cause(Thread *th, Frame *f, uint32_t *aux, uint32_t *off)
 {
     *aux = *off = 0;
-    Frame *g = below(f), *caller = g;
+    Frame *g = below(f);
     for (; g != NULL; g = below(g)) {
         PyCodeObject *code = frame_code(g);
         if (th->top != NULL && th->top->frame == g) {
@@ -1798,7 +1800,7 @@ static int cause(Thread *th, Frame *f, uint32_t *aux, uint32_t *off)
         }
     }
     if (g == NULL) {
-        int threadsafe = caller != NULL && PyUnicode_CompareWithASCIIString(frame_code(caller)->co_name, "call_soon_threadsafe") == 0;
+        int threadsafe = PyUnicode_CompareWithASCIIString(frame_code(f)->co_name, "call_soon_threadsafe") == 0;
         return threadsafe && th->top == NULL ? BY_THREAD : BY_CODE;
     }
     PyObject *task = current_task();
@@ -1948,10 +1950,13 @@ static PyObject *shielded(PyObject *outer)
         PyObject *pair = PyList_GET_ITEM(all, i);
         PyObject *done = PyTuple_CheckExact(pair) && PyTuple_GET_SIZE(pair) ? PyTuple_GET_ITEM(pair, 0) : NULL;
         if (is_function(done, "shield.<locals>._outer_done_callback")) {
+            PyCodeObject *code = (PyCodeObject *)PyFunction_GET_CODE(done);
             PyObject *cells = PyFunction_GET_CLOSURE(done);
-            for (Py_ssize_t k = 0; cells != NULL && inner == NULL && k < PyTuple_GET_SIZE(cells); k++) {
-                PyObject *value = ((PyCellObject *)PyTuple_GET_ITEM(cells, k))->ob_ref;
-                inner = value != NULL && value != outer && is_future(Py_TYPE(value)) ? Py_NewRef(value) : NULL;
+            Py_ssize_t first = code->co_nlocalsplus - code->co_nfreevars; /* where the names of the cells begin */
+            for (Py_ssize_t k = 0; cells != NULL && inner == NULL && k < code->co_nfreevars; k++) {
+                if (PyTuple_GET_ITEM(code->co_localsplusnames, first + k) == word.inner) {
+                    inner = Py_XNewRef(((PyCellObject *)PyTuple_GET_ITEM(cells, k))->ob_ref);
+                }
             }
         }
     }
@@ -2645,6 +2650,8 @@ static void release(void)
     Py_CLEAR(aio.get_name);
     Py_CLEAR(aio.cancelled);
     Py_CLEAR(aio.gathering);
+    Py_CLEAR(aio.running_loop);
+    Py_CLEAR(aio.current_tasks);
     Py_CLEAR(aio.timer_handle);
     aio.step = NULL;
     uint32_t session = R.session;

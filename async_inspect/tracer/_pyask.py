@@ -64,7 +64,11 @@ def current_task() -> object:
     module = sys.modules.get("_asyncio")
     if module is not None:
         try:
-            return module.current_task()
+            task = module.current_task()
+            of_python = getattr(sys.modules.get("asyncio.tasks"), "_current_tasks", None)  # Tasks, from 3.14 on
+            if task is None and of_python:
+                task = of_python.get(module._get_running_loop())
+            return task
         except Exception:  # no loop runs on this thread
             return None
     return None
@@ -122,21 +126,14 @@ def shielded(outer: object) -> object:
     callbacks = get(outer, "_callbacks")
     for pair in callbacks if type(callbacks) is list else ():
         done = pair[0] if type(pair) is tuple and pair else None
-        if is_function(done, "shield.<locals>._outer_done_callback"):
-            for cell in getattr(done, "__closure__", None) or ():
-                try:
-                    value = cell.cell_contents
-                except ValueError:  # empty
-                    continue
-                if value is not outer and is_future(value):
-                    found: object = value
-                    return found
+        if type(done) is FunctionType and is_function(done, "shield.<locals>._outer_done_callback"):
+            cells = dict(zip(done.__code__.co_freevars, done.__closure__ or (), strict=False))
+            try:
+                inner: object = cells["inner"].cell_contents
+            except (KeyError, ValueError):  # it is empty
+                continue
+            return inner
     return None
-
-
-def is_future(value: object) -> bool:
-    cls = type(value)
-    return is_task(value) or is_gathering(value) or short_name(cls) == "Future"
 
 
 def agen_frame(made: object) -> "FrameType | None":

@@ -168,7 +168,7 @@ class Probes:
     def cause(self, frame: "FrameType") -> tuple[int, int, int]:
         """By whom something is put among what a loop runs next, as (BY_*, aux, off)."""
         top = self.thread.top
-        caller = below = frame.f_back
+        below = frame.f_back
         while below is not None and id(below.f_code) != self.run_code:
             if top is not None and top.key == id(below):
                 return ev.BY_CODE, 0, 0
@@ -178,7 +178,7 @@ class Probes:
         if below is not None:
             task = ask.current_task()
             return self.by_step(task) if task is not None else self.by_handle(below.f_locals.get("self"))
-        threadsafe = caller is not None and caller.f_code.co_name == "call_soon_threadsafe"
+        threadsafe = frame.f_code.co_name == "call_soon_threadsafe"
         return (ev.BY_THREAD if threadsafe and top is None else ev.BY_CODE), 0, 0
 
     def by_step(self, task: object) -> tuple[int, int, int]:

@@ -1,12 +1,13 @@
 """Who makes a suspended task ready, and when.
 
-Every wake-up goes through the loop's ``_call_soon``, that of a C Task as well.  What a task, a thread or a callback put
+Every wake-up goes through the loop's ``call_soon``, that of a C Task as well.  What a task, a thread or a callback put
 there says itself who did; the rest is known by what the loop runs just then: a timer's handle, or one that the selector
 or a signal gave to ``_add_callback``.  Loops whose own methods are not Python (uvloop) show none of this.
 """
 
 PROBES = (
-    ("BaseEventLoop._call_soon", "/asyncio/base_events.py", ("SOON",)),
+    ("BaseEventLoop.call_soon", "/asyncio/base_events.py", ("SOON",)),
+    ("BaseEventLoop.call_soon_threadsafe", "/asyncio/base_events.py", ("SOON",)),
     ("BaseEventLoop._add_callback", "/asyncio/base_events.py", ("READY",)),
     ("Handle._run", "/asyncio/events.py", ("RUN",)),
     ("Runner._on_sigint", "/asyncio/runners.py", ("SIGNAL",)),
