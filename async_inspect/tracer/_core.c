@@ -84,16 +84,17 @@ _Static_assert(sizeof(Record) == 32, "a record is 32 bytes");
 enum {
     P_SPAWN = 1 << 0, P_GROUP = 1 << 1, P_SOON = 1 << 2, P_READY = 1 << 3, P_RUN = 1 << 4, P_SIGNAL = 1 << 5,
     P_TIMER = 1 << 6, P_SELECT = 1 << 7, P_MADE = 1 << 8, P_GIVE = 1 << 9, P_USE = 1 << 10, P_TAKE = 1 << 11,
-    P_MANY = 1 << 12, P_SHIELD = 1 << 13, P_NEVER = 1 << 14, P_HANDLER = 1 << 15,
+    P_MANY = 1 << 12, P_SHIELD = 1 << 13, P_NEVER = 1 << 14, P_HANDLER = 1 << 15, P_POST = 1 << 16,
     P_WATCHED = 1 << 30, /* a coroutine's code that has our local events */
-    AT_START = P_SPAWN | P_READY | P_TIMER | P_SELECT | P_MADE | P_GIVE | P_NEVER | P_HANDLER,
+    AT_START = P_SPAWN | P_READY | P_TIMER | P_SELECT | P_MADE | P_GIVE | P_NEVER | P_HANDLER | P_POST,
     AT_RETURN = P_SOON | P_SELECT | P_SHIELD | P_MANY,
     ROLES = P_USE | P_TAKE | P_MANY /* of coroutines */
 };
 static const struct { const char *name; int bit; } probe_names[] = {
     {"SPAWN", P_SPAWN}, {"GROUP", P_GROUP}, {"SOON", P_SOON}, {"READY", P_READY}, {"RUN", P_RUN}, {"SIGNAL", P_SIGNAL},
     {"TIMER", P_TIMER}, {"SELECT", P_SELECT}, {"MADE", P_MADE}, {"GIVE", P_GIVE}, {"USE", P_USE}, {"TAKE", P_TAKE},
-    {"MANY", P_MANY}, {"SHIELD", P_SHIELD}, {"NEVER", P_NEVER}, {"HANDLER", P_HANDLER}, {NULL, 0},
+    {"MANY", P_MANY}, {"SHIELD", P_SHIELD}, {"NEVER", P_NEVER}, {"HANDLER", P_HANDLER}, {"POST", P_POST},
+    {NULL, 0},
 };
 enum { ST_CREATED, ST_ALIVE, ST_ITEM, ST_DEAD }; /* where a coroutine stands */
 #define ASYNC_FLAGS (CO_COROUTINE | CO_ITERABLE_COROUTINE | CO_ASYNC_GENERATOR)
@@ -192,7 +193,7 @@ static struct {
 } aio;
 static struct {
     /* attributes */
-    PyObject *coro_attr, *must_cancel, *name_attr, *self_attr, *when_attr, *loop_attr, *time, *parent_task, *children, *callbacks;
+    PyObject *coro_attr, *must_cancel, *name_attr, *self_attr, *when_attr, *loop_attr, *time, *parent_task, *children, *callbacks, *callback_attr;
     /* local variables */
     PyObject *self, *callback, *args, *when, *handle, *timeout, *inner, *coro, *context, *fs, *todo;
     /* texts */
@@ -514,6 +515,7 @@ static void map_clear(Map *m)
 enum {
     TAG_RESOURCE, /* -> resource id: a new one's __init__ is seen, and begins a new entry */
     TAG_HANDLE,   /* -> callback id, or how it came among what the loop runs: it is put there anew each time */
+    TAG_POSTED,   /* a callback -> its id: it is put there anew each time, until its handle is known */
     TAG_SHIELD,   /* -> 1: worth to ask the future itself */
     TAG_TASK,     /* the frame of a task's root -> its id, after its end, too: whoever asks holds the task */
     TAG_FRESH     /* a generator's frame -> 1: it has not yielded yet; its start is seen */
@@ -1772,6 +1774,11 @@ static int by_handle(PyObject *handle, uint32_t *aux, uint32_t *off)
         return BY_TIMER;
     }
     uint32_t id = thing(handle, TAG_HANDLE);
+    if (!id) {
+        PyObject *callback = get(handle, word.callback_attr);
+        id = callback ? thing(callback, TAG_POSTED) : 0;
+        Py_XDECREF(callback);
+    }
     if (id == HANDLE_IO) {
         return BY_IO;
     }
@@ -1800,8 +1807,8 @@ static int cause(Thread *th, Frame *f, uint32_t *aux, uint32_t *off)
         }
     }
     if (g == NULL) {
-        int threadsafe = PyUnicode_CompareWithASCIIString(frame_code(f)->co_name, "call_soon_threadsafe") == 0;
-        return threadsafe && th->top == NULL ? BY_THREAD : BY_CODE;
+        CodeInfo *info = known_code(frame_code(f));
+        return info != NULL && info->probe & P_POST && th->top == NULL ? BY_THREAD : BY_CODE;
     }
     PyObject *task = current_task();
     if (task != NULL) {
@@ -1812,29 +1819,45 @@ static int cause(Thread *th, Frame *f, uint32_t *aux, uint32_t *off)
     return by_handle(local_of(g, frame_code(g), word.self), aux, off);
 }
 
+static uint32_t put_callback(Thread *th, Frame *f)
+{
+    uint32_t aux, off;
+    int by = cause(th, f, &aux, &off);
+    put(th, SOON, now(), ++R.callbacks, aux, th->top, off, by);
+    return R.callbacks;
+}
+
 /* A callback was put among what the loop runs next, as `handle`. */
-static void soon(Thread *th, Frame *f, PyCodeObject *code, PyObject *handle)
+static void soon(Thread *th, Frame *f, PyCodeObject *code, int probe, PyObject *handle)
 {
     PyObject *callback = local_of(f, code, word.callback);
     if (callback == NULL) {
         return;
     }
-    uint32_t aux, off;
     PyObject *task = stepped_task(callback);
     if (task != NULL) {
         Coro *c = coro_of_task(task, NULL);
         Py_DECREF(task);
         if (c != NULL && c->state != ST_CREATED && !c->bare) {
+            uint32_t aux, off;
             int by = cause(th, f, &aux, &off);
             put(th, WAKE, now(), c->id, aux, th->top, off, by);
         }
     }
     else {
-        int by = cause(th, f, &aux, &off);
-        uint32_t id = ++R.callbacks;
-        put(th, SOON, now(), id, aux, th->top, off, by);
-        set_thing(handle, TAG_HANDLE, id);
+        uint32_t known = probe & P_POST ? thing(callback, TAG_POSTED) : 0;
+        set_thing(handle, TAG_HANDLE, known ? known : put_callback(th, f));
     }
+}
+
+/* A callback is about to be put there, where another thread may run it at once. */
+static void post(Thread *th, Frame *f, PyCodeObject *code)
+{
+    PyObject *callback = local_of(f, code, word.callback), *task = callback ? stepped_task(callback) : NULL;
+    if (callback != NULL && task == NULL) {
+        set_thing(callback, TAG_POSTED, put_callback(th, f));
+    }
+    Py_XDECREF(task);
 }
 
 /* The selector, or a signal, says that a handle's callback is to run. */
@@ -2073,6 +2096,9 @@ static void probe_start(Thread *th, Frame *f, PyCodeObject *code, int probe)
     else if (probe & P_HANDLER) {
         handler(th, f, code);
     }
+    else if (probe & P_POST) {
+        post(th, f, code);
+    }
     else if (probe & P_MANY) {
         set_thing(f, TAG_FRESH, 1);
     }
@@ -2082,7 +2108,7 @@ static void probe_start(Thread *th, Frame *f, PyCodeObject *code, int probe)
 static void probe_return(Thread *th, Frame *f, PyCodeObject *code, int probe, PyObject *value)
 {
     if (probe & P_SOON) {
-        soon(th, f, code, value);
+        soon(th, f, code, probe, value);
     }
     else if (probe & P_SELECT) {
         selector_answered(th);
@@ -2928,6 +2954,7 @@ static int init(PyObject *m)
         {&word.coro_attr, "_coro"}, {&word.must_cancel, "_must_cancel"}, {&word.name_attr, "_name"},
         {&word.self_attr, "__self__"}, {&word.when_attr, "_when"}, {&word.loop_attr, "_loop"}, {&word.time, "time"},
         {&word.parent_task, "_parent_task"}, {&word.children, "_children"}, {&word.callbacks, "_callbacks"},
+        {&word.callback_attr, "_callback"},
         {&word.self, "self"}, {&word.callback, "callback"}, {&word.args, "args"}, {&word.when, "when"},
         {&word.handle, "handle"}, {&word.timeout, "timeout"}, {&word.inner, "inner"}, {&word.coro, "coro"},
         {&word.context, "context"}, {&word.fs, "fs"}, {&word.todo, "todo"}, {&word.message, "message"},

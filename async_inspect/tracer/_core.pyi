@@ -56,8 +56,8 @@ ACTIONS: Final[dict[str, int]]
 #
 #   SPAWN    ``coro`` is being made a task; ``name`` (or ``kwargs``) may name it
 #   GROUP    … in a task group ``self``, whose owner waits for it
-#   SOON     when it returns: ``callback`` is among what the loop runs next, as the handle that is returned. If it is
-#            called call_soon_threadsafe, and no loop runs it, a thread did that
+#   SOON     when it returns: ``callback`` is among what the loop runs next, as the handle that is returned
+#   POST     … and may be there before that: another thread runs the loop
 #   READY    the selector (called by ``…_process_events``) or a signal has ``handle`` run
 #   RUN      its frames run a handle, ``self``
 #   SIGNAL   its frames handle a signal

@@ -7,14 +7,14 @@ ACTIONS = {
     name: 1 << bit
     for bit, name in enumerate((
         "SPAWN", "GROUP", "SOON", "READY", "RUN", "SIGNAL", "TIMER", "SELECT", "MADE", "GIVE", "USE", "TAKE", "MANY",
-        "SHIELD", "NEVER", "HANDLER",
+        "SHIELD", "NEVER", "HANDLER", "POST",
     ))
 }  # fmt: skip
-(SPAWN, GROUP, SOON, READY, RUN, SIGNAL, TIMER, SELECT, MADE, GIVE, USE, TAKE, MANY, SHIELD, NEVER, HANDLER) = (
+(SPAWN, GROUP, SOON, READY, RUN, SIGNAL, TIMER, SELECT, MADE, GIVE, USE, TAKE, MANY, SHIELD, NEVER, HANDLER, POST) = (
     ACTIONS.values()
 )
 WATCHED = 1 << 30  # a coroutine's code that has our local events
 
-AT_START = SPAWN | READY | TIMER | SELECT | MADE | GIVE | NEVER | HANDLER
+AT_START = SPAWN | READY | TIMER | SELECT | MADE | GIVE | NEVER | HANDLER | POST
 AT_RETURN = SOON | SELECT | SHIELD | MANY
 ROLES = USE | TAKE | MANY  # of coroutines

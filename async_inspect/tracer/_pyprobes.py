@@ -8,7 +8,7 @@ from types import CoroutineType
 
 from .. import events as ev
 from . import _pyask as ask
-from ._pyactions import GIVE, GROUP, HANDLER, MADE, MANY, NEVER, READY, SELECT, SHIELD, SOON, SPAWN, TIMER, USE
+from ._pyactions import GIVE, GROUP, HANDLER, MADE, MANY, NEVER, POST, READY, SELECT, SHIELD, SOON, SPAWN, TIMER, USE
 from ._pycoros import CREATED, Coro, Coroutines
 
 TYPE_CHECKING = False
@@ -37,10 +37,12 @@ class Probes:
         self.coros = coros
         self.thread = coros.thread
         self.live = coros.live
+        self.codes = defs.codes
         self.resources: dict[int, int] = {}
         self.resource_ids = 0
         self.handles: dict[int, int] = {}  # callback id, _IO or _SIGNAL; put there anew each time it is to run
         self.callback_ids = 0
+        self.posted: dict[int, int] = {}  # callback id by the callback itself, until its handle is known
         self.shields: set[int] = set()  # worth to ask the future itself
         self.fresh: set[int] = set()  # generators' frames that have not yielded; their start is seen
         self.run_code = self.signal_code = 0
@@ -61,6 +63,7 @@ class Probes:
             (GIVE, self.give),
             (NEVER, self.never_awaited),
             (HANDLER, self.handler),
+            (POST, self.post),
             (MANY, self.begins),
         ):
             if action & wanted:
@@ -74,7 +77,7 @@ class Probes:
     def on_return(self, frame: "FrameType", code: "CodeType", action: int, value: object) -> None:
         thread = self.thread
         if action & SOON:
-            self.soon(frame, value)
+            self.soon(frame, value, action)
         elif action & SELECT:
             self.selector_answered()
         elif action & SHIELD:
@@ -143,7 +146,7 @@ class Probes:
 
     # --- who wakes whom ---
 
-    def soon(self, frame: "FrameType", handle: object) -> None:
+    def soon(self, frame: "FrameType", handle: object, action: int) -> None:
         """A callback was put among what the loop runs next, as ``handle``."""
         callback = frame.f_locals.get("callback")
         task = ask.stepped_task(callback)
@@ -153,10 +156,20 @@ class Probes:
                 by, aux, off = self.cause(frame)
                 self.put(ev.WAKE, self.tape.now(), coro.id, aux, off, by)
         elif callback is not None:
-            by, aux, off = self.cause(frame)
-            self.callback_ids += 1
-            self.put(ev.SOON, self.tape.now(), self.callback_ids, aux, off, by)
-            self.handles[id(handle)] = self.callback_ids
+            known = self.posted.get(id(callback), 0) if action & POST else 0
+            self.handles[id(handle)] = known or self.put_callback(frame)
+
+    def post(self, frame: "FrameType") -> None:
+        """A callback is about to be put there, where another thread may run it at once."""
+        callback = frame.f_locals.get("callback")
+        if callback is not None and ask.stepped_task(callback) is None:
+            self.posted[id(callback)] = self.put_callback(frame)
+
+    def put_callback(self, frame: "FrameType") -> int:
+        by, aux, off = self.cause(frame)
+        self.callback_ids += 1
+        self.put(ev.SOON, self.tape.now(), self.callback_ids, aux, off, by)
+        return self.callback_ids
 
     def ready(self, frame: "FrameType") -> None:
         """The selector, or a signal, says that a handle's callback is to run."""
@@ -178,8 +191,8 @@ class Probes:
         if below is not None:
             task = ask.current_task()
             return self.by_step(task) if task is not None else self.by_handle(below.f_locals.get("self"))
-        threadsafe = frame.f_code.co_name == "call_soon_threadsafe"
-        return (ev.BY_THREAD if threadsafe and top is None else ev.BY_CODE), 0, 0
+        posted = self.codes[id(frame.f_code)].probe & POST
+        return (ev.BY_THREAD if posted and top is None else ev.BY_CODE), 0, 0
 
     def by_step(self, task: object) -> tuple[int, int, int]:
         """By the step of a task whose coroutine runs no more."""
@@ -193,7 +206,7 @@ class Probes:
         if ask.is_timer(handle):
             due = self.moment_of(ask.get(handle, "_loop"), ask.get(handle, "_when"))
             return ev.BY_TIMER, due & 0xFFFFFFFF, due >> 32
-        callback = self.handles.get(id(handle), 0)
+        callback = self.handles.get(id(handle), 0) or self.posted.get(id(ask.get(handle, "_callback")), 0)
         if callback < 0:
             return (ev.BY_IO if callback == _IO else ev.BY_SIGNAL), 0, 0
         return (ev.BY_CALLBACK if callback else ev.BY_CODE), callback, 0

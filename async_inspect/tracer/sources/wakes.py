@@ -7,7 +7,7 @@ or a signal gave to ``_add_callback``.  Loops whose own methods are not Python (
 
 PROBES = (
     ("BaseEventLoop.call_soon", "/asyncio/base_events.py", ("SOON",)),
-    ("BaseEventLoop.call_soon_threadsafe", "/asyncio/base_events.py", ("SOON",)),
+    ("BaseEventLoop.call_soon_threadsafe", "/asyncio/base_events.py", ("POST", "SOON")),
     ("BaseEventLoop._add_callback", "/asyncio/base_events.py", ("READY",)),
     ("Handle._run", "/asyncio/events.py", ("RUN",)),
     ("Runner._on_sigint", "/asyncio/runners.py", ("SIGNAL",)),
