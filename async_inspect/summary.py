@@ -15,6 +15,7 @@ from .model.polls import BlockingPoll
 from .model.spread import Spread
 from .model.stats import Stats, stats
 from .model.trace import Metadata, Trace
+from .model.waits import Holder
 from .reports import MANY_EVENTS, left_out
 
 TOP = 5
@@ -220,10 +221,16 @@ def _resources_table(figures: Stats) -> Table:
     for name in ("of", "held by", "waiting"):
         table.add_column(name, overflow="fold")
     for row in figures.resources:
-        held = [f"task {h.task} since {ms(h.since_ns)} at {h.place or '?'}{' (ended)' * h.ended}" for h in row.holders]
+        held = [_held(holder, row.number > 1) for holder in row.holders]
         times = ms(row.wait.total_ns), f"{row.wait.count:,}", f"{row.taken:,}", ms(row.longest_hold_ns)
         table.add_row(*times, Text(row.name), _several(held), _several([f"task {task}" for task in row.queue]))
     return table
+
+
+def _held(holder: Holder, which: bool) -> str:
+    what = f"{holder.resource}: " if which else ""
+    ended = " (ended)" if holder.ended else ""
+    return f"{what}task {holder.task} since {ms(holder.since_ns)} at {holder.place or '?'}{ended}"
 
 
 def _blocking_table(figures: Stats) -> Table:

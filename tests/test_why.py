@@ -15,6 +15,7 @@ import pytest
 from async_inspect.model import Trace, tables
 from async_inspect.model.holds import violations
 from async_inspect.model.polls import blocking_polls, slow_polls
+from async_inspect.model.waits import resource_figures
 
 from .tools import ROOT, TARGET, Attach, run
 
@@ -117,6 +118,28 @@ def test_why_with_eager_tasks(name: str, core: str, attach: Attach) -> None:
     traced = attach(PROGRAMS / "_eager.py", PROGRAMS / f"{name}.py", core=core, options=["--quiet"])
     assert traced.status == 0, traced.stderr
     check(Program(name), traced.trace)
+
+
+def test_locks_that_are_alike_are_one_row(core: str, attach: Attach, tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(
+        """
+import asyncio
+
+async def user(lock):
+    async with lock:
+        await asyncio.sleep(0)
+
+async def main():
+    locks = [asyncio.Lock() for _ in range(3)]
+    await asyncio.gather(*(user(lock) for lock in locks * 2))
+
+asyncio.run(main())
+""",
+        encoding="utf-8",
+    )
+    (row,) = resource_figures(attach(program, core=core, options=["--quiet"]).trace, 10)
+    assert (row.name, row.number, row.taken, row.wait.count) == ("Lock ×3 (made at program.py:9)", 3, 6, 3)
 
 
 def test_how_long_a_task_could_have_run_and_did_not(core: str, attach: Attach) -> None:

@@ -151,12 +151,16 @@ class Trace:
 
         return await_at(self, row)
 
-    def resource(self, row: int, made: bool = True) -> str | None:
-        """A row of ``resources`` as "Lock 3 (made at app.py:12)", or without where it was made; None for -1."""
+    def resource(self, row: int, made: bool = True, of: int = 1) -> str | None:
+        """A row of ``resources`` as "Lock 3 (made at app.py:12)", or without where it was made; None for -1.
+
+        ``of``: it stands for so many that are alike ("Lock ×7 …").
+        """
         if row < 0:
             return None
         kind, _, part = self.resources.kind[row].partition(" ")
-        name = " ".join(filter(None, (kind.rpartition(".")[2], str(self.resources.number[row]), part)))
+        which = str(self.resources.number[row]) if of == 1 else f"×{of}"
+        name = " ".join(filter(None, (kind.rpartition(".")[2], which, part)))
         place = self.place(int(self.resources.location[row])) if made else None
         return f"{name} (made at {place})" if place else name
 

@@ -41,19 +41,21 @@ class Holder(Frozen):
     ended: bool  # the task is over: nobody gives it back any more
     since_ns: int
     place: str | None  # "file:line" where it was taken
+    resource: str  # which: "Lock 3"
 
 
 class ResourceFigures(Frozen):
-    """A lock, queue … and what it cost."""
+    """Locks, queues … of one type that were made at one place, and what they cost."""
 
-    name: str  # "Lock 3 (made at app.py:12)"
-    kind: str  # its type
+    name: str  # "Lock 3 (made at app.py:12)"; of several "Lock ×7 (made at app.py:12)"
+    number: int  # how many
+    kind: str  # their type
     made_at: str | None  # "file:line"
     wait: Spread  # of the awaits for it
     taken: int  # how often
     longest_hold_ns: int
-    holders: tuple[Holder, ...]  # who holds it, oldest first
-    queue: tuple[int, ...]  # the tasks that wait for it, oldest first
+    holders: tuple[Holder, ...]  # who holds one now, oldest first
+    queue: tuple[int, ...]  # the tasks that wait for one now, oldest first
 
 
 def ready(trace: Trace) -> tuple[t.Ints, t.Ints]:
@@ -145,30 +147,50 @@ def top_ready(trace: Trace, top: int) -> tuple[ReadyFigures, ...]:
 
 
 def resource_figures(trace: Trace, top: int) -> tuple[ResourceFigures, ...]:
-    """The resources that were waited for longest, then those that were held longest."""
-    awaits, holds, n = trace.awaits, trace.holds, len(trace.resources)
+    """The resources that were waited for longest, then those that were held longest; those made at one place as one."""
+    awaits, holds, table = trace.awaits, trace.holds, trace.resources
+    first, which = _alike(trace)
+    n = len(first)
     rows = np.flatnonzero(awaits.resource >= 0)
-    wait, resource = (awaits.end_ns - awaits.start_ns)[rows], awaits.resource[rows]
-    total, waits, taken = sums(resource, wait, n), counts(resource, n), counts(holds.resource, n)
+    wait, waited = (awaits.end_ns - awaits.start_ns)[rows], which[awaits.resource[rows]]
+    held = which[holds.resource]
+    total, waits, taken, members = sums(waited, wait, n), counts(waited, n), counts(held, n), counts(which, n)
     longest = np.zeros(n, np.int64)
-    np.maximum.at(longest, holds.resource, holds.end_ns - holds.start_ns)
+    np.maximum.at(longest, held, holds.end_ns - holds.start_ns)
     open_waits = rows[~awaits.ended[rows]]
     open_waits = open_waits[np.argsort(awaits.start_ns[open_waits], kind="stable")]
     open_holds = np.flatnonzero(~holds.ended)
     order = [row for row in np.lexsort((-longest, -total)).tolist() if waits[row] or taken[row]]
     return tuple(
         ResourceFigures(
-            name=trace.resource(row) or "?",
-            kind=trace.resources.kind[row],
-            made_at=trace.place(int(trace.resources.location[row])),
-            wait=spread(wait[resource == row]),
+            name=trace.resource(int(first[row]), of=int(members[row])) or "?",
+            number=int(members[row]),
+            kind=table.kind[int(first[row])],
+            made_at=trace.place(int(table.location[first[row]])),
+            wait=spread(wait[waited == row]),
             taken=int(taken[row]),
             longest_hold_ns=int(longest[row]),
-            holders=tuple(_holder(trace, hold) for hold in open_holds[holds.resource[open_holds] == row].tolist()),
-            queue=tuple(awaits.task[open_waits[awaits.resource[open_waits] == row]].tolist()),
+            holders=tuple(_holder(trace, hold) for hold in open_holds[held[open_holds] == row].tolist()),
+            queue=tuple(awaits.task[open_waits[which[awaits.resource[open_waits]] == row]].tolist()),
         )
         for row in order[:top]
     )
+
+
+def _alike(trace: Trace) -> tuple[t.Ints, t.Ints]:
+    """The first resource of each kind and place, and for each resource which of these it is like.
+
+    One of which it isn't known where it was made is like no other.
+    """
+    table, found = trace.resources, dict[tuple[str, int, int], int]()
+    first, which = [], []
+    for row, (kind, location) in enumerate(zip(table.kind, table.location.tolist(), strict=True)):
+        key = (kind, location, row if location < 0 else -1)
+        if key not in found:
+            found[key] = len(found)
+            first.append(row)
+        which.append(found[key])
+    return np.array(first, np.int64), np.array(which, np.int64)
 
 
 def _holder(trace: Trace, row: int) -> Holder:
@@ -180,4 +202,5 @@ def _holder(trace: Trace, row: int) -> Holder:
         ended=bool(task and (tasks.ended[task - 1] or tasks.closed[task - 1])),
         since_ns=int(holds.start_ns[row]),
         place=trace.place(int(holds.location[row])),
+        resource=trace.resource(int(holds.resource[row]), made=False) or "?",
     )

@@ -76,10 +76,14 @@ def test_locks(trace: Trace) -> None:
     (lock,) = resource_figures(trace, 10)
     assert (lock.name, lock.kind, lock.made_at) == ("Lock 1 (made at app.py:11)", "asyncio.locks.Lock", "app.py:11")
     assert (lock.taken, lock.longest_hold_ns, lock.wait.count, lock.wait.total_ns) == (2, 155 * MS, 1, 154 * MS)
-    assert lock.holders == (Holder(task=2, name="worker", ended=True, since_ns=156 * MS, place="app.py:21"),)
+    assert lock.holders == (
+        Holder(task=2, name="worker", ended=True, since_ns=156 * MS, place="app.py:21", resource="Lock 1"),
+    )
     assert lock.queue == ()
     (lock,) = resource_figures(trace.filter(until_ms=100), 10)
-    assert lock.holders == (Holder(task=1, name="main", ended=False, since_ns=MS // 2, place="app.py:13"),)
+    assert lock.holders == (
+        Holder(task=1, name="main", ended=False, since_ns=MS // 2, place="app.py:13", resource="Lock 1"),
+    )
     assert lock.queue == (2,)
 
 
