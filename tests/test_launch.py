@@ -177,7 +177,7 @@ def on_terminal(command: list[str], play: Callable[[Terminal], None]) -> tuple[i
 
 
 COUNT_INTERRUPTS = """
-import os, signal
+import os, signal, time
 count = 0
 def handler(*_):
     global count
@@ -185,7 +185,9 @@ def handler(*_):
     os.write(1, b"got %d" % count)
 signal.signal(signal.SIGINT, handler)
 os.write(1, b"ready")
-input()
+while not count:  # no call that a signal just before it leaves waiting
+    time.sleep(0.01)
+os.read(0, 1)
 os.write(1, b"counted %d" % count)
 """
 
