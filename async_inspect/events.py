@@ -134,10 +134,14 @@ USE = 34  # in the suspension before it, coro waits for resource aux, then and w
 TAKE = 35  # coro took resource aux, and holds it. off: site where
 GIVE = 36  # coro (0: plain code) gave resource aux back, whoever held it
 EDGE = 37  # task coro waits for task aux by way of something that gathers tasks (gather, wait, TaskGroup, shield …)
-STACK = 38  # the watchdog's: what the task coro did at ts, in a poll that had then lasted too long. off: site, up to the
+STACK = (
+    38  # the watchdog's: what the task coro did at ts, in a poll that had then lasted too long. off: site, up to the
+)
 #             loop (0: it did not let the watchdog look)
 CALL = 39  # coro calls something at offset off. aux: string id of its name
-TROUBLE = 40  # flags: NEVER_AWAITED (aux: code id, off: site where it was dropped); NEVER_RETRIEVED (coro: the task that
+TROUBLE = (
+    40  # flags: NEVER_AWAITED (aux: code id, off: site where it was dropped); NEVER_RETRIEVED (coro: the task that
+)
 #               failed, 0: not known; aux: string id of the exception's type); DESTROYED (coro: the task, 0: not known)
 
 KIND_NAMES = {

@@ -101,7 +101,7 @@ def program(trace: Trace) -> str:
     return " ".join([PurePath(first).name, *rest])
 
 
-def findings(trace: Trace) -> list[dict[str, object]]:
+def findings(trace: Trace) -> list[dict[str, object]]:  # noqa: ARG001 – nothing finds any yet
     """What was found to be wrong, as the page shows it on top: each a ``severity`` ("error", "warning", "note"), a
     ``kind``, a ``text`` (one sentence), a ``place`` ("file:line") or None, and a ``task`` or None."""
     return []
@@ -123,7 +123,7 @@ def words(trace: Trace) -> dict[str, object]:
     }
 
 
-def resources(trace: Trace) -> list[str]:
+def resources(trace: Trace) -> list[str]:  # noqa: ARG001 – the model has none yet
     """What can be held, by name; ``holds`` points at it."""
     return []
 
@@ -306,7 +306,7 @@ def _edges(trace: Trace) -> Iterator[bytes]:
     yield numbers("edges.wait_ns", sums(which, (awaits.end_ns - awaits.start_ns)[rows], len(task)))
 
 
-def holds(trace: Trace) -> Iterator[bytes]:
+def holds(trace: Trace) -> Iterator[bytes]:  # noqa: ARG001 – the model has none yet
     """Who held which resource from when to when."""
     none = np.empty(0, np.int64)
     for name in ("task", "resource", "start_ns", "end_ns", "ended", "location"):

@@ -48,7 +48,7 @@ def _of_tasks(trace: Trace) -> tuple[Moves, Waits]:
     begin[polls.task[firsts] - 1] = polls.start_ns[firsts]  # what came before is no running
     known = table.function >= 0
     rows = np.flatnonzero(known[awaits.task - 1]) if len(awaits) else np.empty(0, np.int64)
-    unit = awaits.task[rows] - 1
+    unit = awaits.task[rows].astype(np.int64) - 1
     moves = _chained(trace, rows, unit, begin, table.end_ns, END - table.state.astype(np.int64), np.flatnonzero(known))
     machine = table.function.astype(np.int64)
     return (machine[moves[0]], *moves[1:]), (machine[unit], awaits.location[rows].astype(np.int64), rows)

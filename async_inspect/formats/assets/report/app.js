@@ -66,5 +66,6 @@ async function main() {
   Select.read();
   window.addEventListener("hashchange", Select.read);
   document.body.dataset.ready = "yes";
+  performance.mark("ready");
 }
 main();

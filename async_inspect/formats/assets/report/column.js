@@ -16,7 +16,7 @@ const Column = (() => {
     const head = (id, kind) => svg(`marker.${kind}`, { id, viewBox: "0 0 8 8", refX: 7, refY: 4, markerWidth: 8, markerHeight: 8, markerUnits: "userSpaceOnUse", orient: "auto" }, svg("path", { d: "M0 0L8 4L0 8z" }));
     return svg("svg.graph.machine", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": label },
       svg("defs", null, head("head-on", "on"), head("head-back", "back")),
-      found.map((arrow) => curve(arrow, left, 1 + 3 * Math.sqrt(arrow.weight / most))),
+      found.map((arrow) => curve(arrow, left, most > 1 ? 1 + 3 * Math.sqrt(arrow.weight / most) : 1.5)),
       boxes.map((box, i) => state(box, left, 4 + i * STEP)));
   }
 
@@ -47,11 +47,11 @@ const Column = (() => {
       const x = back ? left - 112 - lane * LANE : edge + 22 + lane * LANE, [start, end] = back ? [y(a, 0.72), y(b, 0.72)] : [y(a, 0.6), y(b, 0.4)];
       const turn = back ? -round : round;
       path = `M${edge} ${start}H${x - out * round}Q${x} ${start} ${x} ${start + turn}V${end - turn}Q${x} ${end} ${x - out * round} ${end}H${edge}`;
-      label = { transform: `translate(${x} ${(start + end) / 2}) rotate(-90)`, y: 4, "text-anchor": "middle" };
+      label = { transform: `translate(${x} ${(start + end) / 2}) rotate(-90)`, y: -4, "text-anchor": "middle" };
     }
     const back = b <= a;
     return svg(`g.arrow${back ? ".back" : ""}`, { "data-from": from, "data-to": to, "data-count": weight },
-      svg("path", { d: path, "stroke-width": wide, "marker-end": `url(#${back ? "head-back" : "head-on"})` }), svg("text", label, text));
+      svg("path", { d: path, "stroke-width": wide, "marker-end": `url(#${back ? "head-back" : "head-on"})` }), svg("text.arrow", label, text));
   }
 
   function state({ id, title, lines, share, outer }, x, y) {

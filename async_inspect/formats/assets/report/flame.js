@@ -5,7 +5,7 @@ const Flame = (() => {
 
   function make(section) {
     const { el, data: D } = Page, { ms, share, number } = Words;
-    const canvas = el("canvas.chart.flame", { tabindex: 0, role: "img", "aria-label": "Flame graph of the await tree. Arrows move between frames, Enter zooms, Escape goes back." });
+    const canvas = el("canvas.chart.flame", { tabindex: 0, role: "application", "aria-label": "Flame graph of the await tree. Arrows move between frames, Enter zooms, Escape goes back." });
     const box = el("div.chartbox", null, canvas);
     const side = el("aside.side", { "aria-label": "The chosen frame" });
     const matched = el("output.dim", { "aria-live": "polite" });
@@ -56,7 +56,7 @@ const Flame = (() => {
             context.fillRect(from + 2, y + 3, Math.min(Page.width(text) + 6, w - 4), HEIGHT - 5);
           }
           context.fillStyle = hits?.has(frame) ? "#ffffff" : c.ink;
-          context.fillText(text, from + 5, y + HEIGHT / 2 + 1);
+          context.fillText(text, from + 5, y + HEIGHT / 2 + 1, Math.max(Math.min(x + w, width) - from - 8, 1));
         }
         if (above) stack.push(frame.children.find((child) => path.has(child)));
         else stack.push(...frame.children);
@@ -174,7 +174,6 @@ const Flame = (() => {
     Select.listen((changed, { view }) => {
       if (changed.has("view") && view === "flame" && !root) build();
     });
-    Flame.frames = () => drawn.map(({ frame, x, w, y }) => ({ name: frame.name, x, w, y, run: frame.run, wait: frame.wait }));
   }
 
   return { make };

@@ -51,7 +51,7 @@ const Graph = (() => {
         return true;
       };
       const parent = D.tasks.parent[task - 1];
-      if (parent && meet(parent)) arrows.push({ from: parent, to: task, kind: "spawn", text: Words.place(D.tasks.location[task - 1]) });
+      if (parent && meet(parent)) arrows.push({ from: parent, to: task, kind: "spawn", text: Words.file(Words.place(D.tasks.location[task - 1])) });
       D.edges.task.forEach((who, i) => {
         const other = who === task ? D.edges.awaited[i] : D.edges.awaited[i] === task ? who : 0;
         if (other && meet(other, "awaited")) arrows.push({ from: who, to: D.edges.awaited[i], kind: "await", text: `×${D.edges.count[i]} ${ms(D.edges.wait_ns[i])}`, weight: D.edges.count[i] });

@@ -14,7 +14,8 @@ const Layers = (() => {
     return svg("svg.graph", { viewBox: `0 0 ${width} ${height}`, width, height, role: "group", "aria-label": label },
       svg("defs", null, ["spawn", "await", "hold"].map((kind) => svg(`marker.${kind}`, { id: `head-${kind}`, viewBox: "0 0 8 8", refX: 7, refY: 4, markerWidth: 7, markerHeight: 7, markerUnits: "userSpaceOnUse", orient: "auto-start-reverse" }, svg("path", { d: "M0 0L8 4L0 8z" })))),
       known.map((arrow) => curve(arrow, by.get(arrow.from), by.get(arrow.to), most)),
-      boxes.map(box));
+      boxes.map(box),
+      known.map(({ text, label }) => text && svg("text.arrow", label, text)));
   }
 
   function place(boxes, arrows, by) {
@@ -54,8 +55,9 @@ const Layers = (() => {
     for (const box of boxes) box.y = 20 + box.row * (HIGH + GAP_Y);
   }
 
-  function curve({ kind, text, weight }, from, to, most) {
-    const { svg } = Page, wide = 1 + 3 * Math.sqrt((weight ?? 1) / most), shift = kind === "await" ? 8 : kind === "hold" ? 14 : 0;
+  // The arrow; where its text goes is left in ``label``.
+  function curve(arrow, from, to, most) {
+    const { svg } = Page, { kind, text, weight } = arrow, wide = most > 1 ? 1 + 3 * Math.sqrt((weight ?? 1) / most) : 1.5, shift = kind === "await" ? 8 : kind === "hold" ? 14 : 0;
     let path, x, y, anchor = "middle";
     if (from === to) {
       [x, y] = [from.x + WIDE / 2, from.y - 10];
@@ -68,8 +70,9 @@ const Layers = (() => {
       // The text stands where the arrow ends: few end at one box.
       [x, y, anchor] = same ? [x1 + bend, (y1 + y2) / 2, "middle"] : [x2 + (right ? -12 : 12), y2 + (shift ? 13 : -5), right ? "end" : "start"];
     }
+    arrow.label = { x, y, "text-anchor": anchor };
     return svg(`g.arrow.${kind}`, null, svg("path", { d: path, "stroke-width": wide, "marker-end": `url(#head-${kind})` }),
-      text && svg("text", { x, y, "text-anchor": anchor }, text), svg("title", null, `${from.title} → ${to.title}: ${kind}${text ? ` ${text}` : ""}`));
+      svg("title", null, `${from.title} → ${to.title}: ${kind}${text ? ` ${text}` : ""}`));
   }
 
   function box({ x, y, title, more, pick, current, kind }) {

@@ -46,6 +46,8 @@ const Machine = (() => {
         el("p.dim", null, `begun ${number(machine.begun)} times; ${machine.root ? "its tasks' await points, wherever they stand" : "the await points in its own frame"}. `,
           "A state says how often and how long it waited there, an arrow how often and how long it ran in between; to the left it goes back."),
         el("div.wide", null, draw(machine, name)));
+      const first = box.querySelector(".box rect"), room = box.clientWidth;  // the boxes in sight, where there is little room
+      if (first) box.scrollLeft = room < 700 ? first.getBoundingClientRect().x - box.getBoundingClientRect().x - 12 : 0;
     }
 
     // The states in the order in which they are first met, the likeliest first.

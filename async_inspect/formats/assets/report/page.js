@@ -63,7 +63,7 @@ const Page = (() => {
       context.setTransform(ratio, 0, 0, ratio, 0, 0);
       context.font = FONT;
       context.textBaseline = "middle";
-      letter = context.measureText("waiting for Client._request at app.py:12").width / 40;
+      letter = context.measureText("waiting for Client._request at app.py:12").width / 38;
       draw(context, width, height, ratio);
     }
     function again() {
@@ -72,7 +72,7 @@ const Page = (() => {
     }
     new ResizeObserver(again).observe(element);
     watchers.push(again);
-    return Object.assign(again, { now: frame });
+    return again;
   }
   // Text cut to a width, by the average width of its letters, so that it costs no measuring.
   function fit(text, width) {

@@ -73,20 +73,12 @@ const Task = (() => {
     function strip(task) {
       const { data: D } = Page, canvas = el("canvas.strip", { role: "img", "aria-label": "Its state over time" });
       const from = D.tasks.created_ns[task - 1], step = (width) => Math.max(D.tasks.life_ns[task - 1], 1) / width;
-      const track = Tracks.make(D, [[task]]);
+      const track = Tracks.make(D, [[task]]), paint = Paint.make();
       Page.canvas(canvas, (context, width, height, ratio) => {
-        const w = Math.round(width * ratio), h = Math.round(height * ratio), image = new ImageData(w, h), n = Page.numbers;
-        const pixels = new Uint32Array(image.data.buffer), share = new Uint8Array(w), what = new Uint8Array(w);
-        track.pixels(0, from, step(w), w, share, what);
-        const colour = [n.panel, n.run, n.wait, n.ready, n.line, n.line];
-        for (let y = 0; y < h; y++) {
-          for (let x = 0; x < w; x++) {
-            const ran = share[x] && h - y <= Math.max(share[x] * h >> 8, h * 0.35);
-            pixels[y * w + x] = ran ? n.run : what[x] === Tracks.WAIT && (x + y) % 6 === 0 ? n.stripe
-              : what[x] === Tracks.READY && !(x & 3) && !(y & 3) ? n.dot : colour[what[x]];
-          }
-        }
-        context.putImageData(image, 0, 0);
+        const w = Math.round(width * ratio), h = Math.round(height * ratio);
+        paint.begin(w, h);
+        paint.row(track, 0, from, step(w), 0, h, ratio);
+        paint.put(context, 0, 0);
       });
       canvas.addEventListener("pointermove", (event) => {
         const i = track.find(0, from + event.offsetX * step(canvas.clientWidth));
@@ -135,11 +127,11 @@ const Task = (() => {
         ...row.stands.map(([place, count, ns]) => `${"  ".repeat(row.depth + 1)}· ${place}  ×${count}  wait ${Words.exact(ns)}`),
       ]).join("\n");
       return el("div", null,
-        el("div.tree", null, found.slice(0, MANY).map((row) => [
+        el("div.tree", null, el("div.node.line", { style: "--depth:0" }, el("span", null, "frame, and where it awaited"), el("span.numeric", null, "run"), el("span.numeric", null, "wait")), found.slice(0, MANY).map((row) => [
           el("div.node", { style: `--depth:${Math.min(row.depth, 20)};--run:${row.run / (life || 1)};--wait:${row.wait / (life || 1)}` },
             el("span", null, row.name, row.calls > 1 && el("span.dim", null, ` ×${Words.number(row.calls)}`)), el("span.numeric", null, ms(row.run)), el("span.numeric", null, ms(row.wait))),
           row.stands.slice(0, 8).map(([place, count, ns]) => el("div.node.line", { style: `--depth:${Math.min(row.depth, 20) + 1}` },
-            el("span", null, el("code", null, place), el("span.dim", null, ` ×${Words.number(count)}`)), el("span"), el("span.numeric", null, ms(ns)))),
+            el("span", { title: place }, el("code", null, Words.file(place)), el("span.dim", null, ` ×${Words.number(count)}`)), el("span"), el("span.numeric", null, ms(ns)))),
         ]), found.length > MANY && el("p.dim", null, `and ${found.length - MANY} frames more`)),
         el("div.group", null, Page.button("copy tree", () => Page.copy(text()))));
     }
@@ -155,7 +147,6 @@ const Task = (() => {
         " ", el("b", null, words.kinds[e.kind[i]]), " ", el("span.dim", null, Words.details(i).replace(/^name=.*?, /, ""))))),
         count > MANY && el("div.group", null, Page.button(`all ${Words.number(count)} events`, () => Events.only(task))));
     }
-    Task.show = show;
   }
 
   return { make };

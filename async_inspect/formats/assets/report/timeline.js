@@ -1,18 +1,16 @@
 // The timeline: a Gantt chart on canvas, with a curve of how many tasks are alive, and a map of all of it.
-// Knows: how it is drawn, moved and asked. Rows are painted pixel by pixel into one image, so that a frame costs its
-// pixels, however many bars there are.
+// Knows: what is where, and what it says. How bars look paint.js knows, how they are moved moves.js.
 const Timeline = (() => {
   const CURVE = 44, AXIS = 22, TOP = CURVE + AXIS, MIN_NS = 200;
 
   function make(section) {
     const { el, data: D } = Page, { ms } = Words, { chosen } = Select, duration = Math.max(D.duration, 1);
-    const main = el("canvas.chart", { tabindex: 0, role: "img", "aria-label": "Timeline of all tasks. W and S zoom, A and D or arrows move, Enter opens the task under the cursor." });
+    const main = el("canvas.chart", { tabindex: 0, role: "application", "aria-label": "Timeline of all tasks. W and S zoom, A and D or arrows move, Enter opens the task under the cursor." });
     const map = el("canvas.map", { role: "img", "aria-label": "Tasks alive over the whole recording; drag to choose a part" });
-    const status = el("output.dim", { "aria-live": "polite" });
+    const status = el("output.dim.spare", { "aria-live": "polite" });
     let mode = "nested", pitch = 20, top = 0, cursor = 0, pointer = null;
     const folded = new Set();
     let order = { tasks: new Int32Array(0), depth: new Int32Array(0) }, rows = [], tracks = null;
-    let image, pixels, share = new Uint8Array(0), what = new Uint8Array(0);
 
     const gutter = (width) => mode === "lanes" ? 0 : width < 600 ? 92 : 210;
     const count = () => mode === "lanes" ? rows.length : order.tasks.length;
@@ -35,7 +33,7 @@ const Timeline = (() => {
 
     // --- drawing ---
 
-    const again = Page.canvas(main, draw), againMap = Page.canvas(map, drawMap);
+    const again = Page.canvas(main, draw), againMap = Alive.map(map, look);
     const scale = (width) => (chosen.to - chosen.from) / Math.max(width - gutter(width), 1);
 
     function draw(context, width, height, ratio) {
@@ -44,7 +42,7 @@ const Timeline = (() => {
       top = Math.max(0, Math.min(top, count() * pitch - (height - TOP)));
       context.fillStyle = c.panel;
       context.fillRect(0, 0, width, height);
-      paint(context, left, width, height, ratio, step);
+      bars(context, left, width, height, ratio, step);
       labels(context, left, width, height, step);
       curve(context, left, width, step);
       axis(context, left, width, height, step);
@@ -55,46 +53,31 @@ const Timeline = (() => {
       }
     }
 
-    // The bars. Ran: full and solid, up to the part of the pixel's time that ran. Waited: lower, hatched. Could have
-    // run: dotted. Not started: a line.
-    function paint(context, left, width, height, ratio, step) {
-      const w = Math.round((width - left) * ratio), h = Math.round((height - TOP) * ratio);
+    const paint = Paint.make();
+    let coarse = 1, calm;
+    function bars(context, left, width, height, ratio, step) {
+      const w = Math.round((width - left) * ratio), h = Math.round((height - TOP) * ratio), begun = performance.now();
       if (w <= 0 || h <= 0) return;
-      if (!image || image.width !== w || image.height !== h) {
-        image = new ImageData(w, h);
-        pixels = new Uint32Array(image.data.buffer);
-        share = new Uint8Array(w);
-        what = new Uint8Array(w);
-      }
-      const n = Page.numbers;
-      pixels.fill(n.panel);
+      paint.begin(w, h);
       const last = Math.min(count(), Math.ceil((top + height - TOP) / pitch));
       for (let row = Math.floor(top / pitch); row < last; row++) {
         const y0 = Math.round((row * pitch - top) * ratio), y1 = Math.round(((row + 1) * pitch - top) * ratio);
-        if (mode === "nested" && order.tasks[row] === chosen.task) pixels.fill(n.soft, Math.max(y0, 0) * w, Math.min(y1, h) * w);
-        tracks.pixels(trackOf(row), chosen.from, step / ratio, w, share, what);
-        const pad = y1 - y0 > 6 * ratio ? Math.round(2 * ratio) : y1 - y0 > 2 ? 1 : 0, size = y1 - y0 - pad;
-        const low = size > 6 ? Math.round(size * 0.22) : 0, middle = y0 + (size >> 1), thick = Math.max(1, Math.round(ratio));
-        for (let y = Math.max(y0, 0); y < Math.min(y0 + size, h); y++) {
-          const line = y * w, up = y0 + size - y, inside = y >= y0 + low && y < y0 + size - low;
-          for (let x = 0; x < w; x++) {
-            const part = share[x];
-            if (part && (part === 255 || up <= Math.max(part * size >> 8, size * 0.4))) pixels[line + x] = n.run;
-            else {
-              const kind = what[x];
-              if (kind === Tracks.NONE) continue;
-              if (kind === Tracks.WAIT) {
-                if (inside) pixels[line + x] = (x + y) % 6 === 0 ? n.stripe : n.wait;
-              } else if (kind === Tracks.READY) {
-                if (inside) pixels[line + x] = (x & 3) === 0 && (y & 3) === 0 ? n.dot : n.ready;
-              } else if (kind === Tracks.NEW) {
-                if (y >= middle && y < middle + thick) pixels[line + x] = n.dim;
-              } else if (inside && (x + y) % 4 === 0) pixels[line + x] = n.dim;
-            }
-          }
-        }
+        const mine = mode === "nested" && order.tasks[row] === chosen.task;
+        paint.row(tracks, trackOf(row), chosen.from, step / ratio, y0, y1, ratio, coarse, mine);
       }
-      context.putImageData(image, Math.round(left * ratio), Math.round(TOP * ratio));
+      paint.put(context, Math.round(left * ratio), Math.round(TOP * ratio));
+      hurry(performance.now() - begun);
+    }
+    // Where a frame would take too long it gets fewer pixels; once nothing moves any more, all of them.
+    function hurry(ms) {
+      if (ms > 16) coarse = Math.min(coarse + 1, 4);
+      else if (coarse > 1 && ms < 7) coarse--;
+      clearTimeout(calm);
+      if (coarse === 1) return;
+      calm = setTimeout(() => {
+        coarse = 1;
+        again();
+      }, 160);
     }
 
     function labels(context, left, width, height, step) {
@@ -120,9 +103,9 @@ const Timeline = (() => {
           context.fillStyle = c.dim;
           if (below) context.fillText(folded.has(task) ? "▸" : "▾", indent, y + pitch / 2);
           context.fillStyle = ["Failed", "Unknown"].includes(Words.state(task)) ? c.bad : c.ink;
-          context.fillText(Page.fit(Words.name(task), left - indent - 18), indent + 12, y + pitch / 2);
+          context.fillText(Page.fit(Words.name(task), left - indent - 18), indent + 12, y + pitch / 2, Math.max(left - indent - 16, 1));
         }
-        bars(context, row, y, left, width, step, mode === "lanes");
+        inside(context, row, y, left, width, step, mode === "lanes");
       }
       if (document.activeElement === main && count()) {
         context.strokeStyle = c.accent;
@@ -132,7 +115,7 @@ const Timeline = (() => {
     }
 
     // What is written into bars that have room for it.
-    function bars(context, row, y, left, width, step, names) {
+    function inside(context, row, y, left, width, step, names) {
       const { at, kind, who } = tracks, track = trackOf(row), end = tracks.first[track + 1];
       let i = Math.max(tracks.find(track, chosen.from), tracks.first[track]), told = 0;
       const x = (moment) => left + (moment - chosen.from) / step;
@@ -149,44 +132,19 @@ const Timeline = (() => {
           context.fillRect(from + 3, y + pitch * 0.24, Math.min(space, wide - 6), pitch * 0.46);
         }
         context.fillStyle = kind[i] === Tracks.RUN ? "#1d1206" : Page.colours.ink;
-        context.fillText(text, from + 5, y + pitch / 2 - 0.5);
+        context.fillText(text, from + 5, y + pitch / 2 - 0.5, wide - 6);
         told++;
       }
     }
 
-    // How many tasks are alive: the most of each pixel's time.
-    function alive(from, step, width) {
-      const { at, count: value } = D.alive, found = new Float64Array(Math.max(Math.ceil(width), 1));
-      let i = Data.after(at, from) - 1;
-      for (let x = 0; x < found.length; x++) {
-        const end = from + (x + 1) * step;
-        let most = i >= 0 ? value[i] : 0;
-        while (i + 1 < at.length && at[i + 1] < end) most = Math.max(most, value[++i]);
-        found[x] = most;
-      }
-      return found;
-    }
-    const peak = Math.max(D.about.figures.peak_concurrency, 1);
-    function area(context, values, left, bottom, height) {
-      context.beginPath();
-      context.moveTo(left, bottom);
-      values.forEach((value, x) => {
-        context.lineTo(left + x, bottom - value / peak * height);
-        context.lineTo(left + x + 1, bottom - value / peak * height);
-      });
-      context.lineTo(left + values.length, bottom);
-      context.fill();
-    }
     function curve(context, left, width, step) {
-      const c = Page.colours;
+      const c = Page.colours, peak = Words.number(Alive.peak());
       context.fillStyle = c.panel;
       context.fillRect(0, 0, width, TOP);
       context.fillStyle = c.stripe;
-      area(context, alive(chosen.from, step, width - left), left, CURVE, CURVE - 8);
+      Alive.area(context, chosen.from, step, left, width - left, CURVE, CURVE - 8);
       context.fillStyle = c.dim;
-      const text = `tasks alive (at most ${Words.number(peak)})`;
-      if (left > 150) context.fillText(text, 8, CURVE / 2);
-      else context.fillText(text, left + 6, 10);
+      context.fillText(left > 150 ? `tasks alive (at most ${peak})` : left ? `alive (≤ ${peak})` : "tasks alive", 8, left ? CURVE / 2 : 9);
     }
 
     function ticks(width) {
@@ -222,24 +180,6 @@ const Timeline = (() => {
       context.globalAlpha = 1;
     }
 
-    function drawMap(context, width, height) {
-      const c = Page.colours;
-      context.fillStyle = c.panel;
-      context.fillRect(0, 0, width, height);
-      context.fillStyle = c.wait;
-      area(context, alive(0, duration / width, width), 0, height, height - 8);
-      const x = chosen.from / duration * width, w = Math.max((chosen.to - chosen.from) / duration * width, 3);
-      context.globalAlpha = 0.55;
-      context.fillStyle = c.back;
-      context.fillRect(0, 0, x, height);
-      context.fillRect(x + w, 0, width, height);
-      context.globalAlpha = 1;
-      context.strokeStyle = c.accent;
-      context.lineWidth = 2;
-      context.strokeRect(x + 1, 1, w - 2, height - 2);
-      context.lineWidth = 1;
-    }
-
     // --- moving ---
 
     function look(from, width) {
@@ -252,10 +192,6 @@ const Timeline = (() => {
       look(chosen.from + (width - now) * share, now);
     }
     const pan = (share) => look(chosen.from + share * (chosen.to - chosen.from), chosen.to - chosen.from);
-    function scroll(by) {
-      top += by;
-      again();
-    }
     function fitRows() {
       pitch = Math.max(2, Math.min(20, (main.clientHeight - TOP) / Math.max(count(), 1)));
       top = 0;
@@ -265,7 +201,7 @@ const Timeline = (() => {
       return mode === "lanes" ? D.tasks.lane[task - 1] : order.tasks.indexOf(task);
     }
     function reveal(task) {
-      if (!task) return;
+      if (!task || !tracks) return;
       if (mode === "nested") {
         let opened = false;
         for (let at = D.tasks.parent[task - 1]; at; at = D.tasks.parent[at - 1]) opened = folded.delete(at) || opened;
@@ -313,53 +249,12 @@ const Timeline = (() => {
       Page.tip(event, lines);
     }
 
-    let drag = null;
-    const pointers = new Map();
-    main.addEventListener("pointerdown", (event) => {
-      pointers.set(event.pointerId, event);
-      main.setPointerCapture(event.pointerId);
-      const onBar = event.offsetX > main.clientWidth - 12 && event.offsetY > TOP && count() * pitch > main.clientHeight - TOP;
-      drag = { x: event.clientX, y: event.clientY, from: chosen.from, top, moved: false, onBar };
-    });
-    main.addEventListener("pointermove", (event) => {
-      pointer = { x: event.offsetX, y: event.offsetY };
-      if (pointers.has(event.pointerId)) {
-        if (pointers.size === 2) {
-          const [other] = [...pointers.values()].filter((one) => one.pointerId !== event.pointerId), old = pointers.get(event.pointerId);
-          const was = Math.abs(old.clientX - other.clientX), is = Math.abs(event.clientX - other.clientX);
-          if (was > 8 && is > 8) zoom(was / is);
-          pointers.set(event.pointerId, event);
-          drag = null;
-          return;
-        }
-        if (drag) {
-          const dx = event.clientX - drag.x, dy = event.clientY - drag.y;
-          if (Math.abs(dx) + Math.abs(dy) > 4) drag.moved = true;
-          if (drag.moved) {
-            if (drag.onBar) top = drag.top + dy * count() * pitch / (main.clientHeight - TOP);
-            else {
-              top = drag.top - dy;
-              look(drag.from - dx * scale(main.clientWidth), chosen.to - chosen.from);
-            }
-            Page.tip(null);
-            again();
-          }
-        }
-        return;
-      }
+    function choose(event) {
       const found = under(event.offsetX, event.offsetY);
-      if (found?.task) tell(event, found);
-      else Page.tip(null);
-      again();
-    });
-    main.addEventListener("pointerup", (event) => {
-      pointers.delete(event.pointerId);
-      const found = drag && !drag.moved && under(event.offsetX, event.offsetY);
-      drag = null;
       if (!found) return;
       cursor = found.row;
-      const fold = found.left && mode === "nested" && D.children(found.task).length && event.offsetX < 22 + Math.min(order.depth[found.row], 8) * 10;
-      if (fold) {
+      const indent = mode === "nested" ? Math.min(order.depth[found.row], 8) * 10 : 0;
+      if (found.left && D.children(found.task).length && event.offsetX < 22 + indent) {
         if (!folded.delete(found.task)) folded.add(found.task);
         arrange();
       } else if (found.task) {
@@ -367,68 +262,63 @@ const Timeline = (() => {
         if (event.pointerType !== "mouse") tell(event, found);
       }
       again();
-    });
-    main.addEventListener("pointercancel", (event) => pointers.delete(event.pointerId));
-    main.addEventListener("pointerleave", () => {
-      pointer = null;
-      Page.tip(null);
+    }
+    function moveTo(row) {
+      cursor = Math.max(0, Math.min(count() - 1, row));
+      const y = cursor * pitch - top, room = main.clientHeight - TOP;
+      if (y < 0) top = cursor * pitch;
+      else if (y > room - pitch) top = (cursor + 1) * pitch - room;
+      const task = mode === "nested" && order.tasks[cursor];
+      if (task) main.setAttribute("aria-description", `task ${task} ${Words.name(task)}`);
       again();
-    });
-    main.addEventListener("dblclick", (event) => {
-      const found = under(event.offsetX, event.offsetY);
-      if (found?.segment !== undefined) {
+    }
+    // The task of the cursor's row; of a lane, the one in the middle of the picture.
+    function atCursor() {
+      if (mode === "nested") return order.tasks[cursor];
+      return tracks.who[Math.max(tracks.find(cursor, (chosen.from + chosen.to) / 2), 0)];
+    }
+    Moves.listen(main, {
+      left: () => gutter(main.clientWidth),
+      onBar: ({ offsetX, offsetY }) => offsetX > main.clientWidth - 12 && offsetY > TOP && count() * pitch > main.clientHeight - TOP,
+      start: () => ({ from: chosen.from, top }),
+      drag({ dx, dy, bar: onBar, start }) {
+        if (onBar) top = start.top + dy * count() * pitch / (main.clientHeight - TOP);
+        else {
+          top = start.top - dy;
+          look(start.from - dx * scale(main.clientWidth), chosen.to - chosen.from);
+        }
+        Page.tip(null);
+        again();
+      },
+      zoom, pan, choose,
+      scroll(by) {
+        top += by;
+        again();
+      },
+      point(event) {
+        pointer = event && { x: event.offsetX, y: event.offsetY };
+        const found = event && under(event.offsetX, event.offsetY);
+        if (found?.task) tell(event, found);
+        else Page.tip(null);
+        again();
+      },
+      enter(event) {
+        const found = under(event.offsetX, event.offsetY);
+        if (found?.segment === undefined) return;
         const from = tracks.at[found.segment], length = tracks.at[found.segment + 1] - from;
         look(from - length / 2, length * 2);
-      }
-    });
-    main.addEventListener("wheel", (event) => {
-      event.preventDefault();
-      const left = gutter(main.clientWidth);
-      if (event.shiftKey || event.offsetX < left) scroll(event.deltaY || event.deltaX);
-      else if (Math.abs(event.deltaX) > Math.abs(event.deltaY)) pan(event.deltaX / (main.clientWidth - left));
-      else zoom(1.0015 ** event.deltaY, (event.offsetX - left) / (main.clientWidth - left));
-    }, { passive: false });
-    main.addEventListener("keydown", (event) => {
-      if (event.ctrlKey || event.metaKey || event.altKey) return;
-      const rows = (by) => {
-        cursor = Math.max(0, Math.min(count() - 1, cursor + by));
-        const y = cursor * pitch - top, room = main.clientHeight - TOP;
-        if (y < 0 || y > room - pitch) top = cursor * pitch - (by < 0 ? 0 : room - pitch);
-        again();
-      };
-      const act = {
+      },
+      keys: {
         w: () => zoom(0.7), s: () => zoom(1 / 0.7), "+": () => zoom(0.7), "-": () => zoom(1 / 0.7),
         a: () => pan(-0.2), d: () => pan(0.2), ArrowLeft: () => pan(-0.1), ArrowRight: () => pan(0.1),
-        ArrowUp: () => rows(-1), ArrowDown: () => rows(1), PageUp: () => rows(-20), PageDown: () => rows(20),
-        Home: () => look(0, duration), "0": () => look(0, duration), Enter: () => {
-          const task = mode === "nested" ? order.tasks[cursor] : tracks.who[Math.max(tracks.find(cursor, (chosen.from + chosen.to) / 2), 0)];
-          if (task) Select.set({ task });
-        },
-      }[event.key.length === 1 ? event.key.toLowerCase() : event.key];
-      if (act) {
-        event.preventDefault();
-        act();
-      }
+        ArrowUp: () => moveTo(cursor - 1), ArrowDown: () => moveTo(cursor + 1),
+        PageUp: () => moveTo(cursor - 20), PageDown: () => moveTo(cursor + 20),
+        Home: () => look(0, duration), "0": () => look(0, duration),
+        Enter: () => count() && Select.set({ task: atCursor() }),
+      },
     });
     main.addEventListener("focus", again);
     main.addEventListener("blur", again);
-
-    let grip = null;
-    map.addEventListener("pointerdown", (event) => {
-      map.setPointerCapture(event.pointerId);
-      const at = event.offsetX / map.clientWidth * duration, width = chosen.to - chosen.from;
-      const inside = at >= chosen.from && at <= chosen.to && width < duration * 0.98;
-      grip = inside ? { by: at - chosen.from } : { start: at };
-      if (!inside && width < duration * 0.98) look(at - width / 2, width);
-    });
-    map.addEventListener("pointermove", (event) => {
-      if (!grip) return;
-      const at = event.offsetX / map.clientWidth * duration, width = chosen.to - chosen.from;
-      if (grip.by !== undefined) look(at - grip.by, width);
-      else if (Math.abs(at - grip.start) > duration / 200) look(Math.min(at, grip.start), Math.abs(at - grip.start));
-    });
-    map.addEventListener("pointerup", () => grip = null);
-    map.addEventListener("dblclick", () => look(0, duration));
 
     // --- around it ---
 
@@ -444,8 +334,8 @@ const Timeline = (() => {
           Page.button("−", () => zoom(1 / 0.6), { title: "zoom out (S)", "aria-label": "zoom out" }),
           Page.button("+", () => zoom(0.6), { title: "zoom in (W)", "aria-label": "zoom in" }),
           Page.button("all", () => look(0, duration), { title: "the whole recording (0)" }),
-          Page.button("fit rows", fitRows, { title: "all rows at once, as far as they fit" }),
-          Page.button("rows 1:1", () => { pitch = 20; again(); }, { title: "rows one can read" }),
+          Page.button("fit rows", fitRows, { class: "spare", title: "all rows at once, as far as they fit" }),
+          Page.button("rows 1:1", () => { pitch = 20; again(); }, { class: "spare", title: "rows one can read" }),
         ),
         el("span.legend", null, el("i.run"), "ran", el("i.wait"), "waited", el("i.ready"), "ready to run", el("i.new"), "not started"),
         status,
@@ -465,9 +355,6 @@ const Timeline = (() => {
         reveal(chosen.task);
       }
     });
-    Timeline.frame = () => again.now();
-    Timeline.look = look;
-    Timeline.box = (task) => ({ row: rowOf(task), pitch, top, head: TOP, gutter: gutter(main.clientWidth) });
   }
 
   return { make };

@@ -84,8 +84,13 @@ const Tracks = (() => {
       let steps = 0;
       while (j + 1 < high && at[j + 1] < end) {
         j++;
-        if (++steps > 8) {  // many: look instead of walking
-          j = Data.after(at, end, j, high) - 1;
+        if (++steps > 8) {  // many: leap instead of walking
+          let leap = 8;
+          while (j + leap < high && at[j + leap] < end) {
+            j += leap;
+            leap *= 2;
+          }
+          j = Data.after(at, end, j, Math.min(j + leap, high)) - 1;
           while (j > low && at[j] >= end) j--;
           break;
         }

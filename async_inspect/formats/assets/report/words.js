@@ -27,6 +27,7 @@ const Words = ((D) => {
     const { locations } = D();
     return location < 0 ? "" : `${fn(locations.function[location])[1]}:${locations.line[location] || "?"}`;
   }
+  const file = (place) => place.slice(place.lastIndexOf("/") + 1);  // "streams.py:46", where there is little room
   const at = (location) => location < 0 ? "" : `${fn(D().locations.function[location])[0]}  ${place(location)}`;
 
   // What an await of this shape waits for.
@@ -128,7 +129,7 @@ const Words = ((D) => {
   const csv = (rows) => rows.map((row) => `${row.map(field).join(",")}\r\n`).join("");
 
   return {
-    number, ms, exact, known, share, fn, defined, name, state, kind, error, place, at, awaited, waiting, type, target, stack,
+    number, ms, exact, known, share, fn, defined, name, state, kind, error, place, file, at, awaited, waiting, type, target, stack,
     stackText, standing, details, csv,
   };
 })(() => Page.data);
