@@ -6,7 +6,7 @@ import io
 import json
 import re
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -166,8 +166,8 @@ def test_every_script_is_one_and_used() -> None:
     for path in SCRIPTS:
         source = path.read_text(encoding="utf-8")
         assert source.startswith("// "), f"{path.name} doesn't say what it knows"
-        assert source.count("\n") <= 480, f"{path.name} wants to be two files"
-        assert max(map(len, source.splitlines())) <= 300
+        assert source.count("\n") <= 400, f"{path.name} wants to be two files"
+        assert max(map(len, source.splitlines())) <= 120
         done = subprocess.run([node, "--check", str(path)], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
     joined = (
@@ -192,7 +192,8 @@ class Browser:
     """One Chromium for all tests of this file; what went wrong in a page is a failure."""
 
     def __init__(self, context: Any, folder: Path) -> None:
-        self.context, self.folder, self.heard = context, folder, []
+        self.context, self.folder = context, folder
+        self.heard: list[str] = []
         self.asked: list[str] = []
 
     def open(self, trace: Trace, fragment: str = "", size: tuple[int, int] = (1440, 900), **options: Any) -> Any:
@@ -342,9 +343,11 @@ def test_moving_in_the_timeline(browser: Browser, cooked: Trace) -> None:
     page = browser.open(cooked, "#view=timeline")
     frames(page)
     page.locator("#view-timeline canvas.chart").focus()
-    shown: Callable[[], list[float]] = lambda: [  # noqa: E731
-        float(n) for n in re.findall(r"[\d.]+", (page.evaluate("location.hash").partition("t=")[2] or "0-0"))
-    ]
+
+    def shown() -> list[float]:
+        part = page.evaluate("location.hash").partition("t=")[2]
+        return [float(number) for number in part.split("-")] if part else [0, cooked.meta.duration_ns / 1e6]
+
     for key in "wwwd":
         page.keyboard.press(key)
     frames(page)
@@ -421,7 +424,12 @@ def test_the_flame_graph(browser: Browser, cooked: Trace) -> None:
 def test_the_table_of_tasks(browser: Browser, cooked: Trace) -> None:
     page = browser.open(cooked)
     section = show(page, "tasks")
-    names = lambda: section.locator(".rows .row").evaluate_all("rows => rows.map(r => r.children[1].textContent)")  # noqa: E731
+
+    def names() -> list[str]:
+        rows = "rows => rows.map(row => row.children[1].textContent)"
+        found: list[str] = section.locator(".rows .row").evaluate_all(rows)
+        return found
+
     frames(page)
     assert names() == cooked.task_table.name
     section.get_by_role("button", name="duration").click()
@@ -431,7 +439,7 @@ def test_the_table_of_tasks(browser: Browser, cooked: Trace) -> None:
     assert section.locator("[data-key=duration]").get_attribute("aria-sort") == "descending"
     section.locator("select").first.select_option("Failed")
     frames(page)
-    assert names() == ["order-6" if "order-6" in names() else names()[0]]
+    assert names() == [cooked.task_table.name[row] for row in cooked.task_table.error]
     assert "ValueError: no, “thanks”" in section.locator(".rows").inner_text()
     assert "unknown" in section.locator(".rows").inner_text()
     section.locator("select").first.select_option("")
@@ -446,7 +454,6 @@ def test_one_task(browser: Browser, cooked: Trace) -> None:
     page = browser.open(cooked, "#task=3")
     drawer = page.locator("#drawer")
     task = cooked.task(3)
-    assert "11" in f"{task.run_ns}" or task.run_ns
     said = drawer.inner_text()
     assert f"{task.run_ns / 1e6:.2f} ms" in said
     assert f"{task.wait_ns / 1e6:.1f} ms" in said
@@ -614,8 +621,6 @@ def test_what_was_left_out_is_said(browser: Browser, tmp_path: Path) -> None:
     assert re.match(r"Left out: polls, awaits and events of \d+ tasks, the shortest-lived \(\d+ of the events\)", said)
     show(page, "timeline")
     frames(page)
-    left = page.evaluate("() => 0")
-    assert left == 0
     page = browser.open(many(tmp_path / "a.rec", 100), "#task=2", max_events=200)
     assert "not in this file" in page.locator("#drawer").inner_text()
 

@@ -3,7 +3,8 @@
 const Alive = (() => {
   // The most of each of ``width`` pixels.
   function counts(from, step, width) {
-    const { at, count } = Page.data.alive, found = new Float64Array(Math.max(Math.ceil(width), 1));
+    const { at, count } = Page.data.alive,
+      found = new Float64Array(Math.max(Math.ceil(width), 1));
     let i = Data.after(at, from) - 1;
     for (let x = 0; x < found.length; x++) {
       const end = from + (x + 1) * step;
@@ -19,8 +20,8 @@ const Alive = (() => {
     context.beginPath();
     context.moveTo(left, bottom);
     counts(from, step, width).forEach((value, x) => {
-      context.lineTo(left + x, bottom - value / peak() * height);
-      context.lineTo(left + x + 1, bottom - value / peak() * height);
+      context.lineTo(left + x, bottom - (value / peak()) * height);
+      context.lineTo(left + x + 1, bottom - (value / peak()) * height);
     });
     context.lineTo(left + width, bottom);
     context.fill();
@@ -28,12 +29,16 @@ const Alive = (() => {
 
   // The map of all of it; ``look(from, width)`` when a part is chosen.
   function map(canvas, look) {
-    const { chosen } = Select, duration = Math.max(Page.data.duration, 1);
-    const width = () => chosen.to - chosen.from, moment = (event) => event.offsetX / canvas.clientWidth * duration;
+    const { chosen } = Select,
+      duration = Math.max(Page.data.duration, 1);
+    const width = () => chosen.to - chosen.from,
+      moment = (event) => (event.offsetX / canvas.clientWidth) * duration;
     let grip = null;
 
     const again = Page.canvas(canvas, (context, w, h) => {
-      const c = Page.colours, x = chosen.from / duration * w, wide = Math.max(width() / duration * w, 3);
+      const c = Page.colours,
+        x = (chosen.from / duration) * w,
+        wide = Math.max((width() / duration) * w, 3);
       context.fillStyle = c.panel;
       context.fillRect(0, 0, w, h);
       context.fillStyle = c.wait;
@@ -50,7 +55,9 @@ const Alive = (() => {
     });
     canvas.addEventListener("pointerdown", (event) => {
       canvas.setPointerCapture(event.pointerId);
-      const at = moment(event), part = width() < duration * 0.98, inside = part && at >= chosen.from && at <= chosen.to;
+      const at = moment(event),
+        part = width() < duration * 0.98,
+        inside = part && at >= chosen.from && at <= chosen.to;
       grip = inside ? { by: at - chosen.from } : { start: at };
       if (part && !inside) look(at - width() / 2, width());
     });
@@ -60,7 +67,9 @@ const Alive = (() => {
       if (grip.by !== undefined) look(at - grip.by, width());
       else if (Math.abs(at - grip.start) > duration / 200) look(Math.min(at, grip.start), Math.abs(at - grip.start));
     });
-    canvas.addEventListener("pointerup", () => { grip = null; });
+    canvas.addEventListener("pointerup", () => {
+      grip = null;
+    });
     canvas.addEventListener("dblclick", () => look(0, duration));
     return again;
   }

@@ -1,12 +1,19 @@
 // Puts it together: reads the data, makes the views, switches between them.
 // Knows: which views there are, and nothing of what is in them.
 const VIEWS = [
-  ["summary", "Summary", Summary], ["timeline", "Timeline", Timeline], ["flame", "Flame graph", Flame], ["tasks", "Tasks", Tasks],
-  ["machines", "State machines", Machine], ["graph", "Task graph", Graph], ["events", "Events", Events],
+  ["summary", "Summary", Summary],
+  ["timeline", "Timeline", Timeline],
+  ["flame", "Flame graph", Flame],
+  ["tasks", "Tasks", Tasks],
+  ["machines", "State machines", Machine],
+  ["graph", "Task graph", Graph],
+  ["events", "Events", Events],
 ];
 
 function theme() {
-  const dark = matchMedia("(prefers-color-scheme: dark)"), root = document.documentElement, button = Page.id("theme");
+  const dark = matchMedia("(prefers-color-scheme: dark)"),
+    root = document.documentElement,
+    button = Page.id("theme");
   const apply = () => {
     if (!root.dataset.chosen) root.dataset.theme = dark.matches ? "dark" : "light";
     Page.repaint();
@@ -21,11 +28,23 @@ function theme() {
 }
 
 function tabs() {
-  const { el } = Page, bar = Page.id("tabs");
-  for (const [key, title] of VIEWS) bar.append(el("a", { href: `#view=${key}`, "data-view": key, onclick: (event) => {
-    event.preventDefault();
-    Select.set({ view: key });
-  } }, title));
+  const { el } = Page,
+    bar = Page.id("tabs");
+  for (const [key, title] of VIEWS)
+    bar.append(
+      el(
+        "a",
+        {
+          href: `#view=${key}`,
+          "data-view": key,
+          onclick: (event) => {
+            event.preventDefault();
+            Select.set({ view: key });
+          },
+        },
+        title,
+      ),
+    );
   Select.listen((changed, { view }) => {
     if (!changed.has("view")) return;
     Page.tip(null);

@@ -11,7 +11,8 @@ const Data = (() => {
   }
 
   function column(name, encoding, width, count, planes) {
-    const signed = encoding.endsWith("signed"), delta = encoding.startsWith("delta");
+    const signed = encoding.endsWith("signed"),
+      delta = encoding.startsWith("delta");
     const found = name.endsWith("_ns") ? new Float64Array(count) : new Int32Array(count);
     for (let plane = width - 1; plane >= 0; plane--) {
       const from = plane * count;
@@ -23,7 +24,8 @@ const Data = (() => {
   }
 
   function tables(bytes) {
-    const found = {}, decoder = new TextDecoder();
+    const found = {},
+      decoder = new TextDecoder();
     let at = 0;
     while (at < bytes.length) {
       const end = bytes.indexOf(10, at);
@@ -50,19 +52,23 @@ const Data = (() => {
 
   // Tasks have ids from 1; a column's row is id - 1.
   function tasks(D) {
-    const { tasks } = D, n = tasks.state.length;
+    const { tasks } = D,
+      n = tasks.state.length;
     tasks.length = n;
     tasks.end_ns = tasks.created_ns.map((created, i) => created + tasks.life_ns[i]);
     tasks.wait_ns = tasks.life_ns.map((life, i) => life - tasks.run_ns[i]);
     const count = new Int32Array(n + 1);
     for (const parent of tasks.parent) count[parent]++;
-    const first = edges(count), fill = first.slice(), rows = new Int32Array(n);
+    const first = edges(count),
+      fill = first.slice(),
+      rows = new Int32Array(n);
     for (let i = 0; i < n; i++) rows[fill[tasks.parent[i]]++] = i + 1;
-    D.children = (id) => rows.subarray(first[id], first[id + 1]);  // of 0: those without a parent
+    D.children = (id) => rows.subarray(first[id], first[id + 1]); // of 0: those without a parent
   }
 
   function polls(D) {
-    const { polls, tasks } = D, n = polls.gap_ns.length;
+    const { polls, tasks } = D,
+      n = polls.gap_ns.length;
     polls.first = edges(polls.count);
     polls.start_ns = new Float64Array(n);
     polls.end_ns = new Float64Array(n);
@@ -78,13 +84,16 @@ const Data = (() => {
   }
 
   function awaits(D) {
-    const { awaits, polls, tasks } = D, n = awaits.shape.length;
+    const { awaits, polls, tasks } = D,
+      n = awaits.shape.length;
     awaits.first = edges(awaits.count);
     awaits.start_ns = new Float64Array(n);
     awaits.end_ns = new Float64Array(n);
     awaits.of = new Int32Array(n);
     for (let task = 0; task < tasks.length; task++) {
-      const from = awaits.first[task], base = polls.first[task], until = polls.first[task + 1];
+      const from = awaits.first[task],
+        base = polls.first[task],
+        until = polls.first[task + 1];
       for (let i = from; i < awaits.first[task + 1]; i++) {
         const poll = base + i - from;
         awaits.of[i] = task + 1;
@@ -95,7 +104,8 @@ const Data = (() => {
   }
 
   function events(D) {
-    const { events, polls, awaits, tasks, points, words } = D, n = events.kind.length;
+    const { events, polls, awaits, tasks, points, words } = D,
+      n = events.kind.length;
     const code = Object.fromEntries(words.kinds.map((name, i) => [name, i]));
     const { TaskSpawned, PollStarted, PollEnded, AwaitStarted, AwaitEnded, InspectionPoint } = code;
     events.row = new Int32Array(n);
@@ -103,7 +113,8 @@ const Data = (() => {
     const next = words.kinds.map(() => new Int32Array(tasks.length + 1));
     let point = 0;
     for (let i = 0; i < n; i++) {
-      const kind = events.kind[i], task = events.task[i];
+      const kind = events.kind[i],
+        task = events.task[i];
       let row = events.off[i];
       if (kind === InspectionPoint) {
         row += point++;
@@ -126,9 +137,13 @@ const Data = (() => {
 
   // How many tasks are alive, from each moment at which that changes.
   function alive(D) {
-    const starts = D.tasks.created_ns.slice().sort(), ends = D.tasks.end_ns.slice().sort();
-    const at = new Float64Array(2 * starts.length), count = new Int32Array(2 * starts.length);
-    let i = 0, j = 0, n = 0;
+    const starts = D.tasks.created_ns.slice().sort(),
+      ends = D.tasks.end_ns.slice().sort();
+    const at = new Float64Array(2 * starts.length),
+      count = new Int32Array(2 * starts.length);
+    let i = 0,
+      j = 0,
+      n = 0;
     while (j < ends.length) {
       const moment = i < starts.length && starts[i] < ends[j] ? starts[i] : ends[j];
       while (j < ends.length && ends[j] === moment) j++;

@@ -4,12 +4,25 @@ const Flame = (() => {
   const HEIGHT = 20;
 
   function make(section) {
-    const { el, data: D } = Page, { ms, share, number } = Words;
-    const canvas = el("canvas.chart.flame", { tabindex: 0, role: "application", "aria-label": "Flame graph of the await tree. Arrows move between frames, Enter zooms, Escape goes back." });
+    const { el, data: D } = Page,
+      { ms, share, number } = Words;
+    const canvas = el("canvas.chart.flame", {
+      tabindex: 0,
+      role: "application",
+      "aria-label": "Flame graph of the await tree. Arrows move between frames, Enter zooms, Escape goes back.",
+    });
     const box = el("div.chartbox", null, canvas);
     const side = el("aside.side", { "aria-label": "The chosen frame" });
     const matched = el("output.dim", { "aria-live": "polite" });
-    let weight = "wall", up = false, sources = null, root = null, zoomed = null, focus = null, hits = null, wanted = "", drawn = [];
+    let weight = "wall",
+      up = false,
+      sources = null,
+      root = null,
+      zoomed = null,
+      focus = null,
+      hits = null,
+      wanted = "",
+      drawn = [];
 
     function build() {
       sources ??= Stacks.sources(D);
@@ -28,16 +41,21 @@ const Flame = (() => {
 
     function draw(context, width, height) {
       if (!root) return;
-      const c = Page.colours, stripes = Page.hatch(context, c.stripe, c.wait);
+      const c = Page.colours,
+        stripes = Page.hatch(context, c.stripe, c.wait);
       context.fillStyle = c.panel;
       context.fillRect(0, 0, width, height);
       drawn = [];
       const path = new Set();
       for (let at = zoomed; at; at = at.parent) path.add(at);
-      const step = width / Math.max(zoomed.ns, 1), stack = [root];
+      const step = width / Math.max(zoomed.ns, 1),
+        stack = [root];
       while (stack.length) {
-        const frame = stack.pop(), above = path.has(frame) && frame !== zoomed;
-        const x = above ? 0 : (frame.start - zoomed.start) * step, w = above ? width : frame.ns * step, y = frame.depth * HEIGHT;
+        const frame = stack.pop(),
+          above = path.has(frame) && frame !== zoomed;
+        const x = above ? 0 : (frame.start - zoomed.start) * step,
+          w = above ? width : frame.ns * step,
+          y = frame.depth * HEIGHT;
         if (w < 0.4 || x > width || x + w < 0) continue;
         drawn.push({ frame, x, w, y });
         const part = frame.ns ? frame.wait / frame.ns : 0;
@@ -50,7 +68,8 @@ const Flame = (() => {
           context.strokeRect(Math.max(x, 0) + 1, y + 1.5, Math.min(w, width) - 2, HEIGHT - 2);
         }
         if (w > 26) {
-          const from = Math.max(x, 0), text = Page.fit(frame.name, Math.min(x + w, width) - from - 8);
+          const from = Math.max(x, 0),
+            text = Page.fit(frame.name, Math.min(x + w, width) - from - 8);
           if (frame.wait_ && text && !hits?.has(frame)) {
             context.fillStyle = c.wait;
             context.fillRect(from + 2, y + 3, Math.min(Page.width(text) + 6, w - 4), HEIGHT - 5);
@@ -71,7 +90,8 @@ const Flame = (() => {
     Page.watchers.push(() => mixes.clear());
     function mix(part) {
       const step = part === 0 ? 0 : part === 1 ? 4 : 1 + Math.min(2, Math.floor(3 * part));
-      if (!mixes.has(step)) mixes.set(step, getComputedStyle(document.documentElement).getPropertyValue(`--k${step}`).trim());
+      if (!mixes.has(step))
+        mixes.set(step, getComputedStyle(document.documentElement).getPropertyValue(`--k${step}`).trim());
       return mixes.get(step);
     }
 
@@ -91,7 +111,8 @@ const Flame = (() => {
         let ns = 0;
         const stack = root.children.map((child) => [child, false]);
         while (stack.length) {
-          const [frame, inside] = stack.pop(), hit = matches(`${frame.name} ${frame.place}`);
+          const [frame, inside] = stack.pop(),
+            hit = matches(`${frame.name} ${frame.place}`);
           if (hit) hits.add(frame);
           if (hit && !inside) ns += frame.ns;
           for (const child of frame.children) stack.push([child, inside || hit]);
@@ -104,23 +125,54 @@ const Flame = (() => {
     // The panel: the frame's times, its stack, the tasks behind it.
     function tell(frame) {
       focus = frame;
-      const behind = frame === root ? [] : Stacks.tasks(D, frame, weight), path = [];
+      const behind = frame === root ? [] : Stacks.tasks(D, frame, weight),
+        path = [];
       for (let at = frame; at.parent; at = at.parent) path.unshift(at);
-      const text = (up ? path.toReversed() : path).map((one, depth) => `${"  ".repeat(depth)}${one.wait_ ? one.name : `${one.name}  ${one.place}`}`).join("\n");
+      const text = (up ? path.toReversed() : path)
+        .map((one, depth) => `${"  ".repeat(depth)}${one.wait_ ? one.name : `${one.name}  ${one.place}`}`)
+        .join("\n");
       side.replaceChildren(
         el("h3", null, frame.name),
-        !frame.wait_ && frame.place && el("p", null, el("code", null, frame.place)) || "",
-        el("dl.facts", null, [["time", `${ms(frame.ns)}, ${share(frame.ns, root.ns)} of all`], ["ran", ms(frame.run)], ["waited", ms(frame.wait)],
-          ...frame.calls && !up ? [["calls", number(frame.calls)]] : []].map(([key, value]) => [el("dt", null, key), el("dd", null, value)])),
-        el("div.group", null,
+        (!frame.wait_ && frame.place && el("p", null, el("code", null, frame.place))) || "",
+        el(
+          "dl.facts",
+          null,
+          [
+            ["time", `${ms(frame.ns)}, ${share(frame.ns, root.ns)} of all`],
+            ["ran", ms(frame.run)],
+            ["waited", ms(frame.wait)],
+            ...(frame.calls && !up ? [["calls", number(frame.calls)]] : []),
+          ].map(([key, value]) => [el("dt", null, key), el("dd", null, value)]),
+        ),
+        el(
+          "div.group",
+          null,
           frame === root ? null : Page.button("zoom", () => zoom(frame)),
           zoomed === root ? null : Page.button("all", () => zoom(root)),
           frame === root ? null : Page.button("copy stack", () => Page.copy(text)),
-          behind.length ? Page.button("in the table", () => Tasks.only({ tasks: behind.map(([task]) => task), why: frame.name })) : null),
+          behind.length
+            ? Page.button("in the table", () => Tasks.only({ tasks: behind.map(([task]) => task), why: frame.name }))
+            : null,
+        ),
         behind.length ? el("h4", null, `${number(behind.length)} task${behind.length > 1 ? "s" : ""} behind it`) : "",
-        behind.length ? el("ul.plain", null, behind.slice(0, 100).map(([task, ns]) => el("li", null, Summary.taskLink(task), el("span.numeric", null, ms(ns))))) : "",
+        behind.length
+          ? el(
+              "ul.plain",
+              null,
+              behind
+                .slice(0, 100)
+                .map(([task, ns]) => el("li", null, Summary.taskLink(task), el("span.numeric", null, ms(ns)))),
+            )
+          : "",
         behind.length > 100 ? el("p.dim", null, `and ${number(behind.length - 100)} more`) : "",
-        frame === root ? el("p.dim", null, "A frame's width is its time, of all tasks together. Click a frame to see what is behind it, double-click to zoom, Esc to go back, / to search.") : "",
+        frame === root
+          ? el(
+              "p.dim",
+              null,
+              "A frame's width is its time, of all tasks together. Click a frame to see what is behind it, ",
+              "double-click to zoom, Esc to go back, / to search.",
+            )
+          : "",
       );
       canvas.setAttribute("aria-description", `${frame.name}, ${ms(frame.ns)}`);
       again();
@@ -129,7 +181,11 @@ const Flame = (() => {
       zoomed = frame;
       tell(frame);
     }
-    const under = (event) => drawn.findLast(({ x, w, y }) => event.offsetX >= x && event.offsetX <= x + w && event.offsetY >= y && event.offsetY < y + HEIGHT)?.frame;
+    const under = (event) =>
+      drawn.findLast(
+        ({ x, w, y }) =>
+          event.offsetX >= x && event.offsetX <= x + w && event.offsetY >= y && event.offsetY < y + HEIGHT,
+      )?.frame;
     canvas.addEventListener("click", (event) => {
       const frame = under(event);
       if (frame) tell(frame);
@@ -140,13 +196,25 @@ const Flame = (() => {
     });
     canvas.addEventListener("pointermove", (event) => {
       const frame = under(event);
-      if (frame && event.pointerType === "mouse") Page.tip(event, el("b", null, frame.name), el("div", null, `${ms(frame.ns)}, ${share(frame.ns, root.ns)}`), el("div.dim", null, `ran ${ms(frame.run)}, waited ${ms(frame.wait)}`));
+      if (frame && event.pointerType === "mouse")
+        Page.tip(
+          event,
+          el("b", null, frame.name),
+          el("div", null, `${ms(frame.ns)}, ${share(frame.ns, root.ns)}`),
+          el("div.dim", null, `ran ${ms(frame.run)}, waited ${ms(frame.wait)}`),
+        );
       else Page.tip(null);
     });
     canvas.addEventListener("pointerleave", () => Page.tip(null));
     canvas.addEventListener("keydown", (event) => {
-      const siblings = focus.parent?.children ?? [root], index = siblings.indexOf(focus);
-      const to = { ArrowUp: focus.parent, ArrowDown: focus.children[0], ArrowLeft: siblings[index - 1], ArrowRight: siblings[index + 1] }[event.key];
+      const siblings = focus.parent?.children ?? [root],
+        index = siblings.indexOf(focus);
+      const to = {
+        ArrowUp: focus.parent,
+        ArrowDown: focus.children[0],
+        ArrowLeft: siblings[index - 1],
+        ArrowRight: siblings[index + 1],
+      }[event.key];
       if (event.key.startsWith("Arrow")) {
         event.preventDefault();
         if (to) tell(to);
@@ -163,10 +231,36 @@ const Flame = (() => {
 
     section.append(
       el("h2.visually-hidden", null, "Flame graph"),
-      el("div.tools", null,
-        Page.choice("what is counted", [["wall", "wall"], ["run", "run"], ["wait", "wait"]], weight, (value) => { weight = value; build(); }),
-        Page.choice("direction", [["down", "top-down"], ["up", "bottom-up"]], "down", (value) => { up = value === "up"; build(); }),
-        field, matched,
+      el(
+        "div.tools",
+        null,
+        Page.choice(
+          "what is counted",
+          [
+            ["wall", "wall"],
+            ["run", "run"],
+            ["wait", "wait"],
+          ],
+          weight,
+          (value) => {
+            weight = value;
+            build();
+          },
+        ),
+        Page.choice(
+          "direction",
+          [
+            ["down", "top-down"],
+            ["up", "bottom-up"],
+          ],
+          "down",
+          (value) => {
+            up = value === "up";
+            build();
+          },
+        ),
+        field,
+        matched,
         el("span.legend", null, el("i.run"), "ran", el("i.wait"), "waited"),
       ),
       el("div.split", null, box, side),

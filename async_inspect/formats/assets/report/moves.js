@@ -16,7 +16,8 @@ const Moves = (() => {
       if (!pointers.has(event.pointerId)) on.point(event);
       else if (pointers.size === 2) pinch(event);
       else if (drag) {
-        const dx = event.clientX - drag.x, dy = event.clientY - drag.y;
+        const dx = event.clientX - drag.x,
+          dy = event.clientY - drag.y;
         drag.moved ||= Math.abs(dx) + Math.abs(dy) > 4;
         if (drag.moved) on.drag({ dx, dy, ...drag });
       }
@@ -40,13 +41,18 @@ const Moves = (() => {
     });
     canvas.addEventListener("pointerleave", () => on.point(null));
     canvas.addEventListener("dblclick", on.enter);
-    canvas.addEventListener("wheel", (event) => {
-      event.preventDefault();
-      const left = on.left(), room = canvas.clientWidth - left;
-      if (event.shiftKey || event.offsetX < left) on.scroll(event.deltaY || event.deltaX);
-      else if (Math.abs(event.deltaX) > Math.abs(event.deltaY)) on.pan(event.deltaX / room);
-      else on.zoom(1.0015 ** event.deltaY, (event.offsetX - left) / room);
-    }, { passive: false });
+    canvas.addEventListener(
+      "wheel",
+      (event) => {
+        event.preventDefault();
+        const left = on.left(),
+          room = canvas.clientWidth - left;
+        if (event.shiftKey || event.offsetX < left) on.scroll(event.deltaY || event.deltaX);
+        else if (Math.abs(event.deltaX) > Math.abs(event.deltaY)) on.pan(event.deltaX / room);
+        else on.zoom(1.0015 ** event.deltaY, (event.offsetX - left) / room);
+      },
+      { passive: false },
+    );
     canvas.addEventListener("keydown", (event) => {
       if (event.ctrlKey || event.metaKey || event.altKey) return;
       const act = on.keys[event.key.length === 1 ? event.key.toLowerCase() : event.key];

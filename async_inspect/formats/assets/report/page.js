@@ -29,15 +29,31 @@ const Page = (() => {
 
   // --- colours ---
 
-  let colours = {}, numbers = {};
+  let colours = {},
+    numbers = {};
   function repaint() {
     const style = getComputedStyle(document.documentElement);
     colours = {};
     numbers = {};
-    for (const name of ["back", "panel", "ink", "dim", "line", "accent", "run", "wait", "stripe", "ready", "dot", "soft", "hit", "bad"]) {
+    for (const name of [
+      "back",
+      "panel",
+      "ink",
+      "dim",
+      "line",
+      "accent",
+      "run",
+      "wait",
+      "stripe",
+      "ready",
+      "dot",
+      "soft",
+      "hit",
+      "bad",
+    ]) {
       colours[name] = style.getPropertyValue(`--${name}`).trim();
       const [r, g, b] = colours[name].match(/\w\w/g).map((two) => parseInt(two, 16));
-      numbers[name] = (255 << 24 | b << 16 | g << 8 | r) >>> 0;  // a pixel
+      numbers[name] = ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0; // a pixel
     }
     for (const again of watchers) again();
   }
@@ -45,12 +61,13 @@ const Page = (() => {
 
   // --- canvas ---
 
-  let letter = 7;  // a letter's width, on average
+  let letter = 7; // a letter's width, on average
   const FONT = '12px system-ui, "DejaVu Sans", sans-serif';
   // A canvas as large as its box, drawn anew when that, the colours, or what it shows change: at most once a frame.
   function canvas(element, draw) {
     const context = element.getContext("2d", { alpha: false });
-    let due = false, ratio = 1;
+    let due = false,
+      ratio = 1;
     function frame() {
       due = false;
       const { clientWidth: width, clientHeight: height } = element;
@@ -107,7 +124,8 @@ const Page = (() => {
     box.hidden = false;
     const { offsetWidth: width, offsetHeight: height } = box;
     box.style.left = `${Math.max(4, Math.min(event.clientX + 14, innerWidth - width - 4))}px`;
-    box.style.top = `${event.clientY + 18 + height < innerHeight ? event.clientY + 18 : Math.max(4, event.clientY - height - 12)}px`;
+    const below = event.clientY + 18;
+    box.style.top = `${below + height < innerHeight ? below : Math.max(4, event.clientY - height - 12)}px`;
   }
 
   // --- copying ---
@@ -115,7 +133,8 @@ const Page = (() => {
   async function copy(text) {
     try {
       await navigator.clipboard.writeText(text);
-    } catch {  // no permission: the old way
+    } catch {
+      // no permission: the old way
       const field = el("textarea", { style: "position:fixed;opacity:0" });
       document.body.append(field);
       field.value = text;
@@ -129,17 +148,26 @@ const Page = (() => {
   function say(text) {
     id("said").textContent = text;
     clearTimeout(fade);
-    fade = setTimeout(() => id("said").textContent = "", 2500);
+    fade = setTimeout(() => (id("said").textContent = ""), 2500);
   }
 
   // A row of choices of which one holds.
   function choice(label, options, chosen, onchange) {
     const group = el("div.choice", { role: "group", "aria-label": label });
     for (const [value, text] of options) {
-      const button = el("button", { type: "button", "aria-pressed": value === chosen, "data-value": value, onclick: () => {
-        for (const other of group.children) other.setAttribute("aria-pressed", other === button);
-        onchange(value);
-      } }, text);
+      const button = el(
+        "button",
+        {
+          type: "button",
+          "aria-pressed": value === chosen,
+          "data-value": value,
+          onclick: () => {
+            for (const other of group.children) other.setAttribute("aria-pressed", other === button);
+            onchange(value);
+          },
+        },
+        text,
+      );
       button.setAttribute("aria-pressed", value === chosen);
       group.append(button);
     }
@@ -147,20 +175,49 @@ const Page = (() => {
   }
   const button = (text, onclick, more) => el("button", { type: "button", onclick, ...more }, text);
   const select = (label, options, onchange) =>
-    el("select", { "aria-label": label, onchange: (event) => onchange(event.target.value) },
-      options.map(([value, text]) => el("option", { value }, text)));
+    el(
+      "select",
+      { "aria-label": label, onchange: (event) => onchange(event.target.value) },
+      options.map(([value, text]) => el("option", { value }, text)),
+    );
 
   // Waits until typing pauses.
   function typed(label, placeholder, onchange) {
     let timer;
-    return el("input", { type: "search", "aria-label": label, placeholder, oninput: (event) => {
-      clearTimeout(timer);
-      timer = setTimeout(() => onchange(event.target.value), 120);
-    } });
+    return el("input", {
+      type: "search",
+      "aria-label": label,
+      placeholder,
+      oninput: (event) => {
+        clearTimeout(timer);
+        timer = setTimeout(() => onchange(event.target.value), 120);
+      },
+    });
   }
 
   return {
-    data: null, el, svg, id, canvas, fit, hatch, tip, copy, say, choice, button, select, typed, repaint, watchers, width,
-    get colours() { return colours; }, get numbers() { return numbers; },
+    data: null,
+    el,
+    svg,
+    id,
+    canvas,
+    fit,
+    hatch,
+    tip,
+    copy,
+    say,
+    choice,
+    button,
+    select,
+    typed,
+    repaint,
+    watchers,
+    width,
+    get colours() {
+      return colours;
+    },
+    get numbers() {
+      return numbers;
+    },
   };
 })();

@@ -5,8 +5,14 @@ const Paint = (() => {
   const [PANEL, RAN, WAITED, STRIPE, READY, DOT, DIM, SOFT] = [0, 1, 2, 3, 4, 5, 6, 7];
 
   function make() {
-    const palette = new Uint32Array(8), mixed = new Uint32Array(9);
-    let image = null, pixels, share, what, w = 0, h = 0;
+    const palette = new Uint32Array(8),
+      mixed = new Uint32Array(9);
+    let image = null,
+      pixels,
+      share,
+      what,
+      w = 0,
+      h = 0;
 
     // A clean picture of this size.
     function begin(width, height) {
@@ -25,7 +31,7 @@ const Paint = (() => {
     function between(from, to, part) {
       let pixel = 255 << 24;
       for (const shift of [0, 8, 16]) {
-        pixel |= Math.round((from >> shift & 255) * (1 - part) + (to >> shift & 255) * part) << shift;
+        pixel |= Math.round(((from >> shift) & 255) * (1 - part) + ((to >> shift) & 255) * part) << shift;
       }
       return pixel >>> 0;
     }
@@ -35,7 +41,8 @@ const Paint = (() => {
       if (chosen) pixels.fill(palette[SOFT], Math.max(y0, 0) * w, Math.min(y1, h) * w);
       tracks.pixels(index, from, step * coarse, Math.ceil(w / coarse), share, what);
       if (coarse > 1) spread(coarse);
-      const pad = y1 - y0 > 6 * ratio ? Math.round(2 * ratio) : y1 - y0 > 2 ? 1 : 0, size = y1 - y0 - pad;
+      const pad = y1 - y0 > 6 * ratio ? Math.round(2 * ratio) : y1 - y0 > 2 ? 1 : 0,
+        size = y1 - y0 - pad;
       if (size <= 4) thin(Math.max(y0, 0), Math.min(y0 + size, h));
       else thick(y0, size, Math.max(1, Math.round(ratio)));
     }
@@ -49,14 +56,18 @@ const Paint = (() => {
 
     function thick(y0, size, line) {
       const { NONE, WAIT, READY: CAN_RUN, NEW } = Tracks;
-      const low = size > 6 ? Math.round(size * 0.22) : 0, middle = y0 + (size >> 1);
-      const least = size * 0.4;  // of a pixel in which anything ran
+      const low = size > 6 ? Math.round(size * 0.22) : 0,
+        middle = y0 + (size >> 1);
+      const least = size * 0.4; // of a pixel in which anything ran
       for (let y = Math.max(y0, 0), until = Math.min(y0 + size, h); y < until; y++) {
-        const at = y * w, up = y0 + size - y, inside = y >= y0 + low && y < y0 + size - low;
+        const at = y * w,
+          up = y0 + size - y,
+          inside = y >= y0 + low && y < y0 + size - low;
         const through = y >= middle && y < middle + line;
         for (let x = 0, phase = y % 6; x < w; x++, phase = phase === 5 ? 0 : phase + 1) {
-          const part = share[x], kind = what[x];
-          if (part !== 0 && (part === 255 || up <= least || up <= part * size >> 8)) pixels[at + x] = palette[RAN];
+          const part = share[x],
+            kind = what[x];
+          if (part !== 0 && (part === 255 || up <= least || up <= (part * size) >> 8)) pixels[at + x] = palette[RAN];
           else if (kind === NONE) continue;
           else if (kind === WAIT) {
             if (inside) pixels[at + x] = palette[phase === 0 ? STRIPE : WAITED];
@@ -69,11 +80,14 @@ const Paint = (() => {
 
     // Too thin for patterns: one line of colours between those of waiting and running, and its copies.
     function thin(y0, y1) {
-      const { NONE, READY: CAN_RUN, NEW } = Tracks, at = y0 * w;
+      const { NONE, READY: CAN_RUN, NEW } = Tracks,
+        at = y0 * w;
       for (let x = 0; x < w; x++) {
-        const part = share[x], kind = what[x];
+        const part = share[x],
+          kind = what[x];
         if (part !== 0) pixels[at + x] = mixed[1 + (part >> 5)];
-        else if (kind !== NONE) pixels[at + x] = palette[kind < CAN_RUN ? WAITED : kind === CAN_RUN ? READY : kind === NEW ? SOFT : DIM];
+        else if (kind !== NONE)
+          pixels[at + x] = palette[kind < CAN_RUN ? WAITED : kind === CAN_RUN ? READY : kind === NEW ? SOFT : DIM];
       }
       for (let y = y0 + 1; y < y1; y++) pixels.copyWithin(y * w, at, at + w);
     }

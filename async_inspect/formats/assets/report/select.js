@@ -31,7 +31,9 @@ const Select = (() => {
   }
   // t is in ms: "from-to", or one moment, around which a hundredth of the recording is shown.
   function read() {
-    const { data } = Page, words = new URLSearchParams(location.hash.slice(1)), wanted = {};
+    const { data } = Page,
+      words = new URLSearchParams(location.hash.slice(1)),
+      wanted = {};
     const task = parseInt(words.get("task"), 10);
     if (task >= 1 && task <= data.tasks.length) wanted.task = task;
     const [from, to] = (words.get("t") ?? "").split("-").map((text) => parseFloat(text) * 1e6);
@@ -44,7 +46,8 @@ const Select = (() => {
     set(wanted);
   }
   function around(moment, width = Page.data.duration / 100) {
-    const { duration } = Page.data, from = Math.max(0, Math.min(moment - width / 2, duration - width));
+    const { duration } = Page.data,
+      from = Math.max(0, Math.min(moment - width / 2, duration - width));
     return { from, to: Math.min(duration, from + width) };
   }
 
