@@ -3,7 +3,6 @@
 import csv
 import gzip
 import io
-import json
 import re
 import subprocess
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ import pytest
 
 from async_inspect import events as ev
 from async_inspect.formats import FORMATS, html
+from async_inspect.formats.html_pack import numbers
 from async_inspect.model import Trace, load
 from async_inspect.model import tables as t
 from async_inspect.model.stats import stats
@@ -288,6 +288,35 @@ def test_findings_have_their_place(browser: Browser, cooked: Trace, monkeypatch:
     assert page.locator(".findings li").inner_text() == "Exception order-6 failed. app.py:30 task 8 order-7 <&>"
     page.locator(".findings a").click()
     assert page.locator("#drawer h2").inner_text() == "task 8 order-7 <&>"
+
+
+def test_ready_times_and_holders_have_their_place(
+    browser: Browser, cooked: Trace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the model may know one day: each behind one function."""
+
+    def holds(trace: Trace) -> Iterator[bytes]:
+        rows = {"task": [3], "resource": [0], "start_ns": [2_000_000], "end_ns": [4_000_000], "ended": [1]}
+        for name, values in (rows | {"location": [-1]}).items():
+            yield numbers(f"holds.{name}", np.array(values))
+
+    data = "async_inspect.formats.html_data."
+    monkeypatch.setattr(data + "ready", lambda trace: np.full(len(trace.task_table), 1_500_000))
+    monkeypatch.setattr(data + "ready_of_awaits", lambda trace: np.full(len(trace.awaits), 1_000_000))
+    monkeypatch.setattr(data + "resources", lambda trace: ["Lock of app.py:12"])
+    monkeypatch.setattr(data + "holds", holds)
+    page = browser.open(cooked, "#view=timeline")
+    frames(page)
+    box = page.locator("#view-timeline canvas.chart").bounding_box()
+    scale = (box["width"] - 210) / cooked.meta.duration_ns
+    page.mouse.move(box["x"] + 210 + 8_500_000 * scale, box["y"] + HEAD + ROW * 1.5)  # the last of order-1's first wait
+    assert "ready 1.00 ms" in page.locator("#tip").inner_text()
+    show(page, "tasks")
+    frames(page)
+    assert page.locator("#view-tasks .rows").inner_text().count("1.50 ms") >= 9
+    section = show(page, "graph")
+    assert section.locator(".box.resource").text_content() == "Lock of app.py:12resourceLock of app.py:12\nresource"
+    assert section.locator(".arrow.hold title").text_content() == "3  order-2 → Lock of app.py:12: hold ×1 2.00 ms"
 
 
 def test_tables_are_the_csv(browser: Browser, trace: Trace) -> None:
@@ -703,6 +732,5 @@ def test_printed(browser: Browser, cooked: Trace) -> None:
 def test_the_options_are_refused_as_others_are(cooked: Trace) -> None:
     with pytest.raises(TypeError):
         written(cooked, max_tasks=1)
-    assert json.dumps(report.blocks(written(cooked, max_events=0))["about"]["left"]) == json.dumps(
-        {"tasks": 9, "events": len(cooked.events)}
-    )
+    left = report.blocks(written(cooked, max_events=0))["about"]["left"]
+    assert left == {"tasks": 9, "events": len(cooked.events)}

@@ -60,7 +60,7 @@ const Flame = (() => {
         drawn.push({ frame, x, w, y });
         const part = frame.ns ? frame.wait / frame.ns : 0;
         context.globalAlpha = above ? 0.5 : 1;
-        context.fillStyle = hits?.has(frame) ? c.hit : frame === root ? c.soft : frame.wait_ ? stripes : mix(part);
+        context.fillStyle = hits?.has(frame) ? c.hit : frame === root ? c.soft : frame.waits ? stripes : mix(part);
         context.fillRect(x + 0.5, y + 1, Math.max(w - 1, 0.5), HEIGHT - 1);
         context.globalAlpha = 1;
         if (frame === focus) {
@@ -69,8 +69,8 @@ const Flame = (() => {
         }
         if (w > 26) {
           const from = Math.max(x, 0),
-            text = Page.fit(frame.name, Math.min(x + w, width) - from - 8);
-          if (frame.wait_ && text && !hits?.has(frame)) {
+            text = Page.fit(frame.short, Math.min(x + w, width) - from - 8);
+          if (frame.waits && text && !hits?.has(frame)) {
             context.fillStyle = c.wait;
             context.fillRect(from + 2, y + 3, Math.min(Page.width(text) + 6, w - 4), HEIGHT - 5);
           }
@@ -129,11 +129,11 @@ const Flame = (() => {
         path = [];
       for (let at = frame; at.parent; at = at.parent) path.unshift(at);
       const text = (up ? path.toReversed() : path)
-        .map((one, depth) => `${"  ".repeat(depth)}${one.wait_ ? one.name : `${one.name}  ${one.place}`}`)
+        .map((one, depth) => `${"  ".repeat(depth)}${one.waits ? one.name : `${one.name}  ${one.place}`}`)
         .join("\n");
       side.replaceChildren(
         el("h3", null, frame.name),
-        (!frame.wait_ && frame.place && el("p", null, el("code", null, frame.place))) || "",
+        (!frame.waits && frame.place && el("p", null, el("code", null, frame.place))) || "",
         el(
           "dl.facts",
           null,

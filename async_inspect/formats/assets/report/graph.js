@@ -65,8 +65,9 @@ const Graph = (() => {
         const box = boxes.get(key);
         box.count++;
         box.life += D.tasks.life_ns[task - 1];
-        box.more = `${number(box.count)} task${box.count > 1 ? "s" : ""}, ${ms(box.life)}`;
       }
+      for (const box of boxes.values())
+        box.more ??= `${number(box.count)} task${box.count > 1 ? "s" : ""}, ${ms(box.life)}`;
       const add = (from, to, kind, count, ns) => {
         const key = `${from} ${to} ${kind}`;
         if (!arrows.has(key)) arrows.set(key, { from, to, kind, weight: 0, ns: 0 });

@@ -2,7 +2,7 @@
 // Knows: the sums of the data. Knows nothing of how trees are drawn.
 const Stacks = (() => {
   // What takes time by itself: a node that ran, or awaits of one shape that waited.
-  // {path: frames from the root, run, wait, calls, node or shape}; a frame is {key, name, place, wait}.
+  // {path: frames from the root, run, wait, calls, node or shape}; a frame is {key, name, short, place, waits}.
   function sources(D) {
     const { sums, shapes, nodes } = D,
       n = nodes.parent.length,
@@ -19,8 +19,9 @@ const Stacks = (() => {
       (frames[node] ??= {
         key: `n${nodes.function[node]}`,
         name: Words.fn(nodes.function[node])[0],
+        short: Words.fn(nodes.function[node])[0],
         place: Words.defined(nodes.function[node]),
-        wait: false,
+        waits: false,
       });
     function path(node) {
       const up = [];
@@ -35,7 +36,8 @@ const Stacks = (() => {
       if (!shapes.wait_ns[shape] || shapes.leaf[shape] < 0) continue;
       const place = Words.place(shapes.location[shape]),
         name = `waiting for ${Words.awaited(shape)}`;
-      const top = { key: `w${name} ${place}`, name: `${name} at ${place}`, place, wait: true };
+      const short = `${Words.awaited(shape)} · ${Words.file(place)}`,
+        top = { key: `w${name} ${place}`, name: `${name} at ${place}`, short, place, waits: true };
       found.push({
         path: [...path(shapes.leaf[shape]), top],
         run: 0,
@@ -50,7 +52,17 @@ const Stacks = (() => {
 
   // ``weight``: wall, run or wait. ``up``: bottom-up, the frame that took the time first, then its callers.
   function tree(sources, weight, up) {
-    const root = { name: "all", place: "", run: 0, wait: 0, calls: 0, wait_: false, below: new Map(), sources: [] };
+    const root = {
+      name: "all",
+      short: "all",
+      place: "",
+      run: 0,
+      wait: 0,
+      calls: 0,
+      waits: false,
+      below: new Map(),
+      sources: [],
+    };
     for (const source of sources) {
       const run = weight === "wait" ? 0 : source.run,
         wait = weight === "run" ? 0 : source.wait;
@@ -63,11 +75,12 @@ const Stacks = (() => {
         if (!next) {
           next = {
             name: frame.name,
+            short: frame.short,
             place: frame.place,
             run: 0,
             wait: 0,
             calls: 0,
-            wait_: frame.wait,
+            waits: frame.waits,
             below: new Map(),
             sources: [],
             parent: at,

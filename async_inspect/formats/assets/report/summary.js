@@ -100,8 +100,8 @@ const Summary = (() => {
             f.longest_polls.map((row) => [
               ms(row.duration_ns),
               taskLink(row.task, row),
-              el("code", null, row.since ?? "its start"),
-              el("code", null, row.until ?? "its end"),
+              row.since ? el("code", { title: row.since }, Words.file(row.since)) : "its start",
+              row.until ? el("code", { title: row.until }, Words.file(row.until)) : "its end",
             ]),
             f.longest_polls.map((row) => row.duration_ns),
             "run",

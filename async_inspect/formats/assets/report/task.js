@@ -297,7 +297,13 @@ const Task = (() => {
               " ",
               el("b", null, words.kinds[e.kind[i]]),
               " ",
-              el("span.dim", null, Words.details(i).replace(/^name=.*?, /, "")),
+              el(
+                "span.dim",
+                null,
+                Words.details(i)
+                  .replace(`name=${Words.name(task)}`, "")
+                  .replace(/^, /, ""),
+              ),
             ),
           ),
         ),
