@@ -192,26 +192,28 @@ def _awaits(trace: Trace, chosen: Part, polls: Part) -> Iterator[bytes]:
     """By task.  One lasts from a poll's end to the next one's start, so its times are said as differences to these:
     nearly all are 0.  What many have in common is a row of ``shapes``."""
     awaits, table, rows = trace.awaits, trace.task_table, chosen.rows
-    yield from _shapes(trace)
+    columns, shape = _shapes_of(trace)
+    yield from _shapes(trace, columns, shape)
     yield numbers("awaits.count", chosen.per_task)
     task = awaits.task[rows] - 1
     rank = np.arange(len(rows)) - chosen.first[task]
-    has = rank < polls.per_task[task]
-    has_next = rank + 1 < polls.per_task[task]
-    at = polls.rows[np.where(has, polls.first[task] + rank, 0)] if len(polls.rows) else np.zeros(len(rows), np.int64)
-    after = polls.rows[np.where(has_next, polls.first[task] + rank + 1, 0)] if len(polls.rows) else at
-    expected_start = np.where(has, trace.polls.end_ns[at], 0) if len(polls.rows) else 0
-    expected_end = np.where(has_next, trace.polls.start_ns[after], table.end_ns[task]) if len(polls.rows) else 0
+    # The last of these is that of -1: no such poll.
+    starts, ends = (np.append(column[polls.rows], 0) for column in (trace.polls.start_ns, trace.polls.end_ns))
+    before = np.where(rank < polls.per_task[task], polls.first[task] + rank, -1)
+    after = np.where(rank + 1 < polls.per_task[task], polls.first[task] + rank + 1, -1)
+    expected_start = ends[before]
+    expected_end = np.where(after < 0, table.end_ns[task], starts[after])
     yield numbers("awaits.start_off_ns", awaits.start_ns[rows] - expected_start)
     yield numbers("awaits.end_off_ns", awaits.end_ns[rows] - expected_end)
     yield numbers("awaits.ended", awaits.ended[rows])
-    yield numbers("awaits.shape", _shape_of(trace)[1][rows])
+    yield numbers("awaits.shape", shape[rows])
     yield numbers("awaits.task", awaits.awaited_task[rows], delta=True)
     yield numbers("awaits.ready_ns", ready_of_awaits(trace)[rows])
 
 
-def _shape_of(trace: Trace) -> tuple[list[t.Ints], t.Ints]:
-    """What an await has in common with others: the columns of its shape (all + 1), and which shape each await is."""
+def _shapes_of(trace: Trace) -> tuple[list[t.Ints], t.Ints]:
+    """What awaits have in common: the columns of the shapes (shifted, so that none is negative), and which shape each
+    await is."""
     awaits = trace.awaits
     functions = np.concatenate([[-1], trace.task_table.function])
     return group(
@@ -225,9 +227,9 @@ def _shape_of(trace: Trace) -> tuple[list[t.Ints], t.Ints]:
     )
 
 
-def _shapes(trace: Trace) -> Iterator[bytes]:
+def _shapes(trace: Trace, columns: list[t.Ints], which: t.Ints) -> Iterator[bytes]:
     """The distinct awaits, with how often and how long all of a shape waited: whole, whatever the bound left out."""
-    (leaf, node, chain, location, awaited, function, reason), which = _shape_of(trace)
+    leaf, node, chain, location, awaited, function, reason = columns
     wait = trace.awaits.end_ns - trace.awaits.start_ns
     yield numbers("shapes.leaf", leaf - 1)
     yield numbers("shapes.node", node - 1)

@@ -185,6 +185,34 @@ def test_the_page_is_small_and_needs_nothing(tmp_path: Path) -> None:
     assert b"{{" not in page.replace(b"${{", b"")
 
 
+def contrast(one: str, other: str) -> float:
+    """As WCAG has it."""
+
+    def luminance(colour: str) -> float:
+        parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+        linear = [part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+        return sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+    dark, light = sorted((luminance(one), luminance(other)))
+    return (light + 0.05) / (dark + 0.05)
+
+
+def test_all_text_can_be_read() -> None:
+    """Contrast of 4.5 at least (AA), in the light and in the dark."""
+    style = (ASSETS / "report.css").read_text(encoding="utf-8")
+    themes = [
+        dict(re.findall(r"--(\w+): (#\w{6})", block)) for block in re.findall(r":root[^{]*{(.*?)}", style, re.DOTALL)
+    ]
+    assert len(themes) == 2
+    pairs = "ink/panel ink/back ink/soft ink/wait ink/ready ink/k0 ink/k1 ink/k2 ink/k3 ink/k4 dim/panel dim/back"
+    for theme in themes:
+        for pair in f"{pairs} accent/panel accent/soft bad/panel".split():
+            text, back = pair.split("/")
+            assert contrast(theme[text], theme[back]) >= 4.5, pair
+        assert contrast("#1d1206", theme["run"]) >= 4.5
+        assert contrast("#ffffff", theme["hit"]) >= 4.5
+
+
 # --- in a browser ----------------------------------------------------------------------------------------------------
 
 
@@ -448,6 +476,26 @@ def test_the_flame_graph(browser: Browser, cooked: Trace) -> None:
     assert copied(page).splitlines()[-1].strip() == "waiting for asyncio.Lock at app.py:33"
     section.get_by_text("in the table").click()
     assert page.locator("#view-tasks output").inner_text() == "8 of 9 tasks"
+
+
+def test_a_deep_recursion(browser: Browser, tmp_path: Path) -> None:
+    """Frames beyond the screen are reached, and a tip doesn't outgrow it."""
+    page = browser.open(load(SAMPLES["deep"]().write(tmp_path / "a.rec")), size=(1000, 500))
+    section = show(page, "flame")
+    frames(page)
+    section.locator("canvas.flame").focus()
+    for _ in range(41):
+        page.keyboard.press("ArrowDown")
+    assert section.locator(".side h3").inner_text() == "waiting for asyncio.Future at app.py:10"
+    box = section.locator(".chartbox")
+    assert box.evaluate("box => box.scrollTop + box.clientHeight >= box.scrollHeight - 4")
+    show(page, "timeline")
+    frames(page)
+    chart = page.locator("#view-timeline canvas.chart").bounding_box()
+    page.mouse.move(chart["x"] + 500, chart["y"] + HEAD + ROW / 2)
+    assert "… 24 frames more …" in page.locator("#tip").inner_text()
+    tip = page.locator("#tip").bounding_box()
+    assert tip["y"] + tip["height"] <= 500
 
 
 def test_the_table_of_tasks(browser: Browser, cooked: Trace) -> None:

@@ -11,7 +11,8 @@ const Flame = (() => {
       role: "application",
       "aria-label": "Flame graph of the await tree. Arrows move between frames, Enter zooms, Escape goes back.",
     });
-    const box = el("div.chartbox", null, canvas);
+    const depth = el("div"),
+      box = el("div.chartbox", null, canvas, depth); // the canvas stays in sight, what is drawn in it scrolls
     const side = el("aside.side", { "aria-label": "The chosen frame" });
     const matched = el("output.dim", { "aria-live": "polite" });
     let weight = "wall",
@@ -34,10 +35,12 @@ const Flame = (() => {
       size();
     }
     function size() {
-      canvas.style.height = `${Math.max((root.deepest + 1) * HEIGHT + 2, 60)}px`;
+      depth.style.height = `${Math.max((root.deepest + 1) * HEIGHT + 2 - box.clientHeight, 0)}px`;
       again();
     }
     const again = Page.canvas(canvas, draw);
+    box.addEventListener("scroll", again);
+    new ResizeObserver(() => root && size()).observe(box);
 
     function draw(context, width, height) {
       if (!root) return;
@@ -55,8 +58,8 @@ const Flame = (() => {
           above = path.has(frame) && frame !== zoomed;
         const x = above ? 0 : (frame.start - zoomed.start) * step,
           w = above ? width : frame.ns * step,
-          y = frame.depth * HEIGHT;
-        if (w < 0.4 || x > width || x + w < 0) continue;
+          y = frame.depth * HEIGHT - box.scrollTop;
+        if (w < 0.4 || x > width || x + w < 0 || y > height) continue;
         drawn.push({ frame, x, w, y });
         const part = frame.ns ? frame.wait / frame.ns : 0;
         context.globalAlpha = above ? 0.5 : 1;
@@ -125,6 +128,9 @@ const Flame = (() => {
     // The panel: the frame's times, its stack, the tasks behind it.
     function tell(frame) {
       focus = frame;
+      const y = frame.depth * HEIGHT;
+      if (y < box.scrollTop) box.scrollTop = y;
+      else if (y + HEIGHT > box.scrollTop + box.clientHeight) box.scrollTop = y + HEIGHT - box.clientHeight;
       const behind = frame === root ? [] : Stacks.tasks(D, frame, weight),
         path = [];
       for (let at = frame; at.parent; at = at.parent) path.unshift(at);

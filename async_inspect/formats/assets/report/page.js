@@ -128,6 +128,20 @@ const Page = (() => {
     box.style.top = `${below + height < innerHeight ? below : Math.max(4, event.clientY - height - 12)}px`;
   }
 
+  // A stack, [[name, place], …] from the outermost frame on; of more than ``most`` frames the middle is left out.
+  function stack(frames, most) {
+    const line = ([name, place], depth) =>
+      el("div.frame", { style: `padding-left:${Math.min(depth, 14) * 9}px` }, name, " ", el("code", null, place));
+    if (frames.length <= most) return frames.map(line);
+    const first = Math.floor(most / 4),
+      last = frames.length - (most - first);
+    return [
+      frames.slice(0, first).map(line),
+      el("div.frame", null, `… ${last - first} frames more …`),
+      frames.slice(last).map((frame, i) => line(frame, first + i)),
+    ];
+  }
+
   // --- copying ---
 
   async function copy(text) {
@@ -204,6 +218,7 @@ const Page = (() => {
     fit,
     hatch,
     tip,
+    stack,
     copy,
     say,
     choice,

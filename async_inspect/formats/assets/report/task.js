@@ -95,15 +95,7 @@ const Task = (() => {
         el(
           "div.stack",
           null,
-          Words.stack(row).map(([name, place], depth) =>
-            el(
-              "div.frame",
-              { style: `padding-left:${Math.min(depth, 16) * 10}px` },
-              name,
-              " ",
-              el("code", null, place),
-            ),
-          ),
+          Page.stack(Words.stack(row), 200),
           el(
             "div",
             null,

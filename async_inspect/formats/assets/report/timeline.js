@@ -140,17 +140,7 @@ const Timeline = (() => {
           const type = Words.type(D.awaits.shape[row]);
           if (type) lines.push(el("div.dim", null, type));
           lines.push(el("div.dim", null, `ready ${Words.known(D.awaits.ready_ns[row])}`));
-          lines.push(
-            Words.stack(row).map(([name, place], depth) =>
-              el(
-                "div.frame",
-                { style: `padding-left:${Math.min(depth, 12) * 8}px` },
-                name,
-                " ",
-                el("code", null, place),
-              ),
-            ),
-          );
+          lines.push(Page.stack(Words.stack(row), 16));
         } else
           lines.push(
             el(
