@@ -361,11 +361,11 @@ def test_tables_are_the_csv(browser: Browser, trace: Trace) -> None:
     mine = list(csv.DictReader(io.StringIO(copied(page), newline="")))
     theirs = list(csv.DictReader(io.StringIO(b"".join(FORMATS["csv:tasks"].write(trace)).decode(), newline="")))
     for a, b in zip(mine, theirs, strict=True):
-        for key in ("created_at_ms", "duration_ms", "run_time_ms", "wait_time_ms"):
-            assert float(a[key]) == float(b[key])
-        for key in ("id", "name", "state", "kind_name", "poll_count", "parent_id", "await_point", "error", "location"):
-            assert a[key] == b[key], key
-        assert a["ready_time_ms"] == b["ready_time_ms"] == ""
+        efficiency, life = a.pop("efficiency"), float(b["duration_ms"])
+        assert efficiency == "" if not life else float(efficiency) == pytest.approx(float(b["run_time_ms"]) / life)
+        for key in ("created_at_ms", "duration_ms", "run_time_ms", "wait_time_ms", "ended_at_ms"):
+            assert float(a.pop(key) or -1) == float(b.pop(key) or -1)
+        assert a == b
 
 
 def test_the_timeline_tells(browser: Browser, cooked: Trace) -> None:
@@ -513,7 +513,7 @@ def test_the_table_of_tasks(browser: Browser, cooked: Trace) -> None:
     frames(page)
     lives = cooked.task_table.end_ns - cooked.task_table.created_ns
     assert names() == [cooked.task_table.name[row] for row in np.argsort(-lives, kind="stable")]
-    assert section.locator("[data-key=duration]").get_attribute("aria-sort") == "descending"
+    assert section.locator("[data-key=duration_ms]").get_attribute("aria-sort") == "descending"
     section.locator("select").first.select_option("Failed")
     frames(page)
     assert names() == [cooked.task_table.name[row] for row in cooked.task_table.error]
@@ -774,7 +774,14 @@ def test_printed(browser: Browser, cooked: Trace) -> None:
     page.emulate_media(media="print")
     assert not page.locator("#tabs").is_visible()
     assert page.locator("#view-summary .cards").is_visible()
-    assert page.pdf()[:4] == b"%PDF"
+    assert len(re.findall(rb"/Type /Page\b", page.pdf())) <= 3
+    page.emulate_media(media="print", color_scheme="dark")
+    assert page.evaluate("getComputedStyle(document.body).color") == "rgb(28, 34, 39)", "paper is white"
+    page.emulate_media(media="screen")
+    show(page, "tasks")
+    frames(page)
+    page.emulate_media(media="print")
+    assert len(re.findall(rb"/Type /Page\b", page.pdf())) == 1
 
 
 def test_the_options_are_refused_as_others_are(cooked: Trace) -> None:

@@ -135,6 +135,16 @@ const Data = (() => {
     events.code = code;
   }
 
+  // Who awaited a task.
+  function awaiters(D) {
+    const by = new Map();
+    D.edges.awaited.forEach((awaited, i) => {
+      if (!by.has(awaited)) by.set(awaited, []);
+      by.get(awaited).push(D.edges.task[i]);
+    });
+    D.awaiters = (task) => by.get(task) ?? [];
+  }
+
   // How many tasks are alive, from each moment at which that changes.
   function alive(D) {
     const starts = D.tasks.created_ns.slice().sort(),
@@ -157,7 +167,7 @@ const Data = (() => {
   async function read(element) {
     const D = tables(await inflate(element.textContent));
     element.remove();
-    for (const step of [tasks, polls, awaits, events, alive]) step(D);
+    for (const step of [tasks, polls, awaits, events, awaiters, alive]) step(D);
     D.duration = D.about.figures.duration_ns;
     return D;
   }

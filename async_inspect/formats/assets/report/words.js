@@ -52,6 +52,12 @@ const Words = ((D) => {
     return task ? `task ${task} (${name(task)})` : awaited(D().awaits.shape[row]);
   }
 
+  // The same with the type instead of the reason: the words of the exports.
+  function exactTarget(row) {
+    const task = D().awaits.task[row];
+    return task ? `task ${task} (${name(task)})` : type(D().awaits.shape[row]) || "yield";
+  }
+
   // The frames of a shape, outermost first: [name, "file:line"]. Below the await point lines are the shape's; above it
   // a frame's line is known where the task's node stood at one line only.
   const linesOf = new Map();
@@ -162,6 +168,7 @@ const Words = ((D) => {
     waiting,
     type,
     target,
+    exactTarget,
     stack,
     stackText,
     standing,
