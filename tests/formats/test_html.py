@@ -438,6 +438,23 @@ def test_moving_in_the_timeline(browser: Browser, cooked: Trace) -> None:
     assert not page.locator("#drawer").is_visible()
 
 
+def test_an_empty_beginning_is_not_shown_first(browser: Browser, tmp_path: Path) -> None:
+    """Where tasks lived for a small part of the recording, that part is what is seen; the map has all of it."""
+    tape = Tape()
+    work = tape.code("work", 10)
+    tape.put(ev.SPAWN, 900_000_000, coro=1, aux=work)
+    tape.put(ev.START, 900_010_000, coro=1, off=work, node=tape.node(0, work), task=1, flags=ev.IS_TASK)
+    tape.put(ev.RETURN, 950_000_000, coro=1)
+    tape.end_ns = 1_000_000_000
+    page = browser.open(load(tape.write(tmp_path / "a.rec")), "#view=timeline")
+    frames(page)
+    assert page.locator("#view-timeline .tools output").inner_text() == "899 ms – 951 ms"
+    assert page.evaluate("location.hash") == "#view=timeline"
+    page.locator("canvas.map").dblclick(position={"x": 200, "y": 20})
+    frames(page)
+    assert page.evaluate("location.hash") == "#view=timeline&t=0-1000"
+
+
 def test_the_flame_graph(browser: Browser, cooked: Trace) -> None:
     page = browser.open(cooked)
     section = show(page, "flame")

@@ -80,7 +80,7 @@ async function main() {
   for (const [key, , view] of VIEWS) view.make(Page.id(`view-${key}`));
   Task.make(Page.id("drawer"));
   Page.id("state").remove();
-  Select.set({ to: Page.data.duration, view: "" });
+  Select.set({ ...Select.home(), view: "" });
   Select.set({ view: "summary" });
   Select.read();
   window.addEventListener("hashchange", Select.read);

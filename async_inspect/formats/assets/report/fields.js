@@ -3,6 +3,10 @@
 const Fields = (() => {
   const column = (name) => (task) => Page.data.tasks[name][task - 1];
   const word = (said) => ({ value: said, show: said, csv: said });
+  const place = (said) => ({
+    ...word(said),
+    show: (task) => Page.el("span", { title: said(task) }, Words.file(said(task))),
+  });
   const count = (said) => ({ value: said, show: (task) => Words.number(said(task)), csv: said, numeric: true });
   const id = (said) => ({
     value: said,
@@ -56,10 +60,10 @@ const Fields = (() => {
     },
     { key: "poll_count", title: "polls", width: 70, ...count(column("polls")) },
     { key: "parent_id", title: "parent", width: 70, ...id(column("parent")) },
-    { key: "await_point", title: "await point", width: 170, rare: true, ...word(point) },
+    { key: "await_point", title: "await point", width: 170, rare: true, ...place(point) },
     { key: "awaiting", title: "awaiting", width: 150, rare: true, ...word(awaiting) },
     { key: "error", title: "error", width: 220, rare: true, ...word((task) => Words.error(task)) },
-    { key: "location", title: "spawned at", width: 190, ...word((task) => Words.place(column("location")(task))) },
+    { key: "location", title: "spawned at", width: 170, ...place((task) => Words.place(column("location")(task))) },
     {
       key: "ended_at_ms",
       title: "ended",

@@ -19,11 +19,29 @@ const Select = (() => {
     tell(changed);
   }
 
+  // The part of time that is shown if none is asked for: all of it, or where it is mostly empty, that in which tasks
+  // lived (a recording begins with the imports of its program).
+  let known = null;
+  function home() {
+    const { duration, alive } = Page.data;
+    if (!known) {
+      const first = alive.at[0] ?? 0,
+        last = alive.at[alive.at.length - 1] ?? duration,
+        room = (last - first) * 0.02;
+      known = { from: 0, to: duration };
+      if (last > first && last - first < duration * 0.8) {
+        known = { from: Math.max(0, first - room), to: Math.min(duration, last + room) };
+      }
+    }
+    return known;
+  }
+
   const ms = (ns) => `${ns / 1e6}`;
   function fragment() {
     const parts = [`view=${chosen.view}`];
     if (chosen.task) parts.push(`task=${chosen.task}`);
-    if (chosen.from > 0 || chosen.to < Page.data.duration) parts.push(`t=${ms(chosen.from)}-${ms(chosen.to)}`);
+    const { from, to } = home();
+    if (chosen.from !== from || chosen.to !== to) parts.push(`t=${ms(chosen.from)}-${ms(chosen.to)}`);
     return `#${parts.join("&")}`;
   }
   function write() {
@@ -51,5 +69,5 @@ const Select = (() => {
     return { from, to: Math.min(duration, from + width) };
   }
 
-  return { chosen, listen, set, read, around };
+  return { chosen, listen, set, read, around, home };
 })();

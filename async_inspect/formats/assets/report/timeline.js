@@ -231,8 +231,8 @@ const Timeline = (() => {
         ArrowDown: () => moveTo(v.cursor + 1),
         PageUp: () => moveTo(v.cursor - 20),
         PageDown: () => moveTo(v.cursor + 20),
-        Home: () => look(0, duration),
-        0: () => look(0, duration),
+        Home: () => Select.set(Select.home()),
+        0: () => Select.set(Select.home()),
         Enter: () => count() && Select.set({ task: atCursor() }),
       },
     });
@@ -264,7 +264,7 @@ const Timeline = (() => {
           null,
           Page.button("−", () => zoom(1 / 0.6), { title: "zoom out (S)", "aria-label": "zoom out" }),
           Page.button("+", () => zoom(0.6), { title: "zoom in (W)", "aria-label": "zoom in" }),
-          Page.button("all", () => look(0, duration), { title: "the whole recording (0)" }),
+          Page.button("all", () => Select.set(Select.home()), { title: "all tasks (0); the map below holds all time" }),
           Page.button("fit rows", fitRows, { class: "spare", title: "all rows at once, as far as they fit" }),
           Page.button(
             "rows 1:1",
