@@ -347,9 +347,8 @@ def test_ready_times_and_holders_have_their_place(
     assert section.locator(".arrow.hold title").text_content() == "3  order-2 → Lock of app.py:12: hold ×1 2.00 ms"
 
 
-def test_tables_are_the_csv(browser: Browser, trace: Trace) -> None:
-    """All events and all tasks, as the page has put them together again, are those of events.csv and tasks.csv."""
-    page = browser.open(trace)
+def same_events(page: Any, trace: Trace) -> None:
+    """All events, as the page has put them together again, are those of events.csv."""
     show(page, "events").get_by_text("copy as CSV").click()
     mine = list(csv.DictReader(io.StringIO(copied(page), newline="")))
     theirs = list(csv.DictReader(io.StringIO(b"".join(FORMATS["csv:events"].write(trace)).decode(), newline="")))
@@ -357,6 +356,25 @@ def test_tables_are_the_csv(browser: Browser, trace: Trace) -> None:
     for a, b in zip(mine, theirs, strict=True):
         assert float(a.pop("timestamp_ms")) == float(b.pop("timestamp_ms"))
         assert a == b
+
+
+@pytest.mark.parametrize(
+    "part", [{"since_ms": 3, "until_ms": 28}, {"task": "order-*"}, {"exclude": "site-packages/*"}], ids=str
+)
+def test_a_part_of_a_trace(part: dict[str, Any], browser: Browser, cooked: Trace) -> None:
+    trace = cooked.filter(**part)
+    page = browser.open(trace)
+    assert page.locator(".notice").inner_text() == f"Only a part of the trace: {trace.meta.filter}"
+    for view in VIEWS:
+        show(page, view)
+        frames(page)
+    same_events(page, trace)
+
+
+def test_tables_are_the_csv(browser: Browser, trace: Trace) -> None:
+    """All events and all tasks, as the page has put them together again, are those of events.csv and tasks.csv."""
+    page = browser.open(trace)
+    same_events(page, trace)
     show(page, "tasks").get_by_text("copy as CSV").click()
     mine = list(csv.DictReader(io.StringIO(copied(page), newline="")))
     theirs = list(csv.DictReader(io.StringIO(b"".join(FORMATS["csv:tasks"].write(trace)).decode(), newline="")))
@@ -717,6 +735,9 @@ def test_what_was_left_out_is_said(browser: Browser, tmp_path: Path) -> None:
     frames(page)
     page = browser.open(many(tmp_path / "a.rec", 100), "#task=2", max_events=200)
     assert "not in this file" in page.locator("#drawer").inner_text()
+    page = browser.open(load(SAMPLES["unfinished"]().write(tmp_path / "b.rec")), "#view=tasks", max_events=0)
+    frames(page)
+    assert page.locator("#view-tasks .rows .row", has_text="left out").count() == 2  # they stand somewhere
 
 
 def test_nothing_to_show(browser: Browser, tmp_path: Path) -> None:

@@ -27,9 +27,13 @@ const Fields = (() => {
     const life = column("life_ns")(task);
     return life ? column("run_ns")(task) / life : -1;
   };
-  const shape = (task) => Page.data.awaits.shape[Words.standing(task)];
-  const point = (task) => (Words.standing(task) < 0 ? "" : Words.place(Page.data.shapes.location[shape(task)]));
-  const awaiting = (task) => (Words.standing(task) < 0 ? "" : Words.exactTarget(Words.standing(task)));
+  // Where a task stands, by ``said`` of its last await; of one whose awaits are not in the page nobody knows here.
+  const standing = (said) => (task) => {
+    const row = Words.standing(task);
+    return row >= 0 ? said(row) : Words.unfinished(task) && !column("whole")(task) ? "left out" : "";
+  };
+  const point = standing((row) => Words.place(Page.data.shapes.location[Page.data.awaits.shape[row]]));
+  const awaiting = standing((row) => Words.exactTarget(row));
   const awaiters = (task) => Page.data.awaiters(task).join(" ");
 
   // ``rare`` ones are left out of the table where no task has anything.

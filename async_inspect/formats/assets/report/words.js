@@ -94,10 +94,12 @@ const Words = ((D) => {
       `waits for ${target(row)}, ${exact(D().awaits.end_ns[row] - D().awaits.start_ns[row])}`,
     ].join("\n");
 
+  const unfinished = (task) => ["Blocked", "Unknown"].includes(state(task));
+
   // The await in which a task stands, or stood last, at the recording's end; -1.
   function standing(task) {
-    const { awaits, words, tasks } = D();
-    if (!["Blocked", "Unknown"].includes(words.states[tasks.state[task - 1]])) return -1;
+    const { awaits } = D();
+    if (!unfinished(task)) return -1;
     const last = awaits.first[task] - 1;
     return last >= awaits.first[task - 1] && !awaits.ended[last] ? last : -1;
   }
@@ -172,6 +174,7 @@ const Words = ((D) => {
     stack,
     stackText,
     standing,
+    unfinished,
     details,
     csv,
   };
