@@ -125,3 +125,25 @@ def test_speedscope_app(demo: Run, tmp_path: Path) -> None:
 def test_the_demo_does_the_same_work_traced(demo: Run, tmp_path: Path) -> None:
     bare = run([TARGET, *PROGRAM], cwd=tmp_path)
     assert (demo.status, demo.stdout) == (bare.status, bare.stdout)
+
+
+def test_the_report_in_a_browser(demo: Run, data: Any) -> None:
+    """Every view of a real program's report: it says data.json's numbers, and no script fails on the way."""
+    heard: list[str] = []
+    with consumers.chromium() as browser:
+        page = browser.new_page()
+        page.on("console", lambda message: heard.append(message.text))
+        page.on("pageerror", lambda error: heard.append(str(error)))
+        page.goto((demo.folder / "report.html").as_uri())
+        page.wait_for_selector("body[data-ready]")
+        cards = page.locator("#view-summary .cards").inner_text()
+        assert f"\n{data['metadata']['total_tasks']:,}\n" in cards
+        assert f"\n{data['metadata']['total_events']:,}\n" in cards
+        for tab in page.locator("#tabs a").all():
+            tab.click()
+            page.wait_for_timeout(200)
+        assert page.locator("#view-events output").inner_text() == f"{len(data['events']):,} events"
+        for task in data["tasks"][:: max(1, len(data["tasks"]) // 20)]:
+            page.evaluate(f"location.hash = '#view=tasks&task={task['id']}'")
+            page.locator("#drawer h2", has_text=f"task {task['id']} ").wait_for()
+    assert heard == []

@@ -32,7 +32,7 @@ def test_every_row_of_the_readme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         exec(row, names)
         for file in re.findall(r'"([\w/]+\.[\w.]+)"', row):
             assert Path(file).stat().st_size, row
-    assert len(rows) == 14
+    assert len(rows) == 15
     assert json.loads(names["text"])["metadata"]["total_tasks"] == 9
     assert {path.name for path in Path("exports").iterdir()} == {row.file for row in FORMATS.values()}
     named = set(re.findall(r'(?:export|to_bytes)\("([\w:]+)"', section))
@@ -65,14 +65,22 @@ def test_every_command_of_the_page(tmp_path: Path) -> None:
     for command in commands:
         done = run(["sh", "-c", command], cwd=tmp_path, env=env)
         assert done.status == 0, f"{command}: {done.stderr}"
-    for file in ("data.json", "tables/tasks.csv", "tables/events.csv", "flame.svg", "trace.json", "flame.txt"):
+    for file in (
+        "report.html",
+        "data.json",
+        "tables/tasks.csv",
+        "tables/events.csv",
+        "flame.svg",
+        "trace.json",
+        "flame.txt",
+    ):
         assert (tmp_path / file).stat().st_size, file
 
 
 def test_every_option_is_on_the_page() -> None:
     rows = re.findall(r"^\| ([\w, ]+) \| (`[\w`, ]+) \|", PAGE.partition("## Options")[2], re.MULTILINE)
     told = {(name, key) for names, keys in rows for name in names.split(", ") for key in re.findall(r"\w+", keys)}
-    mine = ("folded", "svg", "pprof", "speedscope", "firefox")
+    mine = ("folded", "svg", "html", "pprof", "speedscope", "firefox")
     assert told == {(name, key) for name in mine for key in describe(FORMATS[name].write)}
 
 

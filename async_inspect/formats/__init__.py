@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from ..errors import USAGE, UserError
 from ..model.trace import Trace
-from . import chrome, csv, firefox, folded, json, perfetto, pprof, speedscope, svg
+from . import chrome, csv, firefox, folded, html, json, perfetto, pprof, speedscope, svg
 
 GROUP = "async_inspect.formats"
 
@@ -39,6 +39,7 @@ FORMATS = {
         Format("folded", "flamegraph.txt", folded.write, compact=True),
         Format("folded:filtered", "flamegraph_filtered.txt", FILTERED, compact=True),
         Format("svg", "flamegraph.svg", svg.write, compact=True),
+        Format("html", "report.html", html.write, compact=True),
         Format("speedscope", "speedscope.json", speedscope.write, compact=True),
         Format("pprof", "profile.pb.gz", pprof.write, compact=True),
         Format("firefox", "firefox.json", firefox.write, compact=True),

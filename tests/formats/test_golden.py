@@ -15,6 +15,7 @@ from async_inspect._version import __version__
 from async_inspect.formats import FORMATS
 from async_inspect.model import Trace, load
 
+from .. import report
 from ..samples import SAMPLES
 from .test_svg import SVG
 
@@ -30,8 +31,10 @@ def written(trace: Trace, format: str) -> bytes:
 
 @pytest.mark.parametrize("format", FORMATS.values(), ids=lambda row: row.name)
 def test_golden(format: Any, trace: Trace, golden: Callable[[str, str], None]) -> None:
-    """Binary formats as a dump of their bytes, without the compression, which is not ours."""
-    data = written(trace, format.name)
+    """Binary formats as a dump of their bytes, without the compression, which is not ours; of the page its data."""
+    data, file = written(trace, format.name), format.file
+    if format.name == "html":
+        data, file = report.text(data).encode(), "report.html.txt"
     if data.startswith(b"\x1f\x8b"):
         data = gzip.decompress(data)
     folder = Path("formats") / Path(trace.meta.path).stem
@@ -40,9 +43,9 @@ def test_golden(format: Any, trace: Trace, golden: Callable[[str, str], None]) -
         assert "\0" not in text
     except (UnicodeDecodeError, AssertionError):
         lines = (data[at : at + 32].hex(" ", 4) for at in range(0, len(data), 32))
-        golden(str(folder / f"{format.file}.hex"), "\n".join(lines) + "\n")
+        golden(str(folder / f"{file}.hex"), "\n".join(lines) + "\n")
     else:
-        golden(str(folder / format.file), text.replace(__version__, "VERSION"))
+        golden(str(folder / file), text.replace(__version__, "VERSION"))
     assert str(Path.cwd()) not in data.decode(errors="replace")
 
 

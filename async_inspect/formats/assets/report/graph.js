@@ -1,0 +1,197 @@
+// The task graph: who spawned whom, who awaited whom, who held what; by coroutine, or around one task.
+// Knows: parents, the edges and the holds of the data.
+const Graph = (() => {
+  const MANY = 24; // boxes beside one task, or single tasks in one picture
+
+  function make(section) {
+    const { el, data: D } = Page,
+      { number, ms } = Words;
+    const drawing = el("div.drawing", { tabindex: 0, role: "region", "aria-label": "Task graph" }),
+      said = el("p.dim");
+    let mode = "",
+      due = true;
+    const modes = Page.choice(
+      "what a box is",
+      [
+        ["kinds", "by coroutine"],
+        ["task", "around the chosen task"],
+      ],
+      "kinds",
+      (value) => {
+        mode = value;
+        draw();
+      },
+    );
+    const state = (task) => `${Words.state(task)}, ${ms(D.tasks.life_ns[task - 1])}`;
+    const boxOf = (task, more) => ({
+      id: task,
+      title: `${task}  ${Words.name(task)}`,
+      more: state(task),
+      pick: () => Select.set({ task }),
+      current: task === Select.chosen.task,
+      kind: Words.state(task),
+      ...more,
+    });
+    const resource = (row) => ({
+      id: `r${row}`,
+      title: D.words.resources[row] ?? "?",
+      more: "resource",
+      kind: "resource",
+    });
+
+    // Each box all tasks of one coroutine; where there are few tasks, each its own.
+    function kinds() {
+      const boxes = new Map(),
+        arrows = new Map(),
+        single = D.tasks.length <= MANY;
+      const id = (task) => (single ? task : `k${D.tasks.function[task - 1]}`);
+      for (let task = 1; task <= D.tasks.length; task++) {
+        const key = id(task),
+          fn = D.tasks.function[task - 1];
+        if (!boxes.has(key))
+          boxes.set(
+            key,
+            single
+              ? boxOf(task)
+              : {
+                  id: key,
+                  title: Words.kind(task) || "never started",
+                  count: 0,
+                  life: 0,
+                  pick: () => Tasks.only({ kind: fn < 0 ? "" : Words.fn(fn)[0] }),
+                },
+          );
+        if (single) continue;
+        const box = boxes.get(key);
+        box.count++;
+        box.life += D.tasks.life_ns[task - 1];
+      }
+      for (const box of boxes.values())
+        box.more ??= `${number(box.count)} task${box.count > 1 ? "s" : ""}, ${ms(box.life)}`;
+      const add = (from, to, kind, count, ns) => {
+        const key = `${from} ${to} ${kind}`;
+        if (!arrows.has(key)) arrows.set(key, { from, to, kind, weight: 0, ns: 0 });
+        arrows.get(key).weight += count;
+        arrows.get(key).ns += ns;
+      };
+      for (let task = 1; task <= D.tasks.length; task++)
+        if (D.tasks.parent[task - 1]) add(id(D.tasks.parent[task - 1]), id(task), "spawn", 1, 0);
+      D.edges.task.forEach((task, i) =>
+        add(id(task), id(D.edges.awaited[i]), "await", D.edges.count[i], D.edges.wait_ns[i]),
+      );
+      D.holds.task.forEach((task, i) => {
+        boxes.set(`r${D.holds.resource[i]}`, resource(D.holds.resource[i]));
+        add(id(task), `r${D.holds.resource[i]}`, "hold", 1, D.holds.end_ns[i] - D.holds.start_ns[i]);
+      });
+      for (const arrow of arrows.values()) {
+        arrow.text =
+          arrow.kind === "spawn"
+            ? arrow.weight > 1
+              ? `×${number(arrow.weight)}`
+              : ""
+            : `×${number(arrow.weight)} ${ms(arrow.ns)}`;
+      }
+      return [
+        [...boxes.values()],
+        [...arrows.values()],
+        single
+          ? "Each box is a task."
+          : "Each box is all tasks of one coroutine: how many, and how long they lived in all.",
+      ];
+    }
+
+    // One task with those it has to do with.
+    function around(task) {
+      const boxes = new Map([[task, boxOf(task)]]),
+        arrows = [],
+        left = { spawned: 0, awaited: 0 };
+      const meet = (other, what) => {
+        if (!boxes.has(other)) {
+          if (boxes.size > MANY) {
+            left[what]++;
+            return false;
+          }
+          boxes.set(other, boxOf(other));
+        }
+        return true;
+      };
+      const parent = D.tasks.parent[task - 1];
+      if (parent && meet(parent))
+        arrows.push({
+          from: parent,
+          to: task,
+          kind: "spawn",
+          text: Words.file(Words.place(D.tasks.location[task - 1])),
+        });
+      D.edges.task.forEach((who, i) => {
+        const other = who === task ? D.edges.awaited[i] : D.edges.awaited[i] === task ? who : 0;
+        if (other && meet(other, "awaited"))
+          arrows.push({
+            from: who,
+            to: D.edges.awaited[i],
+            kind: "await",
+            text: `×${D.edges.count[i]} ${ms(D.edges.wait_ns[i])}`,
+            weight: D.edges.count[i],
+          });
+      });
+      for (const child of D.children(task))
+        if (meet(child, "spawned")) arrows.push({ from: task, to: child, kind: "spawn" });
+      D.holds.task.forEach((who, i) => {
+        if (who !== task) return;
+        boxes.set(`r${D.holds.resource[i]}`, { ...resource(D.holds.resource[i]), layer: 2 });
+        arrows.push({
+          from: task,
+          to: `r${D.holds.resource[i]}`,
+          kind: "hold",
+          text: ms(D.holds.end_ns[i] - D.holds.start_ns[i]),
+        });
+      });
+      const more = [
+        left.spawned && `${number(left.spawned)} more that it spawned`,
+        left.awaited && `${number(left.awaited)} more that await it or are awaited`,
+      ].filter(Boolean);
+      return [[...boxes.values()], arrows, more.length ? `Not drawn: ${more.join(", ")}.` : ""];
+    }
+
+    function draw() {
+      due = false;
+      const task = Select.chosen.task,
+        one = mode === "task" && task;
+      for (const button of modes.children)
+        button.setAttribute("aria-pressed", button.dataset.value === (one ? "task" : "kinds"));
+      modes.lastChild.disabled = !task;
+      const [boxes, arrows, text] = one ? around(task) : kinds();
+      said.textContent = boxes.length ? text : "No tasks.";
+      drawing.replaceChildren(said, el("div.wide", null, Layers.draw(boxes, arrows, "Task graph")));
+    }
+
+    section.append(
+      el("h2.visually-hidden", null, "Task graph"),
+      el(
+        "div.tools",
+        null,
+        modes,
+        el(
+          "span.legend",
+          null,
+          el("i.spawn"),
+          "spawned",
+          el("i.await"),
+          "awaited",
+          el("i.hold"),
+          D.holds.task.length ? "held" : "held (unknown in this recording)",
+        ),
+      ),
+      drawing,
+    );
+    Select.listen((changed, { view, task }) => {
+      if (changed.has("task")) {
+        mode = task ? "task" : "kinds";
+        due = true;
+      }
+      if (view === "graph" && due) draw();
+    });
+  }
+
+  return { make };
+})();

@@ -1,0 +1,287 @@
+// The summary: figures of the whole trace, and what was found.
+// Knows: about.figures, which are the model's. Counts nothing itself.
+const Summary = (() => {
+  function make(section) {
+    const { el, data } = Page,
+      { number, ms, share } = Words,
+      { about } = data,
+      f = about.figures,
+      by = f.tasks_by_state;
+    const ended = (by.Completed ?? 0) + (by.Failed ?? 0) + (by.Cancelled ?? 0);
+    const card = (title, value, ...more) =>
+      el(
+        "div.card",
+        null,
+        el("dt", null, title),
+        el(
+          "dd",
+          null,
+          el("b", null, value),
+          more.map((line) => el("span", null, line)),
+        ),
+      );
+    const waited = data.shapes.wait_ns.reduce((sum, ns) => sum + ns, 0);
+    const longest = f.longest_polls[0];
+
+    section.append(
+      el("h2.visually-hidden", null, "Summary"),
+      ...notices(about),
+      ...findings(about.findings),
+      el(
+        "dl.cards",
+        null,
+        card("wall time", ms(f.duration_ns), about.finished ? about.date : "its end was not seen"),
+        card("tasks", number(f.tasks), `at most ${number(f.peak_concurrency)} at once`),
+        card(
+          "succeeded",
+          share(by.Completed ?? 0, ended),
+          `${number(by.Completed ?? 0)} of ${number(ended)} that ended`,
+        ),
+        card(
+          "failed",
+          share(by.Failed ?? 0, ended),
+          `${number(by.Failed ?? 0)} failed, ${number(by.Cancelled ?? 0)} cancelled`,
+        ),
+        card("running", ms(f.run_ns), `${share(f.run_ns, f.duration_ns)} of the wall time`),
+        card("waiting", ms(waited), `${number(f.awaits.count)} awaits of all tasks`),
+        card(
+          "median duration",
+          ms(about.lifetimes.p50_ns),
+          `p95 ${ms(about.lifetimes.p95_ns)}, p99 ${ms(about.lifetimes.p99_ns)}`,
+        ),
+        card(
+          "longest poll",
+          longest ? ms(longest.duration_ns) : "–",
+          longest ? taskLink(longest.task) : "nothing was polled",
+        ),
+        card(
+          "events",
+          number(f.events),
+          f.lost ? el("span.bad", null, `${number(f.lost)} records lost`) : "nothing lost",
+        ),
+      ),
+      el(
+        "div.panels",
+        null,
+        panel("Tasks by state", states(by, f.tasks)),
+        panel(
+          "Where it waited",
+          table(
+            ["wait", "count", "longest", "await", "for"],
+            f.top_awaits.map((row) => [
+              ms(row.wait.total_ns),
+              number(row.wait.count),
+              ms(row.wait.max_ns),
+              [el("code", null, row.place), " ", el("span.dim", null, row.function)],
+              row.reasons.slice(0, 2).join(", "),
+            ]),
+            f.top_awaits.map((row) => row.wait.total_ns),
+            "wait",
+          ),
+        ),
+        panel(
+          "Where it ran",
+          table(
+            ["run", "calls", "coroutine", "defined at"],
+            f.top_coroutines.map((row) => [
+              ms(row.run_self_ns),
+              number(row.calls),
+              el("code", null, row.function),
+              el("span.dim", null, row.place),
+            ]),
+            f.top_coroutines.map((row) => row.run_self_ns),
+            "run",
+          ),
+        ),
+        panel(
+          "Longest polls",
+          table(
+            ["took", "task", "from", "to"],
+            f.longest_polls.map((row) => [
+              ms(row.duration_ns),
+              taskLink(row.task, row),
+              row.since ? el("code", { title: row.since }, Words.file(row.since)) : "its start",
+              row.until ? el("code", { title: row.until }, Words.file(row.until)) : "its end",
+            ]),
+            f.longest_polls.map((row) => row.duration_ns),
+            "run",
+          ),
+        ),
+        panel(
+          "What it waited for",
+          table(
+            ["wait", "count", "median", "p99", "for"],
+            f.reasons.map((row) => [
+              ms(row.wait.total_ns),
+              number(row.wait.count),
+              ms(row.wait.p50_ns),
+              ms(row.wait.p99_ns),
+              row.reason || el("span.dim", null, "not known"),
+            ]),
+            f.reasons.map((row) => row.wait.total_ns),
+            "wait",
+          ),
+        ),
+        panel(
+          "The recording",
+          el(
+            "dl.facts",
+            null,
+            Object.entries({
+              command: el("code", null, about.command || about.program),
+              began: about.date,
+              Python: f.python || "unknown",
+              process: about.pid,
+              "recorded by": { c: "the C core", python: "the Python core" }[f.core] ?? "an unknown core",
+              records: `${number(f.records)} of ${number(f.callbacks)} callbacks`,
+              "cost of recording": f.tracer_cost_ns === null ? "not measured" : ms(f.tracer_cost_ns),
+              "report by": about.exporter,
+            }).map(([key, value]) => [el("dt", null, key), el("dd", null, value)]),
+          ),
+        ),
+      ),
+    );
+  }
+
+  // What the reader must know before all else: that something is missing, and what.
+  function notices(about) {
+    const { el } = Page,
+      { number } = Words,
+      { left, figures, filter } = about,
+      said = [];
+    if (filter) said.push(`Only a part of the trace: ${filter}`);
+    if (left.tasks) {
+      said.push(
+        `Left out: polls, awaits and events of ${number(left.tasks)} tasks, the shortest-lived ` +
+          `(${number(left.events)} of the events); ` +
+          "figures, flame graph, tasks and state machines are of all.",
+      );
+    }
+    if (figures.lost)
+      said.push(`${number(figures.lost)} records were lost: the recording reached its bound, or the disk was full.`);
+    if (!about.finished) said.push("The recording's end was not seen: the program runs still, or was killed.");
+    if (!figures.tasks) said.push("No tasks: no coroutine ran in this program.");
+    return said.map((text) => el("p.notice", null, text));
+  }
+
+  // [{severity, kind, text, place, task}]; nothing is shown where there are none.
+  function findings(found) {
+    const { el } = Page;
+    return found.length === 0
+      ? []
+      : [
+          el(
+            "section.findings",
+            { "aria-label": "Findings" },
+            el("h3", null, "Findings"),
+            el(
+              "ul",
+              null,
+              found.map((one) =>
+                el(
+                  "li",
+                  { "data-severity": one.severity },
+                  el("b", null, one.kind),
+                  " ",
+                  one.text,
+                  one.place && [" ", el("code", null, one.place)],
+                  one.task && [" ", taskLink(one.task)],
+                ),
+              ),
+            ),
+          ),
+        ];
+  }
+
+  function states(by, all) {
+    const { el } = Page,
+      { number, share } = Words;
+    return el(
+      "ul.states",
+      null,
+      Object.entries(by).map(([state, count]) =>
+        el(
+          "li",
+          null,
+          el(
+            "button.link",
+            { type: "button", onclick: () => Tasks.only({ state }) },
+            el("span.state", { "data-state": state }, state),
+            el("span.bar", { style: `--part:${count / all}` }),
+            el("b", null, number(count)),
+            el("span.dim", null, share(count, all)),
+          ),
+        ),
+      ),
+    );
+  }
+
+  // ``amounts`` draw a bar under each row's first cell.
+  function table(titles, rows, amounts, colour) {
+    const { el } = Page,
+      most = Math.max(...amounts, 1),
+      numeric = (i) =>
+        titles[i] !== "task" && i < titles.findIndex((t) => ["await", "coroutine", "task", "for"].includes(t));
+    return rows.length
+      ? el(
+          "div.wide",
+          null,
+          el(
+            "table",
+            null,
+            el(
+              "thead",
+              null,
+              el(
+                "tr",
+                null,
+                titles.map((title, i) => el(numeric(i) ? "th.numeric" : "th", { scope: "col" }, title)),
+              ),
+            ),
+            el(
+              "tbody",
+              null,
+              rows.map((row, r) =>
+                el(
+                  "tr",
+                  null,
+                  row.map((content, i) =>
+                    el(
+                      numeric(i) ? "td.numeric" : "td",
+                      i ? null : { class: `numeric amount ${colour}`, style: `--part:${amounts[r] / most}` },
+                      content,
+                    ),
+                  ),
+                ),
+              ),
+            ),
+          ),
+        )
+      : el("p.dim", null, "nothing");
+  }
+  const panel = (title, ...content) => Page.el("section.panel", null, Page.el("h3", null, title), content);
+
+  function taskLink(task, moment) {
+    return Page.el(
+      "a",
+      {
+        href: `#task=${task}`,
+        onclick: (event) => {
+          event.preventDefault();
+          Select.set(
+            moment
+              ? {
+                  task,
+                  view: "timeline",
+                  ...Select.around(moment.start_ns + moment.duration_ns / 2, moment.duration_ns * 20),
+                }
+              : { task },
+          );
+        },
+      },
+      `task ${task} ${Words.name(task)}`,
+    );
+  }
+
+  return { make, taskLink, panel, table };
+})();

@@ -1,0 +1,181 @@
+// Words: times, places, names, stacks, as people read them. The same words as in the other formats.
+// Knows: the data. Knows nothing of the page.
+const Words = ((D) => {
+  const number = (value) => value.toLocaleString("en-US");
+
+  const decimal = (value, digits) =>
+    value.toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits });
+
+  // Three digits or more, as the summary on the terminal has them.
+  function ms(ns) {
+    if (ns === 0) return "0";
+    const abs = Math.abs(ns);
+    const [value, unit] =
+      abs >= 1e10 ? [ns / 1e9, "s"] : abs >= 1e6 ? [ns / 1e6, "ms"] : abs >= 1e3 ? [ns / 1e3, "µs"] : [ns, "ns"];
+    const digits = unit === "ns" ? 0 : unit === "s" ? 1 : Math.abs(value) >= 100 ? 0 : Math.abs(value) >= 10 ? 1 : 2;
+    return `${value.toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits })} ${unit}`;
+  }
+  const exact = (ns) => `${(ns / 1e6).toLocaleString("en-US", { minimumFractionDigits: 6 })} ms`;
+  const known = (ns) => (ns < 0 ? "unknown" : ms(ns));
+  const share = (part, whole) => (whole ? `${((100 * part) / whole).toFixed(1)}%` : "–");
+
+  const NOBODY = ["(other)", "", 0, 0];
+  const fn = (row) => D().words.functions[row] ?? NOBODY;
+  const defined = (row) => fn(row)[1] && `${fn(row)[1]}:${fn(row)[2]}`;
+  const name = (task) => D().words.names[task - 1] || "(no name)";
+  const state = (task) => D().words.states[D().tasks.state[task - 1]];
+  const kind = (task) => (D().tasks.function[task - 1] < 0 ? "" : fn(D().tasks.function[task - 1])[0]);
+  const error = (task) => D().words.errors[task] ?? "";
+
+  function place(location) {
+    const { locations } = D();
+    return location < 0 ? "" : `${fn(locations.function[location])[1]}:${locations.line[location] || "?"}`;
+  }
+  const file = (place) => place.slice(place.lastIndexOf("/") + 1); // "streams.py:46", where there is little room
+  const at = (location) => (location < 0 ? "" : `${fn(D().locations.function[location])[0]}  ${place(location)}`);
+
+  // What an await of this shape waits for.
+  function awaited(shape) {
+    const { shapes, words } = D(),
+      why = words.reasons[shapes.reason[shape]];
+    if (shapes.function[shape] >= 0) return `task ${fn(shapes.function[shape])[0]}`;
+    if (shapes.function[shape] === -1) return "a task";
+    const type = shapes.awaited[shape];
+    return type < 0 ? "its turn" : why || words.strings[type];
+  }
+  const waiting = (shape) => `waiting for ${awaited(shape)} at ${place(D().shapes.location[shape])}`;
+  const type = (shape) => D().words.strings[D().shapes.awaited[shape]] ?? "";
+
+  // One await: what it waited for, exactly.
+  function target(row) {
+    const task = D().awaits.task[row];
+    return task ? `task ${task} (${name(task)})` : awaited(D().awaits.shape[row]);
+  }
+
+  // The same with the type instead of the reason: the words of the exports.
+  function exactTarget(row) {
+    const task = D().awaits.task[row];
+    return task ? `task ${task} (${name(task)})` : type(D().awaits.shape[row]) || "yield";
+  }
+
+  // The frames of a shape, outermost first: [name, "file:line"]. Below the await point lines are the shape's; above it
+  // a frame's line is known where the task's node stood at one line only.
+  const linesOf = new Map();
+  function lineOf(task, node) {
+    if (!linesOf.size) {
+      const { lines } = D();
+      for (let i = 0; i < lines.task.length; i++) {
+        const key = lines.task[i] * 4194304 + lines.node[i];
+        linesOf.set(key, linesOf.has(key) ? -1 : lines.location[i]);
+      }
+      linesOf.set(-1, -1);
+    }
+    return linesOf.get(task * 4194304 + node) ?? -1;
+  }
+  function stack(row) {
+    const { awaits, shapes, nodes, chains, locations } = D(),
+      shape = awaits.shape[row],
+      found = [];
+    for (let node = nodes.parent[shapes.node[shape]] ?? -1; node >= 0; node = nodes.parent[node]) {
+      const line = lineOf(awaits.of[row], node),
+        [title, file] = fn(nodes.function[node]);
+      found.unshift([title, line < 0 ? `${file}:?` : place(line)]);
+    }
+    for (let chain = shapes.chain[shape]; chain >= 0; chain = chains.inner[chain]) {
+      const location = chains.location[chain];
+      found.push([fn(locations.function[location])[0], place(location)]);
+    }
+    return found;
+  }
+  const stackText = (row) =>
+    [
+      `task ${D().awaits.of[row]}: ${name(D().awaits.of[row])}`,
+      ...stack(row).map(([title, where], depth) => `${"  ".repeat(depth + 1)}${title}  ${where}`),
+      `waits for ${target(row)}, ${exact(D().awaits.end_ns[row] - D().awaits.start_ns[row])}`,
+    ].join("\n");
+
+  const unfinished = (task) => ["Blocked", "Unknown"].includes(state(task));
+
+  // The await in which a task stands, or stood last, at the recording's end; -1.
+  function standing(task) {
+    const { awaits } = D();
+    if (!unfinished(task)) return -1;
+    const last = awaits.first[task] - 1;
+    return last >= awaits.first[task - 1] && !awaits.ended[last] ? last : -1;
+  }
+
+  // What an event says; the words of events.csv.
+  const oneLine = (text) => text.replace(/[\r\n]/g, " ");
+  function suspended(shape) {
+    const { shapes, locations, chains, words } = D(),
+      location = shapes.location[shape];
+    let leaf = shapes.chain[shape];
+    while (leaf >= 0 && chains.inner[leaf] >= 0) leaf = chains.inner[leaf];
+    const inner = leaf < 0 ? location : chains.location[leaf];
+    const what = shapes.awaited[shape] >= 0 ? type(shape) : "yield";
+    const reason = words.reasons[shapes.reason[shape]];
+    return [
+      `location=${place(location)}, function=${fn(locations.function[location])[0]}, awaiting=`,
+      what,
+      ["", "task", "yield"].includes(reason) ? "" : `, reason=${reason}`,
+      inner === location ? "" : `, leaf=${fn(locations.function[inner])[0]} at ${place(inner)}`,
+    ];
+  }
+  const suspensions = [];
+  function details(event) {
+    const { events, awaits, tasks, words } = D(),
+      { code } = events;
+    const kind = events.kind[event],
+      row = events.row[event],
+      task = events.task[event];
+    if (kind === code.InspectionPoint) {
+      const [label, message] = words.points[row];
+      return `label=${oneLine(label)}, message=${oneLine(message)}`;
+    }
+    const said = `name=${oneLine(words.names[task - 1])}`;
+    if (kind === code.AwaitStarted || kind === code.AwaitEnded) {
+      const [before, what, reason, leaf] = (suspensions[awaits.shape[row]] ??= suspended(awaits.shape[row]));
+      return `${said}, ${before}${awaits.task[row] ? `task ${awaits.task[row]}` : what}${reason}${leaf}`;
+    }
+    if (kind === code.TaskSpawned) {
+      const more = tasks.before[row] ? ", created_before_recording=true" : "";
+      return `${said}, parent=${tasks.parent[row] || "None"}, location=${place(tasks.location[row]) || "None"}${more}`;
+    }
+    if (kind === code.TaskFailed) return `${said}, error=${oneLine(error(task) || "?")}`;
+    if (kind === code.StateChanged) return `${said}, state=${state(task)}, reason=closed`;
+    return said;
+  }
+
+  // RFC 4180.
+  const field = (value) => (/[",\r\n]/.test(value) ? `"${`${value}`.replaceAll('"', '""')}"` : `${value}`);
+  const csv = (rows) => rows.map((row) => `${row.map(field).join(",")}\r\n`).join("");
+
+  return {
+    number,
+    decimal,
+    ms,
+    exact,
+    known,
+    share,
+    fn,
+    defined,
+    name,
+    state,
+    kind,
+    error,
+    place,
+    file,
+    at,
+    awaited,
+    waiting,
+    type,
+    target,
+    exactTarget,
+    stack,
+    stackText,
+    standing,
+    unfinished,
+    details,
+    csv,
+  };
+})(() => Page.data);
