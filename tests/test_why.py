@@ -159,3 +159,31 @@ def test_how_long_a_task_could_have_run_and_did_not(core: str, attach: Attach) -
     assert {victim.task for victim in found.victims} == {named["sleeper"].id, named["woken"].id}
     assert found.seen_by == "stack"
     assert tables.WAKERS[trace.awaits.woken_by[waits["sleeper"]]] == "timer"
+
+
+def test_what_is_switched_off_is_unknown(core: str, attach: Attach) -> None:
+    off = [word for name in ("wakes", "locks", "edges") for word in ("--without", name)]
+    trace = attach(PROGRAMS / "locks.py", core=core, options=["--quiet", "--slow-poll", "0", *off]).trace
+    assert violations(trace) == []
+    assert trace.meta.sources == ("tasks", "troubles")
+    rows = [trace.await_at(row) for row in range(len(trace.awaits))]
+    assert {row.woken_by for row in rows} == {None, "itself"}  # who only yields needs nobody
+    assert {row.resource for row in rows} == {None}
+    assert {row.reason for row in rows} >= {"lock", "timer", "gather"}  # the frames say so
+    assert not len(trace.holds)
+
+
+def test_a_source_that_is_not_there(attach: Attach) -> None:
+    done = attach(PROGRAMS / "locks.py", options=["--without", "lock"])
+    assert done.status == 2
+    said = "async-inspect: --without lock: there is no such source; there are tasks, wakes, edges, locks, troubles\n"
+    assert done.stderr == said
+
+
+def test_calls_say_what_a_poll_was_in(core: str, attach: Attach) -> None:
+    options = ["--quiet", "--calls", "--slow-poll", "0"]
+    trace = attach(PROGRAMS / "late.py", core=core, options=options).trace
+    (found,) = blocking_polls(trace, slow_polls(trace, 150_000_000))
+    assert found.seen_by == "calls"
+    assert found.doing is not None and found.doing.startswith("time.sleep")
+    assert found.call_ns is not None and found.call_ns >= 100e6
