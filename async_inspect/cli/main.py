@@ -12,6 +12,7 @@ import typer.core
 
 from async_inspect import target
 from async_inspect.cli.attach import attach
+from async_inspect.cli.check import check
 from async_inspect.cli.dump import dump
 from async_inspect.cli.export import export
 from async_inspect.cli.info import info
@@ -25,6 +26,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     export,
     report,
     stats,
+    check,
     dump,
     info,
     version,
