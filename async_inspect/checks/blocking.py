@@ -4,6 +4,7 @@ Looks for: polls of at least the recording's ``slow_poll_ms`` with victims: task
 ready meanwhile.  Those that did the same at the same place are one finding.
 
 Evidence: what the poll was in (the watchdog's stack, or the calls of coroutines), and who was held up for how long.
+Where what it did was not seen it is a hint: on a busy machine a process may have to wait for the processor.
 
 Cannot see: whom a poll held up that waited for I/O which may or may not have been there; a poll without a certain
 victim is none here (``stats --detailed`` lists them all).
@@ -11,14 +12,17 @@ victim is none here (``stats --detailed`` lists them all).
 
 from collections import defaultdict
 from collections.abc import Iterator
+from typing import Final
 
+from ..model.phrases import many, ms, who
 from ..model.polls import BlockingPoll, blocking_polls
 from ..model.trace import Trace
-from .finding import Finding, many, ms, who
+from .finding import Finding
 from .never_yields import AWAITS, calls_within, slow
 
 NAME = "blocking"
 ABOUT = "polls that blocked the loop while others could have run"
+UNSEEN: Final = "; what it did was not seen: the process may not have had the processor"
 
 
 def find(trace: Trace) -> Iterator[Finding]:
@@ -35,8 +39,8 @@ def find(trace: Trace) -> Iterator[Finding]:
         more = f" ({many(len(polls), 'such poll')})" if len(polls) > 1 else ""
         yield Finding(
             check=NAME,
-            severity="warning",
-            text=f"{text}{more}, and held up {many(len(victims), 'task')}",
+            severity="warning" if longest.seen_by or longest.held_interpreter else "hint",
+            text=f"{text}{more}, and held up {many(len(victims), 'task')}{'' if longest.seen_by else UNSEEN}",
             place=_place(longest),
             task=longest.task,
             tasks=(longest.task, *sorted(victims - {longest.task})),

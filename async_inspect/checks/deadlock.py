@@ -20,8 +20,9 @@ import numpy as np
 
 from ..model import tables as t
 from ..model.now import LOCK, Moment, last_moment
+from ..model.phrases import many, ms, who
 from ..model.trace import Trace
-from .finding import Finding, many, ms, who
+from .finding import Finding
 
 NAME = "deadlock"
 ABOUT = "tasks that wait for each other in a circle"

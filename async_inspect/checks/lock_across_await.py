@@ -16,8 +16,9 @@ import numpy as np
 from ..model import tables as t
 from ..model.columns import counts, sums
 from ..model.now import LOCK
+from ..model.phrases import many, ms
 from ..model.trace import Trace
-from .finding import Finding, many, ms
+from .finding import Finding
 
 NAME = "lock across await"
 ABOUT = "locks that are held across slow awaits while others wait for them"

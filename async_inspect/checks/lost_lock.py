@@ -14,8 +14,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from ..model.now import LOCK
+from ..model.phrases import ms, several, who
 from ..model.trace import Trace
-from .finding import Finding, ms, several, who
+from .finding import Finding
 
 NAME = "lost lock"
 ABOUT = "locks that are held by a task that has ended"

@@ -20,8 +20,9 @@ import numpy as np
 
 from ..model import tables as t
 from ..model.now import Moment, last_moment
+from ..model.phrases import ms, several, who
 from ..model.trace import Trace
-from .finding import Finding, ms, several, who
+from .finding import Finding
 
 NAME = "never woken"
 ABOUT = "tasks that still wait at the end for something that nobody did"

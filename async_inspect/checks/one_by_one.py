@@ -16,14 +16,15 @@ import numpy as np
 
 from ..model import tables as t
 from ..model.columns import sums
+from ..model.phrases import many, ms
 from ..model.trace import Trace
-from .finding import Finding, many, ms
+from .finding import Finding
 
 NAME = "one by one"
 ABOUT = "awaits one after another that might run together"
 LEAST_NS: Final = 10_000_000  # to gain, for a hint
 SHARE: Final = 20  # and that part of the recording
-CHILDREN: Final = 100  # more than that are a loop that lives on them
+CHILDREN: Final = 20  # more than that are a loop that lives on them
 
 
 def find(trace: Trace) -> Iterator[Finding]:

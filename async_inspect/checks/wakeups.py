@@ -18,8 +18,9 @@ import numpy as np
 
 from ..model import tables as t
 from ..model.columns import counts, group, sums
+from ..model.phrases import ms, who
 from ..model.trace import Trace
-from .finding import Finding, ms, who
+from .finding import Finding
 
 NAME = "wake-ups for nothing"
 ABOUT = "tasks that are woken only to go back to the same wait"

@@ -9,11 +9,14 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from os import PathLike
 from typing import Final, Literal
 
 import numpy as np
 
 from . import tables as t
+from .build import load
+from .phrases import ms
 from .trace import Frozen, Hold, Trace
 
 FIRST_OF_MANY: Final = ("wait", "as_completed")  # reasons of who may wait for the first of several tasks
@@ -46,7 +49,6 @@ class Now(Frozen):
 
     at_ns: int
     duration_ns: int  # the recording's
-    interrupted: bool  # it is the moment before a signal cancelled what there was
     tasks: tuple[Standing, ...]
     cycles: tuple[tuple[int, ...], ...]  # tasks of which each waits for the next, the last for the first
 
@@ -230,10 +232,27 @@ def now(trace: Trace, moment: Moment | None = None) -> Now:
     return Now(
         at_ns=moment.at_ns,
         duration_ns=trace.meta.duration_ns,
-        interrupted=moment.at_ns == interrupted(trace),
         tasks=tuple(_standing(moment, task, tuple(held.get(task, ())), cycle_of.get(task)) for task in moment.alive),
         cycles=moment.cycles,
     )
+
+
+def snapshot(recording: str | PathLike[str], at_ms: float | None = None) -> tuple[Now, str]:
+    """What a recording has then, by default at its last moment, and a line that says of what and when.
+
+    It is read as though it had ended then: of what does not go on after that, the whole stack is known.
+    UserError: there is no recording, or none that can be read.
+    """
+    trace = load(recording)
+    cancelled = interrupted(trace) if at_ms is None else None
+    at = cancelled if at_ms is None else min(round(at_ms * 1e6), trace.meta.duration_ns)
+    if at is not None and at < trace.meta.duration_ns:
+        trace = trace.filter(until_ms=max(at, 1) / 1e6)
+    when = ", just before a signal cancelled its tasks" if cancelled is not None else ""
+    if at is None:
+        when = ", its end" if trace.meta.finished else ", the last that is seen of it: it runs still, or was killed"
+    title = f"{trace.meta.path} (process {trace.meta.pid}) at {ms(trace.meta.duration_ns)}{when}"
+    return now(trace, Moment(trace, trace.meta.duration_ns)), title
 
 
 def hold(trace: Trace, row: int) -> Hold:
