@@ -11,6 +11,8 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from . import checks, findings
+from .errors import UserError
 from .model.critical import CriticalPath
 from .model.phrases import ms
 from .model.polls import BlockingPoll
@@ -51,6 +53,7 @@ def summary(trace: Trace, figures: Stats) -> Iterator[RenderableType]:
         yield coroutines_table(figures)
         yield _longest(figures)
         yield from _blame(figures)
+        yield from _wrong(trace)
     yield _recorded(figures)
 
 
@@ -120,12 +123,14 @@ def _blame(figures: Stats) -> Iterator[Text]:
         text = Text.assemble(("longest ready", "bold"), f"  {ms(worst_ready.ready_ns)} of task {worst_ready.task}")
         text.append(f" ({worst_ready.name}), {worst_ready.place or 'before its first poll'}")
         yield text
-    if figures.troubles:
-        kinds: dict[str, int] = {}
-        for row in figures.troubles:
-            kinds[row.first.kind] = kinds.get(row.first.kind, 0) + row.count
-        said = ", ".join(f"{count:,} {kind}" for kind, count in kinds.items())
-        yield Text.assemble(("troubles", "bold red"), f"  {said}")
+
+
+def _wrong(trace: Trace) -> Iterator[Text]:
+    """The worst findings; that a check of others fails is no reason to say nothing else."""
+    try:
+        yield from findings.brief(checks.run(trace), trace.meta.path)
+    except UserError as error:
+        yield Text(error.message, "yellow")
 
 
 def _victims(poll: BlockingPoll) -> str:

@@ -61,9 +61,7 @@ def find(trace: Trace) -> Iterator[Finding]:
             place=where,
             task=int(task[one]),
             tasks=tuple(np.unique(task[mine]).tolist()),
-            evidence=(
-                f"taken {int(taken[at]):,} times, held {ms(int(held[at]))}, suspended {ms(int(waited[at]))} of it",
-            ),
+            evidence=(f"taken {many(int(taken[at]), 'time')}: held {ms(int(held[at]))}, {ms(int(waited[at]))} idle",),
             weight_ns=int(total[at]),
         )
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from ..model import tables as t
 from ..model.columns import counts, group, sums
-from ..model.phrases import ms, who
+from ..model.phrases import ms, several
 from ..model.trace import Trace
 from .finding import Finding
 
@@ -41,23 +41,23 @@ def find(trace: Trace) -> Iterator[Finding]:
     np.maximum.at(last, which, awaits.end_ns)
     often = (times >= TIMES) & (vain * 10 >= times * 9) & (times * 1_000_000_000 >= RATE * (last - first))
     words, codes = trace.reasons
-    for row in np.flatnonzero(often).tolist():
-        one = int(np.argmax(which == row))
-        reason = words[codes[one]]
-        place = trace.place(int(location[row]))
-        wakers = np.bincount(awaits.woken_by[which == row], minlength=len(t.WAKERS))
-        by = t.WAKERS[int(np.argmax(wakers))]
-        span = int(last[row] - first[row])
-        text = f"{who(trace, int(task[row]))} was woken {int(times[row]):,} times in {ms(span)} at {place}"
+    for at in np.unique(location[often]).tolist():
+        mine = np.flatnonzero(often & (location == at))
+        rows = np.flatnonzero(often[which] & (awaits.location == at))
+        reason = words[int(codes[rows[0]])]
+        by = t.WAKERS[int(np.argmax(np.bincount(awaits.woken_by[rows], minlength=len(t.WAKERS))))]
+        place, span = trace.place(at), int(last[mine].max() - first[mine].min())
+        tasks, again = task[mine].tolist(), int(vain[mine].sum())
+        text = f"{several(trace, tasks)} woke up {int(times[mine].sum()):,} times in {ms(span)} at {place}"
         yield Finding(
             check=NAME,
             severity="warning" if reason in CERTAIN else "hint",
-            text=f"{text}, {int(vain[row]):,} times only to wait there again ({reason or 'reason not known'})",
+            text=f"{text}, {again:,} times only to wait there again ({reason or 'reason not known'})",
             place=place,
-            task=int(task[row]),
-            tasks=(int(task[row]),),
+            task=tasks[0],
+            tasks=tuple(tasks),
             evidence=(f"mostly woken by {by}",) if by else (),
-            weight_ns=int(vain[row]),
+            weight_ns=again,
         )
 
 

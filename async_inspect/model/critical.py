@@ -67,7 +67,8 @@ class CriticalPath(Frozen):
 def critical_path(trace: Trace, task: int | None = None) -> CriticalPath | None:
     """What the end of a task hangs on since it was made, or the end of the run since it began; None: nothing ran.
 
-    The run's end is that of the last task that ended, but for those by which a loop shuts itself down.
+    The run's end is that of the last task that ended (if none did, the recording's), but for those by which a loop
+    shuts itself down.
     """
     table = trace.task_table
     chosen = _last(trace) if task is None else task
@@ -97,6 +98,7 @@ def _last(trace: Trace) -> int:
     library = np.array([f.file.startswith("<stdlib>/") for f in trace.functions] + [True], np.bool_)
     ours = np.flatnonzero((tasks.polls > 0) & ~library[tasks.function])
     ours = ours if len(ours) else np.flatnonzero(tasks.polls > 0)
+    ours = ours[tasks.ended[ours]] if tasks.ended[ours].any() else ours
     return int(ours[np.argmax(tasks.end_ns[ours])]) + 1 if len(ours) else 0
 
 
@@ -172,6 +174,9 @@ class _Walk:
         waker = int(awaits.waker[row])
         if by == t.BY_TASK and waker and self._before(self._trace.polls.start_ns, self._polls, waker, at) >= 0:
             return waker, at
+        awaited = int(awaits.awaited_task[row])
+        if not by and awaited and begin <= (end := int(self._trace.task_table.end_ns[awaited - 1])) <= at:
+            return awaited, self._add("loop", task, end, at, row)  # who woke it was not recorded, but it is this
         return task, self._add(WAITS.get(by, "wait"), task, begin, at, row)
 
     def _made(self, task: int, at: int) -> tuple[int, int]:

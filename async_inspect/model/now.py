@@ -194,12 +194,12 @@ def _cycles(hangs_on: dict[int, tuple[int, ...]]) -> Iterator[tuple[int, ...]]:
     """Disjoint cycles, the first by the smallest of its tasks, while there are any."""
     left = _Left(hangs_on)
     for start in sorted(hangs_on):
-        path: dict[int, int] = {}
-        task = start
-        while task in left and task not in path:  # who is left hangs on somebody who is left
-            path[task] = len(path)
-            task = next(other for other in hangs_on[task] if other in left)
-        if task in left:
+        while start in left:
+            path: dict[int, int] = {}
+            task = start
+            while task not in path:  # who is left hangs on somebody who is left
+                path[task] = len(path)
+                task = next(other for other in hangs_on[task] if other in left)
             cycle = list(path)[path[task] :]
             first = cycle.index(min(cycle))
             left.drop(cycle)
