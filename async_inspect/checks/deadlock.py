@@ -6,7 +6,7 @@ holds; a task that awaits itself or a Lock that it has; a semaphore all of whose
 Evidence: at one moment each of them stands in such a wait and none was woken.  At the recording's end, or just before
 Ctrl-C, that is looked at whole.  A circle that came apart before (by a timeout, by a cancellation) is found where it
 closed, following each wait's chain for HOPS tasks; one that came apart because somebody else gave the lock back was
-none.
+none, nor was one that came apart within LEAST_NS: who ended it was about to.
 
 Cannot see: circles over queues, events and bare futures, of which nobody knows who would set them; over the first of
 several tasks (``wait``, ``as_completed``); over locks that aren't asyncio's.
@@ -27,6 +27,7 @@ from .finding import Finding
 NAME = "deadlock"
 ABOUT = "tasks that wait for each other in a circle"
 HOPS: Final = 64
+LEAST_NS: Final = 1_000_000
 MOMENTS: Final = 10  # at which circles that came apart are looked at
 SEMAPHORES: Final = ("asyncio.locks.Semaphore", "asyncio.locks.BoundedSemaphore")
 
@@ -43,7 +44,10 @@ def find(trace: Trace) -> Iterator[Finding]:
         for cycle in moment.cycles:
             members = frozenset(cycle)
             over = min(_woken(trace, moment.awaits[task]) for task in cycle)
-            if members not in seen and not _given_by_others(moment, cycle, over):
+            itself = trace.awaits.awaited_task[moment.awaits[cycle[0]]] == cycle[0]  # asyncio refuses that at once
+            if members in seen or (over - at < LEAST_NS and not itself):
+                continue
+            if not _given_by_others(moment, cycle, over):
                 seen.add(members)
                 yield _circle(moment, cycle, over)
 

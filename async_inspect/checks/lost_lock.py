@@ -2,14 +2,15 @@
 
 Looks for: a Lock that a task took and never gave back, though it has ended.
 
-Evidence: the hold, the task's end, and who waits for the lock, or waited for it after that end.  If nobody did, it is a
-hint: another task may be meant to give the lock back.
+Evidence: the hold, the task's end, and who waits for the lock, or waited for it after that end.  If nobody did for
+LEAST_NS, it is a hint: another task may be meant to give the lock back.
 
 Cannot see: what is no asyncio Lock.  Semaphores are not looked at: to take in one place and release in another is their
 use.
 """
 
 from collections.abc import Iterator
+from typing import Final
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from .finding import Finding
 
 NAME = "lost lock"
 ABOUT = "locks that are held by a task that has ended"
+LEAST_NS: Final = 1_000_000
 
 
 def find(trace: Trace) -> Iterator[Finding]:
@@ -38,7 +40,7 @@ def find(trace: Trace) -> Iterator[Finding]:
         what = f"{name} is still held by {who(trace, task)}, which took it at {place} and ended at {ms(end)}"
         yield Finding(
             check=NAME,
-            severity="error" if waited else "hint",
+            severity="error" if cost >= LEAST_NS else "hint",
             text=f"{what}; {several(trace, waited)} waited for it in vain" if waited else f"{what}; nobody waited",
             place=place,
             task=task,

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from async_inspect import checks, findings
+from async_inspect import events as ev
 from async_inspect.checks import Finding, deadlock, troubles
 from async_inspect.errors import UserError
 from async_inspect.model import Trace, load
@@ -43,26 +44,30 @@ def test_two_locks(tmp_path: Path) -> None:
 
 def test_one_that_came_apart_by_a_timeout(tmp_path: Path) -> None:
     made = crossed()
-    made.throw(1030, 2)
-    (found,) = deadlock.find(made.trace(tmp_path, 2000))
-    assert found.text.startswith("2 tasks wait for each other, from 0.03 µs on, for 1.00 µs: task 1 (one)")
+    made.throw(1_000_030, 2)
+    (found,) = deadlock.find(made.trace(tmp_path, 2_000_000))
+    assert found.text.startswith("2 tasks wait for each other, from 0.03 µs on, for 1.00 ms: task 1 (one)")
 
 
-@pytest.mark.parametrize("by", [0, 3])
-def test_one_that_came_apart_because_another_gave_the_lock_back_was_none(by: int, tmp_path: Path) -> None:
+def test_one_that_came_apart_at_once_was_none(tmp_path: Path) -> None:
     made = crossed()
-    if by:
-        made.tape.put(19, coro=0)  # nothing: keeps the two cases apart in the file
-    made.give(1030, 0, 0)
-    made.tape.put(30, 1030, coro=2)  # woken by plain code
-    assert list(deadlock.find(made.trace(tmp_path, 2000))) == []
+    made.throw(1_000_029, 2)
+    assert list(deadlock.find(made.trace(tmp_path, 2_000_000))) == []
 
 
-def test_no_circle_while_one_of_them_can_run(tmp_path: Path) -> None:
+def test_one_that_came_apart_because_another_gave_the_lock_back_was_none(tmp_path: Path) -> None:
     made = crossed()
-    made.tape.put(30, 40, coro=2)
-    assert [found.text for found in deadlock.find(made.trace(tmp_path, 41))] != []
-    assert "for 0.01 µs" in next(deadlock.find(made.trace(tmp_path, 41))).text, "it was one until then"
+    made.give(2_000_000, 0, 0)
+    made.tape.put(ev.WAKE, 2_000_000, coro=2)
+    made.tape.put(ev.RESUME, 2_000_010, coro=2, aux=22, node=made.inner[1], task=2)
+    assert list(deadlock.find(made.trace(tmp_path, 3_000_000))) == []
+
+
+def test_it_counts_only_while_none_of_them_can_run(tmp_path: Path) -> None:
+    made = crossed()
+    made.tape.put(ev.WAKE, 5_000_030, coro=2)
+    (found,) = deadlock.find(made.trace(tmp_path, 9_000_000))
+    assert "from 0.03 µs on, for 5.00 ms" in found.text
 
 
 def test_who_waits_behind_a_circle_is_counted(tmp_path: Path) -> None:
@@ -222,7 +227,7 @@ def test_the_command(tool: Tool, tmp_path: Path) -> None:
     made = Locks("careless")
     made.start(10, 1)
     made.take(11, 1, 0)
-    made.tape.put(25, 12, coro=1)
+    made.tape.put(ev.RETURN, 12, coro=1)
     made.trace(tmp_path, 100)
     good, bad, hint = tool("check", "good.rec"), tool("check", "bad.rec"), tool("check", "a.rec")
     assert (good.status, good.stdout) == (0, "nothing found\n")
