@@ -2,6 +2,7 @@
 
 USAGE = 2  # as typer does
 FAILED = 1
+FOUND = 3  # check: something is wrong with the run
 
 
 class UserError(Exception):

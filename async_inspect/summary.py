@@ -11,6 +11,10 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from . import checks, findings
+from .errors import UserError
+from .model.critical import CriticalPath
+from .model.phrases import ms
 from .model.polls import BlockingPoll
 from .model.spread import Spread
 from .model.stats import Stats, stats
@@ -50,6 +54,7 @@ def summary(trace: Trace, figures: Stats) -> Iterator[RenderableType]:
         yield coroutines_table(figures)
         yield _longest(figures)
         yield from _blame(figures)
+        yield from _wrong(trace)
     yield _recorded(figures)
 
 
@@ -119,12 +124,14 @@ def _blame(figures: Stats) -> Iterator[Text]:
         text = Text.assemble(("longest ready", "bold"), f"  {ms(worst_ready.ready_ns)} of task {worst_ready.task}")
         text.append(f" ({worst_ready.name}), {worst_ready.place or 'before its first poll'}")
         yield text
-    if figures.troubles:
-        kinds: dict[str, int] = {}
-        for row in figures.troubles:
-            kinds[row.first.kind] = kinds.get(row.first.kind, 0) + row.count
-        said = ", ".join(f"{count:,} {kind}" for kind, count in kinds.items())
-        yield Text.assemble(("troubles", "bold red"), f"  {said}")
+
+
+def _wrong(trace: Trace) -> Iterator[Text]:
+    """The worst findings; that a check of others fails is no reason to say nothing else."""
+    try:
+        yield from findings.brief(checks.run(trace), trace.meta.path)
+    except UserError as error:
+        yield Text(error.message, "yellow")
 
 
 def _victims(poll: BlockingPoll) -> str:
@@ -265,9 +272,32 @@ def _several(lines: list[str]) -> Text:
     return Text("\n".join([*lines[:TOP], *more]))
 
 
-def ms(ns: int) -> str:
-    """Nanoseconds as people read them: three digits or more."""
-    if ns >= 10_000_000_000:
-        return f"{ns / 1e9:,.1f} s"
-    value, unit = (ns / 1e6, "ms") if ns >= 1_000_000 else (ns / 1e3, "µs")
-    return f"{value:,.{0 if value >= 100 else 1 if value >= 10 else 2}f} {unit}"
+def critical(path: CriticalPath, top: int = 10, hops: int = 25) -> Iterator[RenderableType]:
+    """A critical path: what it is made of, the awaits that cost most, and its longest hops in order."""
+    span = max(path.end_ns - path.start_ns, 1)
+    head = f"  {ms(span)} up to the end of task {path.task} ({path.name}), {len(path.hops):,} hops"
+    yield Text.assemble(("critical path", "bold"), head)
+    waited = sum(row.ns for row in path.awaits)
+    shares = (("run", path.run_ns), ("ready", path.ready_ns), ("waiting", waited))
+    yield Text("  " + ", ".join(f"{ms(ns)} {what} ({ns / span:.1%})" for what, ns in shares), "dim")
+    if path.awaits:
+        table = _table("\nwithout this await it would have ended earlier, at most by", "at most", "share", "count")
+        table.add_column("await", overflow="fold")
+        table.add_column("for", overflow="fold", style="dim")
+        for row in path.awaits[:top]:
+            table.add_row(ms(row.ns), f"{row.ns / span:.1%}", f"{row.count:,}", row.place, Text(row.reason or ""))
+        yield table
+    longest = sorted(path.hops, key=lambda hop: hop.start_ns - hop.end_ns)[:hops]
+    chosen = sorted(longest, key=lambda hop: hop.start_ns)
+    title = "\nhop by hop" if len(chosen) == len(path.hops) else f"\nits {len(chosen)} longest hops, in order"
+    table = _table(title, "at", "took", "share")
+    for name in ("what", "task", "at"):
+        table.add_column(name, overflow="fold")
+    for hop in chosen:
+        took = hop.end_ns - hop.start_ns
+        what = (
+            hop.kind if hop.kind in ("run", "ready") or hop.reason in (None, hop.kind) else f"{hop.kind}, {hop.reason}"
+        )
+        who = f"{hop.task} {hop.name}" if hop.task else ""
+        table.add_row(ms(hop.start_ns), ms(took), f"{took / span:.1%}", what, Text(who), hop.place or "")
+    yield table

@@ -1,4 +1,4 @@
-"""What recording costs: loads × tools, in time and in instructions.
+"""What recording costs: loads × tools, in time and in instructions; and what checks add to reading.
 
 Every number is a ratio to the same program bare, run in alternation with the tools on this machine.  A load times its
 own inner loop (``fixtures/bench``), so no tool's start-up and no report is counted.  Tools run from the environment of
@@ -12,6 +12,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -222,6 +223,33 @@ def instructions_row(load: Load) -> list[str]:
 INSTRUCTIONS_HEAD = ["load", "instructions an event (C)", "(Python)", "events counted"]
 
 
+# --- checks ----------------------------------------------------------------------------------------------------------
+
+
+def checks_row(load: Load, rounds: int, size: int | None) -> list[str]:
+    """What ``check`` adds to reading the recording of a load."""
+    import async_inspect
+    from async_inspect import checks
+
+    with tempfile.TemporaryDirectory() as folder:
+        command = [*attach(folder), str(LOADS / load.file), *([str(size)] if size else [])]
+        subprocess.run(command, env={**os.environ, "PYTHONHASHSEED": "0"}, capture_output=True, check=True)
+        seconds = []
+        for _ in range(rounds):
+            trace = async_inspect.load(folder)  # afresh: what it has found out it keeps
+            start = time.perf_counter()
+            found = checks.run(trace)
+            seconds.append(time.perf_counter() - start)
+    median, events = statistics.median(seconds), len(trace.events)
+    million = median / events * 1_000_000
+    many = (f"{million:.2f} s", f"≤ 1 s {verdict(million <= 1)}") if events >= MANY else ("too few to tell", "")
+    return [load.title, f"{events:,}", f"{len(found):,}", f"{median * 1000:.0f} ms", *many]
+
+
+MANY = 50_000  # events from which on the time for a million can be told
+CHECKS_HEAD = ["load", "events", "findings", "all checks", "for a million events", "target"]
+
+
 # --- tables ----------------------------------------------------------------------------------------------------------
 
 
@@ -239,7 +267,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="small loads, one round: to see that it works")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--load", action="append", help="only this load, by its file name without .py")
-    parser.add_argument("--table", choices=("time", "sources", "instructions"), help="only this table")
+    parser.add_argument("--table", choices=("time", "sources", "checks", "instructions"), help="only this table")
     chosen = parser.parse_args()
     loads = [load for load in TABLE if not chosen.load or load.file.removesuffix(".py") in chosen.load]
     rounds = 1 if chosen.quick else chosen.rounds
@@ -248,6 +276,8 @@ def main() -> None:
         show(TIME_HEAD, (time_row(load, rounds, load.size if chosen.quick else None) for load in loads))
     if chosen.table in (None, "sources"):
         show(SOURCES_HEAD, (sources_row(load, rounds, load.size if chosen.quick else None) for load in loads))
+    if chosen.table in (None, "checks"):
+        show(CHECKS_HEAD, (checks_row(load, rounds, load.size if chosen.quick else None) for load in loads))
     if chosen.table in (None, "instructions"):
         # The demo does more of its waiting the slower it runs, so it has no two equal counts.
         steady = [load for load in loads if load.file != "aiohttp_shop.py"]

@@ -21,7 +21,7 @@ PLACES = (
     ("checks",),
     ("formats",),
     ("progress",),
-    ("reports", "summary"),
+    ("reports", "summary", "findings", "picture"),
     ("interpreter", "corebuild", "launch", "target", "finish", "info", "attach"),
     ("tui",),
     ("cli", "__main__"),

@@ -12,6 +12,8 @@ import typer.core
 
 from async_inspect import target
 from async_inspect.cli.attach import attach
+from async_inspect.cli.check import check
+from async_inspect.cli.critical_path import critical_path
 from async_inspect.cli.dump import dump
 from async_inspect.cli.export import export
 from async_inspect.cli.info import info
@@ -25,6 +27,8 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     export,
     report,
     stats,
+    check,
+    critical_path,
     dump,
     info,
     version,

@@ -136,7 +136,7 @@ class Builder:
             people=len(code_of),
             slots=moments.slots,
         )
-        stands = climb(graph, suspends["pos"][rows], leaf, leaf_node, of_leaves, task, end - start)
+        stands = climb(graph, suspends["pos"][rows], leaf, leaf_node, of_leaves, task, end - start, ~ended)
         asked = wakes.find_selects(gathered, moments, since)
         of_task = suspends["flags"][rows] & ev.AWAITS_TASK > 0
         aux = suspends["aux"][rows].astype(np.int64)
@@ -168,6 +168,7 @@ class Builder:
             leaf_node=stands.leaf_node,
             leaf_location=stands.leaf_location,
             chain=stands.chain,
+            stack=stands.stack,
             awaited=np.where(of_task, -1, aux - 1).astype(np.int32),
             awaited_task=np.where(of_task, lives.task_of[_known(aux, len(code_of))], 0).astype(np.int32),
             resource=stands.resource,
@@ -201,7 +202,7 @@ class Builder:
             node_sums=node_sums,
             line_sums=stands.lines,
             points=points,
-            edges=observed.find_edges(gathered, lives, awaits),
+            edges=observed.find_edges(gathered, lives, moments, awaits),
             resources=owned,
             holds=resources.find_holds(gathered, lives, moments, owned, sites),
             selects=asked.table,

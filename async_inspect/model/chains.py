@@ -27,6 +27,7 @@ class Chained:
     leaf_location: npt.NDArray[np.int32]
     resource: npt.NDArray[np.int32]
     chain: npt.NDArray[np.int32]
+    stack: npt.NDArray[np.int32]
     chains: t.Chains
     lines: t.LineSums
 
@@ -48,8 +49,20 @@ class Graph:
     slots: int
 
 
-def climb(graph: Graph, pos: Ints, coro: Ints, node: Ints, location: Ints, task: Ints, wait: Ints) -> Chained:
-    """For suspensions (slot, leaf coroutine, its node and location, task, how long it took): where they stand."""
+def climb(
+    graph: Graph,
+    pos: Ints,
+    coro: Ints,
+    node: Ints,
+    location: Ints,
+    task: Ints,
+    wait: Ints,
+    whole: npt.NDArray[np.bool_],
+) -> Chained:
+    """For suspensions (slot, leaf coroutine, its node and location, task, how long it took): where they stand.
+
+    Of those that are ``whole`` the stack is wanted, too, on from the await point up to the root.
+    """
     entry_of = LastBefore(graph.entries["coro"], graph.entries["pos"], graph.people, graph.slots + 1)
     link_of = LastBefore(graph.links["coro"], graph.links["burst"], graph.people, graph.slots + 1)
     aux, entry_node = graph.entries["aux"].astype(np.int64), graph.entries["node"].astype(np.int64)
@@ -97,11 +110,11 @@ def climb(graph: Graph, pos: Ints, coro: Ints, node: Ints, location: Ints, task:
         if len(graph.link_location):
             location_ = np.where(link >= 0, graph.link_location[np.maximum(link, 0)], location_)
         # The await point is the first of the user's that is met.
-        open_ = np.flatnonzero(~found[rows])
+        open_ = np.flatnonzero(~found[rows] | whole[rows])
         if len(open_):
-            seekers = rows[open_]
+            growing[rows[open_]] = extend(growing[rows[open_]], location_[open_])
+            seekers = rows[open_ := open_[~found[rows[open_]]]]
             wanted.by(seekers, coro_[open_], pos_[open_])
-            growing[seekers] = extend(growing[seekers], location_[open_])
             hit = graph.user[location_[open_]]
             at, met = open_[hit], seekers[hit]
             point_node[met], point_location[met], chain[met] = node_[at], location_[at], growing[met]
@@ -114,6 +127,7 @@ def climb(graph: Graph, pos: Ints, coro: Ints, node: Ints, location: Ints, task:
         leaf_location=location.astype(np.int32),
         resource=wanted.resource.astype(np.int32),
         chain=np.where(found, chain, growing).astype(np.int32),  # where nothing is the user's: all frames
+        stack=np.where(whole, growing, -1).astype(np.int32),
         chains=t.Chains(_join(inner).astype(np.int32), _join(where).astype(np.int32)),
         lines=_line_sums(parts),
     )

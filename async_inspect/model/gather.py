@@ -36,7 +36,7 @@ KEPT = {
     "selects": ("pos", "ts", "aux", "off", "thread", "flags"),
     "uses": ("burst", "coro", "aux"),
     "holds": ("pos", "ts", "coro", "aux", "off", "task", "kind"),
-    "edges": ("coro", "aux"),
+    "edges": ("ts", "coro", "aux"),
     "stacks": ("ts", "coro", "off", "thread"),
     "callouts": ("ts", "coro", "aux", "off", "task", "thread"),
     "troubles": ("ts", "coro", "aux", "off", "task", "flags"),

@@ -7,7 +7,7 @@ import numpy as np
 
 from .. import events as ev
 from . import tables as t
-from .columns import Any1d, Ints, group
+from .columns import Any1d, Ints
 from .gather import Gathered
 from .lives import Lives, Moments
 from .places import Sites
@@ -17,15 +17,19 @@ _TROUBLES = {
 }  # fmt: skip
 
 
-def find_edges(gathered: Gathered, lives: Lives, awaits: t.Awaits) -> t.Edges:
+def find_edges(gathered: Gathered, lives: Lives, moments: Moments, awaits: t.Awaits) -> t.Edges:
     """Who awaited whom: what suspensions say, and what was seen to gather tasks."""
     rows = gathered.columns("edges")
     direct = np.flatnonzero(awaits.awaited_task)
     task = np.concatenate([awaits.task[direct], _tasks(rows["coro"], lives)])
     awaited = np.concatenate([awaits.awaited_task[direct], _tasks(rows["aux"], lives)])
-    known = (task > 0) & (awaited > 0)
-    (task, awaited), _ = group(task[known], awaited[known])
-    return t.Edges(task.astype(np.int32), awaited.astype(np.int32))
+    since = np.concatenate([awaits.start_ns[direct], moments.ns(rows["ts"])])
+    known = np.flatnonzero((task > 0) & (awaited > 0))
+    order = known[np.lexsort((awaited[known], since[known], task[known]))]
+    task, awaited, since = task[order], awaited[order], since[order]
+    new = np.ones(len(order), np.bool_)
+    new[1:] = (np.diff(task) != 0) | (np.diff(awaited) != 0) | (np.diff(since) != 0)
+    return t.Edges(task[new].astype(np.int32), awaited[new].astype(np.int32), since[new])
 
 
 def find_stacks(gathered: Gathered, lives: Lives, moments: Moments, sites: Sites) -> t.Stacks:

@@ -159,6 +159,7 @@ class Awaits(Table):
     leaf_node: Small
     leaf_location: Small
     chain: Small  # from the await point down to the leaf; from the root where no frame is the program's own
+    stack: Small  # chain: from the root down to the leaf, of those that had not ended; -1 of others
     awaited: Small  # row of Trace.strings: the type of what was awaited; -1: a bare yield, or a task
     awaited_task: Small  # task
     resource: Small  # row of Resources: the lock, queue … that it waited for; -1: none, or not known
@@ -171,10 +172,11 @@ class Awaits(Table):
 
 @dataclass(frozen=True, slots=True)
 class Edges(Table):
-    """Who awaited whom, directly or by way of something that gathers tasks: each pair once, ordered."""
+    """Who began when to wait for whom, directly or by way of something that gathers tasks; ordered by (task, since)."""
 
     task: Small
     awaited: Small  # task
+    since_ns: Ints  # a task group's: when the task was made in it
 
 
 @dataclass(frozen=True, slots=True)

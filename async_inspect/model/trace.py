@@ -13,6 +13,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from ..errors import USAGE, UserError
 from ..rules import Rule
 from . import tables as t
 from .filters import Filter
@@ -67,6 +68,14 @@ class Trace:
         from .views import task
 
         return task(self, number)
+
+    def find(self, task: str) -> int:
+        """The id of the task of this id or name, of several of one name the first.  UserError: there is none."""
+        if task.isdecimal() and 0 < int(task) <= len(self.task_table):
+            return int(task)
+        if task in self.task_table.name:
+            return self.task_table.name.index(task) + 1
+        raise UserError(f"no task {task!r}", USAGE)
 
     @cached_property
     def awaiters(self) -> dict[int, tuple[int, ...]]:

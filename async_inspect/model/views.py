@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from . import tables as t
+from .columns import group
 from .trace import Await, AwaitLine, Task, Trace, TreeNode
 
 if TYPE_CHECKING:
@@ -97,7 +98,8 @@ def last_await(trace: Trace, number: int) -> int:
 def awaiters(trace: Trace) -> dict[int, tuple[int, ...]]:
     """Who awaited each task."""
     found: dict[int, list[int]] = defaultdict(list)
-    for awaiter, awaited in zip(trace.edges.task.tolist(), trace.edges.awaited.tolist(), strict=True):
+    (who, whom), _ = group(trace.edges.task, trace.edges.awaited)
+    for awaiter, awaited in zip(who.tolist(), whom.tolist(), strict=True):
         found[awaited].append(awaiter)
     return {awaited: tuple(who) for awaited, who in found.items()}
 

@@ -1,0 +1,45 @@
+"""Hint: many short tasks of one kind, of which each costs more to make than it does.
+
+Looks for: TASKS and more tasks of one kind that ran for LONGEST_NS on average at most, and never suspended.
+
+Evidence: how many there were, how long they ran, how long they lay ready before.
+
+Cannot see: what they are for: a task of its own may be what keeps a failure or a cancellation apart.  So it is a hint.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+import numpy as np
+
+from ..model.columns import counts, sums
+from ..model.phrases import ms
+from ..model.trace import Trace
+from .finding import Finding
+
+NAME = "batching"
+ABOUT = "many short tasks of one kind that never had to wait"
+TASKS: Final = 1_000
+LONGEST_NS: Final = 50_000
+
+
+def find(trace: Trace) -> Iterator[Finding]:
+    tasks = trace.task_table
+    rows = np.flatnonzero((tasks.function >= 0) & ~tasks.driven & tasks.ended)
+    function, size = tasks.function[rows], len(trace.functions)
+    count, run = counts(function, size), sums(function, tasks.run_ns[rows], size)
+    polls, idle = sums(function, tasks.polls[rows], size), sums(function, np.maximum(tasks.delay_ns[rows], 0), size)
+    for row in np.flatnonzero((count >= TASKS) & (run <= count * LONGEST_NS) & (polls <= count)).tolist():
+        made = trace.functions[row]
+        one = int(rows[np.argmax(function == row)]) + 1
+        text = f"{int(count[row]):,} tasks of {made.name} ran {ms(int(run[row] // count[row]))} each and never waited"
+        yield Finding(
+            check=NAME,
+            severity="hint",
+            text=f"{text}: one task that does many, or a plain call, may be cheaper",
+            place=trace.place(int(tasks.location[one - 1])) or f"{made.file}:{made.line}",
+            task=one,
+            tasks=(one,),
+            evidence=(f"{ms(int(run[row]))} of run in all, {ms(int(idle[row]))} ready before it",),
+            weight_ns=int(run[row]),
+        )

@@ -1,0 +1,65 @@
+"""Polls that blocked the loop while others could have run.
+
+Looks for: polls of at least the recording's ``slow_poll_ms`` with victims: tasks of the same thread that certainly were
+ready meanwhile.  Those that did the same at the same place are one finding.
+
+Evidence: what the poll was in (the watchdog's stack, or the calls of coroutines), and who was held up for how long.
+Where what it did was not seen it is a hint: on a busy machine a process may have to wait for the processor.
+
+Cannot see: whom a poll held up that waited for I/O which may or may not have been there; a poll without a certain
+victim is none here (``stats --detailed`` lists them all).
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Final
+
+from ..model.phrases import many, ms, who
+from ..model.polls import BlockingPoll, blocking_polls
+from ..model.trace import Trace
+from .finding import Finding
+from .never_yields import AWAITS, calls_within, slow
+
+NAME = "blocking"
+ABOUT = "polls that blocked the loop while others could have run"
+UNSEEN: Final = "; what it did was not seen: the process may not have had the processor"
+
+
+def find(trace: Trace) -> Iterator[Finding]:
+    rows = slow(trace)
+    rows = rows[calls_within(trace)[rows] < AWAITS]
+    alike: dict[str, list[BlockingPoll]] = defaultdict(list)
+    for poll in blocking_polls(trace, rows):
+        if poll.victims:
+            alike[_doing(poll)].append(poll)
+    for doing, polls in alike.items():
+        longest = polls[0]
+        victims = {victim.task for poll in polls for victim in poll.victims}
+        text = f"{who(trace, longest.task)} blocked the loop for {ms(longest.duration_ns)} in {doing}"
+        more = f" ({many(len(polls), 'such poll')})" if len(polls) > 1 else ""
+        yield Finding(
+            check=NAME,
+            severity="warning" if longest.seen_by or longest.held_interpreter else "hint",
+            text=f"{text}{more}, and held up {many(len(victims), 'task')}{'' if longest.seen_by else UNSEEN}",
+            place=_place(longest),
+            task=longest.task,
+            tasks=(longest.task, *sorted(victims - {longest.task})),
+            evidence=tuple(f"{v.name} (task {v.task}) for {ms(v.held_up_ns)}" for v in longest.victims[:5]),
+            gain_ns=sum(max(victim.held_up_ns for victim in poll.victims) for poll in polls),
+            weight_ns=sum(victim.held_up_ns for poll in polls for victim in poll.victims),
+        )
+
+
+def _doing(poll: BlockingPoll) -> str:
+    if poll.doing:
+        return poll.doing
+    if poll.held_interpreter:
+        return "something that held the interpreter"
+    return f"something after {poll.since or 'its start'}"
+
+
+def _place(poll: BlockingPoll) -> str | None:
+    """Where what it did is: of "f (app.py:12)" the "app.py:12"."""
+    if poll.doing:
+        return poll.doing.rpartition(" (")[2].removesuffix(")")
+    return poll.since or poll.until

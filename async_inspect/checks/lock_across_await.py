@@ -1,0 +1,115 @@
+"""Hint: a lock that is held while its holder waits for something slow, and others wait for the lock.
+
+Looks for: Locks whose holders, at one place, were suspended for most of the time that they held them, while other tasks
+waited for the same lock, for COST_NS and more in all.
+
+Evidence: how long it was held, how much of that its holder waited and where, and how long others waited meanwhile.
+
+Cannot see: whether the lock is there to keep just that apart.  So it is a hint.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+import numpy as np
+
+from ..model import tables as t
+from ..model.columns import counts, sums
+from ..model.now import LOCK
+from ..model.phrases import many, ms
+from ..model.trace import Trace
+from .finding import Finding
+
+NAME = "lock across await"
+ABOUT = "locks that are held across slow awaits while others wait for them"
+COST_NS: Final = 20_000_000
+SHARE: Final = 20  # and that part of the recording
+
+
+def find(trace: Trace) -> Iterator[Finding]:
+    holds, awaits = trace.holds, trace.awaits
+    is_lock = np.array([kind.partition(" ")[0] == LOCK for kind in trace.resources.kind] + [False], np.bool_)
+    wanted = np.zeros(len(trace.resources) + 1, np.bool_)
+    wanted[awaits.resource] = True
+    rows = np.flatnonzero((is_lock & wanted)[holds.resource] & (holds.task > 0) & (holds.location >= 0))
+    if not len(rows):
+        return
+    start, end, task = holds.start_ns[rows], holds.end_ns[rows], holds.task[rows].astype(np.int64)
+    asleep = Suspended(trace)
+    slept = asleep.until(task, end) - asleep.until(task, start)
+    cost = _waited(trace, rows)
+    location = holds.location[rows]
+    size = len(trace.locations)
+    total, held, waited = (sums(location, values, size) for values in (cost, end - start, slept))
+    taken, worst = counts(location, size), np.zeros(size, np.int64)
+    np.maximum.at(worst, location, slept)
+    many_ns = max(COST_NS, trace.meta.duration_ns // SHARE)
+    for at in np.flatnonzero((total >= many_ns) & (waited * 2 >= held)).tolist():
+        mine = np.flatnonzero(location == at)
+        one = int(mine[np.argmax(slept[mine])])
+        slow = asleep.longest(int(task[one]), int(start[one]), int(end[one]))
+        if trace.awaits.resource[slow] >= 0 and is_lock[awaits.resource[slow]]:
+            continue  # for another lock: that is a matter of their order
+        where = trace.place(int(awaits.location[slow]))
+        locks = np.unique(holds.resource[rows[mine]])
+        name = trace.resource(int(locks[0])) if len(locks) == 1 else f"each of {many(len(locks), 'lock')}"
+        text = f"{name}, taken at {trace.place(at)}, is held across the await at {where}"
+        yield Finding(
+            check=NAME,
+            severity="hint",
+            text=f"{text}, up to {ms(int(worst[at]))} each time: others waited {ms(int(total[at]))} for it in all",
+            place=where,
+            task=int(task[one]),
+            tasks=tuple(np.unique(task[mine]).tolist()),
+            evidence=(f"taken {many(int(taken[at]), 'time')}: held {ms(int(held[at]))}, {ms(int(waited[at]))} idle",),
+            weight_ns=int(total[at]),
+        )
+
+
+class Suspended:
+    """For how long tasks were suspended up to some time."""
+
+    def __init__(self, trace: Trace) -> None:
+        self._awaits = awaits = trace.awaits
+        self._size = trace.meta.duration_ns + 2
+        self._key = awaits.task.astype(np.int64) * self._size + awaits.start_ns
+        self._total = np.concatenate([[0], np.cumsum(awaits.end_ns - awaits.start_ns)])
+        self._first = np.searchsorted(awaits.task, np.arange(len(trace.task_table) + 2))
+
+    def until(self, task: t.Ints, at: t.Ints) -> t.Ints:
+        """In all, from the task's first await to then."""
+        row = np.searchsorted(self._key, task * self._size + at)  # the awaits before this began before
+        late = np.where(row > self._first[task], np.maximum(self._awaits.end_ns[np.maximum(row - 1, 0)] - at, 0), 0)
+        found: t.Ints = self._total[row] - self._total[self._first[task]] - late
+        return found
+
+    def longest(self, task: int, start: int, end: int) -> int:
+        """The row of its longest await within."""
+        ends = np.searchsorted(self._key, [task * self._size + start, task * self._size + end])
+        first, last = int(ends[0]), int(ends[1])
+        length = self._awaits.end_ns[first:last] - self._awaits.start_ns[first:last]
+        return first + int(np.argmax(length)) if last > first else first - 1
+
+
+def _waited(trace: Trace, rows: t.Ints) -> t.Ints:
+    """By these holds, how long others waited for the same thing while it was held."""
+    awaits, holds = trace.awaits, trace.holds
+    size = trace.meta.duration_ns + 2
+    waits = np.flatnonzero(awaits.resource >= 0)
+    resource = awaits.resource[waits].astype(np.int64)
+    base = np.arange(len(trace.resources) + 1, dtype=np.int64) * size
+
+    def passed(times: t.Ints, at: t.Ints, which: t.Ints) -> t.Ints:
+        """The sum over those of ``times`` that lie before ``at`` of how long before."""
+        key = np.sort(resource * size + times)
+        total = np.concatenate([[0], np.cumsum(key % size)])
+        first, last = np.searchsorted(key, base[which]), np.searchsorted(key, base[which] + at)
+        found: t.Ints = at * (last - first) - (total[last] - total[first])
+        return found
+
+    which = holds.resource[rows].astype(np.int64)
+
+    def waiting(at: t.Ints) -> t.Ints:
+        return passed(awaits.start_ns[waits], at, which) - passed(awaits.end_ns[waits], at, which)
+
+    return waiting(holds.end_ns[rows]) - waiting(holds.start_ns[rows])

@@ -1,0 +1,54 @@
+"""Locks that nobody can give back any more: who took one is over.
+
+Looks for: a Lock that a task took and never gave back, though it has ended.
+
+Evidence: the hold, the task's end, and who waits for the lock, or waited for it after that end.  If nobody did for
+LEAST_NS, it is a hint: another task may be meant to give the lock back.
+
+Cannot see: what is no asyncio Lock.  Semaphores are not looked at: to take in one place and release in another is their
+use.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+import numpy as np
+
+from ..model.now import LOCK
+from ..model.phrases import ms, several, who
+from ..model.trace import Trace
+from .finding import Finding
+
+NAME = "lost lock"
+ABOUT = "locks that are held by a task that has ended"
+LEAST_NS: Final = 1_000_000
+
+
+def find(trace: Trace) -> Iterator[Finding]:
+    holds, tasks, awaits = trace.holds, trace.task_table, trace.awaits
+    is_lock = np.array([kind.partition(" ")[0] == LOCK for kind in trace.resources.kind], np.bool_)
+    rows = np.flatnonzero(~holds.ended & (holds.task > 0))
+    rows = rows[is_lock[holds.resource[rows]] & tasks.ended[holds.task[rows] - 1]]
+    for row in rows.tolist():
+        task, resource = int(holds.task[row]), int(holds.resource[row])
+        end = int(tasks.end_ns[task - 1])
+        after = np.flatnonzero((awaits.resource == resource) & (awaits.end_ns > end) & (awaits.task != task))
+        waited = np.unique(awaits.task[after]).tolist()
+        cost = int((awaits.end_ns[after] - np.maximum(awaits.start_ns[after], end)).sum())
+        place = trace.place(int(holds.location[row]))
+        name = trace.resource(resource)
+        what = f"{name} is still held by {who(trace, task)}, which took it at {place} and ended at {ms(end)}"
+        yield Finding(
+            check=NAME,
+            severity="error" if cost >= LEAST_NS else "hint",
+            text=f"{what}; {several(trace, waited)} waited for it in vain" if waited else f"{what}; nobody waited",
+            place=place,
+            task=task,
+            tasks=(task, *waited),
+            evidence=tuple(
+                f"{who(trace, int(awaits.task[at]))} waits at {trace.place(int(awaits.location[at]))},"
+                f" from {ms(int(awaits.start_ns[at]))} on"
+                for at in after[:5].tolist()
+            ),
+            weight_ns=cost,
+        )

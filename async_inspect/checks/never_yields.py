@@ -1,0 +1,62 @@
+"""Tasks that await again and again and never let the loop go on.
+
+Looks for: polls of at least the recording's ``slow_poll_ms`` in which AWAITS calls of coroutines and more began that
+all came back without suspending.  ``await`` alone does not yield: only what has to wait does.
+
+Evidence: the poll, how many coroutines it called, and who could have run meanwhile.  A hint if nobody could.
+
+Cannot see: a loop that does without ``await``; that is a blocking poll.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+import numpy as np
+
+from ..model import tables as t
+from ..model.columns import counts
+from ..model.phrases import ms, several, who
+from ..model.polls import blocking_polls, slow_polls
+from ..model.trace import Trace
+from .finding import Finding
+
+NAME = "never yields"
+ABOUT = "tasks that await without ever letting others run"
+AWAITS: Final = 100
+LOOKED_AT: Final = 100  # polls, the longest
+
+
+def find(trace: Trace) -> Iterator[Finding]:
+    rows = slow(trace)
+    rows = rows[calls_within(trace)[rows] >= AWAITS]
+    called = calls_within(trace)[rows].tolist()
+    for poll, count in zip(blocking_polls(trace, rows), called, strict=True):
+        place = poll.until or poll.since
+        function = int(trace.task_table.function[poll.task - 1])
+        if place is None and function >= 0:
+            place = f"{trace.functions[function].file}:{trace.functions[function].line}"
+        held_up = [victim.task for victim in poll.victims]
+        text = f"{who(trace, poll.task)} ran {ms(poll.duration_ns)} without letting others run, though it awaited"
+        yield Finding(
+            check=NAME,
+            severity="warning" if held_up else "hint",
+            text=f"{text} {count:,} coroutines meanwhile: none of them had to wait (await asyncio.sleep(0) yields)",
+            place=place,
+            task=poll.task,
+            tasks=(poll.task, *held_up),
+            evidence=(f"held up: {several(trace, held_up)}",) if held_up else ("nobody was held up for sure",),
+            gain_ns=poll.victims[0].held_up_ns if held_up else None,
+            weight_ns=sum(victim.held_up_ns for victim in poll.victims),
+        )
+
+
+def slow(trace: Trace) -> t.Ints:
+    """The rows of the longest polls of those that count as blocking."""
+    return slow_polls(trace, trace.meta.slow_poll_ns)[:LOOKED_AT]
+
+
+def calls_within(trace: Trace) -> t.Ints:
+    """By poll, how many coroutines were called in it and came back in it."""
+    entries = trace.entries
+    inside = (entries.first_poll == entries.last_poll) & (trace.calls.awaiter[entries.call] >= 0)
+    return counts(entries.first_poll[np.flatnonzero(inside)], len(trace.polls))

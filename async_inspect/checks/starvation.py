@@ -1,0 +1,88 @@
+"""Tasks that could have run and were made to wait far longer than their like at the same time.
+
+Looks for: a task whose times ready, on average, are TIMES those of the median of its peers (tasks of the same kind, at
+least PEERS that were ready while it lived), and at least the recording's ``slow_poll_ms`` in all.  What it was a victim
+of blocking polls for is ``blocking``'s, and left out.
+
+Evidence: how long it was certainly ready, and its peers' median in the time that it lived.
+
+Cannot see: starvation for a lock or a semaphore, where a task is not ready but passed over; what all suffer alike.
+"""
+
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from ..model import tables as t
+from ..model.columns import counts, group, sums
+from ..model.phrases import ms, who
+from ..model.polls import slow_polls
+from ..model.trace import Trace
+from .finding import Finding
+
+NAME = "starvation"
+ABOUT = "tasks that were ready far longer than their like before they ran"
+TIMES: Final = 10
+PEERS: Final = 4
+LOOKED_AT: Final = 50  # tasks, those that were ready for longest
+
+
+def find(trace: Trace) -> Iterator[Finding]:
+    tasks = trace.task_table
+    delays = _delays(trace)
+    n = len(tasks)
+    total, times = sums(delays.task - 1, delays.ns, n), counts(delays.task - 1, n)
+    kind = tasks.function[delays.task - 1]
+    mean = total / np.maximum(times, 1)
+    suspects = np.flatnonzero((total >= max(trace.meta.slow_poll_ns, 1)) & (tasks.function >= 0))
+    for row in suspects[np.argsort(-total[suspects], kind="stable")][:LOOKED_AT].tolist():
+        function = int(tasks.function[row])
+        alive = (delays.end_ns > tasks.created_ns[row]) & (delays.end_ns <= tasks.end_ns[row])
+        (peer,), which = group(delays.task[peers := np.flatnonzero((kind == function) & alive)])
+        means = sums(which, delays.ns[peers], len(peer)) / counts(which, len(peer))
+        median = float(np.median(means[peer != row + 1])) if len(peer) > PEERS else np.inf
+        if mean[row] < TIMES * max(median, 1):
+            continue
+        made = trace.functions[function]
+        text = f"{who(trace, row + 1)} was ready for {ms(int(mean[row]))} on average before it ran"
+        yield Finding(
+            check=NAME,
+            severity="warning",
+            text=f"{text}, where the median of {len(peer) - 1:,} others of its kind was {ms(int(median))} meanwhile",
+            place=f"{made.file}:{made.line}",
+            task=row + 1,
+            tasks=(row + 1,),
+            evidence=(f"ready for {ms(int(total[row]))} in all, {int(times[row]):,} times",),
+            gain_ns=int(total[row]),
+            weight_ns=int(total[row]),
+        )
+
+
+class _Delays(NamedTuple):
+    """Each time a task was ready, without what blocking polls on its thread took of that."""
+
+    task: t.Ints
+    end_ns: t.Ints
+    ns: t.Ints
+
+
+def _delays(trace: Trace) -> _Delays:
+    awaits, tasks, polls = trace.awaits, trace.task_table, trace.polls
+    rows, new = np.flatnonzero(awaits.ready_ns >= 0), np.flatnonzero((tasks.delay_ns >= 0) & (tasks.polls > 0))
+    task = np.concatenate([awaits.task[rows].astype(np.int64), new + 1])
+    start = np.concatenate([awaits.end_ns[rows] - awaits.ready_ns[rows], tasks.created_ns[new]])
+    length = np.concatenate([awaits.ready_ns[rows], tasks.delay_ns[new]])
+    end = start + length
+    thread = np.full(len(tasks) + 1, -1, np.int64)
+    thread[polls.task] = polls.thread
+    slow = np.sort(slow_polls(trace, trace.meta.slow_poll_ns))
+    for number in np.unique(polls.thread[slow]).tolist():
+        own = slow[polls.thread[slow] == number]
+        own = own[np.argsort(polls.start_ns[own])]
+        edges = np.stack([polls.start_ns[own], polls.end_ns[own]], axis=1).ravel()
+        passed = np.cumsum(np.stack([np.zeros(len(own)), polls.end_ns[own] - polls.start_ns[own]], axis=1).ravel())
+        mine = thread[task] == number
+        blocked = np.interp(end[mine], edges, passed) - np.interp(start[mine], edges, passed)
+        length[mine] -= np.minimum(length[mine], blocked.astype(np.int64))
+    return _Delays(task, end, length)

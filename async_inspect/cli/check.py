@@ -1,0 +1,35 @@
+"""``async-inspect check``: what is wrong with a recorded run."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from async_inspect.cli.filters import Wanted, with_filters
+from async_inspect.errors import FOUND
+
+
+@with_filters
+def check(
+    recording: Annotated[Path, typer.Argument(metavar="RECORDING", help="The file, its folder, or attach's DIR.")],
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON; times are nanoseconds.")] = False,
+    *,
+    wanted: Wanted,
+) -> None:
+    """Say what is wrong: deadlocks, blockers, what was never awaited … Status 3 if anything is, but for hints."""
+    from rich.console import Console
+
+    from async_inspect import checks, findings, progress
+    from async_inspect.model import load
+
+    with progress.reading() as tell:
+        trace = load(recording, tell, wanted)
+    found = checks.run(trace)
+    if as_json:
+        print(findings.as_json(trace, found))
+    else:
+        console = Console(highlight=False)
+        for part in findings.detailed(found):
+            console.print(part, soft_wrap=True)
+    if checks.serious(found):
+        raise SystemExit(FOUND)

@@ -1,0 +1,35 @@
+"""``async-inspect critical-path``: what the end of a run, or of a task, hangs on."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from async_inspect.errors import UserError
+
+
+def critical_path(
+    recording: Annotated[Path, typer.Argument(metavar="RECORDING", help="The file, its folder, or attach's DIR.")],
+    task: Annotated[
+        str | None, typer.Option(metavar="ID|NAME", help="Of this task, since it was made (default: of the run).")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON, with every hop; times are nanoseconds.")] = False,
+) -> None:
+    """The chain of runs, waits and wakes that the end of the run hangs on, and what could be gained at most."""
+    from rich.console import Console
+
+    from async_inspect import progress, summary
+    from async_inspect.model import load
+    from async_inspect.model.critical import critical_path as path_of
+
+    with progress.reading() as tell:
+        trace = load(recording, tell)
+    path = path_of(trace, None if task is None else trace.find(task))
+    if path is None:
+        raise UserError("nothing ran in this recording")
+    if as_json:
+        print(path.model_dump_json(indent=2))
+        return
+    console = Console(highlight=False)
+    for part in summary.critical(path):
+        console.print(part)

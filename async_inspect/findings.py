@@ -1,0 +1,61 @@
+"""Findings as people read them: all of them with their evidence, the worst in three lines, or as JSON.
+
+Knows how findings look.  Knows no check.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+
+from rich.text import Text
+
+from .checks import Finding, checks, serious
+from .model.trace import Trace
+
+COLOURS = {"error": "bold red", "warning": "bold yellow", "hint": "bold cyan"}
+SHOWN = 3  # in a summary
+
+
+def as_json(trace: Trace, found: Sequence[Finding]) -> str:
+    """The findings, and what was looked for."""
+    looked = [{"check": check.NAME, "about": check.ABOUT} for check in checks()]
+    rows = [finding.model_dump(mode="json") for finding in found]
+    return json.dumps({"recording": trace.meta.path, "checks": looked, "findings": rows}, indent=2, ensure_ascii=False)
+
+
+def detailed(found: Sequence[Finding]) -> Iterator[Text]:
+    """One after another, with all that was seen."""
+    for finding in found:
+        yield _head(finding)
+        for line in finding.evidence:
+            yield Text(f"    {line}", "dim")
+        if finding.more:
+            yield Text(f"    … and {finding.more:,} more like it", "dim")
+    yield Text(_counted(found))
+
+
+def brief(found: Sequence[Finding], recording: str) -> Iterator[Text]:
+    """The worst of them, for a summary; nothing where there are but hints."""
+    worst = serious(found)
+    if not worst:
+        return
+    for finding in worst[:SHOWN]:
+        yield _head(finding)
+    left = len(found) - len(worst[:SHOWN]) + sum(finding.more for finding in found)
+    if left:
+        yield Text(f"… and {left:,} more, see async-inspect check {recording}", "dim")
+
+
+def _head(finding: Finding) -> Text:
+    text = Text.assemble((finding.severity, COLOURS[finding.severity]), f" {finding.check}: {finding.text}")
+    if finding.place and finding.place not in finding.text:
+        text.append(f"  {finding.place}", "dim")
+    return text
+
+
+def _counted(found: Sequence[Finding]) -> str:
+    if not found:
+        return "nothing found"
+    counts: dict[str, int] = {}
+    for finding in found:
+        counts[finding.severity] = counts.get(finding.severity, 0) + 1 + finding.more
+    return ", ".join(f"{n:,} {severity}{'s' if n != 1 else ''}" for severity, n in counts.items())

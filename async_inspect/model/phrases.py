@@ -1,0 +1,34 @@
+"""How times and tasks are said to people, in findings, summaries and pictures.
+
+Knows nothing of what is said of them.
+"""
+
+from typing import Final
+
+from .trace import Trace
+
+SEVERAL: Final = 5  # tasks that are named in one line
+
+
+def who(trace: Trace, task: int) -> str:
+    """task 3 (worker)"""
+    return f"task {task} ({trace.task_table.name[task - 1]})" if task else "?"
+
+
+def several(trace: Trace, tasks: list[int] | tuple[int, ...]) -> str:
+    """Some tasks in one line."""
+    named = ", ".join(who(trace, task) for task in tasks[:SEVERAL])
+    return f"{named} and {len(tasks) - SEVERAL:,} more" if len(tasks) > SEVERAL else named
+
+
+def many(count: int, what: str) -> str:
+    """3 tasks"""
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
+def ms(ns: int) -> str:
+    """Nanoseconds as people read them: three digits or more."""
+    if ns >= 10_000_000_000:
+        return f"{ns / 1e9:,.1f} s"
+    value, unit = (ns / 1e6, "ms") if ns >= 1_000_000 else (ns / 1e3, "µs")
+    return f"{value:,.{0 if value >= 100 else 1 if value >= 10 else 2}f} {unit}"
