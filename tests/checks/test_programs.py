@@ -52,6 +52,7 @@ def found(trace: Trace, program: Path) -> list[str]:
 def test_truth(name: str, core: str, attach: Attach, tmp_path: Path) -> None:
     program = PROGRAMS / f"{name}.py"
     bare = run([TARGET, program], cwd=tmp_path)
-    traced = attach(program, core=core, options=["--quiet", "-f", "folded"])
+    # A machine that is busy with something else makes polls long, too: what blocks here takes longer.
+    traced = attach(program, core=core, options=["--quiet", "-f", "folded", "--slow-poll", "400"])
     assert (traced.status, traced.stdout) == (bare.status, bare.stdout)
     assert found(traced.trace, program) == truth(program)

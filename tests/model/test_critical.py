@@ -82,7 +82,7 @@ def test_of_a_real_run(tmp_path: Path) -> None:
 
     async def eat(gate: asyncio.Event) -> None:
         await gate.wait()
-        await asyncio.to_thread(time.sleep, 0.01)
+        await asyncio.to_thread(time.sleep, 0.3)  # not over before it is awaited
 
     async def main() -> None:
         gate = asyncio.Event()
