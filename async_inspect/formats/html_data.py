@@ -6,7 +6,7 @@ page finds it by itself.  Knows nothing of how anything looks.
 Tasks, trees and all sums are whole, however large the trace is.  What happened one by one (polls, awaits, events) is
 there for the longest-lived tasks whose events together are at most ``max_events``; ``about.left`` says what isn't.
 
-What the model doesn't have yet stands in small functions of its own: ``findings``, ``ready``, ``resources``, ``holds``.
+What nothing finds yet stands in a small function of its own: ``findings``.
 """
 
 from collections.abc import Iterator
@@ -23,6 +23,7 @@ from ..model.stats import stats
 from ..model.trace import Trace
 from .html_machines import machines
 from .html_pack import numbers, text
+from .html_waits import edges, holds, queues, ready, ready_of_awaits, resources, wakes
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,8 @@ def blocks(trace: Trace, max_events: int) -> Iterator[bytes]:
     yield from _events(trace, whole, polls, awaits)
     yield from _sums(trace)
     yield from machines(trace)
-    yield from _edges(trace)
+    yield from edges(trace)
+    yield from queues(trace)
     yield from holds(trace)
 
 
@@ -114,6 +116,7 @@ def words(trace: Trace) -> dict[str, object]:
         "kinds": t.EVENT_KINDS,
         "outcomes": t.OUTCOMES,
         "reasons": trace.reasons[0],
+        "wakers": t.WAKERS,
         "strings": trace.strings,
         "functions": [(f.name, f.file, f.line, int(f.user)) for f in trace.functions],
         "names": trace.task_table.name,
@@ -121,11 +124,6 @@ def words(trace: Trace) -> dict[str, object]:
         "points": list(zip(trace.points.label, trace.points.message, strict=True)),
         "resources": resources(trace),
     }
-
-
-def resources(trace: Trace) -> list[str]:  # noqa: ARG001 – the model has none yet
-    """What can be held, by name; ``holds`` points at it."""
-    return []
 
 
 # --- columns ---------------------------------------------------------------------------------------------------------
@@ -150,21 +148,11 @@ def _tasks(trace: Trace) -> Iterator[bytes]:
     yield numbers("tasks.life_ns", table.end_ns - table.created_ns)
     yield numbers("tasks.run_ns", table.run_ns)
     yield numbers("tasks.nested_ns", table.run_ns - table.self_ns)
-    yield numbers("tasks.ready_ns", ready(trace))
+    yield from ready(trace)
     yield numbers("tasks.polls", table.polls)
     yield numbers("tasks.parent", table.parent, delta=True)
     yield numbers("tasks.location", table.location)
     yield numbers("tasks.lane", lanes(trace))
-
-
-def ready(trace: Trace) -> t.Ints:
-    """Of each task's wait, the part in which it could have run; -1: not known."""
-    return np.full(len(trace.task_table), -1, np.int64)
-
-
-def ready_of_awaits(trace: Trace) -> t.Ints:
-    """The same of each await; -1: not known."""
-    return np.full(len(trace.awaits), -1, np.int64)
 
 
 def lanes(trace: Trace) -> t.Ints:
@@ -208,7 +196,8 @@ def _awaits(trace: Trace, chosen: Part, polls: Part) -> Iterator[bytes]:
     yield numbers("awaits.ended", awaits.ended[rows])
     yield numbers("awaits.shape", shape[rows])
     yield numbers("awaits.task", awaits.awaited_task[rows], delta=True)
-    yield numbers("awaits.ready_ns", ready_of_awaits(trace)[rows])
+    yield from ready_of_awaits(trace, rows)
+    yield from wakes(trace, rows)
 
 
 def _shapes_of(trace: Trace) -> tuple[list[t.Ints], t.Ints]:
@@ -295,21 +284,3 @@ def _sums(trace: Trace) -> Iterator[bytes]:
     yield numbers("lines.location", lines.location)
     yield numbers("lines.count", lines.count)
     yield numbers("lines.wait_ns", lines.wait_ns)
-
-
-def _edges(trace: Trace) -> Iterator[bytes]:
-    """Who awaited which task, how often, and how long in all."""
-    awaits = trace.awaits
-    rows = np.flatnonzero(awaits.awaited_task > 0)
-    (task, awaited), which = group(awaits.task[rows], awaits.awaited_task[rows])
-    yield numbers("edges.task", task, delta=True)
-    yield numbers("edges.awaited", awaited, delta=True)
-    yield numbers("edges.count", counts(which, len(task)))
-    yield numbers("edges.wait_ns", sums(which, (awaits.end_ns - awaits.start_ns)[rows], len(task)))
-
-
-def holds(trace: Trace) -> Iterator[bytes]:  # noqa: ARG001 – the model has none yet
-    """Who held which resource from when to when."""
-    none = np.empty(0, np.int64)
-    for name in ("task", "resource", "start_ns", "end_ns", "ended", "location"):
-        yield numbers(f"holds.{name}", none)

@@ -57,6 +57,7 @@ const Data = (() => {
     tasks.length = n;
     tasks.end_ns = tasks.created_ns.map((created, i) => created + tasks.life_ns[i]);
     tasks.wait_ns = tasks.life_ns.map((life, i) => life - tasks.run_ns[i]);
+    tasks.most_ns = tasks.ready_ns.map((ready, i) => ready + tasks.more_ns[i]);
     const count = new Int32Array(n + 1);
     for (const parent of tasks.parent) count[parent]++;
     const first = edges(count),
@@ -90,6 +91,9 @@ const Data = (() => {
     awaits.start_ns = new Float64Array(n);
     awaits.end_ns = new Float64Array(n);
     awaits.of = new Int32Array(n);
+    awaits.ready_ns = new Float64Array(n);
+    const byTimer = D.words.wakers.indexOf("timer"),
+      byItself = D.words.wakers.indexOf("itself");
     for (let task = 0; task < tasks.length; task++) {
       const from = awaits.first[task],
         base = polls.first[task],
@@ -99,6 +103,11 @@ const Data = (() => {
         awaits.of[i] = task + 1;
         awaits.start_ns[i] = (poll < until ? polls.end_ns[poll] : 0) + awaits.start_off_ns[i];
         awaits.end_ns[i] = (poll + 1 < until ? polls.start_ns[poll + 1] : tasks.end_ns[task]) + awaits.end_off_ns[i];
+        const wait = awaits.end_ns[i] - awaits.start_ns[i],
+          due = awaits.due_in_ns[i],
+          by = awaits.woken_by[i];
+        const timed = due >= 0 && (by === 0 || by === byTimer);
+        awaits.ready_ns[i] = awaits.ready_off_ns[i] + (timed ? wait - Math.min(due, wait) : by === byItself ? wait : 0);
       }
     }
   }

@@ -36,7 +36,15 @@ const Fields = (() => {
   const awaiting = standing((row) => Words.exactTarget(row));
   const awaiters = (task) => Page.data.awaiters(task).join(" ");
 
-  // ``rare`` ones are left out of the table where no task has anything.
+  // Sorted by what is certain; exact in CSV, with its bounds beside it.
+  const ready = {
+    value: column("ready_ns"),
+    show: (task) => Words.readyOf(task),
+    csv: (task) => (column("more_ns")(task) ? "" : column("ready_ns")(task) / 1e6),
+    numeric: true,
+  };
+
+  // ``rare`` ones are left out of the table where no task has anything, ``hidden`` ones always.
   const ALL = [
     { key: "id", title: "id", width: 62, ...id((task) => task) },
     { key: "name", title: "name", width: "minmax(170px,2fr)", ...word((task) => Words.name(task)) },
@@ -52,7 +60,9 @@ const Fields = (() => {
     { key: "duration_ms", title: "duration", width: 96, ...time(column("life_ns")) },
     { key: "run_time_ms", title: "run", width: 88, ...time(column("run_ns")) },
     { key: "wait_time_ms", title: "wait", width: 88, ...time(column("wait_ns")) },
-    { key: "ready_time_ms", title: "ready", width: 88, ...time(column("ready_ns")) },
+    { key: "ready_time_ms", title: "ready", width: 126, ...ready },
+    { key: "ready_min_ms", title: "ready, least", hidden: true, ...time(column("ready_ns")) },
+    { key: "ready_max_ms", title: "ready, most", hidden: true, ...time(column("most_ns")) },
     {
       key: "efficiency",
       title: "efficiency",
@@ -93,7 +103,7 @@ const Fields = (() => {
       for (let task = 1; task <= tasks.length; task++) if (value(task)) return true;
       return false;
     };
-    return ALL.filter((field) => !field.rare || some(field.value));
+    return ALL.filter((field) => !field.hidden && (!field.rare || some(field.value)));
   }
   const csv = (tasks) =>
     Words.csv([ALL.map((field) => field.key), ...Array.from(tasks, (task) => ALL.map((field) => field.csv(task)))]);

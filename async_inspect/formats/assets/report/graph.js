@@ -1,5 +1,5 @@
 // The task graph: who spawned whom, who awaited whom, who held what; by coroutine, or around one task.
-// Knows: parents, the edges and the holds of the data.
+// Knows: parents, the edges, the holds and the queues of the data.
 const Graph = (() => {
   const MANY = 24; // boxes beside one task, or single tasks in one picture
 
@@ -32,12 +32,27 @@ const Graph = (() => {
       kind: Words.state(task),
       ...more,
     });
-    const resource = (row) => ({
-      id: `r${row}`,
-      title: D.words.resources[row] ?? "?",
-      more: "resource",
-      kind: "resource",
-    });
+    // What is held or waited for; where it is much, all that is alike and was made at one place.
+    const things = new Set([...D.holds.resource, ...D.queues.resource]),
+      alike = new Map();
+    const likeOf = (row) => `${D.words.resources[row].replace(/ \d+/, "")} ${D.resources.location[row]}`;
+    for (const row of things) alike.set(likeOf(row), (alike.get(likeOf(row)) ?? 0) + 1);
+    const thing = (row, together) => {
+      const number = together ? alike.get(likeOf(row)) : 1,
+        where = Words.place(D.resources.location[row]);
+      return {
+        id: number > 1 ? `r${likeOf(row)}` : `r${row}`,
+        title: number > 1 ? D.words.resources[row].replace(/ \d+/, ` ×${number}`) : D.words.resources[row],
+        more: where && `made at ${Words.file(where)}`,
+        kind: "resource",
+        last: true,
+      };
+    };
+    // How often one awaited another, itself or by what gathers tasks.
+    const awaited = (count, gathered, ns) =>
+      [count && `×${number(count)} ${ms(ns)}`, gathered && `gathered${gathered > 1 ? ` ×${number(gathered)}` : ""}`]
+        .filter(Boolean)
+        .join(", ");
 
     // Each box all tasks of one coroutine; where there are few tasks, each its own.
     function kinds() {
@@ -70,26 +85,35 @@ const Graph = (() => {
         box.more ??= `${number(box.count)} task${box.count > 1 ? "s" : ""}, ${ms(box.life)}`;
       const add = (from, to, kind, count, ns) => {
         const key = `${from} ${to} ${kind}`;
-        if (!arrows.has(key)) arrows.set(key, { from, to, kind, weight: 0, ns: 0 });
-        arrows.get(key).weight += count;
-        arrows.get(key).ns += ns;
+        if (!arrows.has(key)) arrows.set(key, { from, to, kind, weight: 0, count: 0, gathered: 0, ns: 0 });
+        const arrow = arrows.get(key);
+        arrow.weight += count || 1;
+        arrow.count += count;
+        arrow.gathered += count ? 0 : 1;
+        arrow.ns += ns;
       };
       for (let task = 1; task <= D.tasks.length; task++)
         if (D.tasks.parent[task - 1]) add(id(D.tasks.parent[task - 1]), id(task), "spawn", 1, 0);
       D.edges.task.forEach((task, i) =>
         add(id(task), id(D.edges.awaited[i]), "await", D.edges.count[i], D.edges.wait_ns[i]),
       );
-      D.holds.task.forEach((task, i) => {
-        boxes.set(`r${D.holds.resource[i]}`, resource(D.holds.resource[i]));
-        add(id(task), `r${D.holds.resource[i]}`, "hold", 1, D.holds.end_ns[i] - D.holds.start_ns[i]);
-      });
+      for (const [kind, of, ns] of [
+        ["hold", D.holds, D.holds.held_ns],
+        ["want", D.queues, D.queues.wait_ns],
+      ])
+        of.task.forEach((task, i) => {
+          if (!task) return;
+          const box = thing(of.resource[i], things.size > MANY);
+          boxes.set(box.id, box);
+          add(id(task), box.id, kind, of.count[i], ns[i]);
+        });
       for (const arrow of arrows.values()) {
         arrow.text =
           arrow.kind === "spawn"
             ? arrow.weight > 1
               ? `×${number(arrow.weight)}`
               : ""
-            : `×${number(arrow.weight)} ${ms(arrow.ns)}`;
+            : awaited(arrow.count, arrow.gathered, arrow.ns);
       }
       return [
         [...boxes.values()],
@@ -104,7 +128,7 @@ const Graph = (() => {
     function around(task) {
       const boxes = new Map([[task, boxOf(task)]]),
         arrows = [],
-        left = { spawned: 0, awaited: 0 };
+        left = { spawned: 0, awaited: 0, held: 0, things: 0 };
       const meet = (other, what) => {
         if (!boxes.has(other)) {
           if (boxes.size > MANY) {
@@ -130,25 +154,43 @@ const Graph = (() => {
             from: who,
             to: D.edges.awaited[i],
             kind: "await",
-            text: `×${D.edges.count[i]} ${ms(D.edges.wait_ns[i])}`,
-            weight: D.edges.count[i],
+            text: awaited(D.edges.count[i], D.edges.count[i] ? 0 : 1, D.edges.wait_ns[i]),
+            weight: D.edges.count[i] || 1,
           });
       });
       for (const child of D.children(task))
         if (meet(child, "spawned")) arrows.push({ from: task, to: child, kind: "spawn" });
-      D.holds.task.forEach((who, i) => {
+      // What it held or waited for, and who else held what it waited for.
+      const wanted = new Set(),
+        touch = (kind, of, i, ns) => {
+          const box = thing(of.resource[i], false);
+          if (!boxes.has(box.id) && kept.size >= MANY) return left.things++;
+          kept.add(box.id);
+          boxes.set(box.id, box);
+          return arrows.push({
+            from: of.task[i],
+            to: box.id,
+            kind,
+            text: awaited(of.count[i], 0, ns[i]),
+            weight: of.count[i],
+          });
+        },
+        kept = new Set();
+      D.queues.task.forEach((who, i) => {
         if (who !== task) return;
-        boxes.set(`r${D.holds.resource[i]}`, { ...resource(D.holds.resource[i]), layer: 2 });
-        arrows.push({
-          from: task,
-          to: `r${D.holds.resource[i]}`,
-          kind: "hold",
-          text: ms(D.holds.end_ns[i] - D.holds.start_ns[i]),
-        });
+        wanted.add(D.queues.resource[i]);
+        touch("want", D.queues, i, D.queues.wait_ns);
+      });
+      D.holds.task.forEach((who, i) => {
+        const mine = who === task,
+          other = who && wanted.has(D.holds.resource[i]);
+        if (mine || (other && meet(who, "held"))) touch("hold", D.holds, i, D.holds.held_ns);
       });
       const more = [
         left.spawned && `${number(left.spawned)} more that it spawned`,
         left.awaited && `${number(left.awaited)} more that await it or are awaited`,
+        left.held && `${number(left.held)} more that held what it waited for`,
+        left.things && `${number(left.things)} more that were held or waited for`,
       ].filter(Boolean);
       return [[...boxes.values()], arrows, more.length ? `Not drawn: ${more.join(", ")}.` : ""];
     }
@@ -179,7 +221,9 @@ const Graph = (() => {
           el("i.await"),
           "awaited",
           el("i.hold"),
-          D.holds.task.length ? "held" : "held (unknown in this recording)",
+          "held",
+          el("i.want"),
+          things.size ? "waited for" : "waited for (nothing in this recording)",
         ),
       ),
       drawing,

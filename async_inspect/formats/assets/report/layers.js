@@ -6,8 +6,8 @@ const Layers = (() => {
     GAP_X = 130,
     GAP_Y = 14;
 
-  // ``boxes``: [{id, title, more, pick, current, kind}], ``arrows``: [{from, to, kind, text, weight}]. Layers follow
-  // the arrows of kind "spawn"; boxes that none leads to stand to the left.
+  // ``boxes``: [{id, title, more, pick, current, kind, last}], ``arrows``: [{from, to, kind, text, weight}]. Layers
+  // follow the arrows of kind "spawn"; boxes that none leads to stand to the left, those that are ``last`` behind all.
   function draw(boxes, arrows, label) {
     const { svg } = Page,
       by = new Map(boxes.map((box) => [box.id, box]));
@@ -22,7 +22,7 @@ const Layers = (() => {
       svg(
         "defs",
         null,
-        ["spawn", "await", "hold"].map((kind) =>
+        ["spawn", "await", "hold", "want"].map((kind) =>
           svg(
             `marker.${kind}`,
             {
@@ -41,8 +41,18 @@ const Layers = (() => {
       ),
       known.map((arrow) => curve(arrow, by.get(arrow.from), by.get(arrow.to), most)),
       boxes.map(box),
-      known.map(({ text, label }) => text && svg("text.arrow", label, text)),
+      labelled(known, by).map(({ text, label }) => svg("text.arrow", label, text)),
     );
+  }
+
+  // The arrows whose text is drawn: where many end at what is ``last``, the heaviest of a kind; a tip has them all.
+  function labelled(arrows, by) {
+    const heaviest = new Map();
+    for (const arrow of arrows) {
+      const key = by.get(arrow.to).last ? `${arrow.to} ${arrow.kind}` : arrow;
+      if (arrow.text && !(heaviest.get(key)?.weight >= arrow.weight)) heaviest.set(key, arrow);
+    }
+    return [...heaviest.values()];
   }
 
   function place(boxes, arrows, by) {
@@ -65,6 +75,8 @@ const Layers = (() => {
         queue.push(...below.get(id).map((next) => [next, depth + 1]));
       }
     }
+    const behind = Math.max(0, ...boxes.filter((box) => !box.last).map((box) => layer.get(box.id))) + 1;
+    for (const box of boxes) if (box.last) layer.set(box.id, behind);
     const columns = [];
     for (const box of boxes) (columns[layer.get(box.id)] ??= []).push(box);
     columns.forEach((column, depth) =>

@@ -37,6 +37,8 @@ const Task = (() => {
         t.before[i] && ["created", "before the recording"],
         !t.created_seen[i] && ["created", "not seen: shown from its first step"],
         t.closed[i] && ["closed", "its coroutine was closed from outside"],
+        ...wakes(task),
+        ...holds(task),
       ].filter(Boolean);
       const card = (title, value, more) =>
         el(
@@ -69,7 +71,7 @@ const Task = (() => {
           card("duration", ms(t.life_ns[i])),
           card("ran", ms(t.run_ns[i]), Words.share(t.run_ns[i], t.life_ns[i])),
           card("waited", ms(t.wait_ns[i]), Words.share(t.wait_ns[i], t.life_ns[i])),
-          card("ready", Words.known(t.ready_ns[i]), "of the wait"),
+          card("ready", Words.readyOf(task), "of the wait"),
         ),
         strip(task),
         standing >= 0 && el("section", null, el("h3", null, t.ended[i] ? "Stood last" : "Stands"), stack(standing)),
@@ -88,6 +90,40 @@ const Task = (() => {
       return { from: Math.max(0, from - room), to: Math.min(duration, to + room) };
     };
 
+    // Who woke it, the most often first.
+    function wakes(task) {
+      const { awaits } = Page.data,
+        count = new Map();
+      for (let row = awaits.first[task - 1]; row < awaits.first[task]; row++) {
+        const who = Words.woken(row);
+        if (!who) continue;
+        if (!count.has(who)) count.set(who, [0, awaits.waker[row]]);
+        count.get(who)[0]++;
+      }
+      const all = [...count].sort((a, b) => b[1][0] - a[1][0]);
+      const shown = all
+        .slice(0, 5)
+        .map(([who, [times, waker]]) =>
+          el("div", null, waker ? Summary.taskLink(waker) : who.replace("woken by ", ""), ` ×${Words.number(times)}`),
+        );
+      if (all.length > 5) shown.push(el("div.dim", null, `and ${Words.number(all.length - 5)} others`));
+      return all.length ? [["woken by", shown]] : [];
+    }
+
+    // What it holds at the recording's end.
+    function holds(task) {
+      const { held, duration } = Page.data,
+        found = [];
+      held.task.forEach((who, i) => {
+        if (who !== task) return;
+        const where = Words.place(held.location[i]);
+        const text = `${Words.resource(held.resource[i])} for ${Words.ms(duration - held.start_ns[i])}`;
+        found.push(el("div", null, text, where && [", taken at ", el("code", null, where)]));
+      });
+      return found.length ? [["holds", found]] : [];
+    }
+
+    const waited = (row) => Words.ms(Page.data.awaits.end_ns[row] - Page.data.awaits.start_ns[row]);
     function stack(row) {
       return el(
         "div",
@@ -100,8 +136,9 @@ const Task = (() => {
             "div",
             null,
             `waits for ${Words.target(row)}, `,
-            Words.ms(Page.data.awaits.end_ns[row] - Page.data.awaits.start_ns[row]),
+            waited(row),
           ),
+          Words.waking(row).map((text) => el("div.dim", null, text)),
         ),
         el(
           "div.group",
@@ -139,11 +176,14 @@ const Task = (() => {
             kind === Tracks.RUN
               ? `ran ${length}`
               : kind === Tracks.WAIT || kind === Tracks.READY
-                ? `waited ${length} for ${Words.target(track.row[i])}`
+                ? `waited ${waited(track.row[i])} for ${Words.target(track.row[i])}`
                 : kind === Tracks.NEW
-                  ? `not started for ${length}`
+                  ? Words.fresh(task, track.at[i + 1] - track.at[i])
                   : "not in this file",
           ),
+          kind === Tracks.WAIT || kind === Tracks.READY
+            ? Words.waking(track.row[i]).map((text) => el("div.dim", null, text))
+            : [],
         );
       });
       canvas.addEventListener("pointerleave", () => Page.tip(null));

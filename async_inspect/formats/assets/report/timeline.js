@@ -139,14 +139,14 @@ const Timeline = (() => {
           lines.push(el("div", null, el("i.wait"), `waited ${ms(whole)} for ${Words.target(row)}`));
           const type = Words.type(D.awaits.shape[row]);
           if (type) lines.push(el("div.dim", null, type));
-          lines.push(el("div.dim", null, `ready ${Words.known(D.awaits.ready_ns[row])}`));
+          lines.push(...Words.waking(row).map((text) => el("div.dim", null, text)));
           lines.push(Page.stack(Words.stack(row), 16));
         } else
           lines.push(
             el(
               "div",
               null,
-              kind === Tracks.NEW ? `not started for ${ms(length)}` : "its polls and awaits are not in this file",
+              kind === Tracks.NEW ? Words.fresh(task, length) : "its polls and awaits are not in this file",
             ),
           );
         lines.push(el("div.dim", null, `at ${ms(from)}`));

@@ -16,7 +16,29 @@ const Words = ((D) => {
     return `${value.toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits })} ${unit}`;
   }
   const exact = (ns) => `${(ns / 1e6).toLocaleString("en-US", { minimumFractionDigits: 6 })} ms`;
-  const known = (ns) => (ns < 0 ? "unknown" : ms(ns));
+  const digits = (ns) => {
+    const rest = `${ns % 1e6}`.padStart(6, "0").replace(/0+$/, "");
+    return `${Math.floor(ns / 1e6)}${rest && `.${rest}`}`;
+  };
+  // How long something was ready: exactly, or between bounds; what is only known to be a part of the wait is unknown.
+  function bounds(least, most, wait) {
+    if (least === most) return ms(least);
+    if (most >= wait) return least > 0 ? `at least ${ms(least)}` : "unknown";
+    const [high, unit] = ms(most).split(" "),
+      [low, other] = ms(least).split(" ");
+    return least > 0 ? `${low}${unit === other ? "" : ` ${other}`}–${high} ${unit}` : `at most ${high} ${unit}`;
+  }
+  const readyOf = (task) => {
+    const { tasks } = D();
+    return bounds(tasks.ready_ns[task - 1], tasks.most_ns[task - 1], tasks.wait_ns[task - 1]);
+  };
+  function ready(row) {
+    const { awaits } = D(),
+      wait = awaits.end_ns[row] - awaits.start_ns[row],
+      least = Math.max(awaits.ready_ns[row], 0);
+    if (awaits.ready_ns[row] < 0) return "unknown";
+    return bounds(least, awaits.more_ns[row] < 0 ? wait : least + awaits.more_ns[row], wait);
+  }
   const share = (part, whole) => (whole ? `${((100 * part) / whole).toFixed(1)}%` : "–");
 
   const NOBODY = ["(other)", "", 0, 0];
@@ -57,6 +79,40 @@ const Words = ((D) => {
     const task = D().awaits.task[row];
     return task ? `task ${task} (${name(task)})` : type(D().awaits.shape[row]) || "yield";
   }
+
+  // A lock, a queue …; with where it was made.
+  function resource(row, made = true) {
+    const { words, resources } = D(),
+      where = made ? place(resources.location[row]) : "";
+    return `${words.resources[row]}${where && ` (made at ${where})`}`;
+  }
+
+  // Who woke an await, as people say it; "": not known.
+  function woken(row) {
+    const { awaits, words } = D(),
+      who = awaits.waker[row],
+      by = words.wakers[awaits.woken_by[row]];
+    if (who) return `woken by task ${who} (${name(who)})`;
+    if (by === "itself") return "woke itself: it only yielded";
+    return by && `woken by ${["task", "timer", "thread", "signal"].includes(by) ? "a " : ""}${by}`;
+  }
+  function due(row) {
+    const { awaits } = D(),
+      after = awaits.due_in_ns[row];
+    return after < 0 ? "" : `its timer was due at ${ms(awaits.start_ns[row] + after)}`;
+  }
+
+  // All that is known of who ended an await, and when: a line each.
+  function waking(row) {
+    const which = D().awaits.resource[row];
+    return [which < 0 ? "" : resource(which), `ready ${ready(row)}`, woken(row), due(row)].filter(Boolean);
+  }
+  // Of a task before its first poll: one that was seen to be created is ready from then on.
+  const fresh = (task, length) => {
+    const { tasks } = D();
+    const seen = tasks.created_seen[task - 1] && !tasks.before[task - 1];
+    return `not started for ${ms(length)}${seen ? ", ready all of it" : ""}`;
+  };
 
   // The frames of a shape, outermost first: [name, "file:line"]. Below the await point lines are the shape's; above it
   // a frame's line is known where the task's node stood at one line only.
@@ -121,6 +177,22 @@ const Words = ((D) => {
       inner === location ? "" : `, leaf=${fn(locations.function[inner])[0]} at ${place(inner)}`,
     ];
   }
+  function begun(row) {
+    const { awaits } = D(),
+      which = awaits.resource[row],
+      due = awaits.due_in_ns[row];
+    return `${which < 0 ? "" : `, resource=${resource(which, false)}`}${due < 0 ? "" : `, due_in=${digits(due)}ms`}`;
+  }
+  function over(row) {
+    const { awaits, words } = D(),
+      by = words.wakers[awaits.woken_by[row]],
+      who = awaits.waker[row] ? ` ${awaits.waker[row]}` : "";
+    const least = awaits.ready_ns[row],
+      more = awaits.more_ns[row],
+      most = more < 0 ? awaits.end_ns[row] - awaits.start_ns[row] : least + more;
+    const woke = by && `, woken_by=${by}${who}`;
+    return least < 0 ? woke : `${woke}, ready=${digits(least)}${least === most ? "" : `..${digits(most)}`}ms`;
+  }
   const suspensions = [];
   function details(event) {
     const { events, awaits, tasks, words } = D(),
@@ -135,7 +207,8 @@ const Words = ((D) => {
     const said = `name=${oneLine(words.names[task - 1])}`;
     if (kind === code.AwaitStarted || kind === code.AwaitEnded) {
       const [before, what, reason, leaf] = (suspensions[awaits.shape[row]] ??= suspended(awaits.shape[row]));
-      return `${said}, ${before}${awaits.task[row] ? `task ${awaits.task[row]}` : what}${reason}${leaf}`;
+      const more = kind === code.AwaitStarted ? begun(row) : over(row);
+      return `${said}, ${before}${awaits.task[row] ? `task ${awaits.task[row]}` : what}${reason}${leaf}${more}`;
     }
     if (kind === code.TaskSpawned) {
       const more = tasks.before[row] ? ", created_before_recording=true" : "";
@@ -155,8 +228,13 @@ const Words = ((D) => {
     decimal,
     ms,
     exact,
-    known,
     share,
+    ready,
+    readyOf,
+    woken,
+    waking,
+    fresh,
+    resource,
     fn,
     defined,
     name,
