@@ -142,6 +142,31 @@ asyncio.run(main())
     assert (row.name, row.number, row.taken, row.wait.count) == ("Lock ×3 (made at program.py:9)", 3, 6, 3)
 
 
+def test_a_lock_that_a_dataclass_makes_was_made_where_that_was_called(
+    core: str, attach: Attach, tmp_path: Path
+) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(
+        """
+import asyncio, dataclasses
+
+@dataclasses.dataclass
+class Shop:
+    lock: asyncio.Lock = dataclasses.field(default_factory=asyncio.Lock)
+
+async def main():
+    shop = Shop()
+    async with shop.lock:
+        pass
+
+asyncio.run(main())
+""",
+        encoding="utf-8",
+    )
+    (row,) = resource_figures(attach(program, core=core, options=["--quiet"]).trace, 10)
+    assert row.name == "Lock 1 (made at program.py:9)"
+
+
 def test_how_long_a_task_could_have_run_and_did_not(core: str, attach: Attach) -> None:
     """``late.py``: what is ready behind a poll is ready until that ends; exactly, so the numbers of the trace agree."""
     trace = attach(PROGRAMS / "late.py", core=core, options=["--quiet", "--slow-poll", "50"]).trace

@@ -29,6 +29,7 @@ class Places:
         self.functions = [unknown] * max(codes, default=0)
         for number, code in codes.items():
             file, user = shown[code.file]
+            user = user and not code.name.startswith("__create_fn__.")  # what dataclasses write
             self.functions[number - 1] = t.Function(code.name, file, code.line, user)
         self.locations = t.Locations(np.zeros(0, np.int32), np.zeros(0, np.int32))
         self.user_locations = np.zeros(0, np.bool_)

@@ -574,6 +574,8 @@ static int has_prefix(PyObject *text, const char *prefix, size_t len)
     return (size_t)n >= len && memcmp(s, prefix, len) == 0;
 }
 
+#define GENERATED "__create_fn__." /* what dataclasses write, in no file of the program's */
+
 static int ends_stack(PyCodeObject *code)
 {
     if (PyUnicode_CompareWithASCIIString(code->co_qualname, "Handle._run") == 0) {
@@ -583,6 +585,9 @@ static int ends_stack(PyCodeObject *code)
     if (file == NULL) {
         PyErr_Clear();
         return 1;
+    }
+    if (has_prefix(code->co_qualname, GENERATED, sizeof GENERATED - 1)) {
+        return 0;
     }
     return !(has_prefix(code->co_filename, R.stdlib, R.stdlib_len) || strncmp(file, "<frozen ", 8) == 0
              || strstr(file, "/site-packages/") || strstr(file, "/dist-packages/"));

@@ -23,6 +23,9 @@ CO_ASYNC_GENERATOR = 0x200
 _SEND, _CACHE, _YIELD_VALUE, _RESUME = (opmap.get(name, 0) for name in ("SEND", "CACHE", "YIELD_VALUE", "RESUME"))
 
 
+GENERATED = "__create_fn__."  # what dataclasses write, in no file of the program's
+
+
 class Code:
     """A code object that was seen, by its id in the recording."""
 
@@ -64,7 +67,10 @@ class Definitions:
         codes[key] = info
         name = code.co_filename
         info.ends_stack = code.co_qualname == "Handle._run" or not (
-            name.startswith((self.stdlib, "<frozen ")) or "/site-packages/" in name or "/dist-packages/" in name
+            name.startswith((self.stdlib, "<frozen "))
+            or "/site-packages/" in name
+            or "/dist-packages/" in name
+            or code.co_qualname.startswith(GENERATED)
         )
         flags = code.co_flags
         info.kind = (
