@@ -16,6 +16,7 @@ from pathlib import PurePath
 
 import numpy as np
 
+from .. import checks
 from .._version import __version__
 from ..model import tables as t
 from ..model.columns import counts, group, sums
@@ -103,10 +104,19 @@ def program(trace: Trace) -> str:
     return " ".join([PurePath(first).name, *rest])
 
 
-def findings(trace: Trace) -> list[dict[str, object]]:  # noqa: ARG001 – nothing finds any yet
-    """What was found to be wrong, as the page shows it on top: each a ``severity`` ("error", "warning", "note"), a
+def findings(trace: Trace) -> list[dict[str, object]]:
+    """What was found to be wrong, as the page shows it on top: each a ``severity`` ("error", "warning", "hint"), a
     ``kind``, a ``text`` (one sentence), a ``place`` ("file:line") or None, and a ``task`` or None."""
-    return []
+    return [
+        {
+            "severity": one.severity,
+            "kind": one.check,
+            "text": f"{one.text} … and {one.more:,} more like it" if one.more else one.text,
+            "place": one.place,
+            "task": one.task,
+        }
+        for one in checks.run(trace)
+    ]
 
 
 def words(trace: Trace) -> dict[str, object]:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from async_inspect import checks
 from async_inspect import events as ev
 from async_inspect.formats import FORMATS, html
 from async_inspect.model import Trace, load
@@ -88,7 +89,9 @@ def test_waits_are_the_traces(trace: Trace) -> None:
     pairs = set(zip(found["edges.task"].tolist(), found["edges.awaited"].tolist(), strict=True))
     assert pairs == set(zip(trace.edges.task.tolist(), trace.edges.awaited.tolist(), strict=True))
     assert found["edges.count"].sum() == (awaits.awaited_task > 0).sum()
-    assert found["about"]["findings"] == []
+    assert [(one["severity"], one["text"], one["task"]) for one in found["about"]["findings"]] == [
+        (one.severity, one.text, one.task) for one in checks.run(trace)
+    ]
 
 
 def test_what_follows_is_not_said_twice(tmp_path: Path) -> None:
@@ -324,6 +327,17 @@ def test_summary(browser: Browser, cooked: Trace) -> None:
     facts = page.locator(".panel", has_text="The recording").inner_text()
     assert cooked.meta.python in facts
     assert "2023-11-14 22:13:20 UTC" in facts
+
+
+def test_findings_are_those_of_the_checks(browser: Browser, tmp_path: Path) -> None:
+    trace = load(SAMPLES["contention"]().write(tmp_path / "a.rec"))
+    found = checks.run(trace)
+    assert found
+    page = browser.open(trace)
+    shown = page.locator(".findings li").all_inner_texts()
+    assert len(shown) == len(found)
+    for text, one in zip(shown, found, strict=True):
+        assert text.startswith(f"{one.check} {one.text}")
 
 
 def test_findings_have_their_place(browser: Browser, cooked: Trace, monkeypatch: pytest.MonkeyPatch) -> None:
