@@ -15,6 +15,7 @@ from async_inspect.cli.attach import attach
 from async_inspect.cli.dump import dump
 from async_inspect.cli.export import export
 from async_inspect.cli.info import info
+from async_inspect.cli.monitor import monitor
 from async_inspect.cli.report import report
 from async_inspect.cli.stats import stats
 from async_inspect.cli.version import version
@@ -22,6 +23,7 @@ from async_inspect.errors import UserError
 
 COMMANDS: tuple[Callable[..., None], ...] = (
     attach,
+    monitor,
     export,
     report,
     stats,

@@ -82,7 +82,8 @@ class Seen:
 
     def age(self, rows: Ints) -> Ints:
         """How long each lived."""
-        return np.where(self.over(rows), self._tasks["ended"][rows], self.now) - self._tasks["created"][rows]
+        end: Ints = np.where(self.over(rows), self._tasks["ended"][rows], self.now)
+        return end - self.created(rows) - self.live.base
 
     def polls(self, rows: Ints) -> Ints:
         polls: Ints = self._tasks["polls"][rows]
@@ -177,7 +178,7 @@ class Seen:
         for coro in self.live.people.chain(leaf, 4) if leaf else ():
             if resource := recording.resources.get(int(uses[coro])):
                 return f"{recording.strings.get(resource[0], '?').rpartition('.')[2]} {uses[coro]}"
-        return recording.strings.get(aux, "?").rpartition(".")[2]
+        return "timer" if tasks["due"][row] >= 0 else recording.strings.get(aux, "?").rpartition(".")[2]
 
     def awaited(self, row: int) -> int:
         """The task that a suspended task awaits; 0: none."""
