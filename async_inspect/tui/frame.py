@@ -64,17 +64,16 @@ def _title(state: State, seen: Seen, around: Around, width: int) -> Line:
 
 
 def _figures(seen: Seen, width: int) -> Line:
-    short = width < 100
-    slices = seen.slices(max(min(width - 56, 240), 8))
-    busy = seen.a_second(slices.ran) / 1e7
-    ready = int(slices.most[-3:].max())
-    ended = seen.live.count - 1 - seen.alive
-    return [
-        (f"{number(seen.alive)} ", "head"), (f"tasks, {number(ended)} ended  ", "dim"),
+    slices = seen.slices(240)
+    ran = seen.a_second(slices.ran) / 1e7
+    line: Line = [
+        (f"{number(seen.alive)} ", "head"), (f"tasks, {number(seen.live.count - 1 - seen.alive)} ended  ", "dim"),
         (f"{number(seen.a_second(slices.polls))}", "head"), (" polls/s  ", "dim"),
-        (f"{busy:.0f}%", "bad" if busy > 90 else "head"), (" ran  " if short else " of the time tasks ran  ", "dim"),
-        (span(ready), "head"), (" ready  ", "dim"), (chart(slices.polls.tolist())[0], "chart"),
+        (f"{ran:.0f}%", "bad" if ran > 90 else "head"), (" ran  ", "dim"),
+        (span(int(slices.most[-3:].max())), "head"), (" ready  ", "dim"),
     ]  # fmt: skip
+    room = min(max(width - sum(width_of(text) for text, _ in line), 0), 240)
+    return [*line, (chart(slices.polls[240 - room :].tolist())[0] if room else "", "chart")]
 
 
 def _tabs(state: State) -> Line:

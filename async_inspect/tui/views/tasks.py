@@ -15,6 +15,7 @@ NARROW = (
     Column("parent", 4),
 )  # fmt: skip
 WIDE = tuple(Column(c.title, {"state": 11, "parent": 7}.get(c.title, c.width + 1), c.align, c.share) for c in NARROW)
+WIDE = (*WIDE[:4], Column("for", 10, "<", 2), *WIDE[4:])
 
 
 def draw(scene: Scene) -> Page:
@@ -39,6 +40,7 @@ def draw(scene: Scene) -> Page:
         cells = {
             "id": (str(seen.number(task)), "dim"), "name": (seen.name(task), "text"), "state": (mark, colour),
             "await": (seen.error(task), "bad") if word == "Failed" else (seen.place(task), "text"),
+            "for": (seen.awaiting(task), "dim"),
             "since": (span(since), "text"), "age": (span(age), "dim"), "polls": (number(polls), "text"),
             "run": (span(run), "run"), "wait": (span(wait), "wait"), "ready": (span(ready), "text"),
             "parent": (str(seen.number(parent)) if parent else "·", "dim"),
