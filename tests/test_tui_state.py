@@ -111,7 +111,7 @@ def test_nothing_to_open() -> None:
         (b"\x1b[5", [], b"\x1b[5"),
         (b"\x1b\x1b[A", ["esc", "up"], b""),
         (b"\x1b[1;5C", [], b""),  # Ctrl and an arrow: no name
-        (b"\x1bx", [], b""),
+        (b"\x1bx", ["esc", "x"], b""),
         (b"\x01\x02", [], b""),
         (b"\xff\xff\xff\xff", [], b""),
     ],

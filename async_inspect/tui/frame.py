@@ -107,5 +107,5 @@ def _foot(state: State, around: Around) -> Line:
     line: Line = []
     for word in words:
         key, _, what = word.rpartition(" ")
-        line += [(f" {key}", "key"), (f" {what} ", "dim")]
-    return [*line, (f" {RATES[state.rate]:g}/s", "dim")]
+        line += [(f" {key}", "key"), (f" {what}", "dim")]
+    return [*line, (f"  {RATES[state.rate]:g}/s", "dim")]

@@ -44,7 +44,7 @@ def _size(data: bytes) -> int:
     if data[1:2] == b"O":
         return 3
     if data[1:2] != b"[":
-        return 1 if data[1] == 0x1B else 2  # Alt and a key
+        return 1  # Esc, then something quickly
     for at in range(2, len(data)):
         if 0x40 <= data[at] <= 0x7E:
             return at + 1
@@ -73,7 +73,7 @@ class Keys:
         mode[3] &= ~(termios.ICANON | termios.ECHO)
         characters = mode[6]
         assert isinstance(characters, list)
-        characters[termios.VMIN], characters[termios.VTIME] = 0, 0
+        characters[termios.VMIN], characters[termios.VTIME] = 1, 0
         characters[termios.VSUSP] = b"\0"
         termios.tcsetattr(self.fd, termios.TCSANOW, mode)
         return self

@@ -101,7 +101,9 @@ class View:
         except (EOFError, OSError):
             keys = ["q"]  # the terminal is gone
             self.state = replace(self.state, typing=False)
-        for key in keys:
+        for at, key in enumerate(keys):
+            if at:  # what the key before has put on the screen
+                self.lines(*terminal.size())
             self.state = update(self.state, key, self.facts)
         wishes = self.state.wishes
         if "reset" in wishes:

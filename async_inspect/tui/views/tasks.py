@@ -39,7 +39,7 @@ def draw(scene: Scene) -> Page:
         mark = f"{MARK_OF_STATE[word]} {word}" if scene.wide else MARK_OF_STATE[word]
         cells = {
             "id": (str(seen.number(task)), "dim"), "name": (seen.name(task), "text"), "state": (mark, colour),
-            "await": (seen.error(task), "bad") if word == "Failed" else (seen.place(task), "text"),
+            "await": (fit(seen.error(task), sizes[3]), "bad") if word == "Failed" else (seen.place(task), "text"),
             "for": (seen.awaiting(task), "dim"),
             "since": (span(since), "text"), "age": (span(age), "dim"), "polls": (number(polls), "text"),
             "run": (span(run), "run"), "wait": (span(wait), "wait"), "ready": (span(ready), "text"),
