@@ -7,8 +7,10 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
+from typing import IO
 
 PACKAGE = Path(__file__).resolve().parent.parent
 REST = 10  # the checks run a tenth of the time at most
@@ -19,23 +21,31 @@ class Beside:
 
     def __init__(self, words: list[str]) -> None:
         self.began = time.monotonic()
+        self._out, self._err = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115 - until it is over
         path = os.pathsep.join(filter(None, [str(PACKAGE.parent), os.environ.get("PYTHONPATH", "")]))
         self._process = subprocess.Popen(
-            [sys.executable, "-P", *words], env={**os.environ, "PYTHONPATH": path}, stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True, text=True,
-        )  # fmt: skip
+            [sys.executable, "-P", *words],
+            env={**os.environ, "PYTHONPATH": path},
+            stdin=subprocess.DEVNULL,
+            stdout=self._out,
+            stderr=self._err,
+            start_new_session=True,  # the terminal's Ctrl-C is not for it
+        )
 
     def result(self) -> tuple[int, str, str] | None:
         """(status, output, errors) once it is over."""
-        try:
-            out, err = self._process.communicate(timeout=0)
-        except subprocess.TimeoutExpired:
-            return None
-        return self._process.returncode, out, err
+        status = self._process.poll()
+        return None if status is None else (status, _all(self._out), _all(self._err))
 
     def stop(self) -> None:
         self._process.kill()
-        self._process.communicate()
+        self._process.wait()
+
+
+def _all(file: IO[bytes]) -> str:
+    with file:
+        file.seek(0)
+        return file.read().decode("utf-8", "replace")
 
 
 class Reports:
