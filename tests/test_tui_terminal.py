@@ -175,6 +175,30 @@ def test_a_killed_view_disturbs_nobody(terminal: Tmux, tmp_path: Path) -> None:
     assert "x" * 200_000 in (folder / "target.log").read_text()
 
 
+def test_a_killed_program(terminal: Tmux, tmp_path: Path) -> None:
+    """Nobody wrote its end: the view knows it from its parent."""
+    terminal.start(live())
+    terminal.until("worker 4")
+    with open_recording(tmp_path / "async_inspect_exports") as recording:
+        os.kill(recording.header.pid, signal.SIGKILL)
+    first = terminal.until("ended: SIGKILL").splitlines()[0]
+    terminal.keys("Down")
+    time.sleep(0.3)
+    assert terminal.screen().splitlines()[0] == first, "its time stands still"
+    terminal.keys("q")
+    assert terminal.ended() == 128 + signal.SIGKILL
+
+
+def test_a_command_that_is_no_python(terminal: Tmux, tmp_path: Path) -> None:
+    words = [*TOOL, "attach", "-q", "-f", "json", "--live", "--", "sh", "-c", f"{TARGET} app.py; exit 9"]
+    terminal.start(words)
+    terminal.until("worker 4")
+    (tmp_path / "go").touch()
+    terminal.until("ended: exit status 9")
+    terminal.keys("q")
+    assert terminal.ended() == 9
+
+
 def test_a_view_that_fails(terminal: Tmux, tmp_path: Path) -> None:
     """It says so, and the program's output goes on where the view was."""
     broken = "import async_inspect.tui.frame as f\ndef compose(*_): raise ValueError('oh')\n"

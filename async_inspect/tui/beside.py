@@ -6,15 +6,16 @@ view.  What the view shows is the recording, as for anyone else.
 
 import os
 import signal
-import sys
 import time
 from pathlib import Path
 
+from .. import finish
 from ..attach import tell
 from ..errors import UserError
 from .ptys import Ptys
 
 LOG = "target.log"
+PATIENCE_SECONDS = 2.0  # with a program that does not begin to record: it may be no Python itself
 
 
 def has_terminal() -> bool:
@@ -32,6 +33,7 @@ class Live:
             self._ptys = Ptys(reports / LOG, stdin, os.get_terminal_size(1))
         except OSError as exc:
             raise UserError(f"{exc.filename}: {exc.strerror}") from None
+        self._old = finish.recordings(recordings)
         self._pid = 0
         self._ended_at = 0
         self._status = ""
@@ -45,35 +47,34 @@ class Live:
     def watch(self, pid: int) -> int:
         self._pid = pid
         self._ptys.started()
-        left = False
+        seen = False  # all that it said, in the view
         try:
-            left = self._show()
+            seen = self._show()
         except UserError as exc:
-            tell(exc.message)
+            _tell(exc.message)
         except Exception as exc:
-            tell(f"the view failed ({type(exc).__name__}: {exc}); the program goes on")
-        if not self.poll():
-            if left:
-                tell("the view is closed; the program goes on, and this is what it says")
-            self._go_on()
-        self._ptys.drained(0.5)
-        sys.stdout.flush()
-        tell(f"what the program said is in {self._ptys.log}")
-        return self._ended_at
-
-    def _go_on(self) -> None:
-        """Without a view: what the program says, to the end."""
-        self._ptys.lines()
+            _tell(f"the view failed ({type(exc).__name__}: {exc}); the program goes on")
+        if seen and not self.poll():
+            _tell("the view is closed; the program goes on, and this is what it says")
+            self._ptys.lines()  # those were in the view
+            seen = False
         while not self.poll():
             self._pass_on()
             time.sleep(0.05)
         self._ptys.drained(0.5)
-        self._pass_on()
+        if not seen:
+            self._pass_on()
+        _tell(f"what the program said is in {self._ptys.log}")
+        return self._ended_at
 
     def _pass_on(self) -> None:
+        """What the program says, without a view."""
         data = self._ptys.more()
-        while data:
-            data = data[os.write(1, data) :]
+        try:
+            while data:
+                data = data[os.write(1, data) :]
+        except OSError:
+            pass  # the terminal is gone
 
     def _show(self) -> bool:
         """Whether it was shown at all."""
@@ -93,17 +94,20 @@ class Live:
         return True
 
     def _recording(self) -> Path | None:
-        """The program's recording, once it has begun; None: it ended before that."""
-        from .. import running
-
-        run = running.Run(self._pid, "", self._recordings, "")
+        """The program's recording, once it has begun, or one of its children's; None: it ended before that."""
+        began = time.monotonic()
         while True:
             over = self.poll()
-            path = running.recording(run)
+            late = time.monotonic() - began > PATIENCE_SECONDS
+            new = finish.recordings(self._recordings) - self._old
+            found = new if late else {path for path in new if finish.is_of(path, self._pid)}
+            path = finish.root(found, self._pid)
             if path is not None and path.stat().st_size:
                 return path
             if over:
                 return None
+            if late:
+                self._pass_on()
             time.sleep(0.01)
 
     # --- for the view ------------------------------------------------------------------------------------------------
@@ -130,3 +134,11 @@ def _name(number: int) -> str:
         return signal.Signals(number).name
     except ValueError:
         return f"signal {number}"
+
+
+def _tell(message: str) -> None:
+    """To the user, if there still is one."""
+    try:
+        tell(message)
+    except OSError:
+        pass

@@ -27,6 +27,7 @@ class Follower:
         self.recording = Recording(path)
         self.live = Live(self.recording)
         self.replaying = replay
+        self.over = False  # somebody knows that the program has ended
         self._waiting: deque[Slots] = deque()  # read, and not fed
         self._take(self.recording.chunks)
         self._position = 0.0  # of a replay, ns since its beginning
@@ -40,7 +41,7 @@ class Follower:
     def running(self) -> bool:
         """Whether the program is still there to record more."""
         header = self.recording.header
-        if self.replaying or header.state != ev.RUNNING or header.start_ns > time.monotonic_ns():
+        if self.over or self.replaying or header.state != ev.RUNNING or header.start_ns > time.monotonic_ns():
             return False
         try:
             os.kill(header.pid, 0)

@@ -116,6 +116,7 @@ class View:
         return keys
 
     def _advance(self) -> None:
+        self._follower.over = bool(self._host.poll())
         if self.state.paused:
             self._follower.rest()
         else:
