@@ -4,7 +4,6 @@ Knows ptys and one small process that only copies.  That is why nothing here can
 that is slow, stopped or dead, nor what it imports.
 """
 
-import errno
 import fcntl
 import os
 import select
@@ -16,6 +15,7 @@ from pathlib import Path
 
 TAIL = 1 << 16  # bytes of the log that are looked at for its last lines
 LINES = 200
+LINE_MS = 50  # for so long the rest of a line is waited for
 IGNORED = (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP, signal.SIGTSTP, signal.SIGTTOU)
 
 
@@ -102,26 +102,40 @@ class Ptys:
 
 
 def _copy(masters: list[int], log: int) -> None:
-    """From the ptys to the log, to the end of both."""
+    """From the ptys to the log, to the end of both; line by line, so that these aren't mixed, if a line comes soon."""
     poll = select.poll()
+    begun = dict.fromkeys(masters, b"")  # lines
     for fd in masters:
         poll.register(fd, select.POLLIN)
     while masters:
-        for fd, _ in poll.poll():
+        ready = poll.poll(LINE_MS if any(begun.values()) else None)
+        for fd, _ in ready:
             try:
                 data = os.read(fd, 1 << 16)
-            except OSError as exc:
-                if exc.errno == errno.EINTR:
-                    continue
-                data = b""  # Linux's end of file, once the other side is closed
+            except OSError:  # Linux's end of file, once the other side is closed
+                data = b""
             if not data:
                 poll.unregister(fd)
                 masters.remove(fd)
-            while data:
-                try:
-                    data = data[os.write(log, data) :]
-                except OSError:  # a full disk: what the program says is lost, it goes on
-                    break
+            end = data.rfind(b"\n") + 1 if data else 0
+            if end or not data or len(begun[fd]) + len(data) > TAIL:
+                end = end or len(data)
+                _write(log, begun[fd] + data[:end])
+                begun[fd] = data[end:]
+            else:
+                begun[fd] += data
+        if not ready:
+            for line in begun.values():
+                _write(log, line)
+            begun = dict.fromkeys(begun, b"")
+
+
+def _write(log: int, data: bytes) -> None:
+    while data:
+        try:
+            data = data[os.write(log, data) :]
+        except OSError:  # a full disk: what the program says is lost, it goes on
+            return
 
 
 def _plain(line: bytes) -> str:
@@ -137,7 +151,7 @@ def _after_sequence(piece: str) -> str:
     if piece[:1] == "]":
         return piece.rpartition("\a")[2] if "\a" in piece else ""
     if piece[:1] != "[":
-        return piece[1:]
+        return piece[2 if piece[:1] in ("(", ")", "#") else 1 :]
     for at, character in enumerate(piece[1:], 1):
         if "@" <= character <= "~":
             return piece[at + 1 :]
