@@ -9,12 +9,13 @@ import os
 import shlex
 import signal
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
-from async_inspect import corebuild, finish, interpreter, launch
+from async_inspect import corebuild, finish, interpreter, launch, running
 from async_inspect.errors import FAILED, USAGE, UserError
 from async_inspect.rules import Rule, configured
 from async_inspect.target import Target, check, environment
@@ -40,6 +41,7 @@ class Options:
     core: str = ""  # c, python, or whichever can be had
     wanted: "Filter | None" = None  # the part of the recording that is reported
     rules: tuple[Rule, ...] = ()  # the user's, for reasons
+    live: "Callable[[Path, Path], launch.Beside] | None" = None  # (recordings, reports) -> who shows the run meanwhile
 
 
 def attach(target: Target | None, options: Options) -> NoReturn:
@@ -59,7 +61,12 @@ def attach(target: Target | None, options: Options) -> NoReturn:
     if python is not None:
         environ |= corebuild.prepare(python, core).variables()
     old = finish.recordings(folder)
-    ended = launch.run(target.argv(python.path if python else ""), environ)
+    beside = options.live(folder, options.output.absolute()) if options.live else None
+    put, take = running.lister(os.environ, folder, target.title)
+    try:
+        ended = launch.run(target.argv(python.path if python else ""), environ, beside, put)
+    finally:
+        take()
     with Patience():
         new = finish.recordings(folder) - old
         status = after_run(new, ended, options)

@@ -11,9 +11,10 @@ import resource
 import signal
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import FrameType
-from typing import NoReturn
+from typing import NoReturn, Protocol
 
 from async_inspect.errors import UserError
 
@@ -36,12 +37,29 @@ class Ended:
         return os.waitstatus_to_exitcode(self.status)
 
 
-def run(argv: list[str], environ: dict[str, str]) -> Ended:
+class Beside(Protocol):
+    """Who has something to do while the target runs."""
+
+    def files(self) -> tuple[int, ...]:
+        """Called before the fork: what becomes the target's first descriptors."""
+
+    def watch(self, pid: int) -> int:
+        """Called once it runs: returns when there is nothing more to do, and says when the target ended
+        (CLOCK_MONOTONIC; 0: nobody saw that).  Does not reap it."""
+
+
+def run(
+    argv: list[str],
+    environ: dict[str, str],
+    beside: Beside | None = None,
+    started: Callable[[int], None] | None = None,
+) -> Ended:
     """Run it to its end.  Afterwards SIGINT stays without effect until somebody sets it anew.
 
-    Raises UserError (127, 126) when it cannot be executed.
+    ``started`` hears the pid.  Raises UserError (127, 126) when it cannot be executed.
     """
-    pid = 0
+    pid = seen = 0
+    files = beside.files() if beside else ()
 
     def forward(number: int, _frame: FrameType | None) -> None:
         if pid:
@@ -57,12 +75,16 @@ def run(argv: list[str], environ: dict[str, str]) -> Ended:
     sys.stderr.flush()
     pid = os.fork()
     if pid == 0:
-        _become(argv, environ, handled, before, says)
+        _become(argv, environ, handled, before, says, files)
     os.close(says)
     try:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
         with open(hears, "rb") as pipe:
             failed = pipe.read()
+        if started and not failed:
+            started(pid)
+        if beside and not failed:
+            seen = beside.watch(pid)
         status = _wait(pid)
     finally:
         ended_pid, pid = pid, 0
@@ -72,7 +94,7 @@ def run(argv: list[str], environ: dict[str, str]) -> Ended:
     if failed:
         reason = int(failed)
         raise UserError(f"{argv[0]}: {os.strerror(reason)}", 127 if reason in {errno.ENOENT, errno.ENOTDIR} else 126)
-    return Ended(ended_pid, status, time.monotonic_ns())
+    return Ended(ended_pid, status, seen or time.monotonic_ns())
 
 
 def mirror(ended: Ended) -> NoReturn:
@@ -91,10 +113,17 @@ def mirror(ended: Ended) -> NoReturn:
 
 
 def _become(
-    argv: list[str], environ: dict[str, str], handled: list[signal.Signals], mask: set[int], says: int
+    argv: list[str],
+    environ: dict[str, str],
+    handled: list[signal.Signals],
+    mask: set[int],
+    says: int,
+    files: tuple[int, ...],
 ) -> NoReturn:
     """In the child: be the target."""
     try:
+        for number, fd in enumerate(files):
+            os.dup2(fd, number)
         for number in (*handled, *IGNORED_BY_PYTHON):
             signal.signal(number, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)

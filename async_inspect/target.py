@@ -23,6 +23,11 @@ class Target:
     words: tuple[str, ...]
     is_command: bool = False  # given after "--"
 
+    @property
+    def title(self) -> str:
+        """What people call it: the script and its arguments."""
+        return " ".join(self.words)
+
     def argv(self, python: str) -> list[str]:
         return list(self.words) if self.is_command else [python, *self.words]
 

@@ -1,14 +1,16 @@
 """``async-inspect attach``: its options, as the main job wants them."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from async_inspect.attach import DEFAULT_FOLDER, Options, parse_size
+from async_inspect.attach import DEFAULT_FOLDER, Options, parse_size, tell
 from async_inspect.attach import attach as run
 from async_inspect.cli.filters import Wanted, with_filters
 from async_inspect.errors import USAGE, UserError
+from async_inspect.launch import Beside
 from async_inspect.tracer import DEFAULT_SLOW_POLL_MS, Settings
 from async_inspect.tracer.sources import SOURCES
 
@@ -50,6 +52,11 @@ def attach(
     core: Annotated[
         str, typer.Option(metavar="c|python", help="Which core records (default: c where it can be had).")
     ] = "",
+    live: Annotated[bool, typer.Option("--live", help="Show the program while it runs.")] = False,
+    leave: Annotated[bool, typer.Option("--exit", help="Leave the live view when the program ends.")] = False,
+    stdin: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The program's input under --live (default: none).")
+    ] = None,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No summary.")] = False,
     wanted: Wanted,
 ) -> None:
@@ -66,8 +73,23 @@ def attach(
         quiet=quiet,
         core=core,
         wanted=wanted,
+        live=_view(live, leave, stdin),
     )
     run(context.obj, options)
+
+
+def _view(live: bool, leave: bool, stdin: Path | None) -> Callable[[Path, Path], Beside] | None:
+    """Who shows the program while it runs."""
+    if not live:
+        if leave or stdin:
+            raise UserError("--exit and --stdin are about --live", USAGE)
+        return None
+    from async_inspect.tui.beside import Live, has_terminal
+
+    if not has_terminal():
+        tell("--live needs a terminal, and there is none: going on without")
+        return None
+    return lambda recordings, reports: Live(recordings, reports, stdin, leave)
 
 
 def _sources(names: list[str]) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from async_inspect.cli.critical_path import critical_path
 from async_inspect.cli.dump import dump
 from async_inspect.cli.export import export
 from async_inspect.cli.info import info
+from async_inspect.cli.monitor import monitor
 from async_inspect.cli.report import report
 from async_inspect.cli.stats import stats
 from async_inspect.cli.version import version
@@ -24,6 +25,7 @@ from async_inspect.errors import UserError
 
 COMMANDS: tuple[Callable[..., None], ...] = (
     attach,
+    monitor,
     export,
     report,
     stats,

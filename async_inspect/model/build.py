@@ -26,7 +26,7 @@ from .reasons import covering
 from .trace import Metadata, Trace
 
 SLOW_POLL_NS = 100_000_000  # asyncio's own slow_callback_duration
-_GOOD_ENDS = ("GeneratorExit", "StopAsyncIteration")  # of an async generator that is closed
+SWALLOWED = ("GeneratorExit", "StopAsyncIteration")  # of an async generator that is closed
 
 
 def load(
@@ -93,7 +93,7 @@ class Builder:
         kinds = np.zeros(max(recording.codes, default=0) + 1, np.int64)
         kinds[list(recording.codes)] = [code.kind for code in recording.codes.values()]
         closers = kinds[np.minimum(code_of[lives.coro], len(kinds) - 1)] == ev.CODE_ASYNC_GENERATOR
-        swallowed = [number for number, text in recording.strings.items() if text in _GOOD_ENDS]
+        swallowed = [number for number, text in recording.strings.items() if text in SWALLOWED]
         lost = recording.header.lost > 0
         ends = lv.find_ends(gathered, lives, bursts, moments, lost, closers, swallowed)
         calls, entries = lv.find_calls(gathered, lives, bursts, moments, code_of, own_node)

@@ -87,10 +87,25 @@ class Gathered:
         """(task, node, ns): how long each node ran itself, with what runs until ``end``."""
         keys, ns = _merge(self._self_keys, self._self_ns)
         self._self_keys, self._self_ns = [keys], [ns]
-        running = [(last.task << 32 | last.node, end - last.ts) for last in self._threads.values() if last.node]
-        late = np.array(running, np.int64).reshape(-1, 2)
-        keys, ns = _merge([keys, late[:, 0]], [ns, late[:, 1]])
+        late = np.array(self.running(end), np.int64).reshape(-1, 3)
+        keys, ns = _merge([keys, late[:, 0] << 32 | late[:, 1]], [ns, late[:, 2]])
         return keys >> 32, keys & 0xFFFFFFFF, ns
+
+    def running(self, end: int) -> list[tuple[int, int, int]]:
+        """(task, node, ns) of what runs until ``end``, since each thread's last record."""
+        return [(last.task, last.node, end - last.ts) for last in self._threads.values() if last.node]
+
+    def bursts(self) -> list[int]:
+        """The slot of each thread's last suspension: of these there may be more to come."""
+        return [last.burst for last in self._threads.values()]
+
+    def take(self) -> tuple[dict[str, Columns], Ints, Ints]:
+        """What came in since the last time, and is forgotten here: the columns; nodes, and how long each ran itself."""
+        taken = {name: self.columns(name) for name in KEPT}
+        keys, ns = _merge(self._self_keys, self._self_ns)
+        self._parts = {name: [] for name in KEPT}
+        self._self_keys, self._self_ns = [], []
+        return taken, keys & 0xFFFFFFFF, ns
 
     def feed(self, slots: Slots) -> None:
         """Take in the next slots of the recording."""

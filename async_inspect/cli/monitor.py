@@ -1,0 +1,22 @@
+"""``async-inspect monitor``: a recording on the terminal, while it grows or again."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def monitor(
+    recording: Annotated[
+        Path | None,
+        typer.Argument(metavar="[RECORDING]", help="The file, its folder, or attach's DIR (default: what runs now)."),
+    ] = None,
+    replay: Annotated[
+        float | None, typer.Option(metavar="SPEED", min=0.01, help="Show it again from its beginning, so fast.")
+    ] = None,
+) -> None:
+    """Watch a program that is being recorded, from another terminal; or look at a recording."""
+    from async_inspect.tui.monitor import end_by
+    from async_inspect.tui.monitor import monitor as show
+
+    end_by(show(recording, replay))

@@ -1,0 +1,57 @@
+"""Columns that grow, and looking up in them what held at a slot.
+
+Knows nothing of tasks or recordings.
+"""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..columns import Any1d, Ints
+
+type Bools = npt.NDArray[np.bool_]
+
+
+class Grown(dict[str, npt.NDArray[Any]]):
+    """Columns of one length, by name.  Rows that nobody wrote are 0."""
+
+    def __init__(self, **types: Any) -> None:
+        super().__init__({name: np.zeros(1024, type_) for name, type_ in types.items()})
+        self.size = 0
+
+    def reach(self, size: int) -> None:
+        """Have at least so many rows."""
+        self.size = max(self.size, size)
+        for name, column in self.items():
+            if len(column) < size:
+                self[name] = np.concatenate([column, np.zeros(max(size, 2 * len(column)) - len(column), column.dtype)])
+
+
+class AsOf:
+    """Rows (who, when), to be asked for someone's last row at or before a moment.
+
+    As ``columns.LastBefore``, at a cost that doesn't depend on how many people there are.
+    """
+
+    def __init__(self, who: Any1d, when: Ints) -> None:
+        self._low = int(when.min()) if len(when) else 0
+        self._size = int(when.max()) - self._low + 2 if len(when) else 1
+        key = who.astype(np.int64) * self._size + (when - self._low)
+        self._order: Ints = np.argsort(key, kind="stable")
+        self._key = key[self._order]
+
+    def __call__(self, who: Any1d, when: Ints) -> Ints:
+        """Row numbers; -1 where there is none."""
+        if not len(self._key):
+            return np.full(len(who), -1, np.int64)
+        base = who.astype(np.int64) * self._size
+        wanted = base + np.clip(when - self._low, -1, self._size - 1)
+        found = np.searchsorted(self._key, wanted, side="right") - 1
+        good = (found >= 0) & (self._key[np.maximum(found, 0)] >= base) & (when >= self._low)
+        return np.where(good, self._order[np.maximum(found, 0)], -1)
+
+
+def add(column: npt.NDArray[Any], rows: Any1d, values: Any1d | int = 1) -> None:
+    """Add to rows of a column, some of them several times; integers, exactly."""
+    np.add.at(column, rows, values)

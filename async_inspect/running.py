@@ -1,0 +1,79 @@
+"""Which programs are being recorded now, by this user: a small file for each, so that ``monitor`` finds them.
+
+Knows where these lie and when one is stale.  Whatever goes wrong here is nobody's trouble: then it isn't listed.
+"""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from async_inspect import finish
+
+
+class Run(NamedTuple):
+    """A program that is being recorded."""
+
+    pid: int
+    began: str  # as the kernel counts, so that another process of this pid is another
+    folder: Path  # where its recordings lie
+    title: str
+
+
+def place(environ: Mapping[str, str]) -> Path:
+    """The folder of the list."""
+    state = environ.get("XDG_STATE_HOME", "")
+    base = Path(state) if state.startswith("/") else Path(environ.get("HOME") or "/") / ".local" / "state"
+    return base / "async-inspect" / "running"
+
+
+def lister(environ: Mapping[str, str], folder: Path, title: str) -> tuple[Callable[[int], None], Callable[[], None]]:
+    """What puts a program on the list once its pid is known, and what takes it off."""
+    files: list[Path] = []
+
+    def put(pid: int) -> None:
+        try:
+            place(environ).mkdir(mode=0o700, parents=True, exist_ok=True)
+            file = place(environ) / f"{pid}-{_began(pid)}"
+            file.write_text(f"{folder}\n{' '.join(title.split())}\n", encoding="utf-8", errors="surrogateescape")
+            files.append(file)
+        except OSError:
+            pass
+
+    def take() -> None:
+        for file in files:
+            try:
+                file.unlink(missing_ok=True)
+            except OSError:
+                pass
+
+    return put, take
+
+
+def runs(environ: Mapping[str, str]) -> list[Run]:
+    """The programs on the list, the newest first; what is stale is taken off."""
+    found = []
+    for file in place(environ).glob("*-*"):
+        try:
+            pid, _, began = file.name.partition("-")
+            if not pid.isdecimal() or _began(int(pid)) != began:
+                file.unlink()
+                continue
+            folder, title = file.read_text(encoding="utf-8", errors="surrogateescape").splitlines()[:2]
+            found.append((file.stat().st_mtime_ns, Run(int(pid), began, Path(folder), title)))
+        except (OSError, ValueError):
+            continue
+    return [run for _, run in sorted(found, reverse=True)]
+
+
+def recording(run: Run) -> Path | None:
+    """Its recording, as soon as there is one."""
+    found = [path for path in finish.recordings(run.folder) if finish.is_of(path, run.pid)]
+    return finish.root(found, run.pid)
+
+
+def _began(pid: int) -> str:
+    """When a process began; "": there is none."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[19]
+    except OSError:
+        return ""

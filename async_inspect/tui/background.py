@@ -1,0 +1,110 @@
+"""What takes long goes to a process of its own: reports, and the checks over a whole recording.
+
+Knows how to start the tool beside the view and what came of it.  One of a kind at a time; the view only polls.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import IO
+
+PACKAGE = Path(__file__).resolve().parent.parent
+REST = 10  # the checks run a tenth of the time at most
+
+
+class Beside:
+    """A command that runs beside the view."""
+
+    def __init__(self, words: list[str]) -> None:
+        self.began = time.monotonic()
+        self._out, self._err = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115 - until it is over
+        path = os.pathsep.join(filter(None, [str(PACKAGE.parent), os.environ.get("PYTHONPATH", "")]))
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", *words],
+            env={**os.environ, "PYTHONPATH": path},
+            stdin=subprocess.DEVNULL,
+            stdout=self._out,
+            stderr=self._err,
+            start_new_session=True,  # the terminal's Ctrl-C is not for it
+        )
+
+    def result(self) -> tuple[int, str, str] | None:
+        """(status, output, errors) once it is over."""
+        status = self._process.poll()
+        return None if status is None else (status, _all(self._out), _all(self._err))
+
+    def stop(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+
+def _all(file: IO[bytes]) -> str:
+    with file:
+        file.seek(0)
+        return file.read().decode("utf-8", "replace")
+
+
+class Reports:
+    """The reports, on demand."""
+
+    def __init__(self, recording: Path, folder: Path) -> None:
+        self._recording, self._folder = recording, folder
+        self._beside: Beside | None = None
+
+    def start(self) -> str:
+        """What to tell the user."""
+        if self._beside is None:
+            words = ["-m", "async_inspect", "report", str(self._recording), "-o", str(self._folder), "-q"]
+            self._beside = Beside(words)
+        return f"writing the reports to {self._folder} …"
+
+    def poll(self) -> str:
+        """What to tell the user, once."""
+        done = self._beside.result() if self._beside else None
+        if done is None:
+            return ""
+        self._beside = None
+        status, _, err = done
+        return f"reports of now are in {self._folder}" if not status else f"no reports: {err.strip()[-200:]}"
+
+    def stop(self) -> None:
+        if self._beside:
+            self._beside.stop()
+
+
+class Findings:
+    """What the checks say of the recording as it is, again and again while somebody looks."""
+
+    def __init__(self, recording: Path) -> None:
+        self._recording = recording
+        self._beside: Beside | None = None
+        self._next = 0.0
+        self.lines: list[tuple[str, str]] = [("the checks have not run yet", "dim")]
+        self._age = 0.0
+
+    def poll(self, wanted: bool) -> None:
+        """Start them if it is time, take what they said."""
+        if self._beside is None:
+            if wanted and time.monotonic() >= self._next:
+                self._beside = Beside(["-m", f"{__package__}.check", str(self._recording)])
+            return
+        done = self._beside.result()
+        if done is not None:
+            took = time.monotonic() - self._beside.began
+            self._next, self._age = time.monotonic() + took * REST, self._beside.began
+            self._beside = None
+            status, out, err = done
+            self.lines = [tuple(line) for line in json.loads(out)] if not status else [(err.strip()[-300:], "bad")]
+
+    @property
+    def age(self) -> float:
+        """Seconds since what the checks have seen; 0: they have not run."""
+        return time.monotonic() - self._age if self._age else 0.0
+
+    def stop(self) -> None:
+        if self._beside:
+            self._beside.stop()

@@ -1,0 +1,102 @@
+"""Following a recording: new records into the live state, a bounded part of them at a time; or an old one again, at
+any speed.
+
+Knows: what time it is in the recording, and whether its program still runs.  Knows nothing of terminals.
+"""
+
+import os
+import time
+from collections import deque
+from pathlib import Path
+
+import numpy as np
+
+from .. import events as ev
+from ..model.live import Live
+from ..model.live.state import PIECE
+from ..recording import Recording, Slots
+
+AT_A_TIME_SECONDS = 0.05
+
+
+class Follower:
+    """A recording and its live state."""
+
+    def __init__(self, path: Path, replay: bool = False) -> None:
+        """UserError: it can't be read.  ``replay``: from its beginning, as fast as it went then."""
+        self.recording = Recording(path)
+        self.live = Live(self.recording)
+        self.replaying = replay
+        self.over = False  # somebody knows that the program has ended
+        self._waiting: deque[Slots] = deque()  # read, and not fed
+        self._take(self.recording.chunks)
+        self._position = 0.0  # of a replay, ns since its beginning
+        self._last = time.monotonic_ns()
+        self._now = 0
+
+    def close(self) -> None:
+        self.recording.close()
+
+    @property
+    def running(self) -> bool:
+        """Whether the program is still there to record more."""
+        header = self.recording.header
+        if self.over or self.replaying or header.state != ev.RUNNING or header.start_ns > time.monotonic_ns():
+            return False
+        try:
+            os.kill(header.pid, 0)
+        except ProcessLookupError:
+            return False
+        except PermissionError:
+            pass
+        return True
+
+    @property
+    def behind(self) -> int:
+        """Records that were read, and are not shown yet."""
+        return 0 if self.replaying else sum(len(slots) for slots in self._waiting)
+
+    @property
+    def now(self) -> int:
+        """The moment that is shown, on the recording's clock."""
+        return self._now
+
+    def step(self, speed: float = 1.0) -> None:
+        """Take in what there is; not all at once where that takes long."""
+        began = time.monotonic_ns()
+        self._position += (began - self._last) * speed
+        self._last = began
+        if not self.replaying:
+            self._take(self.recording.refresh())
+        until = self.live.base + int(self._position)
+        while self._waiting:
+            piece = self._waiting.popleft()
+            if self.replaying and (ready := _until(piece, until)) < len(piece):
+                self._waiting.appendleft(piece[ready:])
+                if ready:
+                    self.live.feed(piece[:ready])
+                break
+            self.live.feed(piece)
+            if time.monotonic_ns() - began > AT_A_TIME_SECONDS * 1e9:
+                break
+        if self.replaying and self._waiting:
+            self._now = until
+        elif self._waiting or not self.running:
+            self._now = self.live.end
+        else:
+            self._now = max(time.monotonic_ns(), self.live.end)
+
+    def rest(self) -> None:
+        """Nothing is taken in for now: a replay stands still."""
+        self._last = time.monotonic_ns()
+
+    def _take(self, chunks: list[Slots]) -> None:
+        for slots in chunks:
+            self._waiting += (slots[begin : begin + PIECE] for begin in range(0, len(slots), PIECE))
+        self.recording.chunks = []  # nobody asks for them again
+
+
+def _until(slots: Slots, moment: int) -> int:
+    """How many of these were there at a moment."""
+    times = np.maximum.accumulate(slots["ts"].astype(np.int64) * (slots["kind"] >= ev.FIRST_EVENT))
+    return int(np.searchsorted(times, moment, side="right"))

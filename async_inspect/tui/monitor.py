@@ -1,0 +1,73 @@
+"""The view of a recording that somebody else makes, or that is finished: ``monitor``.
+
+Knows which recording is meant, and how to wait for one that begins.
+"""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+from .. import running
+from ..errors import UserError
+from ..recording import FOLDER, open_recording
+from .beside import has_terminal
+from .follow import Follower
+from .screen import View
+from .state import SPEEDS, State
+from .terminal import Terminal
+
+WAIT_SECONDS = 5.0  # for a program on the list to begin to record
+
+
+def monitor(place: Path | None, speed: float | None) -> int:
+    """Show it until somebody leaves; the signal that ended the view, or 0.  UserError: nothing to show, or nowhere.
+
+    ``place``: None: of this user's running programs the newest.  ``speed``: replay it, so many times as fast.
+    """
+    if not has_terminal():
+        raise UserError("monitor shows a recording on a terminal, and there is none; stats and report need none")
+    path, title = _running() if place is None else (_path(place), "")
+    follower = Follower(path, replay=speed is not None)
+    view = View(follower, _reports(path), title or " ".join(follower.recording.meta.get("argv", ())[1:]))
+    if speed is not None:
+        nearest = min(range(len(SPEEDS)), key=lambda at: abs(SPEEDS[at] - speed))
+        view.state = State(speed=nearest)
+    with Terminal(0, 1) as terminal:
+        view.show(terminal)
+    follower.close()
+    return view.signal
+
+
+def end_by(number: int) -> None:
+    """End as this signal ends a program; Ctrl-C is one way to leave."""
+    if number and number != signal.SIGINT:
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+
+
+def _running() -> tuple[Path, str]:
+    for run in running.runs(os.environ):
+        until = time.monotonic() + WAIT_SECONDS
+        while time.monotonic() < until:
+            path = running.recording(run)
+            if path is not None and path.stat().st_size:
+                return path, run.title
+            if run not in running.runs(os.environ):
+                break
+            time.sleep(0.05)
+        else:  # a command that is no Python itself: its children are recorded
+            with open_recording(run.folder) as recording:
+                return recording.path, run.title
+    raise UserError("nothing of yours is being recorded now; name a recording: async-inspect monitor RECORDING")
+
+
+def _path(place: Path) -> Path:
+    with open_recording(place) as recording:
+        return recording.path
+
+
+def _reports(path: Path) -> Path:
+    """Where ``e`` writes: where attach would."""
+    folder = path.absolute().parent
+    return folder.parent if folder.name == FOLDER else folder / "async_inspect_exports"

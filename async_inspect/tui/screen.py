@@ -1,0 +1,156 @@
+"""The loop of the view: records in, keys in, frames out.
+
+Knows the order of things, and what keys ask others to do.  Whoever runs the program beside it is a ``Host``.
+"""
+
+import select
+import signal
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Protocol
+
+from ..model.live import Seen
+from .background import Findings, Reports
+from .draw import Line
+from .follow import Follower
+from .frame import Around, compose
+from .state import RATES, SPEEDS, Facts, State, update
+from .terminal import Terminal
+
+BUSY = 0.3  # of the time is spent on frames at most: where they take long they come less often
+MESSAGE_SECONDS = 6.0
+
+
+class Host(Protocol):
+    """Who runs the program: whether it is over and what it said."""
+
+    def poll(self) -> str:
+        """How it ended; "": it runs."""
+
+    def output(self) -> list[str] | None:
+        """Its last lines; None: it has a terminal of its own."""
+
+    def resized(self, width: int, height: int) -> None:
+        """The terminal has another size now."""
+
+
+class Nobody:
+    """The program runs elsewhere."""
+
+    def poll(self) -> str:
+        return ""
+
+    def output(self) -> list[str] | None:
+        return None
+
+    def resized(self, width: int, height: int) -> None:
+        pass
+
+
+class View:
+    """A recording on a terminal."""
+
+    def __init__(self, follower: Follower, folder: Path, title: str, host: Host | None = None) -> None:
+        """``folder``: where reports go."""
+        self.state = State()
+        self.facts = Facts()
+        self.signal = 0  # that ended it
+        self._follower, self._title, self._host = follower, title, host or Nobody()
+        self._reports, self._findings = Reports(follower.recording.path, folder), Findings(follower.recording.path)
+        self._message, self._until = "", 0.0
+
+    def show(self, terminal: Terminal, leave_at_end: bool = False) -> None:
+        """Until somebody leaves, or a signal says so."""
+        due = 0.0
+        try:
+            while True:
+                if (heard := terminal.take_signals()) and self._leaves(heard):
+                    return
+                keys = self._keys(terminal)
+                if "quit" in self.state.wishes or (leave_at_end and self._host.poll()):
+                    return
+                began = time.monotonic()
+                if began >= due:
+                    self._advance()
+                if keys or heard or began >= due:
+                    self._draw(terminal)
+                    took = time.monotonic() - began
+                    if began >= due:
+                        due = began + max(1 / RATES[self.state.rate], took / BUSY)
+                select.select(terminal.wakes, [], [], max(due - time.monotonic(), 0))
+        finally:
+            self._reports.stop()
+            self._findings.stop()
+
+    def _leaves(self, heard: set[int]) -> bool:
+        """Whether these signals end the view.  Ctrl-C is the program's as long as there is one."""
+        if heard & {signal.SIGTERM, signal.SIGHUP}:
+            self.signal = int(max(heard & {signal.SIGTERM, signal.SIGHUP}))
+            return True
+        if signal.SIGINT in heard:
+            if isinstance(self._host, Nobody) or self._host.poll():
+                self.signal = int(signal.SIGINT)
+                return True
+            self._tell("Ctrl-C went to the program; q leaves the view")
+        return False
+
+    def _keys(self, terminal: Terminal) -> list[str]:
+        try:
+            keys = terminal.keys.read()
+        except (EOFError, OSError):
+            keys = ["q"]  # the terminal is gone
+            self.state = replace(self.state, typing=False)
+        for at, key in enumerate(keys):
+            if at:  # what the key before has put on the screen
+                self.lines(*terminal.size())
+            self.state = update(self.state, key, self.facts)
+        wishes = self.state.wishes
+        if "reset" in wishes:
+            self._follower.live.reset(self._follower.now)
+            self._tell("counting anew")
+        if "reports" in wishes:
+            self._tell(self._reports.start())
+        if "quit" not in wishes:
+            self.state = replace(self.state, wishes=())
+        return keys
+
+    def _advance(self) -> None:
+        self._follower.over = bool(self._host.poll())
+        if self.state.paused:
+            self._follower.rest()
+        else:
+            self._follower.step(SPEEDS[self.state.speed])
+        if message := self._reports.poll():
+            self._tell(message)
+        self._findings.poll(self.state.view == "findings")
+
+    def _tell(self, message: str) -> None:
+        self._message, self._until = message, time.monotonic() + MESSAGE_SECONDS
+
+    def _draw(self, terminal: Terminal) -> None:
+        width, height = terminal.size()
+        self._host.resized(width, height)
+        lines = self.lines(width, height)
+        terminal.draw(lines, width, height, self.state.light)
+
+    def lines(self, width: int, height: int) -> list[Line]:
+        """A frame of this size."""
+        follower = self._follower
+        seen = Seen(follower.live, follower.now)
+        around = Around(
+            title=self._title,
+            status=self._host.poll() or ("" if follower.running or follower.replaying else "ended"),
+            message=self._message if time.monotonic() < self._until else "",
+            behind=follower.behind,
+            replaying=follower.replaying,
+            findings=self._finding_lines(),
+            output=self._host.output(),
+        )
+        lines, self.facts = compose(self.state, seen, around, width, height)
+        return lines
+
+    def _finding_lines(self) -> list[Line]:
+        age = self._findings.age
+        head: list[Line] = [[(f"as of {age:.0f} s ago; they run again while this view is open", "dim")]] if age else []
+        return head + [[line] for line in self._findings.lines]

@@ -1,0 +1,51 @@
+"""What a view draws from, and what several of them say in the same way."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ...model import tables as t
+from ...model.live import Seen
+from ..draw import Line, Piece, span
+from ..state import State
+
+STYLE_OF_STATE = {
+    "Pending": "dim", "Running": "run", "Blocked": "wait", "Completed": "dim", "Failed": "bad", "Cancelled": "warn",
+    "Unknown": "bad",
+}  # fmt: skip
+MARK_OF_STATE = {
+    "Pending": "◌", "Running": "▶", "Blocked": "●", "Completed": "✓", "Failed": "✗", "Cancelled": "⊘", "Unknown": "?",
+}  # fmt: skip
+
+
+@dataclass
+class Scene:
+    """A moment, and the room to draw it in."""
+
+    state: State
+    seen: Seen
+    width: int
+    height: int
+    findings: list[Line] = field(default_factory=list)
+
+    @property
+    def wide(self) -> bool:
+        return self.width >= 110
+
+
+def state_of(seen: Seen, row: int) -> str:
+    return t.STATES[int(seen.state(np.array([row]))[0])]
+
+
+def one_line(seen: Seen, row: int) -> Line:
+    """A task in short: who it is, its state and where it stands."""
+    state = state_of(seen, row)
+    since = int(seen.since(np.array([row]))[0])
+    pieces: list[Piece] = [
+        (f"{MARK_OF_STATE[state]} ", STYLE_OF_STATE[state]),
+        (f"{seen.number(row)} ", "dim"),
+        (seen.name(row), "text"),
+    ]
+    if place := seen.place(row):
+        pieces += [(f"  {place}", "wait"), (f"  {seen.awaiting(row)}", "dim")]
+    return [*pieces, (f"  {span(since)}", "dim")]

@@ -1,0 +1,107 @@
+"""One task: its whole await stack with the source's lines, whom it awaits, who awaits it, its children, its polls."""
+
+import linecache
+
+import numpy as np
+
+from ...model.live import Seen
+from ..draw import Line, Page, chart, clean, fit, number, span, window
+from .scene import MARK_OF_STATE, STYLE_OF_STATE, Scene, one_line, state_of
+
+BINS = 24  # from 1 µs on, two an octave of ten
+
+
+def draw(scene: Scene) -> Page:
+    """The body."""
+    seen, row = scene.seen, scene.state.task
+    if not 0 < row < seen.live.count:
+        return Page([[("Choose a task: Enter in the view of tasks, or of the tree.", "dim")]])
+    lines = _head(seen, row)
+    lines += _polls(seen, row)
+    stack = _stack(seen, row, scene.width)
+    people = _people(seen, row)
+    room = max(scene.height - len(lines) - 1, 3)
+    for_stack = min(len(stack), max(room - min(len(people), room // 2), 2))
+    if len(stack) > for_stack:  # the leaf is what matters
+        cut = len(stack) - for_stack + 1
+        stack = [[(f"  … {cut} lines further out", "dim")], *stack[cut:]]
+    lines += [[("awaits, from its root to the leaf", "head")], *stack]
+    page = max(scene.height - len(lines), 1)
+    cursor = min(scene.state.cursor, max(len(people) - 1, 0))
+    here = window(cursor, len(people), page)
+    for at, (other, line) in enumerate(people[here], here.start):
+        lines.append([(text, "chosen") for text, _ in line] if at == cursor and other else line)
+    return Page(lines, len(people), page, people[cursor][0] if people else 0)
+
+
+def _head(seen: Seen, row: int) -> list[Line]:
+    state, at = state_of(seen, row), np.array([row])
+    figures = {
+        "age": span(seen.age(at)[0]), "run": span(seen.run(at)[0]), "wait": span(seen.wait(at)[0]),
+        "ready": span(seen.ready(at)[0]), "polls": number(seen.polls(at)[0]),
+    }  # fmt: skip
+    function = seen.function(row)
+    mark = (f"{MARK_OF_STATE[state]} {state} for {span(seen.since(at)[0])}", STYLE_OF_STATE[state])
+    lines: list[Line] = [
+        [(f"task {seen.number(row)} ", "dim"), (seen.name(row), "title"), ("  ", "text"), mark],
+        [(f"{function.name}  {function.file}:{function.line}", "dim")],
+        [piece for name, value in figures.items() for piece in ((f"{name} ", "dim"), (f"{value}  ", "text"))],
+    ]
+    if error := seen.error(row):
+        lines.append([(error, "bad")])
+    return lines
+
+
+def _polls(seen: Seen, row: int) -> list[Line]:
+    """Its last polls as a histogram: how many took how long."""
+    ns = seen.last_polls(row)
+    if not len(ns):
+        return []
+    at = np.clip(np.floor(np.log10(np.maximum(ns, 1)) * 4) - 12, 0, BINS - 1).astype(np.int64)
+    count = np.bincount(at, minlength=BINS)
+    bars = chart(count.tolist())[0]
+    return [
+        [
+            (f"last {len(ns):,} polls  1µs ", "dim"),
+            (bars, "chart"),
+            (" 1s", "dim"),
+            (f"  longest {span(int(ns.max()))}", "dim"),
+        ]
+    ]
+
+
+def _stack(seen: Seen, row: int, width: int) -> list[Line]:
+    stack = seen.stack(row)
+    if not stack:
+        place = seen.place(row)
+        return [[(f"  it runs; it came from {place}" if place else "  it is not suspended", "dim")]]
+    lines: list[Line] = []
+    for depth, stand in enumerate(stack):
+        style = "text" if stand.function.user else "dim"
+        place = f"{stand.function.file}:{stand.line or '?'}"
+        source = linecache.getline(stand.file, stand.line).strip() if stand.line and stand.file else ""
+        pad = " " * min(depth, 8)
+        left = f"{pad}{stand.function.name} "
+        lines.append([("  ", style), (left, style), (place, "key" if stand.function.user else "dim")])
+        if source and stand.function.user:
+            lines.append([(fit(f"  {pad}│ {clean(source)}", width), "dim")])
+    if what := seen.awaiting(row):
+        lines.append([("  → ", "wait"), (what, "wait")])
+    return lines
+
+
+def _people(seen: Seen, row: int) -> list[tuple[int, Line]]:
+    """Tasks around this one: (row, line); 0: a heading."""
+    who, whom = seen.edges
+    around = {
+        "it awaits": whom[who == row].tolist(),
+        "awaited by": who[whom == row].tolist(),
+        "its parent": [p for p in seen.parent(np.array([row])).tolist() if p],
+        "its children": seen.rows[seen.parent(seen.rows) == row].tolist(),
+    }
+    found: list[tuple[int, Line]] = []
+    for title, rows in around.items():
+        if rows:
+            found.append((0, [(title, "head"), (f"  {len(rows)}" if len(rows) > 1 else "", "dim")]))
+            found += [(other, [("  ", "text"), *one_line(seen, other)]) for other in rows[:200]]
+    return found

@@ -1,0 +1,101 @@
+"""The tasks as a table: each with its state, where it stands and since when, and its figures."""
+
+import numpy as np
+
+from ...model import tables as t
+from ...model.columns import Ints
+from ...model.live import Seen
+from ..draw import Column, Line, Page, fit, heading, number, row, span, widths, window
+from ..state import FILTERS, State
+from .scene import MARK_OF_STATE, STYLE_OF_STATE, Scene
+
+NARROW = (
+    Column("id", 5), Column("name", 10, "<", 3), Column("state", 1, "<"), Column("await", 15, "/", 4),
+    Column("since", 5), Column("age", 5), Column("polls", 5), Column("run", 5), Column("wait", 5), Column("ready", 5),
+    Column("parent", 4),
+)  # fmt: skip
+WIDE = tuple(Column(c.title, {"state": 11, "parent": 7}.get(c.title, c.width + 1), c.align, c.share) for c in NARROW)
+WIDE = (*WIDE[:4], Column("for", 10, "<", 2), *WIDE[4:])
+
+
+def draw(scene: Scene) -> Page:
+    """The body."""
+    state, seen = scene.state, scene.seen
+    rows, states = chosen(seen, state)
+    page = max(scene.height - 2, 1)
+    cursor = min(state.cursor, max(len(rows) - 1, 0))
+    here = window(cursor, len(rows), page)
+    columns = WIDE if scene.wide else NARROW
+    sizes = widths(columns, scene.width)
+    lines = [_title(scene, len(rows)), heading(columns, sizes, *state.sort)]
+    shown = rows[here]
+    figures = (
+        f(shown).tolist() for f in (seen.since, seen.age, seen.polls, seen.run, seen.wait, seen.ready, seen.parent)
+    )
+    places = zip(shown.tolist(), states[here].tolist(), seen.over(shown).tolist(), *figures, strict=True)
+    for at, (task, code, over, since, age, polls, run, wait, ready, parent) in enumerate(places, here.start):
+        word = t.STATES[code]
+        colour = STYLE_OF_STATE[word]
+        mark = f"{MARK_OF_STATE[word]} {word}" if scene.wide else MARK_OF_STATE[word]
+        cells = {
+            "id": (str(seen.number(task)), "dim"), "name": (seen.name(task), "text"), "state": (mark, colour),
+            "await": (fit(seen.error(task), sizes[3]), "bad") if word == "Failed" else (seen.place(task), "text"),
+            "for": (seen.awaiting(task), "dim"),
+            "since": (span(since), "text"), "age": (span(age), "dim"), "polls": (number(polls), "text"),
+            "run": (span(run), "run"), "wait": (span(wait), "wait"), "ready": (span(ready), "text"),
+            "parent": (str(seen.number(parent)) if parent else "·", "dim"),
+        }  # fmt: skip
+        style = "chosen" if at == cursor else "dim" if over and word != "Failed" else ""
+        lines.append(row(columns, sizes, [cells[column.title] for column in columns], style))
+    if not len(rows):
+        lines.append([("  no tasks" + (" like that" if state.text or state.only else " yet"), "dim")])
+    at = int(rows[cursor]) if len(rows) else 0
+    return Page(lines, len(rows), page, at)
+
+
+def chosen(seen: Seen, state: State) -> tuple[Ints, t.Bytes]:
+    """The tasks that are wanted, in the order that is wanted; with their states."""
+    rows = seen.rows
+    states = seen.state(rows)
+    if state.only:
+        word = FILTERS[state.only]
+        kept = ~seen.over(rows) if word == "alive" else states == t.STATES.index(word)
+        rows, states = rows[kept], states[kept]
+    if state.text:
+        text = state.text.lower()
+        found = [text in f"{seen.name(r)} {seen.place(r)}".lower() for r in rows.tolist()]
+        kept = np.array(found, np.bool_)
+        rows, states = rows[kept], states[kept]
+    name, largest = state.sort
+    key = _keys(seen, rows, states, name)
+    order = np.argsort(key, kind="stable")
+    order = order[::-1] if largest else order
+    return rows[order], states[order]
+
+
+def _keys(seen: Seen, rows: Ints, states: t.Bytes, name: str) -> Ints:
+    if name == "name":
+        names = np.array([seen.name(r) for r in rows.tolist()], dtype=np.str_)
+        return np.unique(names, return_inverse=True)[1].astype(np.int64)
+    if name == "state":
+        return states.astype(np.int64)
+    if name == "id":
+        return seen.live.numbers()[rows]
+    if name == "parent":
+        return seen.live.numbers()[seen.parent(rows)]
+    of = {"since": seen.since, "age": seen.age, "polls": seen.polls, "run": seen.run, "wait": seen.wait}
+    return of.get(name, seen.ready)(rows)
+
+
+def _title(scene: Scene, count: int) -> Line:
+    state = scene.state
+    name, largest = state.sort
+    line: Line = [(f"{count:,} tasks", "head"), (f"  by {name}{' ▼' if largest else ' ▲'}", "dim")]
+    if state.only:
+        line.append((f"  only {FILTERS[state.only]}", "warn"))
+    if state.text or state.typing:
+        line.append((f"  /{state.text}{'▏' if state.typing else ''}", "warn"))
+    legend = "◌ pending ▶ running ● blocked ✓ ✗ ⊘ cancelled"
+    if not scene.wide and not state.only and not state.text and not state.typing:
+        line.append((fit(legend, max(scene.width - sum(len(text) for text, _ in line) - 2, 0), ">"), "dim"))
+    return line

@@ -1,0 +1,164 @@
+"""The live state: fed in pieces of any size, its figures are those of the Trace of the same records."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from async_inspect.model import Builder, stats
+from async_inspect.model.live import Live, Seen
+from async_inspect.model.tables import STATES
+from async_inspect.model.trace import Trace
+from async_inspect.recording import Recording, open_recording
+
+from .tools import PROGRAMS, ROOT, TARGET, run
+
+RUN = [
+    "async_generators", "async_generator_root", "asynccontextmanager", "cancel_caught", "driven", "eager",
+    "exception_group", "gather", "known_waits", "pending", "queue_and_lock", "self_cancel", "several_runs", "shield",
+    "task_group", "threads", "timeouts", "to_thread",
+]  # fmt: skip
+LOADS = {"await_chains": "5", "queues_and_locks": "30"}
+
+
+# Runs a program under the recorder: the recording, then the program and its arguments.
+RECORD = """
+import runpy, sys
+import async_inspect
+recording, *sys.argv = sys.argv[1:]
+sys.path.insert(0, sys.argv[0].rpartition("/")[0])
+with async_inspect.trace(recording):
+    runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Recording]:
+    """One run of each program."""
+    folder = tmp_path_factory.mktemp("recorded")
+    programs: dict[str, list[str | Path]] = {name: [PROGRAMS / f"{name}.py"] for name in RUN}
+    programs |= {name: [ROOT / "fixtures" / "bench" / f"{name}.py", size] for name, size in LOADS.items()}
+    for name, words in programs.items():
+        run([TARGET, "-c", RECORD, folder / f"{name}.rec", *words], cwd=folder, env={"PYTHONPATH": str(ROOT)})
+    return {name: open_recording(folder / f"{name}.rec") for name in programs}
+
+
+def of_live(live: Live) -> dict[str, object]:
+    """Every figure that a view shows, at the recording's end, in a form in which a Trace has it too."""
+    seen = Seen(live, live.end)
+    rows = np.arange(1, live.count)[live.numbers()[1:] > 0]
+    live.shown, live.shown_up_to = np.arange(1, live.count), live.count  # whoever ended long ago too
+    columns = (
+        seen.polls(rows), seen.run(rows), seen.wait(rows), seen.ready(rows), seen.created(rows), seen.age(rows),
+        live.numbers()[seen.parent(rows)],
+    )  # fmt: skip
+    tasks = sorted(
+        (int(live.numbers()[row]), seen.name(row), STATES[state], seen.error(row), *figures)
+        for row, state, *figures in zip(rows.tolist(), seen.state(rows), *(c.tolist() for c in columns), strict=True)
+    )
+    suspended = {
+        seen.number(row): (seen.place(row), [(s.function.name, s.line) for s in seen.stack(row)][-1:])
+        for row in rows.tolist()
+        if seen.stack(row)
+    }
+    point, *sums = seen.awaits()
+    awaits = {
+        (live.points.place(p), live.points.function(p).name): tuple(figures)
+        for p, *figures in zip(point.tolist(), *(column.tolist() for column in sums[:3]), strict=True)
+    }
+    code, ran, calls = seen.coroutines()
+    functions = live.functions.functions
+    coroutines = {
+        (functions[c].name, f"{functions[c].file}:{functions[c].line}"): (r, n)
+        for c, r, n in zip(code.tolist(), ran.tolist(), calls.tolist(), strict=True)
+    }
+    return {
+        "tasks": tasks,
+        "suspended": suspended,
+        "awaits": awaits,
+        "coroutines": coroutines,
+        "polls": sorted((poll.ns for poll in seen.longest(20)), reverse=True),
+        "polls in all": int(seen.slices(600).polls.sum()),
+        "busy": int(seen.slices(600).ran.sum()),
+    }
+
+
+def of_trace(trace: Trace) -> dict[str, object]:
+    """The same of a Trace."""
+    figures, ready = stats(trace, 10_000), trace.ready[0].tolist()
+    table = trace.task_table
+    tasks = [
+        (
+            number, table.name[row], STATES[table.state[row]], table.error.get(row, ""), int(table.polls[row]),
+            int(table.run_ns[row]), int(table.end_ns[row] - table.created_ns[row] - table.run_ns[row]), ready[row],
+            int(table.created_ns[row]), int(table.end_ns[row] - table.created_ns[row]), int(table.parent[row]),
+        )
+        for row, number in enumerate(range(1, len(table) + 1))
+    ]  # fmt: skip
+    suspended = {}
+    for row in np.flatnonzero(~trace.awaits.ended).tolist():
+        number = int(trace.awaits.task[row])
+        if not table.ended[number - 1] and not table.closed[number - 1]:
+            leaf = trace.frame(int(trace.awaits.leaf_location[row]))
+            place = trace.place(int(trace.awaits.location[row]))
+            suspended[number] = (place, [(leaf.function.name, leaf.line)])
+    return {
+        "tasks": tasks,
+        "suspended": suspended,
+        "awaits": {
+            (one.place, one.function): (one.wait.count, one.wait.total_ns, one.wait.max_ns)
+            for one in figures.top_awaits
+        },
+        "coroutines": {(one.function, one.place): (one.run_self_ns, one.calls) for one in figures.top_coroutines},
+        "polls": [one.duration_ns for one in figures.longest_polls[:20]],
+        "polls in all": figures.polls.count,
+        "busy": busy(trace),
+    }
+
+
+def busy(trace: Trace) -> int:
+    """For how long tasks ran: the union of their polls, on each thread."""
+    total = 0
+    for thread in np.unique(trace.polls.thread).tolist():
+        mine = trace.polls.thread == thread
+        spans = sorted(zip(trace.polls.start_ns[mine].tolist(), trace.polls.end_ns[mine].tolist(), strict=True))
+        reached = 0
+        for start, end in spans:
+            total += max(end - max(start, reached), 0)
+            reached = max(reached, end)
+    return total
+
+
+def assert_same(live: Live, trace: Trace) -> None:
+    ours, theirs = of_live(live), of_trace(trace)
+    for name, value in theirs.items():
+        assert ours[name] == value, name
+
+
+@pytest.mark.parametrize("name", [*RUN, *LOADS])
+def test_figures_are_those_of_the_trace(name: str, recorded: dict[str, Recording]) -> None:
+    slots = recorded[name].records
+    live, builder = Live(recorded[name]), Builder(recorded[name])
+    live.feed(slots)
+    builder.feed(slots)
+    assert_same(live, builder.trace())
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.sampled_from(RUN), st.lists(st.integers(1, 400), min_size=1, max_size=8), st.floats(0.05, 1))
+def test_pieces_of_any_size(recorded: dict[str, Recording], name: str, steps: list[int], part: float) -> None:
+    """Also in the middle: what was fed is what there is."""
+    slots = recorded[name].records
+    slots = slots[: int(len(slots) * part)]
+    recording = Recording(recorded[name].path)
+    recording.header = recording.header._replace(end_ns=0)
+    live, builder = Live(recording), Builder(recording)
+    begin = number = 0
+    while begin < len(slots):
+        end = begin + steps[number % len(steps)]
+        live.feed(slots[begin:end])
+        begin, number = end, number + 1
+    builder.feed(slots)
+    assert_same(live, builder.trace())

@@ -1,0 +1,253 @@
+"""Views as text, at fixed sizes; and what they say of a program whose every moment is known."""
+
+import io
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from rich.cells import cell_len
+from rich.console import Console
+from rich.text import Text
+
+from async_inspect import events as ev
+from async_inspect.model.live import Seen
+from async_inspect.tui.draw import THEMES, chart, fit, number, span
+from async_inspect.tui.follow import Follower
+from async_inspect.tui.frame import Around, compose
+from async_inspect.tui.state import VIEWS, State, update
+from async_inspect.tui.terminal import render
+
+from .tape import Tape
+from .tools import ROOT
+
+SIZES = [(80, 24), (200, 60), (40, 8)]
+MS = 1_000_000
+
+
+def tape() -> Tape:
+    """Task 1 (main) made 2 (reader, waits for a future), 3 (writer, awaits task 2), 4 (broken, which failed)."""
+    made = Tape()
+    codes = [made.code(name, line) for line, name in ((10, "main"), (20, "read"), (30, "write"), (40, "fail"))]
+    nodes = [made.node(0, code) for code in codes]
+    future, error = made.string("asyncio.Future"), made.string("ValueError")
+    site = made.site((codes[0], 4))
+    made.put(ev.THREAD, coro=0, aux=4711)
+    made.put(ev.START, 0, coro=1, off=codes[0], node=nodes[0], task=1, flags=ev.IS_TASK)
+    for coro, name in ((2, b"reader"), (3, b"writer"), (4, b"bro\x1b[31mken")):
+        made.put(ev.SPAWN, coro * MS, coro=coro, aux=codes[coro - 1], node=nodes[0], task=1, off=site, flags=1)
+        made.text(ev.NAME, name, coro * MS, coro=coro, node=nodes[0], task=1)
+    made.put(ev.SUSPEND, 5 * MS, coro=1, aux=future, off=4)
+    made.put(ev.START, 6 * MS, coro=2, off=codes[1], node=nodes[1], task=2, flags=ev.IS_TASK)
+    made.put(ev.SUSPEND, 8 * MS, coro=2, aux=future, off=2)
+    made.put(ev.START, 8 * MS, coro=3, off=codes[2], node=nodes[2], task=3, flags=ev.IS_TASK)
+    made.put(ev.SUSPEND, 9 * MS, coro=3, aux=2, off=6, flags=ev.AWAITS_TASK)
+    made.put(ev.START, 9 * MS, coro=4, off=codes[3], node=nodes[3], task=4, flags=ev.IS_TASK)
+    made.put(ev.RAISE, 130 * MS, coro=4, aux=error)
+    made.text(ev.MESSAGE, b"no, thanks", 130 * MS, coro=4)
+    return made
+
+
+@pytest.fixture
+def seen(tmp_path: Path) -> Iterator[Seen]:
+    follower = Follower(tape().write(tmp_path / "a.rec"))
+    follower.step()
+    yield Seen(follower.live, follower.live.end + 1000 * MS)
+    follower.close()
+
+
+def screen(state: State, seen: Seen, width: int = 80, height: int = 24, around: Around | None = None) -> list[str]:
+    """The lines of a terminal of this size."""
+    console = Console(file=io.StringIO(), force_terminal=True, width=width, theme=THEMES[state.light])
+    lines, _ = compose(state, seen, around or Around(title="app.py"), width, height)
+    return [Text.from_ansi(line).plain for line in render(console, lines, width)]
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+@pytest.mark.parametrize("view", VIEWS)
+@pytest.mark.parametrize("help_", [False, True], ids=["", "help"])
+def test_every_view_fits(view: str, size: tuple[int, int], help_: bool, seen: Seen) -> None:
+    output = [f"line {n} \x1b]0;" + "x" * 300 for n in range(50)]
+    around = Around(title="app.py " * 50, status="ended: exit status 1", message="", behind=9_000_000, output=output)
+    lines = screen(State(view=view, task=2, help=help_), seen, *size, around)
+    assert len(lines) == size[1]
+    for line in lines:
+        assert cell_len(line.rstrip()) <= size[0], line
+        assert "\x1b" not in line
+
+
+def test_tasks(seen: Seen) -> None:
+    text = screen(State(), seen)
+    rows = {words[1]: words for words in (line.split() for line in text) if len(words) > 8 and words[0].isdecimal()}
+    # id name mark await since age polls run wait ready parent
+    assert rows["main"] == ["1", "main", "●", "app.py:12", "1.1s", "1.1s", "1", "5.0ms", "1.1s", "0ns", "·"]
+    assert rows["reader"] == ["2", "reader", "●", "app.py:21", "1.1s", "1.1s", "1", "2.0ms", "1.1s", "4.0ms", "1"]
+    assert rows["writer"] == ["3", "writer", "●", "app.py:33", "1.1s", "1.1s", "1", "1.0ms", "1.1s", "5.0ms", "1"]
+    broken = next(line for line in text if "✗" in line and "bro" in line)
+    assert "ValueError: no" in broken
+
+
+@pytest.mark.parametrize(
+    ("state", "ids"),
+    [
+        (State(), ["1", "2", "3", "4"]),
+        (State(reversed=frozenset({"tasks"})), ["4", "3", "2", "1"]),
+        (State(sorts=(1, 0, 0, 0, 0, 0)), ["4", "1", "2", "3"]),  # by name
+        (State(sorts=(6, 0, 0, 0, 0, 0)), ["4", "1", "2", "3"]),  # by run
+        (State(text="WRI"), ["3"]),
+        (State(text="app.py:12"), ["1"]),
+        (State(only=6), ["4"]),
+        (State(only=1), ["1", "2", "3"]),
+        (State(text="nobody"), []),
+    ],
+)
+def test_order_and_filters(state: State, ids: list[str], seen: Seen) -> None:
+    found = [line.split()[0] for line in screen(state, seen)[5:20] if line.split()[:1] and line.split()[0].isdecimal()]
+    assert found == ids
+
+
+def test_one_task(seen: Seen) -> None:
+    text = "\n".join(screen(State(view="task", task=3), seen))
+    for part in (
+        "task 3 writer",
+        "Blocked for 1.1s",
+        "write app.py:33",
+        "→ task 2 (reader)",
+        "it awaits",
+        "its parent",
+    ):
+        assert part in text
+    assert "ValueError: no, thanks" in "\n".join(screen(State(view="task", task=4), seen))
+    text = "\n".join(screen(State(view="task", task=1), seen, 80, 40))
+    assert "its children  3" in text
+    assert text.count("● 2 reader") == 1
+
+
+def test_tree(seen: Seen) -> None:
+    text = [line.rstrip() for line in screen(State(view="tree"), seen)]
+    assert text[4].startswith("▾ (3) ● 1 main")
+    assert text[5].startswith("  · ● 2 reader")
+    folded = [line.rstrip() for line in screen(State(view="tree", toggled=frozenset({1})), seen)]
+    assert folded[4].startswith("▸ (3) ● 1 main")
+    assert folded[5] == ""
+    text = [line.rstrip() for line in screen(State(view="tree", by_await=True), seen)]
+    assert text[4].startswith("▾ (1) ● 3 writer")
+    assert text[5].startswith("  · ● 2 reader")
+
+
+def test_awaits_and_loop(seen: Seen) -> None:
+    text = screen(State(view="awaits"), seen)
+    assert next(line for line in text if "app.py:12" in line).split()[:2] == ["1.1s", "1"]
+    assert next(line for line in text if line.rstrip().endswith("app.py:40")).split()[:2] == ["121ms", "1"]
+    text = screen(State(view="loop"), seen)
+    longest = next(line for line in text if "121ms" in line and "its start" in line)
+    assert "its end" in longest
+
+
+def test_reset_counts_anew(seen: Seen) -> None:
+    seen.live.reset(seen.now - 100 * MS)
+    text = screen(State(view="awaits"), seen)
+    assert next(line for line in text if "app.py:12" in line).split()[:2] == ["100ms", "1"]
+    assert not [line for line in text if "121ms" in line]
+
+
+def test_names_do_not_reach_the_terminal(seen: Seen) -> None:
+    text = "\n".join(screen(State(), seen, 200, 60))
+    assert "bro·[31mken" in text
+
+
+def test_replay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [10**15]
+    monkeypatch.setattr("time.monotonic_ns", lambda: clock[0])
+    follower = Follower(tape().write(tmp_path / "a.rec"), replay=True)
+    counts = []
+    for _ in range(5):
+        clock[0] += 2 * MS
+        follower.step(speed=1)
+        counts.append(follower.live.count - 1)
+    assert counts == [2, 4, 4, 4, 4]
+    polls = follower.live.tasks["polls"][:5].sum()
+    follower.rest()
+    clock[0] += 50 * MS
+    follower.rest()
+    follower.step(speed=100)
+    assert follower.live.tasks["polls"][:5].sum() == polls, "a pause costs no time of the replay"
+    clock[0] += 2 * MS
+    follower.step(speed=100)
+    assert follower.now == follower.live.end
+    assert not follower.running
+    follower.close()
+
+
+def test_paused_views_can_be_walked(seen: Seen) -> None:
+    state = State(paused=True)
+    _, facts = compose(state, seen, Around(), 80, 24)
+    state = update(update(state, "down", facts), "enter", facts)
+    assert state.view == "task"
+    assert "PAUSED" in screen(state, seen)[0]
+
+
+def test_checks_are_asked_for_in_a_process_of_their_own(tmp_path: Path) -> None:
+    path = tape().write(tmp_path / "a.rec")
+    command = [sys.executable, "-m", "async_inspect.tui.check", str(path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    lines = json.loads(done.stdout)
+    assert lines
+    assert all(len(line) == 2 for line in lines)
+
+
+# --- how things look -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("ns", "text"),
+    [
+        (0, "0ns"), (999, "999ns"), (1_000, "1.0µs"), (9_949, "9.9µs"), (9_960, "10µs"), (999_499, "999µs"),
+        (999_500, "1.0ms"), (123 * MS, "123ms"), (999.6 * MS, "1.0s"), (99.9e9, "99.9s"), (100e9, "1.7m"),
+        (3600e9, "60.0m"), (7200e9, "2.0h"), (86400e9 * 30, "30d"),
+    ],
+)  # fmt: skip
+def test_span(ns: float, text: str) -> None:
+    assert span(ns) == text
+    assert len(text) <= 5
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0, "0"),
+        (99_999, "99999"),
+        (100_000, "100k"),
+        (999_400, "999k"),
+        (1_250_000, "1.2M"),
+        (123e6, "123M"),
+        (5e9, "5.0G"),
+    ],
+)
+def test_number(value: float, text: str) -> None:
+    assert number(value) == text
+    assert len(text) <= 5
+
+
+def test_fit() -> None:
+    assert fit("abc", 5) == "abc  "
+    assert fit("abc", 5, ">") == "  abc"
+    assert fit("abcdef", 4) == "abc…"
+    assert fit("a/b/app.py:12", 8, "/") == "…p.py:12"
+    assert cell_len(fit("漢字漢字", 5)) == 5
+    assert cell_len(fit("漢字漢字", 5, "/")) == 5
+
+
+def test_chart() -> None:
+    assert chart([0, 1, 8], 1, 8) == [" ▁█"]
+    assert chart([0, 8, 16], 2, 16) == ["  █", " ██"]
+    assert chart([], 1) == [""]
+    assert chart([0, 0.001], 1, 8) == [" ▁"]
+
+
+def test_every_style_is_in_both_themes() -> None:
+    assert {*THEMES[False].styles} == {*THEMES[True].styles}
+    assert replace(State(), light=True).light
