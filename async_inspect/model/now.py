@@ -5,11 +5,14 @@ goes on when that one ends, and who waits for a Lock when its holder gives it ba
 is not sure to wait for any of them; who holds a semaphore is not sure to be who gives it back.
 """
 
+import os
+import time
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from os import PathLike
+from pathlib import Path
 from typing import Final, Literal
 
 import numpy as np
@@ -17,7 +20,7 @@ import numpy as np
 from . import tables as t
 from .build import load
 from .phrases import ms
-from .trace import Frozen, Hold, Trace
+from .trace import Frozen, Hold, Metadata, Trace
 
 FIRST_OF_MANY: Final = ("wait", "as_completed")  # reasons of who may wait for the first of several tasks
 FROM_BEFORE: Final = ("task group", "as_completed")  # of who said before it waited whom it waits for
@@ -244,15 +247,34 @@ def snapshot(recording: str | PathLike[str], at_ms: float | None = None) -> tupl
     UserError: there is no recording, or none that can be read.
     """
     trace = load(recording)
+    meta, end = trace.meta, trace.meta.duration_ns
+    running = not meta.finished and _runs(meta)
     cancelled = interrupted(trace) if at_ms is None else None
-    at = cancelled if at_ms is None else min(round(at_ms * 1e6), trace.meta.duration_ns)
-    if at is not None and at < trace.meta.duration_ns:
+    if cancelled is not None:
+        at, when = cancelled, ", just before a signal cancelled its tasks"
+    elif at_ms is not None:
+        at, when = round(at_ms * 1e6), ""
+    elif running:  # nothing may have happened in it for long
+        at, when = max(end, time.time_ns() - meta.started_unix_ns), ", now: it runs still"
+    else:
+        at, when = end, ", its end" if meta.finished else ", the last that was seen of it"
+    at = at if running else min(at, end)
+    if at < end:
         trace = trace.filter(until_ms=max(at, 1) / 1e6)
-    when = ", just before a signal cancelled its tasks" if cancelled is not None else ""
-    if at is None:
-        when = ", its end" if trace.meta.finished else ", the last that is seen of it: it runs still, or was killed"
-    title = f"{trace.meta.path} (process {trace.meta.pid}) at {ms(trace.meta.duration_ns)}{when}"
-    return now(trace, Moment(trace, trace.meta.duration_ns)), title
+    title = f"{meta.path} (process {meta.pid}) at {ms(at)}{when}"
+    return now(trace, Moment(trace, at)), title
+
+
+def _runs(meta: Metadata) -> bool:
+    """Whether the process that made a recording is there still, and not a younger one of its number."""
+    try:
+        stat = Path(f"/proc/{meta.pid}/stat").read_text(encoding="utf-8", errors="replace")
+        began = int(stat.rpartition(")")[2].split()[19])
+        uptime = float(Path("/proc/uptime").read_text(encoding="ascii").split()[0])
+    except (OSError, ValueError, IndexError):
+        return False
+    age = uptime - began / os.sysconf("SC_CLK_TCK")
+    return time.time() - age <= meta.started_unix_ns / 1e9 + 1
 
 
 def hold(trace: Trace, row: int) -> Hold:

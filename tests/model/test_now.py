@@ -1,6 +1,8 @@
 """The picture of one moment: states, who waits for whom, circles, and how it looks as text."""
 
 import json
+import os
+import time
 from collections.abc import Callable
 from itertools import permutations
 from pathlib import Path
@@ -85,6 +87,20 @@ def test_the_moment_before_ctrl_c(tmp_path: Path) -> None:
     assert [(one.state, one.place, one.since_ns) for one in then.tasks] == [("Blocked", "app.py:12", 20)]
     tape.slots[-1] = tape.slots[-1][:30] + b"\0" + tape.slots[-1][31:]  # it ended by itself: a signal is no Ctrl-C
     assert interrupted(load(tape.write(tmp_path / "b.rec"))) is None
+
+
+def test_a_process_that_runs_still(tmp_path: Path) -> None:
+    """Nothing may have happened in it for long: it is the clock that says how long its tasks wait."""
+    tape = SAMPLES["unfinished"]()
+    tape.header |= {"pid": os.getpid(), "start_unix_ns": time.time_ns() - 500_000_000}
+    then, title = snapshot(tape.write(tmp_path / "a.rec"))
+    assert title.endswith(", now: it runs still")
+    assert then.at_ns >= 500_000_000 > then.duration_ns == 70_000
+    assert [one.state for one in then.tasks] == ["Blocked", "Blocked", "Pending", "Running"]
+    tape.header["start_unix_ns"] = 1_700_000_000_000_000_000  # before this process was there: it was another's number
+    then, title = snapshot(tape.write(tmp_path / "b.rec"))
+    assert title.endswith(", the last that was seen of it")
+    assert then.at_ns == 70_000
 
 
 def test_many_that_are_alike(tmp_path: Path) -> None:
