@@ -5,7 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from async_inspect.tui.ptys import Ptys, _plain
+
+# Tests have numpy's threads; the tool forks before it has any.
+pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
 
 SPEAKER = """
 import os, time
