@@ -85,7 +85,7 @@ class Ptys:
             self._read, self._rest = size - TAIL, b""
         *whole, self._rest = (self._rest + self.more()).split(b"\n")
         self._lines += (_plain(line) for line in whole[-LINES:])
-        return [*self._lines, _plain(self._rest)] if self._rest else list(self._lines)
+        return [*self._lines, *([_plain(self._rest)] if self._rest else [])][-LINES:]
 
     def drained(self, seconds: float) -> None:
         """Wait until all of it is in the log; not for long: something of the target may live on."""
