@@ -301,3 +301,32 @@ def test_nobody_can_be_listed(tmp_path: Path) -> None:
     put(os.getpid())
     take()
     assert running.runs({"XDG_STATE_HOME": str(tmp_path / "file")}) == []
+
+
+DEADLOCK = """
+import asyncio
+async def takes(one, other):
+    async with one:
+        await asyncio.sleep(0.1)
+        async with other: pass
+async def main():
+    a, b = asyncio.Lock(), asyncio.Lock()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(takes(a, b), name="first")
+        group.create_task(takes(b, a), name="second")
+        while True:
+            await asyncio.sleep(0.05)
+asyncio.run(main())
+"""
+
+
+def test_a_deadlock_shows_while_it_happens(terminal: Tmux, tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(DEADLOCK)
+    terminal.start(live("--exit"))
+    terminal.until("second")
+    terminal.keys("6")
+    screen = " ".join(terminal.until("deadlock").split())
+    assert "2 tasks wait for each other" in screen
+    assert "Lock 2 (made at app.py:8), which task" in screen
+    terminal.keys("C-c")
+    assert terminal.ended() == 128 + signal.SIGINT

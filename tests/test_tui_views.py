@@ -251,3 +251,15 @@ def test_chart() -> None:
 def test_every_style_is_in_both_themes() -> None:
     assert {*THEMES[False].styles} == {*THEMES[True].styles}
     assert replace(State(), light=True).light
+
+
+def test_a_finding_is_read_whole(seen: Seen) -> None:
+    from async_inspect.tui.views.findings import draw
+    from async_inspect.tui.views.scene import Scene
+
+    said = "error deadlock: " + "task 2 (first) waits for what task 3 (second) holds, " * 4
+    scene = Scene(State(view="findings"), seen, 60, 20, [[(said, "bad")], [("    behind them waits 1 more", "dim")]])
+    lines = ["".join(text for text, _ in line) for line in draw(scene).lines]
+    assert len(lines) > 3 and max(map(len, lines)) <= 60
+    assert " ".join(" ".join(lines[:-1]).split()) == said.strip()
+    assert lines[-1] == "    behind them waits 1 more"

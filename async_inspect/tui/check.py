@@ -1,22 +1,26 @@
 """The checks over a recording as it is now, in a process of its own: (text, style) lines as JSON.
 
-The one seam between the view and ``async_inspect.checks``, whose ``run(trace)`` returns the findings.
+The one seam between the view and ``async_inspect.checks``.
 """
 
-import importlib
 import json
 import sys
 
+from .. import checks
 from ..model import load
+
+STYLES = {"error": "bad", "warning": "warn", "hint": "dim"}
 
 
 def lines(recording: str) -> list[tuple[str, str]]:
-    """What the checks say, worst first as they come."""
-    try:
-        checks = importlib.import_module("async_inspect.checks")
-    except ModuleNotFoundError:
-        return [("there are no checks yet", "dim")]
-    found = [(str(finding), "warn") for finding in checks.run(load(recording))]
+    """What the checks say, the worst first, each with what was seen."""
+    found = []
+    for one in checks.run(load(recording)):
+        place = f"  {one.place}" if one.place and one.place not in one.text else ""
+        found.append((f"{one.severity} {one.check}: {one.text}{place}", STYLES[one.severity]))
+        found += [(f"    {line}", "dim") for line in one.evidence]
+        if one.more:
+            found.append((f"    … and {one.more:,} more like it", "dim"))
     return found or [("nothing was found", "good")]
 
 
