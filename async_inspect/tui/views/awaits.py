@@ -6,7 +6,7 @@ from ..draw import Column, Line, Page, heading, number, row, span, widths, windo
 from .scene import Scene
 
 POINTS = (
-    Column("wait", 6), Column("count", 6), Column("mean", 6), Column("p95", 6), Column("max", 6),
+    Column("wait", 6), Column("count", 6), Column("mean", 6), Column("≈p95", 6), Column("max", 6),
     Column("place", 20, "/", 3), Column("function", 12, "<", 2),
 )  # fmt: skip
 COROUTINES = (
@@ -24,7 +24,7 @@ def draw(scene: Scene) -> Page:
     sort, largest = state.sort
     places = [seen.live.points.place(p) for p in point.tolist()]
     mean = wait // np.maximum(count, 1)
-    keys = {"wait": wait, "count": count, "mean": mean, "p95": p95, "max": most}
+    keys = {"wait": wait, "count": count, "mean": mean, "≈p95": p95, "max": most}
     key = keys[sort] if sort in keys else np.unique(np.array(places, np.str_), return_inverse=True)[1]
     order = np.argsort(key, kind="stable")
     order = order[::-1] if largest else order
