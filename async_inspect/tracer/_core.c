@@ -515,17 +515,17 @@ static void map_clear(Map *m)
 enum {
     TAG_RESOURCE, /* -> resource id: a new one's __init__ is seen, and begins a new entry */
     TAG_HANDLE,   /* -> callback id, or how it came among what the loop runs: it is put there anew each time */
-    TAG_POSTED,   /* a callback -> its id: it is put there anew each time, until its handle is known */
+    TAG_POSTED,   /* a callback -> its id, as long as its handle isn't known */
     TAG_SHIELD,   /* -> 1: worth to ask the future itself */
     TAG_TASK,     /* the frame of a task's root -> its id, after its end, too: whoever asks holds the task */
     TAG_FRESH     /* a generator's frame -> 1: it has not yielded yet; its start is seen */
 };
-enum { HANDLE_IO = 0xFFFFFFFF, HANDLE_SIGNAL = 0xFFFFFFFE };
+enum { HANDLE_IO = 0xFFFFFFFF, HANDLE_SIGNAL = 0xFFFFFFFE, NOTHING = 0xFFFFFFFD };
 
 static uint32_t thing(void *address, uint32_t tag)
 {
     Entry *e = map_find(&R.things, (uint32_t)(uintptr_t)address, (uint32_t)((uint64_t)(uintptr_t)address >> 32), tag);
-    return e ? e->value : 0;
+    return e && e->value != (uint32_t)NOTHING ? e->value : 0;
 }
 
 static void set_thing(void *address, uint32_t tag, uint32_t value)
@@ -1778,11 +1778,12 @@ static int by_handle(PyObject *handle, uint32_t *aux, uint32_t *off)
         *off = (uint32_t)(due >> 32);
         return BY_TIMER;
     }
-    uint32_t id = thing(handle, TAG_HANDLE);
+    /* What was posted comes first: of its handle's address we may know what was there before. */
+    PyObject *callback = get(handle, word.callback_attr);
+    uint32_t id = callback ? thing(callback, TAG_POSTED) : 0;
+    Py_XDECREF(callback);
     if (!id) {
-        PyObject *callback = get(handle, word.callback_attr);
-        id = callback ? thing(callback, TAG_POSTED) : 0;
-        Py_XDECREF(callback);
+        id = thing(handle, TAG_HANDLE);
     }
     if (id == HANDLE_IO) {
         return BY_IO;
@@ -1851,6 +1852,9 @@ static void soon(Thread *th, Frame *f, PyCodeObject *code, int probe, PyObject *
     }
     else {
         uint32_t known = probe & P_POST ? thing(callback, TAG_POSTED) : 0;
+        if (known) {
+            set_thing(callback, TAG_POSTED, (uint32_t)NOTHING);
+        }
         set_thing(handle, TAG_HANDLE, known ? known : put_callback(th, f));
     }
 }

@@ -42,7 +42,7 @@ class Probes:
         self.resource_ids = 0
         self.handles: dict[int, int] = {}  # callback id, _IO or _SIGNAL; put there anew each time it is to run
         self.callback_ids = 0
-        self.posted: dict[int, int] = {}  # callback id by the callback itself, until its handle is known
+        self.posted: dict[int, int] = {}  # callback id by the callback itself, as long as its handle isn't known
         self.shields: set[int] = set()  # worth to ask the future itself
         self.fresh: set[int] = set()  # generators' frames that have not yielded; their start is seen
         self.run_code = self.signal_code = 0
@@ -156,7 +156,7 @@ class Probes:
                 by, aux, off = self.cause(frame)
                 self.put(ev.WAKE, self.tape.now(), coro.id, aux, off, by)
         elif callback is not None:
-            known = self.posted.get(id(callback), 0) if action & POST else 0
+            known = self.posted.pop(id(callback), 0) if action & POST else 0
             self.handles[id(handle)] = known or self.put_callback(frame)
 
     def post(self, frame: "FrameType") -> None:
@@ -206,7 +206,8 @@ class Probes:
         if ask.is_timer(handle):
             due = self.moment_of(ask.get(handle, "_loop"), ask.get(handle, "_when"))
             return ev.BY_TIMER, due & 0xFFFFFFFF, due >> 32
-        callback = self.handles.get(id(handle), 0) or self.posted.get(id(ask.get(handle, "_callback")), 0)
+        # What was posted comes first: of its handle's address we may know what was there before.
+        callback = self.posted.get(id(ask.get(handle, "_callback")), 0) or self.handles.get(id(handle), 0)
         if callback < 0:
             return (ev.BY_IO if callback == _IO else ev.BY_SIGNAL), 0, 0
         return (ev.BY_CALLBACK if callback else ev.BY_CODE), callback, 0
