@@ -185,6 +185,7 @@ CODE_COROUTINE = 1
 CODE_ASYNC_GENERATOR = 2
 CODE_GENERATOR_BASED = 3  # types.coroutine
 
+GENERATED = "__create_fn__."  # begins the names of what dataclasses write, which is in no file of the program's
 OTHER_NODE = 1  # defined first in every recording
 MAX_NODES = 1 << 20
 MAX_SITE_FRAMES = 32

@@ -7,6 +7,7 @@ from typing import Final
 
 import numpy as np
 
+from .. import events as ev
 from ..recording import Recording
 from . import tables as t
 from .columns import Any1d, Ints, group
@@ -29,7 +30,7 @@ class Places:
         self.functions = [unknown] * max(codes, default=0)
         for number, code in codes.items():
             file, user = shown[code.file]
-            user = user and not code.name.startswith("__create_fn__.")  # what dataclasses write
+            user = user and not code.name.startswith(ev.GENERATED)
             self.functions[number - 1] = t.Function(code.name, file, code.line, user)
         self.locations = t.Locations(np.zeros(0, np.int32), np.zeros(0, np.int32))
         self.user_locations = np.zeros(0, np.bool_)

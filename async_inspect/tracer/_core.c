@@ -574,7 +574,7 @@ static int has_prefix(PyObject *text, const char *prefix, size_t len)
     return (size_t)n >= len && memcmp(s, prefix, len) == 0;
 }
 
-#define GENERATED "__create_fn__." /* what dataclasses write, in no file of the program's */
+#define GENERATED "__create_fn__." /* see events.py */
 
 static int ends_stack(PyCodeObject *code)
 {

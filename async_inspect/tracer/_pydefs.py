@@ -23,9 +23,6 @@ CO_ASYNC_GENERATOR = 0x200
 _SEND, _CACHE, _YIELD_VALUE, _RESUME = (opmap.get(name, 0) for name in ("SEND", "CACHE", "YIELD_VALUE", "RESUME"))
 
 
-GENERATED = "__create_fn__."  # what dataclasses write, in no file of the program's
-
-
 class Code:
     """A code object that was seen, by its id in the recording."""
 
@@ -70,7 +67,7 @@ class Definitions:
             name.startswith((self.stdlib, "<frozen "))
             or "/site-packages/" in name
             or "/dist-packages/" in name
-            or code.co_qualname.startswith(GENERATED)
+            or code.co_qualname.startswith(ev.GENERATED)
         )
         flags = code.co_flags
         info.kind = (
