@@ -5,6 +5,7 @@ SOABI.  Does not decide which core records: that is ``tracer/choose.py``, in the
 looks, or says why there is none.
 """
 
+import contextlib
 import hashlib
 import os
 import shlex
@@ -63,11 +64,11 @@ class NoCoreError(Exception):
 
 def cores_prefix() -> str:
     """Where built cores lie: add "-<SOABI>" and it is a folder."""
-    try:
-        source = SOURCE.read_bytes()
-    except OSError:
-        source = b""
-    return str(cache_folder() / hashlib.sha256(source).hexdigest())
+    source = hashlib.sha256()
+    for path in (SOURCE, *sorted(SOURCE.parent.glob("core/*.h"))):
+        with contextlib.suppress(OSError):
+            source.update(path.read_bytes())
+    return str(cache_folder() / source.hexdigest())
 
 
 def _existing(python: Interpreter) -> str | None:

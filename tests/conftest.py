@@ -6,12 +6,17 @@ texts instead of comparing them.
 """
 
 import os
+import signal
 from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
 from .tools import GOLDEN, TARGET, TOOL, Attach, Run, Tool, run
+
+# Whoever starts the tests in a shell's background has them ignore Ctrl-C, and so would every program that they start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session", params=["c", "python"])

@@ -1,8 +1,10 @@
 """A wheel holds all that a machine needs, with a compiler and without one, and so does an editable install."""
 
+import re
 import shutil
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -46,3 +48,12 @@ def test_editable_install_without_a_compiler(source: Path, tmp_path: Path) -> No
     code = "import site, sys; site.addsitedir(sys.argv[1]); import async_inspect; print(async_inspect.__file__)"
     shown = subprocess.check_output([sys.executable, "-I", "-S", "-c", code, tmp_path / "site"], text=True)
     assert Path(shown.strip()) == source / "async_inspect" / "__init__.py"
+
+
+def test_a_change_in_a_part_of_the_core_builds_it_anew() -> None:
+    tracer = ROOT / "async_inspect" / "tracer"
+    parts = re.findall(r'#include "(core/.*)"', (tracer / "_core.c").read_text(encoding="utf-8"))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    (extension,) = project["tool"]["setuptools"]["ext-modules"]
+    assert [f"async_inspect/tracer/{part}" for part in parts] == extension["depends"]
+    assert sorted(parts) == sorted(f"core/{path.name}" for path in tracer.glob("core/*.h"))

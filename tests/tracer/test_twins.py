@@ -1,8 +1,9 @@
 """Both cores write the same records, for any program: random ones here, made of what async programs are made of.
 
-A program is source text, so that each run has code objects of its own.  Functions call only later ones.  Nothing in
-them depends on time or on addresses but one thing: a coroutine that is closed with no ``try`` open ends without an
-event (CPython 3.13 on), and is found out when its memory is used again.
+A program is source text, so that each run has code objects of its own.  Functions call only later ones; those that
+lock each other out for good are cancelled.  Nothing in them depends on time or on addresses but one thing: a coroutine
+that is closed with no ``try`` open ends without an event (CPython 3.13 on), and is found out when its memory is used
+again.
 """
 
 import itertools
@@ -23,8 +24,22 @@ pytestmark = pytest.mark.tracer
 
 FUNCTIONS = 4
 
-HEAD = """
-import asyncio, contextlib, types
+HEAD = '''
+import asyncio, contextlib, itertools, re, selectors, types
+
+names = itertools.count(1000)
+
+def eager(loop, coro, name=None, **options):  # 3.13.0 calls those without a name "None"
+    return asyncio.eager_task_factory(loop, coro, name=name or f"eager-{next(names)}", **options)
+
+class Unlocks(selectors.DefaultSelector):
+    """Where nothing can ever go on again (a lock taken twice by one task …), all tasks are cancelled."""
+    def select(self, timeout=None):
+        if timeout is None or timeout > 100:
+            for task in sorted(asyncio.all_tasks(), key=lambda task: int(re.sub(r".*-", "", task.get_name()))):
+                task.cancel()
+            timeout = 0
+        return super().select(timeout)
 
 class Pause:
     def __init__(self, times): self.times = times
@@ -63,7 +78,7 @@ class Shared:  # what all tasks of a program share; made when first asked for, i
         return getattr(self, name)
 
 shared = Shared()
-"""
+'''
 
 SIMPLE = (
     "await asyncio.sleep(0)",
@@ -86,7 +101,7 @@ WITH_CALL = (  # {f} is a later function's call, {g} that of an async generator
     "await {f}",
     "await Through({f})",
     "await asyncio.create_task({f})",
-    "await asyncio.create_task({f}, name='named')",
+    "await asyncio.create_task({f}, name=f'named-{{next(names)}}')",
     "await asyncio.gather({f}, {f}, return_exceptions=True)",
     "await asyncio.shield({f})",
     "await asyncio.wait_for({f}, None)",
@@ -110,7 +125,7 @@ WITH_CALL = (  # {f} is a later function's call, {g} that of an async generator
     "t = asyncio.create_task({f}); await asyncio.sleep(0); await asyncio.gather(t, shared.queue.join())",
     "asyncio.create_task({f})",
     "async with shared.lock: await {f}",
-    "async with asyncio.TaskGroup() as group: group.create_task({f}); group.create_task({f}, name='in group')",
+    "async with asyncio.TaskGroup() as g: g.create_task({f}); g.create_task({f}, name=f'in group-{{next(names)}}')",
 )
 TAIL = """
 def drive(coro, times):
@@ -123,11 +138,11 @@ def fail(coro):
     except (Exception, asyncio.CancelledError): pass
 
 async def main():
-    if EAGER: asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)
+    if EAGER: asyncio.get_running_loop().set_task_factory(eager)
     try: await f0()
     except Exception: pass
 
-asyncio.run(main())
+asyncio.run(main(), loop_factory=lambda: asyncio.SelectorEventLoop(Unlocks()))
 """
 
 
@@ -215,6 +230,9 @@ def unfound(text: str) -> list[str]:
     HEAD + "EAGER = False\nasync def f0(): await anext(g())\nasync def g():\n    await Pause(1)\n    yield 1\n" + TAIL,
     set(),
     False,
+)
+@example(
+    HEAD + "EAGER = False\nasync def f0():\n    async with shared.lock:\n        await f0()\n" + TAIL, set(), False
 )
 def test_random_programs(source: str, without: set[str], calls: bool) -> None:
     c, python = texts(source, set(ticks.ALL) - without, calls)

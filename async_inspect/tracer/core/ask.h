@@ -1,0 +1,222 @@
+/* What the program's objects are asked, without running its code: tasks, names, exceptions. */
+
+static PyObject *module_attr(const char *module, const char *name)
+{
+    /* past PyImport_GetModule(), which waits for whoever imports it just now and lets others run meanwhile */
+    PyObject *modules = PySys_GetObject("modules"), *value = NULL;
+    PyObject *found = modules && PyDict_CheckExact(modules) ? PyDict_GetItemString(modules, module) : NULL;
+    if (found != NULL && PyModule_CheckExact(found)) {
+        value = Py_XNewRef(PyDict_GetItemString(PyModule_GetDict(found), name));
+    }
+    return value;
+}
+
+/* asyncio's parts are looked for until the program has imported them, and kept while we record. */
+static int know_asyncio(void)
+{
+    if (UNLIKELY(aio.get_name == NULL)) {
+        Py_XSETREF(aio.current_task, module_attr("_asyncio", "current_task"));
+        Py_XSETREF(aio.c_task, module_attr("_asyncio", "Task"));
+        Py_XSETREF(aio.future, module_attr("_asyncio", "Future"));
+        Py_XSETREF(aio.running_loop, module_attr("_asyncio", "_get_running_loop"));
+        Py_XSETREF(aio.current_tasks, module_attr("asyncio.tasks", "_current_tasks")); /* of Python's Tasks, from 3.14 on */
+        if (aio.c_task == NULL || aio.current_task == NULL || aio.future == NULL || !PyType_Check(aio.c_task)
+            || aio.running_loop == NULL || aio.current_tasks == NULL) {
+            return 0;
+        }
+        aio.get_name = PyObject_GetAttrString(aio.c_task, "get_name");
+        PyErr_Clear();
+    }
+    return aio.get_name != NULL;
+}
+
+static PyObject *get(PyObject *task, PyObject *name)
+{
+    PyObject *value = PyObject_GenericGetAttr(task, name);
+    if (value == NULL) {
+        PyErr_Clear();
+    }
+    return value;
+}
+
+/* A new reference, or NULL: no loop runs a task on this thread. */
+static PyObject *current_task(void)
+{
+    if (!know_asyncio()) {
+        return NULL;
+    }
+    PyObject *task = PyObject_CallNoArgs(aio.current_task);
+    if (task == Py_None) {
+        Py_CLEAR(task);
+        if (UNLIKELY(PyDict_CheckExact(aio.current_tasks) && PyDict_GET_SIZE(aio.current_tasks))) {
+            PyObject *loop = PyObject_CallNoArgs(aio.running_loop);
+            task = loop ? Py_XNewRef(PyDict_GetItem(aio.current_tasks, loop)) : NULL;
+            Py_XDECREF(loop);
+        }
+    }
+    PyErr_Clear();
+    return task;
+}
+
+/* The running task if `c` is its root (a new reference), else NULL. */
+static PyObject *step_of(Thread *th, Coro *c)
+{
+    PyObject *task = current_task();
+    if (task != NULL) {
+        PyObject *made = get(task, word.coro_attr);
+        int its = made != NULL && PyCoro_CheckExact(made)
+                      ? (void *)coroutine_frame(made) == c->frame
+                      : c->outer == NULL && (th->top == NULL || th->top == c); /* around a generator's aclose() */
+        Py_XDECREF(made);
+        if (!its) {
+            Py_CLEAR(task);
+        }
+    }
+    return task;
+}
+
+static int is_step_of(Thread *th, Coro *c)
+{
+    PyObject *task = step_of(th, c);
+    Py_XDECREF(task);
+    return task != NULL;
+}
+
+static int is_task(PyTypeObject *cls)
+{
+    if (know_asyncio() && PyType_IsSubtype(cls, (PyTypeObject *)aio.c_task)) {
+        return 1;
+    }
+    if (aio.py_task == NULL) {
+        if (aio.get_name == NULL) {
+            return 0;
+        }
+        aio.py_task = module_attr("asyncio.tasks", "_PyTask");
+    }
+    return aio.py_task != NULL && PyType_Check(aio.py_task) && PyType_IsSubtype(cls, (PyTypeObject *)aio.py_task);
+}
+
+static PyObject *task_name(PyObject *task)
+{
+    PyObject *name;
+    if (PyType_IsSubtype(Py_TYPE(task), (PyTypeObject *)aio.c_task)) {
+        name = PyObject_CallOneArg(aio.get_name, task);
+        if (name == NULL) {
+            PyErr_Clear();
+        }
+    }
+    else {
+        name = get(task, word.name_attr);
+    }
+    if (name != NULL && !PyUnicode_CheckExact(name)) {
+        Py_CLEAR(name);
+    }
+    return name;
+}
+
+static int is_made_up(PyObject *name)
+{
+    Py_ssize_t n;
+    const char *s = PyUnicode_AsUTF8AndSize(name, &n);
+    if (s == NULL) {
+        PyErr_Clear();
+        return 0;
+    }
+    if (n < 6 || memcmp(s, "Task-", 5) != 0) {
+        return 0;
+    }
+    for (Py_ssize_t i = 5; i < n; i++) {
+        if (s[i] < '0' || s[i] > '9') {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+static Py_hash_t name_hash(PyObject *name)
+{
+    return PyObject_Hash(name);
+}
+
+/* The task's name at its end, if the program gave it and it was not written yet. */
+static PyObject *last_name(Coro *c, PyObject *task)
+{
+    PyObject *name = task_name(task);
+    if (name != NULL && (name_hash(name) == c->name_hash || is_made_up(name))) {
+        /* asyncio's own; an eager task ends its first step before create_task names it */
+        Py_CLEAR(name);
+    }
+    return name;
+}
+
+static void put_name(Thread *th, Coro *c, PyObject *name, uint64_t ts, Coro *after)
+{
+    PyObject *data = utf8(name);
+    c->name_hash = name_hash(name);
+    if (data != NULL) {
+        put(th, NAME, ts, c->id, 0, after, (uint32_t)PyBytes_GET_SIZE(data), 0);
+        put_text(PyBytes_AS_STRING(data), (size_t)PyBytes_GET_SIZE(data));
+        Py_DECREF(data);
+    }
+}
+
+static int is_plain(PyObject *value)
+{
+    return value == NULL || value == Py_None || PyUnicode_CheckExact(value) || PyLong_CheckExact(value);
+}
+
+/* What `exc` says, if saying it runs no code of the program. */
+static PyObject *message_of(PyObject *exc)
+{
+    reprfunc str = Py_TYPE(exc)->tp_str;
+    if (str != ((PyTypeObject *)PyExc_BaseException)->tp_str && str != ((PyTypeObject *)PyExc_OSError)->tp_str
+        && str != ((PyTypeObject *)PyExc_KeyError)->tp_str) {
+        return NULL;
+    }
+    PyObject *args = ((PyBaseExceptionObject *)exc)->args;
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(args); i++) {
+        if (!is_plain(PyTuple_GET_ITEM(args, i))) {
+            return NULL;
+        }
+    }
+    if (PyType_IsSubtype(Py_TYPE(exc), (PyTypeObject *)PyExc_OSError)) {
+        PyOSErrorObject *e = (PyOSErrorObject *)exc;
+        if (!is_plain(e->myerrno) || !is_plain(e->strerror) || !is_plain(e->filename) || !is_plain(e->filename2)) {
+            return NULL;
+        }
+    }
+    PyObject *text = str(exc), *cut = NULL;
+    if (text != NULL) {
+        cut = PyUnicode_Substring(text, 0, MAX_MESSAGE);
+        Py_DECREF(text);
+    }
+    PyErr_Clear();
+    return cut;
+}
+
+static int outcome(Coro *c, PyObject *task, PyObject *exc)
+{
+    if (c->is_task) {
+        if (task == NULL) {
+            return CLOSED;
+        }
+        if (exc == NULL) {
+            PyObject *must = get(task, word.must_cancel);
+            Py_XDECREF(must);
+            return must == Py_True ? CANCELLED : 0;
+        }
+    }
+    else if (exc != NULL && Py_TYPE(exc) == (PyTypeObject *)PyExc_GeneratorExit) {
+        return CLOSED;
+    }
+    if (exc != NULL) {
+        if (aio.cancelled == NULL) {
+            aio.cancelled = module_attr("asyncio.exceptions", "CancelledError");
+        }
+        if (aio.cancelled != NULL && PyType_Check(aio.cancelled)
+            && PyType_IsSubtype(Py_TYPE(exc), (PyTypeObject *)aio.cancelled)) {
+            return CANCELLED;
+        }
+    }
+    return 0;
+}

@@ -1,0 +1,302 @@
+/* The events themselves, as sys.monitoring gives them. */
+
+static PyObject *on_plain_start(Thread *th, Frame *f, PyCodeObject *code)
+{
+    CodeInfo *info = known_code(code);
+    int probe = info != NULL ? info->probe : 0;
+    if (!probe) {
+        probe = wanted_of(code);
+        info = probe ? code_of(code) : NULL;
+        if (info == NULL) {
+            return Py_NewRef(disable);
+        }
+        info->probe = probe;
+        if (probe & P_RUN) {
+            R.run_code = code;
+        }
+        if (probe & P_SIGNAL) {
+            R.signal_code = code;
+        }
+        if (probe & P_SPAWN) {
+            watch_throws();
+        }
+        long bits = (probe & P_SPAWN && LOCAL_THROW ? event_bits[B_UNWIND] : 0) | (probe & AT_RETURN ? event_bits[B_RETURN] : 0)
+                    | (probe & P_MANY && code->co_flags & CO_GENERATOR ? event_bits[B_YIELD] : 0);
+        if (bits) {
+            set_local_events(code, bits);
+        }
+    }
+    if (!(probe & AT_START) && !(probe & P_MANY && code->co_flags & CO_GENERATOR)) {
+        return Py_NewRef(disable);
+    }
+    probe_start(th, f, code, probe);
+    Py_RETURN_NONE;
+}
+
+static inline PyObject *start_event(Thread *th, Frame *f, PyObject *const *args)
+{
+    PyCodeObject *code = (PyCodeObject *)args[0];
+    if (!(code->co_flags & ASYNC_FLAGS)) {
+        return on_plain_start(th, f, code);
+    }
+    settle(th);
+    CodeInfo *info = watch(code);
+    Coro *c = find(f);
+    if (UNLIKELY(info == NULL)) {
+        R.header->lost++;
+        Py_RETURN_NONE;
+    }
+    if (UNLIKELY(c != NULL && (c->state != ST_CREATED || c->code != info->id))) {
+        vanish(th, c, 0); /* another was in this memory */
+        c = NULL;
+    }
+    if (c == NULL) {
+        c = new_coro(f, info);
+    }
+    if (LIKELY(c != NULL)) {
+        begin(th, c, info, awaiter_of(th, f, 0), 0);
+    }
+    Py_RETURN_NONE;
+}
+
+static inline PyObject *resume_event(Thread *th, Frame *f, PyObject *const *args)
+{
+    Coro *expected = th->resume;
+    if (LIKELY(expected != NULL && expected->frame == f)) {
+        th->resume = expected->child;
+        Py_RETURN_NONE;
+    }
+    PyCodeObject *code = (PyCodeObject *)args[0];
+    if (UNLIKELY(!(code->co_flags & ASYNC_FLAGS))) {
+        return Py_NewRef(disable);
+    }
+    settle(th);
+    Coro *c = find(f);
+    if (UNLIKELY(c == NULL || c->state == ST_CREATED)) {
+        watch(code);
+        open_coro(th, f, 0, 0);
+        Py_RETURN_NONE;
+    }
+    Coro *awaiter = awaiter_of(th, f, 0);
+    if (LIKELY(awaiter == NULL && c->root == c && c->state == ST_ALIVE)) {
+        Coro *leaf = c;
+        enter_root(th, c);
+        while (leaf->child != NULL) {
+            leaf = leaf->child;
+        }
+        put(th, RESUMED, now(), c->id, leaf->id, leaf, 0, 0);
+        th->resume = c->child;
+        th->top = leaf;
+    }
+    else {
+        enter(th, c, f, awaiter, 0);
+    }
+    Py_RETURN_NONE;
+}
+
+static inline int offset_of(PyObject *off)
+{
+    return LIKELY(PyUnstable_Long_IsCompact((PyLongObject *)off))
+               ? (int)PyUnstable_Long_CompactValue((PyLongObject *)off) : (int)PyLong_AsLong(off);
+}
+
+static inline int is_item(PyCodeObject *code, PyObject *value)
+{
+    return code->co_flags & CO_ASYNC_GENERATOR && strcmp(Py_TYPE(value)->tp_name, "async_generator_wrapped_value") == 0;
+}
+
+static PyObject *plain_yield(Thread *th, Frame *f, PyCodeObject *code)
+{
+    if (thing(f, TAG_FRESH) == 1) {
+        set_thing(f, TAG_FRESH, 2);
+        if (th->top != NULL) {
+            edges_to_all(th, th->top->root, many_of(f, code), 0);
+        }
+    }
+    Py_RETURN_NONE;
+}
+
+static inline PyObject *yield_event(Thread *th, Frame *f, PyObject *const *args)
+{
+    Coro *up = th->up;
+    int off = offset_of(args[1]);
+    if (LIKELY(up != NULL && up->frame == f)) {
+        Coro *child = th->up_child;
+        if (up->child != child || up->off != off) {
+            up->child = child;
+            up->off = off;
+            put(th, LINK, th->up_ts, up->id, child->id, th->top, (uint32_t)off, 0);
+            if (UNLIKELY(up->role & (P_USE | P_MANY))) {
+                tell_role(th, up, f, (PyCodeObject *)args[0], th->up_ts);
+            }
+        }
+        th->up_child = up;
+        th->up = up->awaiter;
+        Py_RETURN_NONE;
+    }
+    if (UNLIKELY(!(((PyCodeObject *)args[0])->co_flags & ASYNC_FLAGS))) {
+        return plain_yield(th, f, (PyCodeObject *)args[0]);
+    }
+    PyObject *sleeper = th->sleeper;
+    settle(th);
+    Coro *c = running(th, f);
+    if (UNLIKELY(c == NULL)) {
+        Py_RETURN_NONE;
+    }
+    if (is_item((PyCodeObject *)args[0], args[2])) {
+        Coro *awaiter = c->awaiter;
+        c->state = ST_ITEM;
+        if (awaiter && awaiter->child == c) {
+            awaiter->child = NULL;
+        }
+        Coro *after = awaiter ? awaiter : c->outer;
+        put(th, ITEM, now(), c->id, awaiter ? awaiter->id : 0, after, (uint32_t)off, 0);
+        th->top = after;
+        Py_RETURN_NONE;
+    }
+    int flags;
+    uint32_t aux = awaited(args[2], &flags);
+    c->child = NULL;
+    c->off = off;
+    c->closing = 0;
+    Coro *after = c->root->outer;
+    c->root->bare = args[2] == Py_None;
+    uint64_t ts = now();
+    put(th, SUSPEND, ts, c->id, aux, after, (uint32_t)off, flags);
+    stop_at(th, after);
+    th->up = c->awaiter;
+    th->up_child = c;
+    th->up_ts = ts;
+    if (UNLIKELY(sleeper == args[2])) {
+        put(th, TIMER, ts, c->id, (uint32_t)th->due, after, (uint32_t)(th->due >> 32), 0);
+    }
+    if (UNLIKELY(c->role & (P_USE | P_MANY))) {
+        tell_role(th, c, f, (PyCodeObject *)args[0], ts);
+    }
+    if (R.edges && !flags && aux && (aux != R.future_string || R.shields)) {
+        edges_of(th, c->root, args[2]);
+    }
+    Py_RETURN_NONE;
+}
+
+static inline PyObject *return_event(Thread *th, Frame *f, PyObject *const *args)
+{
+    if (((PyCodeObject *)args[0])->co_flags & ASYNC_FLAGS) {
+        settle(th);
+        Coro *c = running(th, f);
+        if (c != NULL) {
+            if (UNLIKELY(c->role & P_TAKE && args[2] == Py_True)) {
+                take(th, c, f, (PyCodeObject *)args[0]);
+            }
+            finish(th, c, RETURN, offset_of(args[1]), NULL);
+        }
+    }
+    else {
+        CodeInfo *info = known_code((PyCodeObject *)args[0]);
+        if (info != NULL) {
+            probe_return(th, f, (PyCodeObject *)args[0], info->probe, args[2]);
+        }
+    }
+    Py_RETURN_NONE;
+}
+
+static inline PyObject *unwind_event(Thread *th, Frame *f, PyObject *const *args)
+{
+    PyCodeObject *code = (PyCodeObject *)args[0];
+    if (code->co_flags & ASYNC_FLAGS) {
+        settle(th);
+        Coro *c = running(th, f);
+        if (c != NULL) {
+            finish(th, c, RAISE, offset_of(args[1]), args[2]);
+        }
+    }
+    else if (th->spawned != NULL) {
+        CodeInfo *info = known_code(code);
+        if (info != NULL && info->probe & P_SPAWN) {
+            if (th->spawned->state == ST_CREATED) {
+                vanish(th, th->spawned, NO_TASK); /* create_task itself failed */
+            }
+            forget_spawned(th);
+        }
+    }
+    Py_RETURN_NONE;
+}
+
+static PyObject *throw_event(Thread *th, Frame *f, PyObject *const *args)
+{
+    PyCodeObject *code = (PyCodeObject *)args[0];
+    if (!(code->co_flags & ASYNC_FLAGS)) {
+        return Py_NewRef(LOCAL_THROW ? disable : Py_None);
+    }
+    settle(th);
+    watch(code);
+    Coro *c = find(f);
+    if (c == NULL || c->state == ST_CREATED) {
+        open_coro(th, f, THROWN, 1);
+    }
+    else if (c == th->top) {
+        vanish_below(th, c); /* mostly none: its awaited one ended just now, and it only goes on */
+    }
+    else {
+        vanish_below(th, c);
+        /* a throw() goes inward by way of the frames, a close() past them */
+        Coro *awaiter = awaiter_of(th, f, 1);
+        int closing = awaiter == NULL && c->awaiter != NULL && c->state != ST_ITEM
+                      && Py_TYPE(args[2]) == (PyTypeObject *)PyExc_GeneratorExit;
+        if (closing) {
+            awaiter = c->awaiter;
+        }
+        if (c->state == ST_ITEM || awaiter != c->awaiter || (awaiter == NULL && c->root != c)) {
+            enter(th, c, f, awaiter, THROWN); /* not by way of who awaits it */
+            Py_RETURN_NONE;
+        }
+        c->closing = (uint8_t)closing;
+        enter_root(th, c->root);
+        uint32_t aux = type_of(Py_TYPE(args[2]));
+        put(th, THROW, now(), c->id, aux, c, (uint32_t)offset_of(args[1]), 0);
+        th->top = c;
+    }
+    Py_RETURN_NONE;
+}
+
+static PyObject *method_name(PyTypeObject *cls, const char *name)
+{
+    PyObject *owner = type_name(cls), *text = owner ? PyUnicode_FromFormat("%U.%s", owner, name) : NULL;
+    Py_XDECREF(owner);
+    return text;
+}
+
+/* The name of what is called (a new reference, or NULL), without asking it. */
+static PyObject *callable_name(PyObject *callable)
+{
+    if (PyMethod_Check(callable)) {
+        callable = PyMethod_GET_FUNCTION(callable);
+    }
+    if (PyFunction_Check(callable)) {
+        return Py_NewRef(((PyCodeObject *)PyFunction_GET_CODE(callable))->co_qualname);
+    }
+    if (PyCFunction_Check(callable)) {
+        PyObject *self = PyCFunction_GET_SELF(callable);
+        const char *name = ((PyCFunctionObject *)callable)->m_ml->ml_name;
+        if (self == NULL || PyModule_Check(self)) {
+            PyObject *module = ((PyCFunctionObject *)callable)->m_module;
+            return module != NULL && PyUnicode_CheckExact(module) ? PyUnicode_FromFormat("%U.%s", module, name)
+                                                                  : PyUnicode_FromString(name);
+        }
+        return method_name(PyType_Check(self) ? (PyTypeObject *)self : Py_TYPE(self), name);
+    }
+    if (Py_TYPE(callable) == &PyMethodDescr_Type) {
+        return method_name(((PyDescrObject *)callable)->d_type, ((PyMethodDescrObject *)callable)->d_method->ml_name);
+    }
+    return type_name(PyType_Check(callable) ? (PyTypeObject *)callable : Py_TYPE(callable));
+}
+
+static inline PyObject *call_event(Thread *th, Frame *f, PyObject *const *args)
+{
+    Coro *c = th->top;
+    if (c != NULL && c->frame == f && th->resume == NULL) {
+        uint32_t name = string_of(callable_name(args[2]));
+        put(th, CALLED, now(), c->id, name, c, (uint32_t)offset_of(args[1]), 0);
+    }
+    Py_RETURN_NONE;
+}

@@ -1,0 +1,237 @@
+/* Definitions: texts, codes and coroutines' kinds, each written once. */
+
+/* Entries asked for last, by address: a freed one is taken out. */
+static CodeInfo *recent[64];
+#define RECENT(code) ((uintptr_t)(code) >> 5 & 63)
+
+static void free_code_info(void *p)
+{
+    CodeInfo *info = p;
+    if (info != NULL) {
+        if (recent[RECENT(info->code)] == info) {
+            recent[RECENT(info->code)] = NULL;
+        }
+        if (info->code == R.run_code) {
+            R.run_code = NULL;
+        }
+        if (info->code == R.signal_code) {
+            R.signal_code = NULL;
+        }
+        *info->back = info->next;
+        if (info->next) {
+            info->next->back = info->back;
+        }
+        free(info->stands);
+        free(info);
+    }
+}
+
+static int has_prefix(PyObject *text, const char *prefix, size_t len)
+{
+    Py_ssize_t n;
+    const char *s = PyUnicode_AsUTF8AndSize(text, &n);
+    if (s == NULL) {
+        PyErr_Clear();
+        return 0;
+    }
+    return (size_t)n >= len && memcmp(s, prefix, len) == 0;
+}
+
+#define GENERATED "__create_fn__." /* see events.py */
+
+static int ends_stack(PyCodeObject *code)
+{
+    if (PyUnicode_CompareWithASCIIString(code->co_qualname, "Handle._run") == 0) {
+        return 1;
+    }
+    const char *file = PyUnicode_AsUTF8(code->co_filename);
+    if (file == NULL) {
+        PyErr_Clear();
+        return 1;
+    }
+    if (has_prefix(code->co_qualname, GENERATED, sizeof GENERATED - 1)) {
+        return 0;
+    }
+    return !(has_prefix(code->co_filename, R.stdlib, R.stdlib_len) || strncmp(file, "<frozen ", 8) == 0
+             || strstr(file, "/site-packages/") || strstr(file, "/dist-packages/"));
+}
+
+/* The text as our UTF-8; never fails but for memory (then NULL, no error set). */
+static PyObject *utf8(PyObject *text)
+{
+    PyObject *bytes = PyUnicode_AsEncodedString(text, "utf-8", "backslashreplace");
+    if (bytes == NULL) {
+        PyErr_Clear();
+    }
+    return bytes;
+}
+
+static void define_code(CodeInfo *info, PyCodeObject *code)
+{
+    PyObject *file = utf8(code->co_filename), *name = utf8(code->co_qualname);
+    if (file == NULL || name == NULL) {
+        R.header->lost++;
+    }
+    else {
+        Py_ssize_t f = PyBytes_GET_SIZE(file), n = PyBytes_GET_SIZE(name), l = PyBytes_GET_SIZE(code->co_linetable);
+        char *text = malloc((size_t)(f + n + l + 2));
+        if (text == NULL) {
+            R.header->lost++;
+        }
+        else {
+            memcpy(text, PyBytes_AS_STRING(file), (size_t)f + 1);
+            memcpy(text + f + 1, PyBytes_AS_STRING(name), (size_t)n + 1);
+            memcpy(text + f + n + 2, PyBytes_AS_STRING(code->co_linetable), (size_t)l);
+            put_definition(CODE, info->id, (uint32_t)code->co_firstlineno, (uint32_t)(f + n + l + 2), info->kind, 0);
+            put_text(text, (size_t)(f + n + l + 2));
+            free(text);
+        }
+    }
+    Py_XDECREF(file);
+    Py_XDECREF(name);
+}
+
+/* The entry of a code object, if it has one in this recording. */
+static inline CodeInfo *known_code(PyCodeObject *code)
+{
+    void *extra = NULL;
+    PyUnstable_Code_GetExtra((PyObject *)code, extra_index, &extra);
+    CodeInfo *info = extra;
+    return info != NULL && info->session == R.session ? info : NULL;
+}
+
+static CodeInfo *new_code(PyCodeObject *code);
+
+static inline CodeInfo *code_of(PyCodeObject *code)
+{
+    CodeInfo *info = recent[RECENT(code)];
+    if (LIKELY(info != NULL && info->code == code && info->session == R.session)) {
+        return info;
+    }
+    info = known_code(code);
+    if (info == NULL) {
+        info = new_code(code);
+    }
+    return recent[RECENT(code)] = info;
+}
+
+static CodeInfo *new_code(PyCodeObject *code)
+{
+    CodeInfo *info;
+    void *extra = NULL;
+    PyUnstable_Code_GetExtra((PyObject *)code, extra_index, &extra);
+    info = extra;
+    if (info == NULL) {
+        info = calloc(1, sizeof *info);
+        if (info == NULL) {
+            return NULL;
+        }
+        info->code = code;
+        info->next = all_codes;
+        info->back = &all_codes;
+        if (all_codes) {
+            all_codes->back = &info->next;
+        }
+        all_codes = info;
+        if (PyUnstable_Code_SetExtra((PyObject *)code, extra_index, info) != 0) {
+            PyErr_Clear();
+            free_code_info(info);
+            return NULL;
+        }
+    }
+    info->session = R.session;
+    info->id = ++R.codes;
+    info->probe = 0;
+    info->last_send = -1;
+    info->last_node = 0;
+    info->ends_stack = (uint8_t)ends_stack(code);
+    int flags = code->co_flags;
+    info->kind = flags & CO_COROUTINE         ? CODE_COROUTINE
+               : flags & CO_ASYNC_GENERATOR   ? CODE_ASYNC_GENERATOR
+               : flags & CO_ITERABLE_COROUTINE ? CODE_GENERATOR_BASED
+                                              : CODE_PLAIN;
+    define_code(info, code);
+    return info;
+}
+
+static uint32_t node_of(uint32_t parent, CodeInfo *info)
+{
+    if (LIKELY(info->last_node && info->last_parent == parent)) {
+        return info->last_node;
+    }
+    if (parent == OTHER_NODE) {
+        return parent;
+    }
+    Entry *e = map_find(&R.node_map, parent, info->id, 0);
+    uint32_t node = e ? e->value : 0;
+    if (!node) {
+        if (R.nodes >= MAX_NODES || !map_set(&R.node_map, parent, info->id, 0, R.nodes + 1)) {
+            return OTHER_NODE;
+        }
+        node = ++R.nodes;
+        put_definition(NODE, node, parent, info->id, 0, 0);
+    }
+    info->last_parent = parent;
+    info->last_node = node;
+    return node;
+}
+
+/* The id of a text (a new reference, consumed; NULL: 0). */
+static uint32_t string_of(PyObject *text)
+{
+    uint32_t id = 0;
+    if (text == NULL) {
+        PyErr_Clear();
+        return 0;
+    }
+    PyObject *known = PyDict_GetItemWithError(R.string_ids, text);
+    if (known != NULL) {
+        id = (uint32_t)PyLong_AsUnsignedLong(known);
+    }
+    else {
+        PyObject *data = utf8(text), *number = PyLong_FromUnsignedLong(R.strings + 1);
+        if (data != NULL && number != NULL && PyDict_SetItem(R.string_ids, text, number) == 0) {
+            id = ++R.strings;
+            put_definition(STRING, id, 0, (uint32_t)PyBytes_GET_SIZE(data), 0, 0);
+            put_text(PyBytes_AS_STRING(data), (size_t)PyBytes_GET_SIZE(data));
+        }
+        Py_XDECREF(data);
+        Py_XDECREF(number);
+    }
+    PyErr_Clear();
+    Py_DECREF(text);
+    return id;
+}
+
+static PyObject *describe(PyObject *descriptor, PyTypeObject *cls)
+{
+    PyObject *value = Py_TYPE(descriptor)->tp_descr_get(descriptor, (PyObject *)cls, (PyObject *)&PyType_Type);
+    if (value == NULL) {
+        PyErr_Clear();
+    }
+    return value;
+}
+
+static PyObject *type_name(PyTypeObject *cls)
+{
+    /* through type's own descriptors: a metaclass of the program has no say */
+    PyObject *module = describe(type_module, cls), *name = describe(type_qualname, cls), *text;
+    if (name == NULL) {
+        text = NULL;
+    }
+    else if (module == NULL || !PyUnicode_CheckExact(module)
+             || PyUnicode_CompareWithASCIIString(module, "builtins") == 0) {
+        text = Py_NewRef(name);
+    }
+    else {
+        text = PyUnicode_FromFormat("%U.%U", module, name);
+    }
+    Py_XDECREF(module);
+    Py_XDECREF(name);
+    return text;
+}
+
+static uint32_t type_of(PyTypeObject *cls)
+{
+    return string_of(type_name(cls));
+}

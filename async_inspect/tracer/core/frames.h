@@ -1,0 +1,173 @@
+/* FRAMES: what differs between versions of CPython. */
+
+typedef _PyInterpreterFrame Frame;
+
+static inline Frame *current_frame(PyThreadState *ts)
+{
+#if PY_VERSION_HEX < 0x030D0000
+    return ts->cframe->current_frame;
+#else
+    return ts->current_frame;
+#endif
+}
+
+static inline PyThreadState *tstate(void)
+{
+#if PY_VERSION_HEX < 0x030D0000
+    return _PyThreadState_UncheckedGet();
+#else
+    return PyThreadState_GetUnchecked();
+#endif
+}
+
+static inline PyCodeObject *frame_code(Frame *f)
+{
+#if PY_VERSION_HEX < 0x030D0000
+    return f->f_code;
+#elif PY_VERSION_HEX < 0x030E0000
+    return (PyCodeObject *)f->f_executable;
+#else
+    return (PyCodeObject *)PyStackRef_AsPyObjectBorrow(f->f_executable);
+#endif
+}
+
+static inline int frame_lasti(Frame *f, PyCodeObject *code)
+{
+#if PY_VERSION_HEX < 0x030D0000
+    return (int)(f->prev_instr - _PyCode_CODE(code)) * 2;
+#else
+    return (int)(f->instr_ptr - _PyCode_CODE(code)) * 2;
+#endif
+}
+
+/* From a frame outward to the next of Python code: those of the interpreter itself are passed over. */
+static inline Frame *python_frame(Frame *f)
+{
+    while (f != NULL && UNLIKELY(f->owner >= 3 || _PyFrame_IsIncomplete(f))) { /* 3: FRAME_OWNED_BY_CSTACK */
+        f = f->previous;
+    }
+    return f;
+}
+
+static inline Frame *below(Frame *f)
+{
+    return python_frame(f->previous);
+}
+
+/* The frame of a coroutine object, or NULL if that is no plain coroutine. */
+static inline Frame *coroutine_frame(PyObject *made)
+{
+    if (made == NULL || !PyCoro_CheckExact(made)) {
+        return NULL;
+    }
+#if PY_VERSION_HEX < 0x030E0000
+    return (Frame *)((PyCoroObject *)made)->cr_iframe;
+#else
+    return &((struct _PyCoroObject *)made)->cr_iframe;
+#endif
+}
+
+/* A local variable of a frame, through its cell if it has one: borrowed, or NULL. */
+static PyObject *local_of(Frame *f, PyCodeObject *code, PyObject *name)
+{
+    PyObject *names = code->co_localsplusnames;
+    for (Py_ssize_t i = 0, n = PyTuple_GET_SIZE(names); i < n; i++) {
+        if (PyTuple_GET_ITEM(names, i) == name) { /* both are interned */
+#if PY_VERSION_HEX < 0x030E0000
+            PyObject *value = f->localsplus[i];
+#else
+            PyObject *value = PyStackRef_IsNull(f->localsplus[i]) ? NULL : PyStackRef_AsPyObjectBorrow(f->localsplus[i]);
+#endif
+            int kind = PyBytes_AS_STRING(code->co_localspluskinds)[i];
+            if (value != NULL && kind & (CO_FAST_CELL | CO_FAST_FREE) && PyCell_Check(value)) {
+                value = ((PyCellObject *)value)->ob_ref;
+            }
+            return value;
+        }
+    }
+    return NULL;
+}
+
+static int pick_agen(PyObject *o, void *found)
+{
+    if (PyAsyncGen_CheckExact(o)) {
+        *(PyObject **)found = o; /* borrowed */
+        return 1;
+    }
+    return 0;
+}
+
+/* The frame of the async generator that an aclose(), athrow() or asend() object is about, or NULL. */
+static Frame *agen_frame(PyObject *made)
+{
+    PyObject *found = NULL;
+    if (made != NULL && strncmp(Py_TYPE(made)->tp_name, "async_generator_a", 17) == 0 && Py_TYPE(made)->tp_traverse) {
+        Py_TYPE(made)->tp_traverse(made, pick_agen, &found);
+    }
+    if (found == NULL) {
+        return NULL;
+    }
+#if PY_VERSION_HEX < 0x030E0000
+    return (Frame *)((PyAsyncGenObject *)found)->ag_iframe;
+#else
+    return &((struct _PyAsyncGenObject *)found)->ag_iframe;
+#endif
+}
+
+static inline int coroutine_is_new(PyObject *made)
+{
+#if PY_VERSION_HEX < 0x030E0000
+    return ((PyCoroObject *)made)->cr_frame_state == FRAME_CREATED;
+#else
+    return ((struct _PyCoroObject *)made)->cr_frame_state == FRAME_CREATED;
+#endif
+}
+
+static int look_at_code(CodeInfo *info, PyCodeObject *code)
+{
+    PyObject *bytes = PyCode_GetCode(code);
+    if (bytes == NULL) {
+        PyErr_Clear();
+        return 0;
+    }
+    const unsigned char *ops = (const unsigned char *)PyBytes_AS_STRING(bytes);
+    int n = (int)(PyBytes_GET_SIZE(bytes) / 2);
+    info->stands = calloc((size_t)n + 1, 1);
+    if (info->stands != NULL) {
+        info->stands_len = n;
+        for (int i = 0; i < n; i++) {
+            int op = ops[2 * i], next = i + 1 < n ? ops[2 * i + 2] : -1;
+            if (op == SEND) {
+                info->stands[i] |= 1;
+                if (next == CACHE) {
+                    info->stands[i + 1] |= 1; /* where 3.12 says it stands */
+                }
+            }
+            if (op == YIELD_VALUE) {
+                info->stands[i] |= 2;
+                if (next == RESUME) {
+                    info->stands[i + 1] |= 2;
+                }
+            }
+        }
+    }
+    Py_DECREF(bytes);
+    return info->stands != NULL;
+}
+
+/* Whether a frame awaits: at a SEND, or, where an exception is thrown through it, at a suspended await. */
+static inline int stands(CodeInfo *info, PyCodeObject *code, int lasti, int how)
+{
+    if (LIKELY(lasti == info->last_send)) {
+        return 1;
+    }
+    if (info->stands == NULL && !look_at_code(info, code)) {
+        return 0;
+    }
+    int i = lasti / 2;
+    int at = lasti >= 0 && i < info->stands_len ? info->stands[i] : 0;
+    if (at & 1) {
+        info->last_send = lasti;
+    }
+    return at & how;
+}

@@ -1,0 +1,388 @@
+/* Start, stop, forks, and the module. */
+
+static int attach(void)
+{
+    for (int i = 0; i < EVENTS; i++) {
+        PyObject *callback = PyCFunction_New(&callbacks[i].def, NULL);
+        PyObject *r = callback
+            ? PyObject_CallMethod(monitoring, "register_callback", "ilO", R.tool, event_bits[i], callback) : NULL;
+        Py_XDECREF(callback);
+        Py_XDECREF(r);
+        if (r == NULL) {
+            return 0;
+        }
+    }
+    R.on = 1;
+    set_events(MEET_BITS);
+    for (Frame *f = current_frame(PyThreadState_Get()); f != NULL; f = below(f)) {
+        if (f->owner < 3 && frame_code(f)->co_flags & ASYNC_FLAGS) { /* who starts us may run in a coroutine */
+            watch(frame_code(f));
+        }
+    }
+    return 1;
+}
+
+static void detach(void)
+{
+    R.on = 0;
+    set_events(0);
+    for (int i = 0; i < EVENTS; i++) {
+        PyObject *r = PyObject_CallMethod(monitoring, "register_callback", "ilO", R.tool, event_bits[i], Py_None);
+        PyErr_Clear();
+        Py_XDECREF(r);
+    }
+    for (CodeInfo *info = all_codes; info != NULL; info = info->next) {
+        if (info->session == R.session && info->probe) {
+            info->probe = 0;
+            set_local_events(info->code, 0);
+        }
+    }
+}
+
+static void release(void)
+{
+    R.on = R.active = 0;
+    if (R.header) {
+        munmap(R.header, R.header_size + TAIL_SIZE);
+    }
+    if (is_ours(R.fd)) {
+        close(R.fd);
+    }
+    free(R.path);
+    for (uint32_t i = 0; R.buckets && i <= R.bucket_mask; i++) {
+        while (R.buckets[i] != NULL) {
+            Coro *c = R.buckets[i];
+            R.buckets[i] = c->next;
+            c->state = ST_DEAD;
+            c->next = free_coros;
+            free_coros = c;
+        }
+    }
+    free(R.buckets);
+    free(R.stdlib);
+    map_clear(&R.node_map);
+    map_clear(&R.site_map);
+    map_clear(&R.things);
+    Py_CLEAR(R.string_ids);
+    Py_CLEAR(aio.current_task);
+    Py_CLEAR(aio.c_task);
+    Py_CLEAR(aio.py_task);
+    Py_CLEAR(aio.future);
+    Py_CLEAR(aio.get_name);
+    Py_CLEAR(aio.cancelled);
+    Py_CLEAR(aio.gathering);
+    Py_CLEAR(aio.running_loop);
+    Py_CLEAR(aio.current_tasks);
+    Py_CLEAR(aio.timer_handle);
+    aio.step = NULL;
+    uint32_t session = R.session;
+    memset(&R, 0, sizeof R);
+    R.session = session;
+    R.fd = -1;
+    current = NULL;
+}
+
+PyDoc_STRVAR(start_doc, "start(fd, header_size, max_size, tool_id, stdlib, ticks=False, slow_poll_ns=0, calls=False): see _core.pyi");
+static PyObject *start(PyObject *self, PyObject *args, PyObject *kwargs)
+{
+    static char *names[] = {"fd", "header_size", "max_size", "tool_id", "stdlib", "ticks", "slow_poll_ns", "calls", NULL};
+    int fd, tool, ticks = 0, calls = 0;
+    unsigned long long slow_poll_ns = 0;
+    long long header_size, max_size;
+    const char *stdlib;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "iLLis|pKp", names, &fd, &header_size, &max_size, &tool, &stdlib, &ticks,
+                                     &slow_poll_ns, &calls)) {
+        return NULL;
+    }
+    if (R.active) {
+        PyErr_SetString(PyExc_RuntimeError, "it records already");
+        return NULL;
+    }
+    R.session++;
+    R.active = 1;
+    R.tool = tool;
+    R.ticks = ticks;
+    R.slow_ns = slow_poll_ns;
+    R.calls = calls;
+    R.edges = gathers;
+    R.header_size = (size_t)header_size;
+    long long room = max_size - header_size - TAIL_SIZE;
+    R.max_slots = room > 0 ? (uint64_t)room / sizeof(Record) : 0;
+    struct stat st;
+    R.fd = high_duplicate(fd);
+    R.path = path_of(fd);
+    int error = R.fd < 0 || fstat(R.fd, &st) != 0 ? errno : reserve((off_t)header_size + TAIL_SIZE);
+    if (error == 0) {
+        R.device = st.st_dev;
+        R.inode = st.st_ino;
+        void *header = mmap(NULL, R.header_size + TAIL_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, R.fd, 0);
+        if (header == MAP_FAILED) {
+            error = errno;
+        }
+        else {
+            R.header = header;
+        }
+    }
+    size_t len = strlen(stdlib);
+    while (len > 1 && stdlib[len - 1] == '/') {
+        len--;
+    }
+    R.stdlib = malloc(len + 2);
+    R.bucket_mask = 1023;
+    R.buckets = calloc(R.bucket_mask + 1, sizeof *R.buckets);
+    R.string_ids = PyDict_New();
+    if (error || R.stdlib == NULL || R.buckets == NULL || R.string_ids == NULL) {
+        release();
+        if (error) {
+            errno = error;
+            return PyErr_SetFromErrno(PyExc_OSError);
+        }
+        return PyErr_NoMemory();
+    }
+    memcpy(R.stdlib, stdlib, len);
+    strcpy(R.stdlib + len, "/");
+    R.stdlib_len = len + 1;
+#ifdef HAVE_COUNTER
+    counter_init();
+#endif
+    R.tail = R.pos = (Record *)((char *)R.header + R.header_size);
+    R.end = R.tail + TAIL_SIZE / sizeof(Record);
+    R.header->tail_size = TAIL_SIZE;
+    R.nodes = OTHER_NODE;
+    put_definition(NODE, OTHER_NODE, 0, 0, 0, 0);
+    if (!attach()) {
+        release();
+        return NULL;
+    }
+    Py_RETURN_NONE;
+}
+
+static PyObject *stop(PyObject *self, PyObject *unused)
+{
+    if (R.active) {
+        stop_watchdog();
+        int ours = R.on; /* not in a child that a fork unseen by Python made */
+        detach();
+        if (ours) {
+            flush();
+            R.header->end_ns = now();
+            R.header->state = STOPPED;
+        }
+        release();
+    }
+    Py_RETURN_NONE;
+}
+
+/* Before a fork: Python warns of one where there are other threads. It begins anew by itself. */
+static PyObject *rest(PyObject *self, PyObject *unused)
+{
+    stop_watchdog();
+    Py_RETURN_NONE;
+}
+
+static PyObject *abandon(PyObject *self, PyObject *unused)
+{
+    if (R.active) {
+        detach();
+        release();
+    }
+    Py_RETURN_NONE;
+}
+
+static PyObject *recording(PyObject *self, PyObject *unused)
+{
+    return PyBool_FromLong(R.active);
+}
+
+static PyObject *point(PyObject *self, PyObject *args)
+{
+    PyObject *label, *message;
+    if (!PyArg_ParseTuple(args, "UU", &label, &message)) {
+        return NULL;
+    }
+    Thread *th = R.on ? this_thread(tstate()) : NULL;
+    if (th == NULL) {
+        Py_RETURN_NONE;
+    }
+    PyObject *a = utf8(label), *b = utf8(message);
+    char *text = a && b ? malloc((size_t)(PyBytes_GET_SIZE(a) + PyBytes_GET_SIZE(b)) + 1) : NULL;
+    if (text != NULL) {
+        size_t n = 0;
+        for (Py_ssize_t i = 0; i < PyBytes_GET_SIZE(a); i++) {
+            if (PyBytes_AS_STRING(a)[i]) {
+                text[n++] = PyBytes_AS_STRING(a)[i];
+            }
+        }
+        text[n++] = 0;
+        memcpy(text + n, PyBytes_AS_STRING(b), (size_t)PyBytes_GET_SIZE(b));
+        n += (size_t)PyBytes_GET_SIZE(b);
+        put(th, POINT, now(), th->top ? th->top->id : 0, 0, th->top, (uint32_t)n, 0);
+        put_text(text, n);
+        free(text);
+    }
+    Py_XDECREF(a);
+    Py_XDECREF(b);
+    Py_RETURN_NONE;
+}
+
+static PyObject *add_probe(PyObject *self, PyObject *args)
+{
+    PyObject *name, *tail;
+    int action;
+    if (!PyArg_ParseTuple(args, "UUi", &name, &tail, &action)) {
+        return NULL;
+    }
+    PyObject *known = PyDict_GetItemWithError(probes, name);
+    if (known != NULL) { /* two sources may ask for one function */
+        action |= (int)PyLong_AsLong(PyTuple_GET_ITEM(known, 1));
+    }
+    gathers |= action & P_MANY;
+    PyObject *value = Py_BuildValue("(Oi)", tail, action);
+    int failed = value == NULL || PyDict_SetItem(probes, name, value) != 0;
+    Py_XDECREF(value);
+    if (failed) {
+        return NULL;
+    }
+    Py_RETURN_NONE;
+}
+
+static PyObject *clear_probes(PyObject *self, PyObject *unused)
+{
+    PyDict_Clear(probes);
+    gathers = 0;
+    Py_RETURN_NONE;
+}
+
+/* In a forked child the mapping is the parent's file: not a word into it. */
+static void forked(void)
+{
+    R.on = 0;
+    watchdog.runs = 0; /* no thread but the one that forked is here */
+}
+
+static PyMethodDef methods[] = {
+    {"start", (PyCFunction)(void (*)(void))start, METH_VARARGS | METH_KEYWORDS, start_doc},
+    {"stop", stop, METH_NOARGS, NULL},
+    {"abandon", abandon, METH_NOARGS, NULL},
+    {"rest", rest, METH_NOARGS, NULL},
+    {"recording", recording, METH_NOARGS, NULL},
+    {"point", point, METH_VARARGS, NULL},
+    {"add_probe", add_probe, METH_VARARGS, NULL},
+    {"clear_probes", clear_probes, METH_NOARGS, NULL},
+    {NULL, NULL, 0, NULL},
+};
+
+static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "_core", "The C core: see _core.pyi.", -1, methods,
+                                    NULL, NULL, NULL, NULL};
+
+static int add_vocabulary(PyObject *m)
+{
+    /* for the test that compares with events.py */
+    static const struct { const char *name; int value; } kinds[] = {
+        {"CODE", CODE}, {"NODE", NODE}, {"STRING", STRING}, {"SITE", SITE}, {"THREAD", THREAD}, {"TEXT", TEXT},
+        {"SPAWN", SPAWN}, {"NAME", NAME}, {"START", START}, {"ENTER", ENTER}, {"RESUME", RESUMED}, {"THROW", THROW},
+        {"SUSPEND", SUSPEND}, {"LINK", LINK}, {"ITEM", ITEM}, {"RETURN", RETURN}, {"RAISE", RAISE},
+        {"VANISH", VANISH}, {"MESSAGE", MESSAGE}, {"POINT", POINT}, {"RESOURCE", RESOURCE}, {"WAKE", WAKE}, {"SOON", SOON},
+        {"TIMER", TIMER}, {"SELECT", SELECT}, {"USE", USE}, {"TAKE", TAKE}, {"GIVE", GIVE}, {"EDGE", EDGE},
+        {"STACK", STACK}, {"CALL", CALLED}, {"TROUBLE", TROUBLE}, {"IDLE", IDLE}, {"BY_CODE", BY_CODE},
+        {"BY_CALLBACK", BY_CALLBACK}, {"BY_TIMER", BY_TIMER}, {"BY_IO", BY_IO}, {"BY_THREAD", BY_THREAD},
+        {"BY_SIGNAL", BY_SIGNAL}, {"BY_TASK", BY_TASK}, {"NEVER_AWAITED", NEVER_AWAITED},
+        {"NEVER_RETRIEVED", NEVER_RETRIEVED}, {"DESTROYED", DESTROYED}, {"NAME_GIVEN", NAME_GIVEN}, {"IS_TASK", IS_TASK},
+        {"THROWN", THROWN}, {"BEFORE", BEFORE}, {"AWAITS_TASK", AWAITS_TASK}, {"CANCELLED", CANCELLED},
+        {"CLOSED", CLOSED}, {"NO_TASK", NO_TASK}, {"STOPPED", STOPPED}, {"OTHER_NODE", OTHER_NODE}, {"MAX_NODES", MAX_NODES},
+        {"MAX_SITE_FRAMES", MAX_SITE_FRAMES}, {"MAX_MESSAGE", MAX_MESSAGE}, {"COST_EVERY", COST_EVERY},
+        {"TEXT_BYTES", TEXT_BYTES}, {"RECORD_SIZE", sizeof(Record)}, {"END_NS_OFFSET", offsetof(Header, end_ns)},
+        {"LOST_OFFSET", offsetof(Header, lost)}, {"STATE_OFFSET", offsetof(Header, state)},
+        {"CALLBACKS_OFFSET", offsetof(Header, callbacks)},
+        {"TIMED_CALLBACKS_OFFSET", offsetof(Header, timed_callbacks)}, {"TIMED_NS_OFFSET", offsetof(Header, timed_ns)},
+        {"FLUSHED_OFFSET", offsetof(Header, flushed)}, {"TAIL_BASE_OFFSET", offsetof(Header, tail_base)},
+        {"TAIL_SIZE_OFFSET", offsetof(Header, tail_size)}, {"TAIL_SIZE", TAIL_SIZE},
+        {NULL, 0},
+    };
+    PyObject *all = PyDict_New();
+    for (int i = 0; all != NULL && kinds[i].name; i++) {
+        PyObject *value = PyLong_FromLong(kinds[i].value);
+        if (value == NULL || PyDict_SetItemString(all, kinds[i].name, value) != 0) {
+            Py_CLEAR(all);
+        }
+        Py_XDECREF(value);
+    }
+    return all != NULL && PyModule_AddObject(m, "VOCABULARY", all) == 0;
+}
+
+static int init(PyObject *m)
+{
+    monitoring = PySys_GetObject("monitoring");
+    if (monitoring == NULL) {
+        PyErr_SetString(PyExc_ImportError, "no sys.monitoring");
+        return 0;
+    }
+    Py_INCREF(monitoring);
+    disable = PyObject_GetAttrString(monitoring, "DISABLE");
+    PyObject *events = PyObject_GetAttrString(monitoring, "events");
+    if (disable == NULL || events == NULL) {
+        return 0;
+    }
+    for (int i = 0; i < EVENTS; i++) {
+        PyObject *bit = PyObject_GetAttrString(events, callbacks[i].event);
+        if (bit == NULL) {
+            return 0;
+        }
+        event_bits[i] = PyLong_AsLong(bit);
+        Py_DECREF(bit);
+    }
+    Py_DECREF(events);
+    extra_index = PyUnstable_Eval_RequestCodeExtraIndex(free_code_info);
+    if (extra_index < 0) {
+        PyErr_SetString(PyExc_ImportError, "no co_extra slot is free");
+        return 0;
+    }
+    PyObject *own = PyObject_GetAttrString((PyObject *)&PyType_Type, "__dict__");
+    if (own == NULL) {
+        return 0;
+    }
+    type_module = PyMapping_GetItemString(own, "__module__");
+    type_qualname = PyMapping_GetItemString(own, "__qualname__");
+    Py_DECREF(own);
+    probes = PyDict_New();
+    static const struct { PyObject **place; const char *text; } words[] = {
+        {&word.coro_attr, "_coro"}, {&word.must_cancel, "_must_cancel"}, {&word.name_attr, "_name"},
+        {&word.self_attr, "__self__"}, {&word.when_attr, "_when"}, {&word.loop_attr, "_loop"}, {&word.time, "time"},
+        {&word.parent_task, "_parent_task"}, {&word.children, "_children"}, {&word.callbacks, "_callbacks"},
+        {&word.callback_attr, "_callback"},
+        {&word.self, "self"}, {&word.callback, "callback"}, {&word.args, "args"}, {&word.when, "when"},
+        {&word.handle, "handle"}, {&word.timeout, "timeout"}, {&word.inner, "inner"}, {&word.coro, "coro"},
+        {&word.context, "context"}, {&word.fs, "fs"}, {&word.todo, "todo"}, {&word.message, "message"},
+        {&word.task, "task"}, {&word.future, "future"}, {&word.exception, "exception"},
+        {&word.never_retrieved, "exception was never retrieved"}, {&word.process_events, "_process_events"}, {NULL, NULL},
+    };
+    for (int i = 0; words[i].place != NULL; i++) {
+        *words[i].place = PyUnicode_InternFromString(words[i].text);
+        if (*words[i].place == NULL) {
+            return 0;
+        }
+    }
+    if (!type_module || !type_qualname || !probes) {
+        return 0;
+    }
+    PyObject *actions = PyDict_New();
+    for (int i = 0; actions != NULL && probe_names[i].name; i++) {
+        PyObject *bit = PyLong_FromLong(probe_names[i].bit);
+        if (bit == NULL || PyDict_SetItemString(actions, probe_names[i].name, bit) != 0) {
+            Py_CLEAR(actions);
+        }
+        Py_XDECREF(bit);
+    }
+    pthread_atfork(NULL, NULL, forked);
+    return PyModule_AddStringConstant(m, "NAME", "c") == 0 && actions != NULL && PyModule_AddObject(m, "ACTIONS", actions) == 0
+        && add_vocabulary(m);
+}
+
+PyMODINIT_FUNC PyInit__core(void)
+{
+    PyObject *m = PyModule_Create(&module);
+    if (m != NULL && !init(m)) {
+        Py_CLEAR(m);
+    }
+    return m;
+}

@@ -1,0 +1,162 @@
+/* What of each code object sys.monitoring is asked for. */
+
+enum { B_START, B_RESUME, B_YIELD, B_RETURN, B_UNWIND, B_THROW, B_CALL, EVENTS };
+static long event_bits[EVENTS]; /* as sys.monitoring has them */
+#define LOCAL_THROW (PY_VERSION_HEX >= 0x030F0000) /* before, these two can only be set for all code */
+#define THROW_BITS (event_bits[B_UNWIND] | event_bits[B_THROW])
+/* set for all code, to meet each once: plain code then says DISABLE; what began before the recording is met resumed */
+#define MEET_BITS (event_bits[B_START] | event_bits[B_RESUME] | (LOCAL_THROW ? event_bits[B_THROW] : 0))
+
+static void set_events(long bits)
+{
+    PyObject *r = PyObject_CallMethod(monitoring, "set_events", "il", R.tool, bits);
+    if (r == NULL) {
+        PyErr_Clear();
+    }
+    Py_XDECREF(r);
+}
+
+static void set_local_events(PyCodeObject *code, long bits)
+{
+    PyObject *r = PyObject_CallMethod(monitoring, "set_local_events", "iOl", R.tool, (PyObject *)code, bits);
+    if (r == NULL) {
+        PyErr_Clear();
+    }
+    Py_XDECREF(r);
+}
+
+static void watch_throws(void)
+{
+    /* not before there is a coroutine: these tax every exception of synchronous code */
+    if (!R.throws_on && !LOCAL_THROW) {
+        R.throws_on = 1;
+        set_events(MEET_BITS | THROW_BITS);
+    }
+}
+
+static void start_watchdog(void);
+
+/* What a source wants to know of this function: P_*, by its name and file. */
+static int wanted_of(PyCodeObject *code)
+{
+    PyObject *wanted = PyDict_GetItemWithError(probes, code->co_qualname);
+    if (wanted == NULL || PyUnicode_Tailmatch(code->co_filename, PyTuple_GET_ITEM(wanted, 0), 0, PY_SSIZE_T_MAX, 1) != 1) {
+        PyErr_Clear();
+        return 0;
+    }
+    return (int)PyLong_AsLong(PyTuple_GET_ITEM(wanted, 1));
+}
+
+static inline CodeInfo *watch(PyCodeObject *code)
+{
+    CodeInfo *info = code_of(code);
+    if (UNLIKELY(info != NULL && !info->probe)) {
+        info->probe = P_WATCHED | (wanted_of(code) & ROLES);
+        set_local_events(code, event_bits[B_RESUME] | event_bits[B_YIELD] | event_bits[B_RETURN]
+                                   | (R.calls ? event_bits[B_CALL] : 0) | (LOCAL_THROW ? THROW_BITS : 0));
+        watch_throws();
+        start_watchdog(); /* not before there is a coroutine, and anew after a fork */
+    }
+    return info;
+}
+
+/* The stack from a frame outward: as far as the program's own code, or `whole`, as far as the loop. */
+static uint32_t site_of(Frame *f, int whole)
+{
+    uint32_t site = 0;
+    for (int i = 0; i < MAX_SITE_FRAMES && f != NULL; i++, f = below(f)) {
+        PyCodeObject *code = frame_code(f);
+        CodeInfo *info = code_of(code);
+        if (info == NULL) {
+            break;
+        }
+        int lasti = frame_lasti(f, code);
+        Entry *e = map_find(&R.site_map, site, info->id, (uint32_t)lasti);
+        uint32_t inner = site;
+        site = e ? e->value : 0;
+        if (!site) {
+            if (!map_set(&R.site_map, inner, info->id, (uint32_t)lasti, R.sites + 1)) {
+                return inner;
+            }
+            site = ++R.sites;
+            put_definition(SITE, site, inner, (uint32_t)lasti, 0, info->id);
+        }
+        if (whole ? code == R.run_code : info->ends_stack) {
+            break;
+        }
+    }
+    return site;
+}
+
+static PyObject *frame_var(PyFrameObject *frame, const char *name)
+{
+    PyObject *value = PyFrame_GetVarString(frame, name);
+    if (value == NULL) {
+        PyErr_Clear();
+    }
+    return value;
+}
+
+static Coro *find_started(Frame *f)
+{
+    Coro *c = f ? find(f) : NULL;
+    return c != NULL && c->state != ST_CREATED ? c : NULL;
+}
+
+/* A function whose argument `coro` is being made a task was called. */
+static void spawn(Thread *th, Frame *f)
+{
+    PyFrameObject *frame = PyThreadState_GetFrame(PyThreadState_Get());
+    if (frame == NULL) {
+        return;
+    }
+    PyObject *made = frame_var(frame, "coro"), *name = NULL;
+    void *key = coroutine_frame(made);
+    /* an aclose() is being made a task: its generator will be the root */
+    Coro *agen = key ? NULL : find_started(agen_frame(made));
+    Coro *known = key ? find(key) : agen;
+    if (known != NULL && known == th->spawned && below(f) == th->spawner) {
+        goto done; /* one call of create_task inside another */
+    }
+    forget_spawned(th);
+    if (key ? !coroutine_is_new(made) : agen == NULL) {
+        goto done;
+    }
+    if (known != NULL && agen == NULL) {
+        vanish(th, known, 0);
+    }
+    name = frame_var(frame, "name");
+    if (name == NULL || name == Py_None) {
+        PyObject *more = frame_var(frame, "kwargs");
+        if (more != NULL && PyDict_CheckExact(more)) {
+            PyObject *given = PyDict_GetItemString(more, "name");
+            Py_XSETREF(name, Py_XNewRef(given));
+        }
+        Py_XDECREF(more);
+    }
+    if (name == Py_None) {
+        Py_CLEAR(name);
+    }
+    CodeInfo *info = agen ? NULL : code_of(frame_code((Frame *)key));
+    Coro *c = agen ? agen : info ? new_coro(key, info) : NULL;
+    if (c != NULL) {
+        if (agen == NULL) {
+            c->state = ST_CREATED;
+            c->is_task = 1;
+            set_thing(key, TAG_TASK, c->id);
+        }
+        uint32_t site = site_of(below(f), 0);
+        uint64_t ts = now();
+        put(th, SPAWN, ts, c->id, c->code, th->top, site, name ? NAME_GIVEN : 0);
+        if (name != NULL && PyUnicode_CheckExact(name)) {
+            put_name(th, c, name, ts, th->top);
+        }
+        R.spawning++;
+        th->spawned = c;
+        th->spawner = f;
+    }
+done:
+    Py_XDECREF(made);
+    Py_XDECREF(name);
+    Py_DECREF(frame);
+}

@@ -1,0 +1,207 @@
+/* Frames to coroutines: who runs, who awaits whom. */
+
+static Coro *open_coro(Thread *th, Frame *f, int flags, int thrown);
+
+/* The coroutine that awaits the one that runs in `f`, if one does: plain generators are looked through. */
+static inline Coro *awaiter_of(Thread *th, Frame *f, int thrown)
+{
+    for (Frame *g = below(f); g != NULL; g = below(g)) {
+        PyCodeObject *code = frame_code(g);
+        if (!(code->co_flags & (ASYNC_FLAGS | CO_GENERATOR))) {
+            return NULL;
+        }
+        Coro *top = th->top;
+        int is_top = top != NULL && top->frame == g;
+        CodeInfo *info = code_of(code);
+        int lasti = frame_lasti(g, code);
+        if (info == NULL || (!stands(info, code, lasti, 1) && !(thrown && stands(info, code, lasti, 2)))) {
+            return NULL;
+        }
+        if (code->co_flags & ASYNC_FLAGS) {
+            if (is_top) {
+                return top;
+            }
+            Coro *c = find(g);
+            return c != NULL ? c : open_coro(th, g, 0, thrown);
+        }
+    }
+    return NULL;
+}
+
+/* `c` begins to run; write its START. */
+static inline void begin(Thread *th, Coro *c, CodeInfo *info, Coro *awaiter, int flags)
+{
+    if (LIKELY(awaiter != NULL)) {
+        c->awaiter = awaiter;
+        c->root = awaiter->root;
+        c->node = node_of(awaiter->node, info);
+        c->is_task = 0;
+    }
+    else {
+        c->is_task = c->is_task || is_step_of(th, c);
+        c->outer = th->top;
+        c->node = node_of(0, info);
+        if (c->is_task) {
+            flags |= IS_TASK;
+            set_thing(c->frame, TAG_TASK, c->id);
+        }
+    }
+    c->state = ST_ALIVE;
+    c->role = info->probe & ROLES;
+    put(th, START, now(), c->id, awaiter ? awaiter->id : 0, c, c->code, flags);
+    th->top = c;
+}
+
+/* What ran until now goes on when `root` stops; not one of its own, which then stopped unseen. */
+static inline void enter_root(Thread *th, Coro *root)
+{
+    if (LIKELY(th->top == NULL || th->top->root != root)) {
+        root->outer = th->top;
+    }
+}
+
+/* A frame is met in mid-life: it was there before the recording, or an exception is the first it sees. */
+static Coro *open_coro(Thread *th, Frame *f, int flags, int thrown)
+{
+    PyCodeObject *code = frame_code(f);
+    CodeInfo *info = code_of(code);
+    if (info == NULL) {
+        R.header->lost++;
+        return NULL;
+    }
+    if (!thrown || stands(info, code, frame_lasti(f, code), 2)) {
+        flags |= BEFORE;
+    }
+    Coro *awaiter = awaiter_of(th, f, thrown);
+    Coro *c = find(f);
+    if (c == NULL) {
+        c = new_coro(f, info);
+    }
+    if (c != NULL) {
+        begin(th, c, info, awaiter, flags);
+    }
+    return c;
+}
+
+/* `c` is entered again, by another awaiter or at another await than it stood in: write an ENTER. */
+static void enter(Thread *th, Coro *c, Frame *f, Coro *awaiter, int flags)
+{
+    if (awaiter == NULL) {
+        enter_root(th, c);
+        if (is_step_of(th, c)) {
+            c->is_task = 1;
+            flags |= IS_TASK;
+        }
+    }
+    CodeInfo *info = c->is_agen ? code_of(frame_code(f)) : NULL;
+    if (info != NULL) {
+        c->node = node_of(awaiter ? awaiter->node : 0, info);
+    }
+    if (c->awaiter && c->awaiter != awaiter && c->awaiter->child == c) {
+        c->awaiter->child = NULL;
+    }
+    c->awaiter = awaiter;
+    c->state = ST_ALIVE;
+    c->closing = 0;
+    Coro *leaf = c, *root = awaiter ? awaiter->root : c;
+    for (;;) {
+        leaf->root = root;
+        if (leaf->child == NULL) {
+            break;
+        }
+        leaf = leaf->child;
+    }
+    put(th, ENTER, now(), c->id, awaiter ? awaiter->id : 0, leaf, 0, flags);
+    th->resume = c->child;
+    th->top = leaf;
+}
+
+/* What ran has stopped; `after` goes on. */
+static inline void stop_at(Thread *th, Coro *after)
+{
+    th->top = after;
+    if (after == NULL) {
+        th->serial++;
+    }
+}
+
+static inline void finish(Thread *th, Coro *c, int kind, int off, PyObject *exc)
+{
+    int flags = 0;
+    uint32_t aux = 0;
+    PyObject *message = NULL, *name = NULL;
+    Coro *after = c->closing ? c->root->outer : c->awaiter;
+    if (c->awaiter == NULL) {
+        PyObject *task = c->is_task ? step_of(th, c) : NULL;
+        flags = outcome(c, task, exc);
+        if (exc != NULL) {
+            message = message_of(exc);
+        }
+        if (task != NULL) {
+            name = last_name(c, task);
+            Py_DECREF(task);
+            th->ended = c->frame;
+            th->ended_id = c->id;
+        }
+        after = c->outer;
+    }
+    if (exc != NULL) {
+        aux = type_of(Py_TYPE(exc));
+    }
+    if (UNLIKELY(c->child != NULL)) {
+        vanish_below(th, c);
+    }
+    uint64_t ts = now();
+    if (name != NULL) {
+        put_name(th, c, name, ts, c);
+        Py_DECREF(name);
+    }
+    put(th, kind, ts, c->id, aux, after, (uint32_t)off, flags);
+    if (message != NULL) {
+        PyObject *data = PyUnicode_GET_LENGTH(message) ? utf8(message) : NULL;
+        if (data != NULL) {
+            put(th, MESSAGE, ts, c->id, 0, after, (uint32_t)PyBytes_GET_SIZE(data), 0);
+            put_text(PyBytes_AS_STRING(data), (size_t)PyBytes_GET_SIZE(data));
+            Py_DECREF(data);
+        }
+        Py_DECREF(message);
+    }
+    drop(c);
+    stop_at(th, after);
+}
+
+static inline void forget_spawned(Thread *th)
+{
+    if (UNLIKELY(th->spawned != NULL)) {
+        th->spawned = NULL;
+        R.spawning--;
+    }
+}
+
+/* Whatever burst went on is over: something else happens now. */
+static inline void settle(Thread *th)
+{
+    if (UNLIKELY(th->resume != NULL)) {
+        th->top = th->resume->awaiter; /* the burst stopped short of its leaf */
+        th->resume = NULL;
+    }
+    th->up = th->up_child = NULL;
+    th->sleeper = NULL;
+    forget_spawned(th);
+}
+
+/* The coroutine of the frame that an event is about, and that runs. */
+static inline Coro *running(Thread *th, Frame *f)
+{
+    Coro *top = th->top;
+    if (LIKELY(top != NULL && top->frame == f)) {
+        return top;
+    }
+    Coro *c = find(f);
+    if (c == NULL || c->state == ST_CREATED) {
+        return open_coro(th, f, 0, 0);
+    }
+    c->child = NULL; /* it runs itself: whatever it awaited let go of it unseen */
+    enter(th, c, f, awaiter_of(th, f, 0), 0);
+    return c;
+}

@@ -1,0 +1,122 @@
+/* What is kept while we record. */
+
+/* What a function's call, or its end, tells us: the contract (_core.pyi) says it. */
+enum {
+    P_SPAWN = 1 << 0, P_GROUP = 1 << 1, P_SOON = 1 << 2, P_READY = 1 << 3, P_RUN = 1 << 4, P_SIGNAL = 1 << 5,
+    P_TIMER = 1 << 6, P_SELECT = 1 << 7, P_MADE = 1 << 8, P_GIVE = 1 << 9, P_USE = 1 << 10, P_TAKE = 1 << 11,
+    P_MANY = 1 << 12, P_SHIELD = 1 << 13, P_NEVER = 1 << 14, P_HANDLER = 1 << 15, P_POST = 1 << 16,
+    P_WATCHED = 1 << 30, /* a coroutine's code that has our local events */
+    AT_START = P_SPAWN | P_READY | P_TIMER | P_SELECT | P_MADE | P_GIVE | P_NEVER | P_HANDLER | P_POST,
+    AT_RETURN = P_SOON | P_SELECT | P_SHIELD | P_MANY,
+    ROLES = P_USE | P_TAKE | P_MANY /* of coroutines */
+};
+static const struct { const char *name; int bit; } probe_names[] = {
+    {"SPAWN", P_SPAWN}, {"GROUP", P_GROUP}, {"SOON", P_SOON}, {"READY", P_READY}, {"RUN", P_RUN}, {"SIGNAL", P_SIGNAL},
+    {"TIMER", P_TIMER}, {"SELECT", P_SELECT}, {"MADE", P_MADE}, {"GIVE", P_GIVE}, {"USE", P_USE}, {"TAKE", P_TAKE},
+    {"MANY", P_MANY}, {"SHIELD", P_SHIELD}, {"NEVER", P_NEVER}, {"HANDLER", P_HANDLER}, {"POST", P_POST},
+    {NULL, 0},
+};
+enum { ST_CREATED, ST_ALIVE, ST_ITEM, ST_DEAD }; /* where a coroutine stands */
+#define ASYNC_FLAGS (CO_COROUTINE | CO_ITERABLE_COROUTINE | CO_ASYNC_GENERATOR)
+
+typedef struct CodeInfo {
+    struct CodeInfo *next, **back; /* all that live */
+    PyCodeObject *code;            /* borrowed: the entry dies with it */
+    uint32_t session, id;
+    int probe;               /* P_* */
+    uint8_t kind, ends_stack;
+    uint8_t *stands;               /* an instruction each: 1 = at a SEND, 2 = at a suspended await; NULL: not looked yet */
+    int stands_len;
+    int last_send;                 /* the offset that was found to be a SEND last */
+    uint32_t last_parent, last_node;
+} CodeInfo;
+
+typedef struct Coro {
+    void *frame;
+    struct Coro *next; /* in its hash bucket, or of the free ones */
+    struct Coro *child, *awaiter, *root, *outer;
+    Py_hash_t name_hash;
+    uint32_t id, node, code; /* the code's id, not its entry: that dies with the code, we may not know when this ends */
+    int off;
+    int role; /* P_USE, P_TAKE, P_MANY of its code, less what was told */
+    uint8_t state, is_task, is_agen;
+    uint8_t bare;    /* of a root: it only yielded, and is ready at once */
+    uint8_t closing; /* a close() runs it: not by way of its awaiter, to whom it doesn't return either */
+} Coro;
+
+typedef struct Thread {
+    uint64_t tstate_id;
+    uint32_t session;
+    int index; /* -1: not defined yet */
+    Coro *top, *resume, *up, *up_child, *spawned;
+    void *spawner; /* the frame that was making `spawned` a task */
+    uint64_t up_ts;
+    PyObject *sleeper; /* the future that a timer was just set for (its address), until the next event ... */
+    uint64_t due;      /* ... and for when */
+    uint64_t asked;    /* when the selector was asked */
+    int idle;
+    void *ended; /* the frame of the task's root that ended last ... */
+    uint32_t ended_id;
+    uint64_t serial; /* how many polls have ended here: the watchdog looks at this, from its own thread ... */
+    uint64_t watched_serial; /* ... which keeps these two */
+    int looks;
+    PyThreadState *ts;
+    struct Thread *next; /* all there are */
+} Thread;
+
+typedef struct { uint32_t a, b, c, value; } Entry; /* value 0: free */
+typedef struct { Entry *entries; uint32_t mask, used; } Map;
+
+static struct {
+    int on;       /* records; 0 also in a forked child until abandon() */
+    int active;   /* between start and stop */
+    int ticks;
+    uint64_t tick;
+    uint32_t session;
+    int tool;
+    int fd;
+    dev_t device; /* of our file, and its path: the program may close descriptors that it doesn't know */
+    ino_t inode;
+    char *path;
+    Header *header; /* the mapping: the header, then the tail */
+    size_t header_size;
+    uint64_t max_slots;
+    Record *tail, *pos, *end;
+    int full, throws_on;
+    int spawning; /* threads whose last event made a task */
+    char *stdlib;
+    size_t stdlib_len;
+    uint32_t coros, codes, nodes, strings, sites, threads, resources, callbacks;
+    uint32_t future_string; /* the id of "_asyncio.Future", by far the most awaited */
+    Coro **buckets;
+    uint32_t bucket_mask, live;
+    Map node_map, site_map;
+    Map things; /* what is known of an object by its address, see TAG_* */
+    PyCodeObject *run_code, *signal_code; /* of Handle._run, of a signal's handler; borrowed */
+    int edges, shields, calls;
+    uint64_t slow_ns;
+    PyObject *string_ids;
+} R = {.fd = -1};
+
+static Thread *current;             /* whose event came last */
+static __thread Thread *own_thread; /* of a thread; kept over sessions */
+static Coro *free_coros;
+static CodeInfo *all_codes;
+static Py_ssize_t extra_index = -1;
+static PyObject *disable, *monitoring, *probes;
+static int gathers; /* a source asks for what waits for many */
+static PyObject *type_module, *type_qualname;
+static struct {
+    PyObject *current_task, *c_task, *py_task, *future, *get_name, *cancelled, *gathering, *timer_handle, *running_loop,
+        *current_tasks;
+    PyTypeObject *step; /* what loops call to step a C Task; borrowed, lives with the module */
+} aio;
+static struct {
+    /* attributes */
+    PyObject *coro_attr, *must_cancel, *name_attr, *self_attr, *when_attr, *loop_attr, *time, *parent_task, *children, *callbacks, *callback_attr;
+    /* local variables */
+    PyObject *self, *callback, *args, *when, *handle, *timeout, *inner, *coro, *context, *fs, *todo;
+    /* texts */
+    PyObject *message, *task, *future, *exception, *never_retrieved, *process_events;
+} word;
+static Thread *all_threads;

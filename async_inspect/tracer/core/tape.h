@@ -1,0 +1,259 @@
+/* Writing: the mapped file, its tail, and what is lost when it cannot grow. */
+
+static inline uint64_t monotonic_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+/* CLOCK_MONOTONIC read through the time-stamp counter costs half.  The kernel does the same in its vDSO, with checks
+ * that we leave to it: we use the counter only where it is the kernel's own clock source, take our bearings anew from
+ * clock_gettime at least every MAX_SPAN_NS, and never go back.  A rate is trusted as far ahead as the time it was
+ * taken over, so that its error stays that of the two readings: some tens of nanoseconds. */
+#if defined(__x86_64__) && defined(__linux__)
+#define HAVE_COUNTER 1
+#include <x86intrin.h>
+enum { MIN_SPAN_NS = 50000, MAX_SPAN_NS = 20000000, MAX_COUNTS = 100000000, MAX_READING = 10000 };
+static struct {
+    int usable;
+    uint64_t base_count, base_ns; /* the last bearing ... */
+    uint64_t limit;               /* ... good for so many counts from there; 0: the rate is not known yet */
+    uint64_t rate;                /* nanoseconds a count, times 2^32 */
+    uint64_t then_count, then_ns; /* an older bearing, to tell the rate from */
+} tsc;
+
+static void counter_init(void)
+{
+    char source[16] = {0};
+    int fd = open("/sys/devices/system/clocksource/clocksource0/current_clocksource", O_RDONLY | O_CLOEXEC);
+    if (fd >= 0) {
+        ssize_t n = read(fd, source, sizeof source - 1);
+        close(fd);
+        memset(&tsc, 0, sizeof tsc);
+        tsc.usable = n >= 4 && memcmp(source, "tsc\n", 4) == 0;
+    }
+}
+
+static uint64_t take_bearing(void)
+{
+    uint64_t count, ns, spent;
+    int tries = 0;
+    do { /* again if we were interrupted between the two clocks */
+        count = __rdtsc();
+        ns = monotonic_ns();
+        spent = __rdtsc() - count;
+    } while (spent > MAX_READING && ++tries < 5);
+    count += spent / 2;
+    uint64_t passed = count > tsc.base_count ? count - tsc.base_count : 0;
+    passed = passed < tsc.limit ? passed : tsc.limit;
+    uint64_t last = tsc.base_ns + (uint64_t)((unsigned __int128)passed * tsc.rate >> 32);
+    if (tsc.then_ns == 0 || count <= tsc.then_count || ns <= tsc.then_ns) {
+        tsc.then_count = count;
+        tsc.then_ns = ns;
+        tsc.limit = 0;
+    }
+    else if (ns - tsc.then_ns >= MIN_SPAN_NS) {
+        uint64_t over = ns - tsc.then_ns, counts = count - tsc.then_count;
+        uint64_t rate = (uint64_t)(((unsigned __int128)over << 32) / counts);
+        uint64_t moved = rate > tsc.rate ? rate - tsc.rate : tsc.rate - rate;
+        tsc.limit = over < MAX_SPAN_NS ? counts : (uint64_t)((unsigned __int128)counts * MAX_SPAN_NS / over);
+        if (tsc.limit > MAX_COUNTS) {
+            tsc.limit = MAX_COUNTS;
+        }
+        if (tsc.rate && moved > tsc.rate >> 8) { /* one clock stood while the other ran, as when a machine sleeps */
+            tsc.then_ns = tsc.limit = rate = 0;
+        }
+        tsc.rate = rate;
+        if (over >= 50ull * MAX_SPAN_NS) { /* a second is long enough to forget what was before */
+            tsc.then_count = count;
+            tsc.then_ns = ns;
+        }
+    }
+    /* the old bearing can have said `last`: what comes after is not earlier */
+    if (ns < last && last - ns < 1000000000u) {
+        ns = last;
+    }
+    tsc.base_count = count;
+    return tsc.base_ns = ns;
+}
+#endif
+
+static inline uint64_t now(void)
+{
+    if (UNLIKELY(R.ticks)) {
+        return ++R.tick;
+    }
+#ifdef HAVE_COUNTER
+    if (LIKELY(tsc.usable)) {
+        uint64_t passed = __rdtsc() - tsc.base_count; /* gone back: huge */
+        if (LIKELY(passed < tsc.limit)) {
+            return tsc.base_ns + (uint64_t)((unsigned __int128)passed * tsc.rate >> 32);
+        }
+        return take_bearing();
+    }
+#endif
+    return monotonic_ns();
+}
+
+/* Whether the file may have that size: to try would be a SIGXFSZ, and what that does is the program's affair. */
+static int may_grow(off_t size)
+{
+    struct rlimit most;
+    return getrlimit(RLIMIT_FSIZE, &most) != 0 || most.rlim_cur == RLIM_INFINITY || (rlim_t)size <= most.rlim_cur;
+}
+
+static int reserve(off_t size)
+{
+    int error = EFBIG;
+    if (may_grow(size)) {
+        do {
+#ifdef __APPLE__
+            error = ftruncate(R.fd, size) == 0 ? 0 : errno;
+#else
+            error = posix_fallocate(R.fd, 0, size);
+#endif
+        } while (error == EINTR);
+    }
+    return error;
+}
+
+static int is_ours(int fd)
+{
+    struct stat st;
+    return fd >= 0 && fstat(fd, &st) == 0 && st.st_dev == R.device && st.st_ino == R.inode;
+}
+
+/* A number that programs which count descriptors from below don't meet. */
+static int high_duplicate(int fd)
+{
+    int high = fcntl(fd, F_DUPFD_CLOEXEC, HIGH_FD);
+    return high >= 0 ? high : fcntl(fd, F_DUPFD_CLOEXEC, 3);
+}
+
+/* Our descriptor, if it still is ours: a daemon closes all it finds and may have given the number to another file. */
+static int own_fd(void)
+{
+    if (!is_ours(R.fd)) {
+        int fd = R.path != NULL ? open(R.path, O_RDWR | O_CLOEXEC | O_NOFOLLOW) : -1;
+        R.fd = is_ours(fd) ? high_duplicate(fd) : -1;
+        if (fd >= 0) {
+            close(fd);
+        }
+    }
+    return R.fd;
+}
+
+static char *path_of(int fd)
+{
+    char link[64], path[4096];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    ssize_t n = readlink(link, path, sizeof path - 1);
+    if (n <= 0) {
+        return NULL;
+    }
+    path[n] = 0;
+    return strdup(path);
+}
+
+/* Append the tail to the body and begin it anew; the order of stores is what events.py says. */
+static int flush(void)
+{
+    uint64_t slots = (uint64_t)(R.pos - R.tail);
+    int fd;
+    if (R.full || (fd = own_fd()) < 0 || R.header->flushed + slots > R.max_slots) {
+        R.full = 1;
+        return 0;
+    }
+    const char *data = (const char *)R.tail;
+    size_t left = slots * sizeof(Record);
+    off_t at = (off_t)(R.header_size + TAIL_SIZE + R.header->flushed * sizeof(Record));
+    if (!may_grow(at + (off_t)left)) {
+        R.full = 1;
+        return 0;
+    }
+    while (left > 0) {
+        ssize_t done = pwrite(fd, data, left, at);
+        if (done <= 0) {
+            if (done < 0 && errno == EINTR) {
+                continue;
+            }
+            R.full = 1; /* what is in the tail stays there */
+            return 0;
+        }
+        data += done;
+        at += done;
+        left -= (size_t)done;
+    }
+    uint64_t flushed = R.header->flushed + slots;
+    __atomic_store_n(&R.header->flushed, flushed, __ATOMIC_RELEASE);
+    memset(R.tail, 0, slots * sizeof(Record));
+    __atomic_store_n(&R.header->tail_base, flushed, __ATOMIC_RELEASE);
+    R.pos = R.tail;
+    return 1;
+}
+
+static inline Record *slot(void)
+{
+    if (UNLIKELY(R.pos == R.end) && !flush()) {
+        R.header->lost++;
+        return NULL;
+    }
+    return R.pos++;
+}
+
+static inline void put_raw(uint64_t ts, uint32_t coro, uint32_t aux, uint32_t node, uint32_t task, uint32_t off,
+                           int thread, int flags, int kind)
+{
+    Record *r = slot();
+    if (LIKELY(r != NULL)) {
+        r->ts = ts;
+        r->coro = coro;
+        r->aux = aux;
+        r->node = node;
+        r->task = task;
+        r->off = off;
+        r->thread = (uint16_t)thread;
+        r->flags = (uint8_t)flags;
+        __atomic_store_n(&r->kind, (uint8_t)kind, __ATOMIC_RELEASE); /* last: now it is there */
+    }
+}
+
+static void put_definition(int kind, uint32_t id, uint32_t aux, uint32_t off, int flags, uint32_t node)
+{
+    put_raw(0, id, aux, node, 0, off, 0, flags, kind);
+}
+
+static void put_text(const char *text, size_t len)
+{
+    for (size_t i = 0; i < len; i += TEXT_BYTES) {
+        Record *r = slot();
+        if (r != NULL) {
+            size_t n = len - i < TEXT_BYTES ? len - i : TEXT_BYTES;
+            memset(r, 0, TEXT_BYTES);
+            memcpy(r, text + i, n);
+            __atomic_store_n(&r->kind, (uint8_t)TEXT, __ATOMIC_RELEASE);
+        }
+    }
+}
+
+static uint32_t native_id(void)
+{
+#ifdef __linux__
+    return (uint32_t)syscall(SYS_gettid);
+#else
+    return (uint32_t)PyThread_get_thread_native_id();
+#endif
+}
+
+/* Write an event. `after` runs when it is over. */
+static inline void put(Thread *th, int kind, uint64_t ts, uint32_t coro, uint32_t aux, Coro *after, uint32_t off,
+                       int flags)
+{
+    if (UNLIKELY(th->index < 0)) {
+        th->index = R.threads < 0xFFFF ? (int)R.threads : 0xFFFF;
+        R.threads++;
+        put_definition(THREAD, (uint32_t)th->index, native_id(), 0, 0, 0);
+    }
+    put_raw(ts, coro, aux, after ? after->node : 0, after ? after->root->id : 0, off, th->index, flags, kind);
+}
