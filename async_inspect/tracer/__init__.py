@@ -1,8 +1,9 @@
 """The recorder in the traced program: how recording starts there, survives a fork and ends.
 
-Knows cores, files, tool ids and probes well enough to bring them together.  Knows nothing of what is recorded.  Two
-ways in: ``attach`` (the door in ``boot/``, everything from the environment, never raises, never prints) and ``start``
-(for who asks for it by hand and wants to hear why it fails).
+Knows cores, files, tool ids and probes well enough to bring them together.  Knows nothing of what is recorded.  Ways
+in: ``attach`` (the door in ``boot/``, everything from the environment, never raises, never prints), ``start`` (for who
+asks for it by hand and wants to hear why it fails), and ``enter`` (the same for who comes into a process that runs
+already, and ``leave``s it as it was).
 
 Under the door this package is loaded as ``_async_inspect.tracer``, so that the program's own ``async_inspect``, if it
 imports one, is another and untouched.
@@ -12,12 +13,12 @@ import _thread
 import os
 import sys
 
-from . import choose, env, writer
+from . import choose, env, hooks, writer
 from .sources import SOURCES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Mapping
     from types import ModuleType, TracebackType
 
 TOOL_NAME = "async-inspect"
@@ -29,7 +30,8 @@ _core: "ModuleType | None" = None  # since the first start of this process
 _core_reason = ""
 _tool_id: int | None = None  # the one that we took
 _path: str | None = None  # of the recording
-_hooked = False
+_unhook: "Callable[[], object] | None" = None  # takes back what the interpreter calls
+_entered_by = ""  # who came into this process
 
 
 class Settings:
@@ -67,9 +69,34 @@ def attach() -> None:
         _complain(f"{folder}/{os.getpid()}", exc)
 
 
-def start(path: str | None = None, *, folder: str = ".", settings: Settings | None = None) -> str:
+def enter(asked: "Mapping[str, str]") -> str:
+    """Start in a process that runs already, as the environment would say if this were it; raises as ``start`` does."""
+    global _entered_by
+    get = asked.get
+    path = start(folder=asked[env.DIR], settings=_settings_of(get), get=get)
+    _entered_by = asked["by"]
+    return path
+
+
+def leave() -> None:
+    """Stop, and take back all that the process was asked for."""
+    global _unhook
+    stop()
+    unhook, _unhook = _unhook, None
+    if unhook is not None:
+        unhook()
+
+
+def start(
+    path: str | None = None,
+    *,
+    folder: str = ".",
+    settings: Settings | None = None,
+    get: "Callable[[str], str | None]" = os.environ.get,
+) -> str:
     """Record this process into ``path``, or into a new file in ``folder``; the file's path is returned.
 
+    ``get``: what the environment says of the core.
     Raises RuntimeError where nothing can be recorded, OSError where the file cannot be had.
     """
     global _core, _core_reason, _settings, _tool_id
@@ -78,8 +105,7 @@ def start(path: str | None = None, *, folder: str = ".", settings: Settings | No
     if recording() is not None:
         raise RuntimeError("this process is being recorded already")
     if _core is None:
-        get = os.environ.get
-        _core, _core_reason = choose.choose(get(env.CORE, ""), get(env.CORES, ""), get(env.CORE_HINT, ""))
+        _core, _core_reason = choose.choose(get(env.CORE) or "", get(env.CORES) or "", get(env.CORE_HINT) or "")
     _settings = settings or Settings()
     _tool_id = _take_tool_id()
     try:
@@ -106,6 +132,16 @@ def recording() -> "ModuleType | None":
         if core is not None and core.recording():
             return core
     return None
+
+
+def path() -> str:
+    """Of the recording that is, or was, made."""
+    return _path or ""
+
+
+def entered_by() -> str:
+    """Who came into this process to record it; "": it was recorded from its start."""
+    return _entered_by
 
 
 def _open(path: str | None, folder: str) -> None:
@@ -181,16 +217,9 @@ def _free_tool_id() -> None:
 
 def _hook() -> None:
     """Once a process: be there at its end, and in the children it forks."""
-    global _hooked
-    if not _hooked:
-        _hooked = True
-        os.register_at_fork(before=_before_fork, after_in_child=_after_fork)
-        had_atexit = "atexit" in sys.modules
-        import atexit
-
-        atexit.register(_at_exit)  # under the door this is the first, so it runs last
-        if not had_atexit:
-            del sys.modules["atexit"]  # what is registered stays; the program finds its modules as they were
+    global _unhook
+    if _unhook is None:
+        _unhook = hooks.add(_before_fork, _after_fork, _at_exit)
 
 
 def _at_exit() -> None:

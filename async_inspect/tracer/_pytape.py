@@ -34,6 +34,8 @@ class Tape:
             raise OSError(EFBIG, "the file may not grow so large")
         posix.posix_fallocate(self.fd, 0, self.body)  # or a full disk would be SIGBUS
         self.map = _map(self.fd, self.body)
+        self.map_fd = -1 if _CAN_LEAVE_FD else self.own_fd_of_map(fd)
+        self.released = False
         self.pos = self.tail
         self.max_slots = (max_size - self.body) // ev.RECORD_SIZE
         self.flushed = 0
@@ -65,8 +67,20 @@ class Tape:
             posix.close(fd)
         return self.fd
 
+    def own_fd_of_map(self, fd: int) -> int:
+        """The duplicate that a mapping makes for itself: a descriptor of our file that we know nothing of."""
+        try:
+            names = posix.listdir("/dev/fd")
+        except OSError:
+            return -1
+        for name in names:
+            if int(name) not in (fd, self.fd) and _identity(int(name)) == self.identity:
+                return int(name)
+        return -1
+
     def set_header(self, offset: int, value: int, size: int = 8) -> None:
-        self.map[offset : offset + size] = value.to_bytes(size, "little")
+        if not self.released:
+            self.map[offset : offset + size] = value.to_bytes(size, "little")
 
     def flush(self) -> None:
         """Append the tail to the body and begin it anew; the order is what ``events.py`` says."""
@@ -125,19 +139,21 @@ class Tape:
                 self.map[at + ev.TEXT_BYTES] = ev.TEXT
 
     def release(self) -> None:
-        """No word more into the file.
+        """No word more into the file; nothing of it stays open.
 
-        The mapping is not closed: on 3.12 that would close its own duplicate of the descriptor, a number that may be
-        another file's by now.
+        Where a mapping has its own descriptor (3.12), to close it closes that number, which may be another file's by
+        now: then the mapping has to stay, for good.
         """
-        self.full = True
-        _released.append(self.map)
+        self.full = self.released = True
+        if _CAN_LEAVE_FD or _identity(self.map_fd) == self.identity:
+            self.map.close()
+        else:
+            posix.register_at_fork(after_in_parent=[self.map].copy)  # who keeps it now that nothing of ours may be left
         if _identity(self.fd) == self.identity:
             posix.close(self.fd)
 
 
 _pack_into = Struct(ev.RECORD_FORMAT[:-1]).pack_into  # all but the kind
-_released: list[mmap] = []
 _CAN_LEAVE_FD = sys.version_info[:2] >= (3, 13)
 
 

@@ -58,6 +58,10 @@ static void release(void)
             free_coros = c;
         }
     }
+    while (all_codes != NULL && PyUnstable_Code_SetExtra((PyObject *)all_codes->code, extra_index, NULL) == 0) {
+        ; /* which frees the entry */
+    }
+    PyErr_Clear();
     free(R.buckets);
     free(R.stdlib);
     map_clear(&R.node_map);

@@ -1,0 +1,68 @@
+# ruff: noqa: INP001, F821
+"""What is run inside a process that runs already, by a thread of its own that ends with it.
+
+Never imported: ``session`` sends it as text, with ``ASKED``.  Leaves nothing in the program but the recorder, and that
+only from "start" to "stop"; whatever goes wrong is an answer, in a file that the tool has made.  If that is gone, so is
+who asked, and nothing is done.
+"""
+
+
+def start():
+    """Load the tracer under its private name, without the package around it, and record."""
+    tracer = sys.modules.get("_async_inspect.tracer")
+    if tracer is not None and tracer.recording() is not None:
+        return "recorded", tracer.path() or "", tracer.entered_by()
+    forget()
+    package = ASKED["package"]
+    private = sys.modules["_async_inspect"] = type(sys)("_async_inspect")
+    private.__path__ = [package]
+    try:
+        from _async_inspect import tracer
+
+        return "started", tracer.enter(ASKED)
+    except BaseException:
+        forget()
+        raise
+    finally:
+        for path in list(sys.path_importer_cache):
+            if path == package or path.startswith(package + "/"):
+                del sys.path_importer_cache[path]
+
+
+def stop():
+    """Stop, and be as though it had never been there."""
+    tracer = sys.modules.get("_async_inspect.tracer")
+    if tracer is not None and tracer.path() == ASKED["recording"]:
+        tracer.leave()
+        forget()
+    return ("stopped",)
+
+
+def forget():
+    for name in [name for name in sys.modules if name.partition(".")[0] == "_async_inspect"]:
+        del sys.modules[name]
+
+
+def answer(fd):
+    try:
+        said = start() if ASKED["do"] == "start" else stop()
+    except BaseException as exc:
+        said = "failed", type(exc).__name__, str(exc)
+    posix.write(fd, "\0".join(said).encode("utf-8", "surrogateescape") + b"\0\n")
+
+
+def main():
+    try:
+        fd = posix.open(ASKED["answer"], posix.O_WRONLY | posix.O_CLOEXEC)
+        try:
+            answer(fd)
+        finally:
+            posix.close(fd)
+    except BaseException:
+        pass
+
+
+import posix
+import sys
+
+main()

@@ -1,0 +1,62 @@
+"""What the interpreter calls at a fork and at its end: asked for once a process, and given up so that nothing stays.
+
+Knows how that is taken back.  Knows nothing of what is called.  What was registered for forks can't be: so that is a
+function which holds an empty list then, and nothing of ours, and whoever comes next finds and fills that again.
+"""
+
+import os
+import sys
+from _weakref import getweakrefs, ref
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FunctionType
+
+    type Call = Callable[[], object]
+
+_BEFORE, _AFTER = "async-inspect: before a fork", "async-inspect: after a fork, in the child"
+
+
+def add(before: "Call", after_in_child: "Call", at_exit: "Call") -> "Call":
+    """Have these called; what is returned takes that back."""
+    lists = {hook.__name__: hook.__defaults__[1] for hook in _found()}  # type: ignore[index]
+    if not lists:
+        lists = {_BEFORE: [], _AFTER: []}
+        hooks = {name: _hook(name, calls) for name, calls in lists.items()}
+        os.register_at_fork(before=hooks[_BEFORE], after_in_child=hooks[_AFTER])
+    lists[_BEFORE].append(before)
+    lists[_AFTER].append(after_in_child)
+    had_atexit = "atexit" in sys.modules
+    import atexit
+
+    atexit.register(at_exit)  # under the door this is the first, so it runs last
+    if not had_atexit:
+        del sys.modules["atexit"]  # what is registered stays; the program finds its modules as they were
+
+    def remove() -> None:
+        lists[_BEFORE].remove(before)
+        lists[_AFTER].remove(after_in_child)
+        atexit.unregister(at_exit)
+
+    return remove
+
+
+def _hook(name: str, calls: "list[Call]") -> "FunctionType":
+    """A function that calls these, and knows no module: with them it would keep all of us."""
+
+    def forward(weak, calls, _found_by):  # type: ignore[no-untyped-def]
+        if weak is None:  # else no fork, but the end of the interpreter: what the reference is to is gone
+            for call in calls:
+                call()
+
+    found_by: list[object] = []
+    hook = type(forward)(forward.__code__, {"__builtins__": {}}, name, (None, calls, found_by))
+    found_by.append(ref(os.register_at_fork, hook))  # the one way back to it that is no name in the program
+    return hook
+
+
+def _found() -> "list[FunctionType]":
+    """The hooks of who was here before."""
+    found = (weak.__callback__ for weak in getweakrefs(os.register_at_fork))
+    return [hook for hook in found if type(hook) is type(_hook) and hook.__name__ in (_BEFORE, _AFTER)]
