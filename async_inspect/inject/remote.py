@@ -5,9 +5,11 @@ for it (``wake``), and a main thread that waits for a lock does not notice.  The
 own ``sys.remote_exec`` speaks to its own version only.
 """
 
+import contextlib
 import ctypes
 import os
 import struct
+from typing import Self
 
 from async_inspect.errors import UserError
 from async_inspect.inject import wake
@@ -39,24 +41,40 @@ class _Offsets:
         self.breaker, self.support, self.enabled = words[at - 3 : at]
 
 
-def run(one: Process, script: str) -> None:
-    """Have its main thread run the file at this path, at its next chance.  OSError: its memory may not be touched."""
-    path = os.fsencode(script) + b"\0"
-    if len(path) > _PATH_SIZE:
-        raise UserError(f"{script}: a path for the process to read may have {_PATH_SIZE - 1} bytes at most")
-    offsets = _Offsets(one)
-    interpreter = _word(one.pid, one.symbols["_PyRuntime"] + offsets.interpreters)
-    if struct.unpack("<i", read_memory(one.pid, interpreter + offsets.enabled, 4))[0] != 1:
-        raise UserError(f"process {one.pid} was started with PYTHON_DISABLE_REMOTE_DEBUG or -X disable-remote-debug")
-    thread = _word(one.pid, interpreter + offsets.main)
-    if not thread:
-        raise UserError(f"process {one.pid} has no main thread that runs Python")
-    _write(one.pid, thread + offsets.support + 4, path)
-    _write(one.pid, thread + offsets.support, struct.pack("<i", 1))
-    # Its low byte alone: the rest is others' to write.
-    breaker = read_memory(one.pid, thread + offsets.breaker, 1)[0]
-    _write(one.pid, thread + offsets.breaker, bytes([breaker | _PLEASE_STOP]))
-    wake.loops(one.pid)
+class Asked:
+    """Its main thread is asked to run the file at this path, at its next chance, as long as the block runs."""
+
+    def __init__(self, one: Process, script: str) -> None:
+        """UserError: it can't be asked.  OSError: its memory may not be touched."""
+        path = os.fsencode(script) + b"\0"
+        if len(path) > _PATH_SIZE:
+            raise UserError(f"{script}: a path for the process to read may have {_PATH_SIZE - 1} bytes at most")
+        self._pid = one.pid
+        offsets = _Offsets(one)
+        interpreter = _word(one.pid, one.symbols["_PyRuntime"] + offsets.interpreters)
+        if struct.unpack("<i", read_memory(one.pid, interpreter + offsets.enabled, 4))[0] != 1:
+            raise UserError(f"process {one.pid} was started with PYTHON_DISABLE_REMOTE_DEBUG or -X disable-remote-debug")
+        thread = _word(one.pid, interpreter + offsets.main)
+        if not thread:
+            raise UserError(f"process {one.pid} has no main thread that runs Python")
+        self._breaker, self._pending = thread + offsets.breaker, thread + offsets.support
+        _write(one.pid, self._pending + 4, path)
+        _write(one.pid, self._pending, struct.pack("<i", 1))
+
+    def remind(self) -> None:
+        """Have it look whether it is asked for something; as often as may be: its own writing may undo ours."""
+        if struct.unpack("<i", read_memory(self._pid, self._pending, 4))[0]:
+            breaker = read_memory(self._pid, self._breaker, 1)[0]  # its low byte alone: the rest is others' to write
+            _write(self._pid, self._breaker, bytes([breaker | _PLEASE_STOP]))
+            wake.loops(self._pid)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        """Ask no more: it would complain of a file that is gone."""
+        with contextlib.suppress(OSError):
+            _write(self._pid, self._pending, struct.pack("<i", 0))
 
 
 def _word(pid: int, address: int) -> int:

@@ -21,6 +21,7 @@ from async_inspect.tracer import Settings, env
 INSIDE = Path(__file__).with_name("inside.py")
 PATIENCE_SECONDS = 60.0
 LATE_SECONDS = 2.0
+REMIND_EVERY = 25  # looks for an answer
 REMOTE = (3, 14)  # from here on Python has a way in of its own
 _END = b"\0\n"
 
@@ -91,41 +92,45 @@ class Session:
             names = {"__name__": "_async_inspect", "ASKED": {**asked, "answer": inside}}
             # A thread of its own, so that no signal's handler, which may raise, runs amid what is ours.
             line = f"__import__('_thread').start_new_thread(exec, ({source!r}, {names!r}))\n"
-            self._run(line)
-            return self._answer(fd)
+            try:
+                return self._said(fd, line)
+            except DiedError:
+                raise UserError(f"{self.process.name} is gone") from None
+            except OSError as exc:
+                reason = exc.strerror or exc
+                raise UserError(
+                    f"{self.process.name} may not be attached to: {reason}{process.why_not_allowed()}"
+                ) from None
 
-    def _run(self, line: str) -> None:
-        """Have it run this line, the one way or the other."""
+    def _said(self, fd: int, line: str) -> list[str]:
+        """Have it run this line, the one way or the other; the answer."""
         one = self.process
         state = process.state(one.pid)
         if state in process.STATES:
             raise UserError(f"process {one.pid} is {process.STATES[state].format(pid=one.pid)}")
         tracer = process.traced_by(one.pid)
-        try:
-            if not tracer:
-                call.run(one, line)
-            elif one.version >= REMOTE:
-                with self.place.script(line) as inside:
-                    remote.run(one, inside)
-            else:
-                raise UserError(f"process {one.pid} is held by another debugger (process {tracer})")
-        except DiedError:
-            raise UserError(f"process {one.pid} is gone") from None
-        except OSError as exc:
-            raise UserError(f"process {one.pid} may not be attached to: {exc}{process.why_not_allowed()}") from None
+        if not tracer:
+            call.run(one, line)
+            return self._answer(fd, lambda: None)
+        if one.version < REMOTE:
+            raise UserError(f"process {one.pid} is held by another debugger (process {tracer})")
+        with self.place.script(line) as script, remote.Asked(one, script) as wanted:
+            return self._answer(fd, wanted.remind)
 
-    def _answer(self, fd: int) -> list[str]:
+    def _answer(self, fd: int, remind: Callable[[], None]) -> list[str]:
         began, told = time.monotonic(), False
         while True:
-            data = os.pread(fd, 1 << 16, 0)
-            if data.endswith(_END):
-                return data.removesuffix(_END).decode("utf-8", "surrogateescape").split("\0")
-            waited = time.monotonic() - began
+            remind()
+            for _ in range(REMIND_EVERY):
+                data = os.pread(fd, 1 << 16, 0)
+                if data.endswith(_END):
+                    return data.removesuffix(_END).decode("utf-8", "surrogateescape").split("\0")
+                time.sleep(0.002)
             if not self.is_there():
-                raise UserError(f"{self.process.name} is gone")
+                raise DiedError
+            waited = time.monotonic() - began
             if waited > LATE_SECONDS and not told:
-                self._tell(f"waiting for {self.process.name}, whose main thread is busy with something that is no Python")
+                self._tell(f"waiting for {self.process.name}: its main thread is busy with something that is no Python")
                 told = True
             if waited > PATIENCE_SECONDS:
                 raise UserError(f"{self.process.name} did not come back to Python in {PATIENCE_SECONDS:.0f} s")
-            time.sleep(0.002)
