@@ -51,9 +51,9 @@ def attach(target: Target | None, options: Options) -> NoReturn:
     python = _python(target, options, environ)
     if environ.get(env.DISABLE) == "1":
         launch.mirror(launch.run(target.argv(python.path if python else ""), environ))
-    _check_formats(options.formats)
+    check_formats(options.formats)
     options = replace(options, rules=configured())  # a wrong one is said now, not when all is over
-    folder = _writable(options.output.absolute() / RECORDINGS)
+    folder = writable(options.output.absolute() / RECORDINGS)
     core = options.core or environ.get(env.CORE, "")
     environ = environment(environ, str(folder), options.settings)
     if core:
@@ -83,6 +83,11 @@ def after_run(recordings: set[Path], ended: launch.Ended, options: Options) -> i
     if root is None:
         tell(f"nothing was recorded: {_why_nothing(options.output / RECORDINGS, ended.pid)}")
         return FAILED
+    return report(root, options)
+
+
+def report(root: Path, options: Options) -> int:
+    """Write the reports; 0, or the status of what went wrong, which is said."""
     try:
         write_reports(root, options)
     except KeyboardInterrupt:
@@ -135,6 +140,27 @@ def tell(message: str) -> None:
     print(f"async-inspect: {message}", file=sys.stderr, flush=True)
 
 
+def check_formats(names: tuple[str, ...]) -> None:
+    """UserError: there is no such format; said before anything is done."""
+    if names:
+        from async_inspect.formats import members
+
+        for name in names:
+            members(name)
+
+
+def writable(folder: Path) -> Path:
+    """This folder, made if need be.  UserError: it can't be written to."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / f".{os.getpid()}"
+        probe.touch(0o600)
+        probe.unlink()
+    except OSError as exc:
+        raise UserError(f"cannot write to {folder}: {exc.strerror}") from exc
+    return folder
+
+
 class Patience:
     """Ctrl-C while the reports are written: the first was meant for the target, the second is for us."""
 
@@ -179,22 +205,3 @@ def _why_nothing(folder: Path, pid: int) -> str:
     if logs:
         return f"see {logs[-1]}"
     return "no CPython 3.12 or newer was started, or it was with -I, -E or -S, which keep the recorder out"
-
-
-def _check_formats(names: tuple[str, ...]) -> None:
-    if names:
-        from async_inspect.formats import members
-
-        for name in names:
-            members(name)
-
-
-def _writable(folder: Path) -> Path:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / f".{os.getpid()}"
-        probe.touch(0o600)
-        probe.unlink()
-    except OSError as exc:
-        raise UserError(f"cannot write to {folder}: {exc.strerror}") from exc
-    return folder

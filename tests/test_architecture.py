@@ -22,7 +22,7 @@ PLACES = (
     ("formats",),
     ("progress",),
     ("reports", "summary", "findings", "picture"),
-    ("interpreter", "corebuild", "launch", "target", "finish", "running", "info", "attach"),
+    ("interpreter", "corebuild", "launch", "target", "finish", "running", "info", "attach", "inject"),
     ("tui",),
     ("cli", "__main__"),
 )

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,6 +13,9 @@ from async_inspect.errors import USAGE, UserError
 from async_inspect.launch import Beside
 from async_inspect.tracer import DEFAULT_SLOW_POLL_MS, Settings
 from async_inspect.tracer.sources import SOURCES
+
+if TYPE_CHECKING:
+    from async_inspect.inject.attach import View
 
 
 @with_filters
@@ -52,6 +55,13 @@ def attach(
     core: Annotated[
         str, typer.Option(metavar="c|python", help="Which core records (default: c where it can be had).")
     ] = "",
+    pid: Annotated[
+        int | None, typer.Option(metavar="PID", min=1, help="Record this process, which runs already, and leave it.")
+    ] = None,
+    duration: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="With --pid: for so long (30s, 500ms, 2m; default: until Ctrl-C)."),
+    ] = None,
     live: Annotated[bool, typer.Option("--live", help="Show the program while it runs.")] = False,
     leave: Annotated[bool, typer.Option("--exit", help="Leave the live view when the program ends.")] = False,
     stdin: Annotated[
@@ -64,6 +74,9 @@ def attach(
 
     All before the program is the tool's, all after it the program's. The exit status is the program's own.
     What is recorded is always all; --task … --exclude are about the reports.
+
+    With --pid the program is one that runs already. On a terminal it is shown meanwhile; q, or Ctrl-C, leaves it as it
+    was. The exit status is 0.
     """
     options = Options(
         output=output,
@@ -73,9 +86,19 @@ def attach(
         quiet=quiet,
         core=core,
         wanted=wanted,
-        live=_view(live, leave, stdin),
+        live=None if pid else _view(live, leave, stdin),
     )
-    run(context.obj, options)
+    if pid is None:
+        if duration is not None:
+            raise UserError("--duration is about --pid", USAGE)
+        run(context.obj, options)
+    if context.obj is not None or python is not None or stdin is not None:
+        raise UserError("--pid is about a process that runs already: no program, --python or --stdin beside it", USAGE)
+    from async_inspect.inject.attach import attach as run_in
+    from async_inspect.inject.attach import parse_duration
+
+    seconds = None if duration is None else parse_duration(duration)
+    raise typer.Exit(run_in(pid, options, seconds, _view_of_running(quiet)))
 
 
 def _view(live: bool, leave: bool, stdin: Path | None) -> Callable[[Path, Path], Beside] | None:
@@ -90,6 +113,14 @@ def _view(live: bool, leave: bool, stdin: Path | None) -> Callable[[Path, Path],
         tell("--live needs a terminal, and there is none: going on without")
         return None
     return lambda recordings, reports: Live(recordings, reports, stdin, leave)
+
+
+def _view_of_running(quiet: bool) -> "View | None":
+    """Who shows a process that runs already: the live view, on a terminal."""
+    from async_inspect.tui.beside import has_terminal
+    from async_inspect.tui.monitor import watch
+
+    return watch if has_terminal() and not quiet else None
 
 
 def _sources(names: list[str]) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-# ruff: noqa: INP001, F821
+# ruff: noqa: F821 - ASKED is there when this runs
 """What is run inside a process that runs already, by a thread of its own that ends with it.
 
 Never imported: ``session`` sends it as text, with ``ASKED``.  Leaves nothing in the program but the recorder, and that
@@ -6,18 +6,23 @@ only from "start" to "stop"; whatever goes wrong is an answer, in a file that th
 who asked, and nothing is done.
 """
 
+import posix
+import sys
 
-def start():
+ASKED: "dict[str, str]"
+
+
+def start() -> "tuple[str, ...]":
     """Load the tracer under its private name, without the package around it, and record."""
-    tracer = sys.modules.get("_async_inspect.tracer")
-    if tracer is not None and tracer.recording() is not None:
-        return "recorded", tracer.path() or "", tracer.entered_by()
+    known = sys.modules.get("_async_inspect.tracer")
+    if known is not None and known.recording() is not None:
+        return "recorded", known.path(), known.entered_by()
     forget()
     package = ASKED["package"]
     private = sys.modules["_async_inspect"] = type(sys)("_async_inspect")
     private.__path__ = [package]
     try:
-        from _async_inspect import tracer
+        from _async_inspect import tracer  # type: ignore[import-not-found]
 
         return "started", tracer.enter(ASKED)
     except BaseException:
@@ -29,7 +34,7 @@ def start():
                 del sys.path_importer_cache[path]
 
 
-def stop():
+def stop() -> "tuple[str, ...]":
     """Stop, and be as though it had never been there."""
     tracer = sys.modules.get("_async_inspect.tracer")
     if tracer is not None and tracer.path() == ASKED["recording"]:
@@ -38,12 +43,12 @@ def stop():
     return ("stopped",)
 
 
-def forget():
+def forget() -> None:
     for name in [name for name in sys.modules if name.partition(".")[0] == "_async_inspect"]:
         del sys.modules[name]
 
 
-def answer(fd):
+def answer(fd: int) -> None:
     try:
         said = start() if ASKED["do"] == "start" else stop()
     except BaseException as exc:
@@ -51,7 +56,7 @@ def answer(fd):
     posix.write(fd, "\0".join(said).encode("utf-8", "surrogateescape") + b"\0\n")
 
 
-def main():
+def main() -> None:
     try:
         fd = posix.open(ASKED["answer"], posix.O_WRONLY | posix.O_CLOEXEC)
         try:
@@ -61,8 +66,5 @@ def main():
     except BaseException:
         pass
 
-
-import posix
-import sys
 
 main()

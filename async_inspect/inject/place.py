@@ -72,7 +72,9 @@ def place(one: Process, ours: Path) -> Iterator[Place]:
                 with _made(root, folder, one) as found:
                     yield found
                 return
-        raise UserError(f"{one.name} has other files than we, and none of {', '.join(FOLDERS)} to put the recorder into")
+        raise UserError(
+            f"{one.name} has other files than we, and none of {', '.join(FOLDERS)} to put the recorder into"
+        )
     finally:
         os.close(root)
 
@@ -111,7 +113,9 @@ def _copy(to: Path, one: Process) -> None:
     for name in _IN_THE_PROCESS:
         source = PACKAGE / name
         if source.is_dir():
-            shutil.copytree(source, to / name, ignore=shutil.ignore_patterns("__pycache__", "*.so", "*.c", "core", "*.h"))
+            shutil.copytree(
+                source, to / name, ignore=shutil.ignore_patterns("__pycache__", "*.so", "*.c", "core", "*.h")
+            )
         else:
             shutil.copy(source, to / name)
     major, minor, _ = one.version

@@ -70,10 +70,10 @@ def look(pid: int) -> Process:
     try:
         exe = os.readlink(f"/proc/{pid}/exe")
         mapped = _mapped(pid)
+    except FileNotFoundError:
+        raise UserError(f"process {pid} is no program, but a part of the kernel, or has just ended") from None
     except OSError as exc:
         raise UserError(f"process {pid} may not be looked into: {exc.strerror}{why_not_allowed()}") from None
-    if not mapped:
-        raise UserError(f"process {pid} is no program: it is one of the kernel's own threads")
     _check_machine(pid)
     symbols: dict[str, int] = {}
     for path, base in mapped.items():

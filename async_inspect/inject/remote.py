@@ -53,7 +53,7 @@ class Asked:
         offsets = _Offsets(one)
         interpreter = _word(one.pid, one.symbols["_PyRuntime"] + offsets.interpreters)
         if struct.unpack("<i", read_memory(one.pid, interpreter + offsets.enabled, 4))[0] != 1:
-            raise UserError(f"process {one.pid} was started with PYTHON_DISABLE_REMOTE_DEBUG or -X disable-remote-debug")
+            raise UserError(f"process {one.pid} has that switched off (PYTHON_DISABLE_REMOTE_DEBUG)")
         thread = _word(one.pid, interpreter + offsets.main)
         if not thread:
             raise UserError(f"process {one.pid} has no main thread that runs Python")

@@ -29,8 +29,12 @@ _END = b"\0\n"
 class Session:
     """One process that we record."""
 
-    def __init__(self, one: Process, place: Place, tell: Callable[[str], None]) -> None:
+    def __init__(
+        self, one: Process, place: Place, tell: Callable[[str], None], given_up: Callable[[], bool] = lambda: False
+    ) -> None:
+        """``tell`` hears what takes long; ``given_up``: whether nobody waits for the start any more."""
         self.process, self.place = one, place
+        self._given_up = given_up
         self.recording: Path | None = None
         self._tell = tell
         self._inside = ""  # the recording's path, as the process knows it
@@ -128,6 +132,8 @@ class Session:
                 time.sleep(0.002)
             if not self.is_there():
                 raise DiedError
+            if self.recording is None and self._given_up():
+                raise UserError(f"given up before {self.process.name} could be recorded")
             waited = time.monotonic() - began
             if waited > LATE_SECONDS and not told:
                 self._tell(f"waiting for {self.process.name}: its main thread is busy with something that is no Python")

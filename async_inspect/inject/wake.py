@@ -66,7 +66,7 @@ def _watched(pid: int) -> set[int]:
 
 def _peers() -> dict[int, int]:
     """Of each unix socket of this machine (of our network namespace) the other end: inode to inode."""
-    peers = {}
+    peers: dict[int, int] = {}
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _SOCK_DIAG) as kernel:
         request = struct.pack("=BBHIIIII", socket.AF_UNIX, 0, 0, 2**32 - 1, 0, _SHOW_PEER, 2**32 - 1, 2**32 - 1)
         kernel.send(struct.pack("=IHHII", 16 + len(request), _BY_FAMILY, _DUMP, 1, 0) + request)

@@ -51,7 +51,7 @@ def _hook(name: str, calls: "list[Call]") -> "FunctionType":
                 call()
 
     found_by: list[object] = []
-    hook = type(forward)(forward.__code__, {"__builtins__": {}}, name, (None, calls, found_by))
+    hook: FunctionType = type(forward)(forward.__code__, {"__builtins__": {}}, name, (None, calls, found_by))  # type: ignore[misc]
     found_by.append(ref(os.register_at_fork, hook))  # the one way back to it that is no name in the program
     return hook
 
@@ -59,4 +59,4 @@ def _hook(name: str, calls: "list[Call]") -> "FunctionType":
 def _found() -> "list[FunctionType]":
     """The hooks of who was here before."""
     found = (weak.__callback__ for weak in getweakrefs(os.register_at_fork))
-    return [hook for hook in found if type(hook) is type(_hook) and hook.__name__ in (_BEFORE, _AFTER)]
+    return [hook for hook in found if type(hook) is type(_hook) and hook.__name__ in (_BEFORE, _AFTER)]  # type: ignore[misc]

@@ -6,6 +6,7 @@ Knows which recording is meant, and how to wait for one that begins.
 import os
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from .. import running
@@ -13,7 +14,7 @@ from ..errors import UserError
 from ..recording import FOLDER, open_recording
 from .beside import has_terminal
 from .follow import Follower
-from .screen import View
+from .screen import Nobody, View
 from .state import SPEEDS, State
 from .terminal import Terminal
 
@@ -37,6 +38,21 @@ def monitor(place: Path | None, speed: float | None) -> int:
         view.show(terminal)
     follower.close()
     return view.signal
+
+
+class _Attached(Nobody):
+    """A process that we have entered; ``over`` says why that ends, "" as long as it doesn't."""
+
+    def __init__(self, over: Callable[[], str]) -> None:
+        self.poll = over  # type: ignore[method-assign]
+
+
+def watch(path: Path, reports: Path, title: str, over: Callable[[], str]) -> None:
+    """Show a process that we have entered until somebody leaves, or it is over."""
+    follower = Follower(path)
+    with Terminal(0, 1) as terminal:
+        View(follower, reports, title, _Attached(over)).show(terminal, leave_at_end=True)
+    follower.close()
 
 
 def end_by(number: int) -> None:
