@@ -13,7 +13,7 @@ import _thread
 import os
 import sys
 
-from . import choose, env, hooks, writer
+from . import choose, env, hooks, there, writer
 from .sources import SOURCES
 
 TYPE_CHECKING = False
@@ -114,6 +114,10 @@ def start(
         _free_tool_id()
         raise
     _hook()
+    try:
+        _core.meet(there.tasks())
+    except Exception as exc:  # what follows is recorded all the same
+        _complain(_path, exc)
     assert _path is not None
     return _path
 

@@ -28,9 +28,6 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
-#ifdef __linux__
-#include <sys/syscall.h>
-#endif
 #include <opcode.h>
 #if PY_VERSION_HEX >= 0x030E0000
 #include "internal/pycore_interpframe_structs.h"
@@ -56,6 +53,7 @@
 #include "core/running.h"
 #include "core/monitoring.h"
 #include "core/probes.h"
+#include "core/met.h"
 #include "core/callbacks.h"
 #include "core/watchdog.h"
 #include "core/life.h"

@@ -41,6 +41,12 @@ def recording() -> bool: ...
 def point(label: str, message: str) -> None:
     """Write a POINT record; nothing when it doesn't record."""
 
+def meet(tasks: list[object]) -> None:
+    """After ``start``: write what was there before, as it stands.
+
+    Of these Tasks those that wait, or have not run yet, at one moment; and what coroutines run, on any thread.
+    """
+
 def add_probe(qualname: str, file_tail: str, actions: int) -> None:
     """Before ``start``: when the function of this name, in a file that ends so, is called, do these ACTIONS.
 

@@ -158,3 +158,8 @@ def task_name(task: object) -> str | None:
     c_task = getattr(sys.modules.get("_asyncio"), "Task", None)
     name = c_task.get_name(task) if c_task is not None and issubclass(type(task), c_task) else get(task, "_name")
     return name if type(name) is str else None
+
+
+def is_made_up(name: str) -> bool:
+    """Whether asyncio itself gave a task this name."""
+    return name.startswith("Task-") and name[5:].isascii() and name[5:].isdigit()

@@ -9,10 +9,23 @@ asked), ``_pytape`` (the file).  Knows, here, the contract alone.
 from .. import events as ev
 from . import _pyask as ask
 from ._pyactions import ACTIONS
+from ._pymet import meet as _meet
 from ._pyrecorder import Recorder
 from ._pytape import Tape
 
-__all__ = ["ACTIONS", "NAME", "abandon", "add_probe", "clear_probes", "point", "recording", "rest", "start", "stop"]
+__all__ = [
+    "ACTIONS",
+    "NAME",
+    "abandon",
+    "add_probe",
+    "clear_probes",
+    "meet",
+    "point",
+    "recording",
+    "rest",
+    "start",
+    "stop",
+]
 
 NAME = "python"
 
@@ -82,3 +95,10 @@ def point(label: str, message: str) -> None:
             top = recorder.thread.top
             recorder.coros.put(ev.POINT, recorder.tape.now(), top.id if top is not None else 0, 0, top, len(data))
             recorder.tape.put_text(data)
+
+
+def meet(tasks: list[object]) -> None:
+    recorder = _recorder
+    if recorder is not None:
+        with recorder.lock:
+            _meet(recorder, tasks)

@@ -72,13 +72,11 @@ class Coro:
         self.outer: Coro | None = None  # of a root: what ran on the thread when it was last entered
 
 
-class Thread(_local):
-    """What runs on this thread."""
-
-    def __init__(self, states: "dict[int, dict[str, Any]]") -> None:
-        states[get_ident()] = self.__dict__
+class State:
+    """What runs on a thread."""
 
     index = -1
+    native_id = 0  # of another thread than the one that writes
     serial = 0  # how many polls have ended here
     top: Coro | None = None
     resume: Coro | None = None  # a resuming burst goes on: who is next, root to leaf
@@ -95,6 +93,14 @@ class Thread(_local):
     ended_id = 0
 
 
+class Thread(State, _local):
+    """What runs on this thread."""
+
+    def __init__(self, states: "dict[int, dict[str, Any]]", before: "dict[int, dict[str, Any]]") -> None:
+        self.__dict__.update(before.pop(get_ident(), {}))
+        states[get_ident()] = self.__dict__
+
+
 class Coroutines:
     """All that live in one recording."""
 
@@ -102,7 +108,8 @@ class Coroutines:
         self.tape = tape
         self.defs = defs
         self.states: dict[int, dict[str, Any]] = {}  # the attributes of ``thread``, by thread
-        self.thread = Thread(self.states)
+        self.before: dict[int, dict[str, Any]] = {}  # of threads that have had no event of their own yet
+        self.thread: State = Thread(self.states, self.before)
         self.threads = 0
         self.live: dict[int, Coro] = {}  # by frame
         self.tasks: dict[int, int] = {}  # ids by the coroutine of a task, after its end, too: whoever asks holds that
@@ -116,7 +123,7 @@ class Coroutines:
         if thread.index < 0:
             thread.index = min(self.threads, 0xFFFF)
             self.threads += 1
-            self.tape.put_definition(ev.THREAD, thread.index, get_native_id())
+            self.tape.put_definition(ev.THREAD, thread.index, thread.native_id or get_native_id())
         node = after.node if after is not None else 0
         task = after.root.id if after is not None else 0
         self.tape.put_raw(ts, coro, aux, node, task, off, thread.index, flags, kind)
@@ -304,7 +311,7 @@ class Coroutines:
         name = ask.task_name(ask.current_task())
         if name is None or hash(name) == coro.name_hash:
             return None
-        if name.startswith("Task-") and name[5:].isascii() and name[5:].isdigit():
+        if ask.is_made_up(name):
             return None  # asyncio's own; an eager task ends its first step before create_task names it
         return name
 

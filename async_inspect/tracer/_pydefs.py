@@ -133,6 +133,16 @@ class Definitions:
 
         Not ``at_send``: at a suspended await, where a frame stands while ``throw()`` goes through it.
         """
+        info = self._look_at(code)
+        return lasti in ((info.sends or ()) if at_send else info.suspends)
+
+    def suspended_at(self, frame: "FrameType") -> int:
+        """Where a suspended frame stands, as the event of its suspension would say."""
+        suspends, lasti = self._look_at(frame.f_code).suspends, frame.f_lasti
+        # From 3.13 on a frame stands after the instruction that suspended it.
+        return lasti - 2 if lasti in suspends and lasti - 2 in suspends else lasti
+
+    def _look_at(self, code: "CodeType") -> Code:
         info = self.code_of(code)
         if info.sends is None:
             ops = code.co_code
@@ -140,4 +150,4 @@ class Definitions:
             info.sends = frozenset([*sends, *[i + 2 for i in sends if ops[i + 2] == _CACHE]])
             yields = [i for i in range(0, len(ops), 2) if ops[i] == _YIELD_VALUE]
             info.suspends = frozenset([*yields, *[i + 2 for i in yields if ops[i + 2] == _RESUME]])
-        return lasti in (info.sends if at_send else info.suspends)
+        return info

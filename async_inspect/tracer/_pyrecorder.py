@@ -57,6 +57,7 @@ class Recorder:
         self.wanted = wanted
         self.calls = calls
         self.edges = any(action & act.MANY for _, action in wanted.values())
+        self.hears_wakes = any(action & act.SOON for _, action in wanted.values())
         self.thread = self.coros.thread
         self.live = self.coros.live
         self.codes = self.defs.codes

@@ -1,5 +1,43 @@
 /* What is known of each coroutine, by its frame. */
 
+static Thread *known_thread(PyThreadState *ts)
+{
+    Thread *th = all_threads;
+    while (th != NULL && th->tstate_id != ts->id) {
+        th = th->next;
+    }
+    return th;
+}
+
+static void begin_thread(Thread *th, PyThreadState *ts)
+{
+    *th = (Thread){.tstate_id = ts->id, .session = R.session, .index = -1, .ts = ts, .next = th->next};
+}
+
+static Thread *new_thread(void)
+{
+    Thread *th = calloc(1, sizeof *th); /* small, and one a thread: left to the thread's end and beyond */
+    if (th != NULL) {
+        th->next = all_threads;
+        __atomic_store_n(&all_threads, th, __ATOMIC_RELEASE);
+    }
+    return th;
+}
+
+/* Of a thread that may be another than this one, and may have had no event yet. */
+static Thread *thread_of(PyThreadState *ts)
+{
+    Thread *th = known_thread(ts);
+    if (th == NULL) {
+        th = new_thread();
+        R.prepared += th != NULL;
+    }
+    if (th != NULL && th->session != R.session) {
+        begin_thread(th, ts);
+    }
+    return th;
+}
+
 static inline Thread *this_thread(PyThreadState *ts)
 {
     Thread *th = current;
@@ -7,16 +45,21 @@ static inline Thread *this_thread(PyThreadState *ts)
         return th;
     }
     th = own_thread;
+    if (UNLIKELY(R.prepared && (th == NULL || th->tstate_id != ts->id))) {
+        Thread *prepared = known_thread(ts);
+        if (prepared != NULL) {
+            R.prepared--;
+            th = own_thread = prepared;
+        }
+    }
     if (th == NULL) {
-        th = own_thread = calloc(1, sizeof *th); /* small, and one a thread: left to the thread's end and beyond */
+        th = own_thread = new_thread();
         if (th == NULL) {
             return NULL;
         }
-        th->next = all_threads;
-        __atomic_store_n(&all_threads, th, __ATOMIC_RELEASE);
     }
     if (th->tstate_id != ts->id || th->session != R.session) {
-        *th = (Thread){.tstate_id = ts->id, .session = R.session, .index = -1, .ts = ts, .next = th->next};
+        begin_thread(th, ts);
     }
     return current = th;
 }

@@ -109,6 +109,7 @@ static PyObject *start(PyObject *self, PyObject *args, PyObject *kwargs)
     R.slow_ns = slow_poll_ns;
     R.calls = calls;
     R.edges = gathers;
+    R.wakes = hears_wakes;
     R.header_size = (size_t)header_size;
     long long room = max_size - header_size - TAIL_SIZE;
     R.max_slots = room > 0 ? (uint64_t)room / sizeof(Record) : 0;
@@ -241,6 +242,7 @@ static PyObject *add_probe(PyObject *self, PyObject *args)
         action |= (int)PyLong_AsLong(PyTuple_GET_ITEM(known, 1));
     }
     gathers |= action & P_MANY;
+    hears_wakes |= action & P_SOON;
     PyObject *value = Py_BuildValue("(Oi)", tail, action);
     int failed = value == NULL || PyDict_SetItem(probes, name, value) != 0;
     Py_XDECREF(value);
@@ -253,7 +255,7 @@ static PyObject *add_probe(PyObject *self, PyObject *args)
 static PyObject *clear_probes(PyObject *self, PyObject *unused)
 {
     PyDict_Clear(probes);
-    gathers = 0;
+    gathers = hears_wakes = 0;
     Py_RETURN_NONE;
 }
 
@@ -271,6 +273,7 @@ static PyMethodDef methods[] = {
     {"rest", rest, METH_NOARGS, NULL},
     {"recording", recording, METH_NOARGS, NULL},
     {"point", point, METH_VARARGS, NULL},
+    {"meet", meet, METH_O, NULL},
     {"add_probe", add_probe, METH_VARARGS, NULL},
     {"clear_probes", clear_probes, METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL},
@@ -353,7 +356,8 @@ static int init(PyObject *m)
         {&word.coro_attr, "_coro"}, {&word.must_cancel, "_must_cancel"}, {&word.name_attr, "_name"},
         {&word.self_attr, "__self__"}, {&word.when_attr, "_when"}, {&word.loop_attr, "_loop"}, {&word.time, "time"},
         {&word.parent_task, "_parent_task"}, {&word.children, "_children"}, {&word.callbacks, "_callbacks"},
-        {&word.callback_attr, "_callback"},
+        {&word.callback_attr, "_callback"}, {&word.fut_waiter, "_fut_waiter"}, {&word.state_attr, "_state"},
+        {&word.tasks_attr, "_tasks"},
         {&word.self, "self"}, {&word.callback, "callback"}, {&word.args, "args"}, {&word.when, "when"},
         {&word.handle, "handle"}, {&word.timeout, "timeout"}, {&word.inner, "inner"}, {&word.coro, "coro"},
         {&word.context, "context"}, {&word.fs, "fs"}, {&word.todo, "todo"}, {&word.message, "message"},

@@ -94,6 +94,8 @@ static struct {
     Map things; /* what is known of an object by its address, see TAG_* */
     PyCodeObject *run_code, *signal_code; /* of Handle._run, of a signal's handler; borrowed */
     int edges, shields, calls;
+    int wakes;    /* a source asks who wakes whom */
+    int prepared; /* threads that were written about before they had an event of their own */
     uint64_t slow_ns;
     PyObject *string_ids;
 } R = {.fd = -1};
@@ -104,7 +106,7 @@ static Coro *free_coros;
 static CodeInfo *all_codes;
 static Py_ssize_t extra_index = -1;
 static PyObject *disable, *monitoring, *probes;
-static int gathers; /* a source asks for what waits for many */
+static int gathers, hears_wakes; /* a source asks for what waits for many, for who wakes whom */
 static PyObject *type_module, *type_qualname;
 static struct {
     PyObject *current_task, *c_task, *py_task, *future, *get_name, *cancelled, *gathering, *timer_handle, *running_loop,
@@ -113,7 +115,8 @@ static struct {
 } aio;
 static struct {
     /* attributes */
-    PyObject *coro_attr, *must_cancel, *name_attr, *self_attr, *when_attr, *loop_attr, *time, *parent_task, *children, *callbacks, *callback_attr;
+    PyObject *coro_attr, *must_cancel, *name_attr, *self_attr, *when_attr, *loop_attr, *time, *parent_task, *children, *callbacks, *callback_attr,
+        *fut_waiter, *state_attr, *tasks_attr;
     /* local variables */
     PyObject *self, *callback, *args, *when, *handle, *timeout, *inner, *coro, *context, *fs, *todo;
     /* texts */

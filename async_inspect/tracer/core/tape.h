@@ -237,15 +237,6 @@ static void put_text(const char *text, size_t len)
     }
 }
 
-static uint32_t native_id(void)
-{
-#ifdef __linux__
-    return (uint32_t)syscall(SYS_gettid);
-#else
-    return (uint32_t)PyThread_get_thread_native_id();
-#endif
-}
-
 /* Write an event. `after` runs when it is over. */
 static inline void put(Thread *th, int kind, uint64_t ts, uint32_t coro, uint32_t aux, Coro *after, uint32_t off,
                        int flags)
@@ -253,7 +244,7 @@ static inline void put(Thread *th, int kind, uint64_t ts, uint32_t coro, uint32_
     if (UNLIKELY(th->index < 0)) {
         th->index = R.threads < 0xFFFF ? (int)R.threads : 0xFFFF;
         R.threads++;
-        put_definition(THREAD, (uint32_t)th->index, native_id(), 0, 0, 0);
+        put_definition(THREAD, (uint32_t)th->index, (uint32_t)th->ts->native_thread_id, 0, 0, 0);
     }
     put_raw(ts, coro, aux, after ? after->node : 0, after ? after->root->id : 0, off, th->index, flags, kind);
 }
