@@ -104,7 +104,7 @@ RESOURCE = 7  # what tasks wait for or hold: a lock, a queue … coro: resource 
 FIRST_EVENT = 16  # kinds from here on are events: they have a time, and node/task after them
 
 SPAWN = 16  # coro: a coroutine that was made a task and has not run yet, by ``task``. aux: code id. off: site where.
-#             flags: NAME_GIVEN
+#             flags: NAME_GIVEN, BEFORE (site and ``task`` are not known then)
 NAME = 17  # coro: task. off: bytes of text that follow. The name the program gave; a later NAME replaces it
 START = 18  # coro began to run. aux: its awaiter (0: a root). off: code id. flags: IS_TASK, THROWN, BEFORE
 ENTER = 19  # coro (mostly an async generator) was entered again, by awaiter aux (0: as a root). node: its leaf's node.
@@ -114,7 +114,7 @@ THROW = 21  # an exception was thrown into the suspended chain at coro; all its 
 #             aux: string id of the exception's type
 SUSPEND = 22  # leaf coro yielded and its whole chain is suspended. aux: string id of the awaited thing's type
 #               (0: a bare yield), or with AWAITS_TASK the task's id. Its awaiters are those of the last suspension
-#               but where a LINK follows
+#               but where a LINK follows. flags: AWAITS_TASK, BEFORE
 LINK = 23  # in the suspension before it, coro stands at off, awaiting aux (differs from last time). ts: the SUSPEND's
 ITEM = 24  # async generator coro handed an item to awaiter aux (0: to plain code)
 RETURN = 25  # coro returned. flags: CANCELLED, CLOSED
@@ -158,7 +158,8 @@ HAS_TEXT = (CODE, STRING, NAME, MESSAGE, POINT)
 NAME_GIVEN = 1  # SPAWN: the program named the task (a NAME follows)
 IS_TASK = 1  # START, ENTER: a runtime's Task owns this root; else it is driven by hand
 THROWN = 2  # START, ENTER: the first thing that happened to it was an exception
-BEFORE = 4  # START: it was there before the recording began
+BEFORE = 4  # START, SPAWN, SUSPEND: that was so before the recording began. Those that are suspended, or have not run
+#             yet, are written as they stand at one moment, with which the recording's time begins
 AWAITS_TASK = 1  # SUSPEND: aux is a task id
 CANCELLED = 1  # RETURN, RAISE of a task: the Task itself says that it was cancelled
 CLOSED = 2  # RETURN, RAISE of a root: closed from outside, not by a step of its task

@@ -103,7 +103,7 @@ class Builder:
         callouts = gathered.columns("callouts")
         suspends, links = gathered.columns("suspends"), gathered.columns("links")
         polls = np.flatnonzero(bursts.suspension >= 0)
-        if since := self._window[0]:  # those that were over by then are not there
+        if since := gathered.since:  # those that were over by then are not there
             polls = polls[_await_times(bursts, polls, ends)[1] > since]
         rows = bursts.suspension[polls]
         leaf_node = np.minimum(suspends["below"][rows].astype(np.int64), size - 1)
@@ -269,7 +269,7 @@ class Builder:
             ended=ends.ended,
             closed=ends.closed,
             before=lives.before,
-            delay_ns=np.where(spawned, first - lives.created_ns, -1),
+            delay_ns=np.where(lives.created_seen, first - lives.created_ns, -1),
             created_seen=lives.created_seen,
             polls=sums(polls.task - 1, np.ones(len(polls)), len(lives.coro)),
             run_ns=sums(polls.task - 1, polls.end_ns - polls.start_ns, len(lives.coro)),

@@ -65,7 +65,7 @@ class Gathered:
     def __init__(self, start: int = 0, window_ns: Window = ALL) -> None:
         """``start``: the recording's, on its own clock.  ``window_ns``: counted from there.  What came before it counts
         as of its beginning, what comes after it is not heard of."""
-        self._start, self._window = start, window_ns
+        self._start, self.since, self._until = start, *window_ns
         self._parts: dict[str, list[Columns]] = {name: [] for name in KEPT}
         self._self_keys: list[Ints] = []
         self._self_ns: list[Ints] = []
@@ -123,7 +123,8 @@ class Gathered:
         ts = events["ts"].astype(np.int64)
         if self.first_ts < 0:
             self.first_ts = int(ts[0])
-        if self._window != ALL:
+            self._begin(events)
+        if self.since or self._until is not None:
             ts, kept = self._in_window(ts)
             at, events = at[kept], events[kept]
             if not len(at):
@@ -159,9 +160,18 @@ class Gathered:
             for name, kinds in _OF_SOURCES.items():
                 self._keep(name, events, data, late[(kind == kinds[0]) | (kind == kinds[-1])])
 
+    def _begin(self, events: Slots) -> None:
+        """Where the recording begins with what was there before, its time begins with that: of a poll that had ended
+        then, as of one before a window, only the end was seen."""
+        kind = events["kind"]
+        before = ((kind == ev.SUSPEND) | (kind == ev.SPAWN)) & (events["flags"] & ev.BEFORE > 0)
+        if before.any():
+            base = 0 if self.first_ts < self._start else self._start
+            self.since = max(self.since, int(events["ts"][before][0]) - base)
+
     def _in_window(self, ts: Ints) -> tuple[Ints, Ints]:
         """The times as the window shows them, and which events it shows."""
-        since, until = self._window
+        since, until = self.since, self._until
         base = 0 if self.first_ts < self._start else self._start  # as in build._moments
         kept = np.arange(len(ts)) if until is None else np.flatnonzero(ts <= base + until)
         return np.maximum(ts[kept], base + since), kept

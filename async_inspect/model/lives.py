@@ -78,6 +78,7 @@ def find_tasks(gathered: Gathered, moments: Moments) -> Lives:
 
     flags = np.where(entry >= 0, _take(entries["flags"], entry), 0)
     before = (flags & ev.BEFORE > 0) & ~spawned & (_take(entries["kind"], entry) == ev.START)
+    before |= spawned & (_take(spawns["flags"], spawn) & ev.BEFORE > 0)
     created = np.where(spawned, _take(spawns["ts"], spawn), _take(opens["ts"], opened))
     parent = np.where(spawned, _take(spawns["task"], spawn), _take(opens["before"], opened))
     parent = task_of[np.where(before | (parent >= people), 0, parent)]
@@ -88,7 +89,7 @@ def find_tasks(gathered: Gathered, moments: Moments) -> Lives:
         coro=coro,
         task_of=task_of,
         created_ns=np.where(before, 0, moments.ns(created)),
-        created_seen=spawned,
+        created_seen=spawned & ~before,
         before=before,
         driven=~is_task,
         parent=parent,

@@ -109,15 +109,12 @@ def start(
     _settings = settings or Settings()
     _tool_id = _take_tool_id()
     try:
-        _open(path, folder)
+        _open(path, folder, there.tasks())
     except BaseException:
         _free_tool_id()
         raise
     _hook()
-    try:
-        _core.meet(there.tasks())
-    except Exception as exc:  # what follows is recorded all the same
-        _complain(_path, exc)
+    _core.meet(there.tasks())  # who came meanwhile
     assert _path is not None
     return _path
 
@@ -148,7 +145,7 @@ def entered_by() -> str:
     return _entered_by
 
 
-def _open(path: str | None, folder: str) -> None:
+def _open(path: str | None, folder: str, tasks: "Collection[object]" = ()) -> None:
     """Create a recording and let the core run into it."""
     global _path
     assert _core is not None
@@ -163,7 +160,8 @@ def _open(path: str | None, folder: str) -> None:
         assert _tool_id is not None
         _set_probes(_core, _tool_id, _settings.without)
         slow_poll_ns = int(_settings.slow_poll_ms * 1e6)
-        _core.start(fd, size, _settings.max_size, _tool_id, writer.stdlib(), False, slow_poll_ns, _settings.calls)
+        calls = _settings.calls
+        _core.start(fd, size, _settings.max_size, _tool_id, writer.stdlib(), False, slow_poll_ns, calls, tasks)
         _path = path
     except BaseException:
         os.unlink(path)

@@ -4,6 +4,7 @@ A core turns ``sys.monitoring`` events into the records of ``events.py``.  One p
 since a process has one recording at a time.  Both cores write the same records for the same program.
 """
 
+from collections.abc import Collection
 from typing import Final
 
 NAME: Final[str]  # "c" or "python"
@@ -17,6 +18,7 @@ def start(
     ticks: bool = False,
     slow_poll_ns: int = 0,
     calls: bool = False,
+    tasks: Collection[object] = (),
 ) -> None:
     """Begin to record into ``fd``, whose header is already written; the fd is duplicated or mapped, never closed.
 
@@ -25,6 +27,8 @@ def start(
     frames when a stack is taken).  With ``ticks`` the clock counts its own readings, 1, 2, 3 …, for exact tests.
     ``slow_poll_ns``: a watchdog looks, once, what a poll does that lasts longer (0: no watchdog).  ``calls``: each call
     that a coroutine's own code makes is written.
+    What was there before is written first, at one moment: of these ``tasks`` (a list) those that wait, as they stand, or
+    have not run yet; and what coroutines run, on any thread.
     Raises RuntimeError when it records already, OSError when the file can't be reserved or mapped.
     """
 
@@ -41,11 +45,8 @@ def recording() -> bool: ...
 def point(label: str, message: str) -> None:
     """Write a POINT record; nothing when it doesn't record."""
 
-def meet(tasks: list[object]) -> None:
-    """After ``start``: write what was there before, as it stands.
-
-    Of these Tasks those that wait, or have not run yet, at one moment; and what coroutines run, on any thread.
-    """
+def meet(tasks: Collection[object]) -> None:
+    """The same for more of them, later."""
 
 def add_probe(qualname: str, file_tail: str, actions: int) -> None:
     """Before ``start``: when the function of this name, in a file that ends so, is called, do these ACTIONS.

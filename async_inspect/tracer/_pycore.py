@@ -13,6 +13,10 @@ from ._pymet import meet as _meet
 from ._pyrecorder import Recorder
 from ._pytape import Tape
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
 __all__ = [
     "ACTIONS",
     "NAME",
@@ -50,13 +54,16 @@ def start(
     ticks: bool = False,
     slow_poll_ns: int = 0,
     calls: bool = False,
+    tasks: "Collection[object]" = (),
 ) -> None:
     global _recorder
     if _recorder is not None:
         raise RuntimeError("it records already")
     tape = Tape(fd, header_size, max_size, ticks)
     recorder = Recorder(tape, tool_id, stdlib, dict(_wanted), slow_poll_ns, calls)
-    recorder.attach()
+    with recorder.lock:  # nothing is written before what was there
+        recorder.attach()
+        _meet(recorder, tasks)
     _recorder = recorder
 
 
@@ -97,7 +104,7 @@ def point(label: str, message: str) -> None:
             recorder.tape.put_text(data)
 
 
-def meet(tasks: list[object]) -> None:
+def meet(tasks: "Collection[object]") -> None:
     recorder = _recorder
     if recorder is not None:
         with recorder.lock:

@@ -16,6 +16,7 @@ from ._pycoros import ALIVE, ASYNC, CREATED, Coro, State
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from types import FrameType
 
     from ._pyrecorder import Recorder
@@ -26,7 +27,7 @@ _STEPS = ("async_generator_asend", "async_generator_athrow", "coroutine_wrapper"
 _MOST_FRAMES = 8 * ev.MAX_SITE_FRAMES
 
 
-def meet(recorder: "Recorder", tasks: list[object]) -> None:
+def meet(recorder: "Recorder", tasks: "Collection[object]") -> None:
     """Write what there is."""
     for task in tasks:
         _expect(recorder, task)

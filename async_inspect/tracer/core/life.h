@@ -86,16 +86,17 @@ static void release(void)
     current = NULL;
 }
 
-PyDoc_STRVAR(start_doc, "start(fd, header_size, max_size, tool_id, stdlib, ticks=False, slow_poll_ns=0, calls=False): see _core.pyi");
+PyDoc_STRVAR(start_doc, "start(fd, header_size, max_size, tool_id, stdlib, ticks=False, slow_poll_ns=0, calls=False, tasks=()): see _core.pyi");
 static PyObject *start(PyObject *self, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {"fd", "header_size", "max_size", "tool_id", "stdlib", "ticks", "slow_poll_ns", "calls", NULL};
+    static char *names[] = {"fd", "header_size", "max_size", "tool_id", "stdlib", "ticks", "slow_poll_ns", "calls", "tasks", NULL};
     int fd, tool, ticks = 0, calls = 0;
     unsigned long long slow_poll_ns = 0;
     long long header_size, max_size;
     const char *stdlib;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "iLLis|pKp", names, &fd, &header_size, &max_size, &tool, &stdlib, &ticks,
-                                     &slow_poll_ns, &calls)) {
+    PyObject *tasks = NULL;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "iLLis|pKpO", names, &fd, &header_size, &max_size, &tool, &stdlib, &ticks,
+                                     &slow_poll_ns, &calls, &tasks)) {
         return NULL;
     }
     if (R.active) {
@@ -159,6 +160,7 @@ static PyObject *start(PyObject *self, PyObject *args, PyObject *kwargs)
         release();
         return NULL;
     }
+    meet_all(tasks);
     Py_RETURN_NONE;
 }
 

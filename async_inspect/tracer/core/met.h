@@ -208,17 +208,15 @@ static void meet_suspended(Thread *th, PyObject *task, uint64_t ts)
     Py_XDECREF(waiter);
 }
 
-static PyObject *meet(PyObject *self, PyObject *tasks)
+/* `tasks`: a list, or anything else for none. */
+static void meet_all(PyObject *tasks)
 {
-    if (!PyList_CheckExact(tasks)) {
-        PyErr_SetString(PyExc_TypeError, "a list of tasks");
-        return NULL;
-    }
     Thread *th = R.on ? this_thread(tstate()) : NULL;
+    Py_ssize_t n = tasks != NULL && PyList_CheckExact(tasks) && know_asyncio() ? PyList_GET_SIZE(tasks) : 0;
     if (th == NULL) {
-        Py_RETURN_NONE;
+        return;
     }
-    for (Py_ssize_t i = 0; know_asyncio() && i < PyList_GET_SIZE(tasks); i++) {
+    for (Py_ssize_t i = 0; i < n; i++) {
         expect(PyList_GET_ITEM(tasks, i));
     }
     PyInterpreterState *interpreter = PyInterpreterState_Get();
@@ -226,8 +224,14 @@ static PyObject *meet(PyObject *self, PyObject *tasks)
         meet_running(ts);
     }
     uint64_t ts = now();
-    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(tasks); i++) {
+    for (Py_ssize_t i = 0; i < n; i++) {
         meet_suspended(th, PyList_GET_ITEM(tasks, i), ts);
     }
+    PyErr_Clear();
+}
+
+static PyObject *meet(PyObject *self, PyObject *tasks)
+{
+    meet_all(tasks);
     Py_RETURN_NONE;
 }
