@@ -93,7 +93,8 @@ class _Tree:
         """What there is to say of a task: its first line, its stack, what it holds."""
         name = one.name if one.name == one.kind_name or not one.kind_name else f"{one.name}, {one.kind_name}"
         circle = "" if one.cycle is None else f"  DEADLOCK {one.cycle + 1}"
-        head = f"task {one.task} ({name})  {one.state} for {ms(self._now.at_ns - one.since_ns)}"
+        least = "at least " * one.at_least
+        head = f"task {one.task} ({name})  {one.state} for {least}{ms(self._now.at_ns - one.since_ns)}"
         why = self._why(one)
         return [
             f"{head}{f': {why}' * bool(why)}{circle}",

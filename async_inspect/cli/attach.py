@@ -17,6 +17,15 @@ from async_inspect.tracer.sources import SOURCES
 if TYPE_CHECKING:
     from async_inspect.inject.attach import View
 
+EXAMPLES = (
+    ("async-inspect attach app.py --its-own option", "a script"),
+    ("async-inspect attach -m package.module", "a module"),
+    ("async-inspect attach -- uvicorn app:app --workers 2", "any command"),
+    ("async-inspect attach --live app.py", "watch it while it runs"),
+    ("async-inspect attach -o out -f html -f json app.py", "only these reports, there"),
+    ("async-inspect attach --pid 4321 --duration 30s", "a program that runs already"),
+)
+
 
 @with_filters
 def attach(

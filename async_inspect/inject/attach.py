@@ -8,8 +8,9 @@ import os
 import select
 import shutil
 import signal
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Self
@@ -21,6 +22,7 @@ from async_inspect.inject import process
 from async_inspect.inject.place import place
 from async_inspect.inject.session import Session
 from async_inspect.rules import configured
+from async_inspect.tracer import Settings, env
 
 UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -37,7 +39,7 @@ def attach(pid: int, options: Options, seconds: float | None, view: View | None)
     title = process.command(pid)
     with Ends() as ends, place(one, folder) as where:
         session = Session(one, where, tell, ends.heard)
-        recording = session.start(options.settings, options.core)
+        recording = session.start(options.settings, options.core or os.environ.get(env.CORE, ""))
         ends.begin(pid, seconds)
         put, take = running.lister(os.environ, where.outside, title)
         status = 0
@@ -53,6 +55,19 @@ def attach(pid: int, options: Options, seconds: float | None, view: View | None)
             status = _leave(session, ends)
             kept = _keep(recording, folder)
     return report(kept, options) or status
+
+
+@contextlib.contextmanager
+def snapshot(pid: int) -> Iterator[Path]:
+    """A recording of this process as it stands, and no more; as long as the block runs."""
+    one = process.look(pid)
+    with tempfile.TemporaryDirectory(prefix="async-inspect-") as folder:
+        with Ends() as ends, place(one, Path(folder)) as where:
+            session = Session(one, where, tell, ends.heard)
+            recording = session.start(Settings(slow_poll_ms=0), os.environ.get(env.CORE, ""))
+            session.stop()
+            kept = _keep(recording, Path(folder))
+        yield kept
 
 
 def parse_duration(text: str) -> float:

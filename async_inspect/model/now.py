@@ -35,6 +35,7 @@ class Standing(Frozen):
     kind_name: str  # its root coroutine's qualified name
     state: Literal["Pending", "Ready", "Running", "Blocked"]
     since_ns: int  # in this state
+    at_least: bool  # since then at least: it was there before the recording
     place: str | None  # "file:line" of the await at which it stands
     stack: tuple[str, ...]  # "function (file:line)", from its root to what it waits in
     reason: str | None  # why it waits (reasons.py)
@@ -297,6 +298,18 @@ def stack(trace: Trace, row: int) -> tuple[str, ...]:
     return tuple(frames)
 
 
+def seen(moment: Moment, task: int, since_ns: int) -> tuple[str, ...]:
+    """The frames in which a task that runs was seen last, since then; (): it was not."""
+    trace, stacks = moment.trace, moment.trace.stacks
+    rows = np.flatnonzero((stacks.task == task) & (stacks.ts_ns >= since_ns) & (stacks.ts_ns <= moment.at_ns))
+    at, frames = int(stacks.site[rows[-1]]) if len(rows) else -1, []
+    while at >= 0:
+        location = int(trace.sites.location[at])
+        frames.append(f"{trace.frame(location).function.name} ({trace.place(location)})")
+        at = int(trace.sites.inner[at])
+    return tuple(frames)
+
+
 def _standing(moment: Moment, task: int, holds: tuple[Hold, ...], cycle: int | None) -> Standing:
     trace, table = moment.trace, moment.trace.task_table
     function = int(table.function[task - 1])
@@ -306,6 +319,7 @@ def _standing(moment: Moment, task: int, holds: tuple[Hold, ...], cycle: int | N
         "kind_name": trace.functions[function].name if function >= 0 else "",
         "holds": holds,
         "cycle": cycle,
+        "at_least": False,
         **dict.fromkeys(("place", "reason", "awaiting", "resource", "due_ns")),
         **dict.fromkeys(("stack", "waits_for", "holders"), ()),
     }
@@ -326,7 +340,9 @@ def _standing(moment: Moment, task: int, holds: tuple[Hold, ...], cycle: int | N
             "holders": tuple(int(trace.holds.task[hold]) for hold in moment.holders(task)),
         }
     elif task in moment.polls:
-        said |= {"state": "Running", "since_ns": int(trace.polls.start_ns[moment.polls[task]])}
+        since = int(trace.polls.start_ns[moment.polls[task]])
+        said |= {"state": "Running", "since_ns": since, "stack": seen(moment, task, since)}
     else:
         said |= {"state": "Pending", "since_ns": int(table.created_ns[task - 1])}
+    said["at_least"] = bool(table.before[task - 1]) and said["since_ns"] == int(table.created_ns[task - 1])
     return Standing.model_validate(said)

@@ -27,8 +27,8 @@ def start(
     frames when a stack is taken).  With ``ticks`` the clock counts its own readings, 1, 2, 3 …, for exact tests.
     ``slow_poll_ns``: a watchdog looks, once, what a poll does that lasts longer (0: no watchdog).  ``calls``: each call
     that a coroutine's own code makes is written.
-    What was there before is written first, at one moment: of these ``tasks`` (a list) those that wait, as they stand, or
-    have not run yet; and what coroutines run, on any thread.
+    What was there before is written first, at one moment: of these ``tasks`` (a list) those that wait, as they stand,
+    or have not run yet; and what coroutines run, on any thread.
     Raises RuntimeError when it records already, OSError when the file can't be reserved or mapped.
     """
 
