@@ -11,7 +11,7 @@ from types import AsyncGeneratorType, CoroutineType, GeneratorType
 
 from .. import events as ev
 from . import _pyask as ask
-from ._pyactions import MANY, ROLES, USE
+from ._pyactions import MANY, ROLES, RUN, USE
 from ._pycoros import ALIVE, ASYNC, CREATED, Coro, State
 
 TYPE_CHECKING = False
@@ -36,6 +36,9 @@ def meet(recorder: "Recorder", tasks: "Collection[object]") -> None:
     ts = recorder.tape.now()
     for task in tasks:
         _meet_suspended(recorder, task, ts)
+    for ident, frame in sys._current_frames().items():
+        if ident != get_ident():
+            _look_at(recorder, ident, frame)
 
 
 def _expect(recorder: "Recorder", task: object) -> None:
@@ -50,12 +53,14 @@ def _expect(recorder: "Recorder", task: object) -> None:
 
 
 def _meet_running(recorder: "Recorder", ident: int, frame: "FrameType") -> None:
-    """The coroutines that run on a thread, outermost first; and what it does, if one does."""
+    """The coroutines that run on a thread, outermost first."""
     frames: list[FrameType] = []
     below: FrameType | None = frame
     while below is not None and len(frames) < _MOST_FRAMES:
         if below.f_code.co_flags & ASYNC:
             frames.append(below)
+        elif recorder.wanted_of(below.f_code) & RUN:
+            recorder.probes.run_code = id(below.f_code)
         below = below.f_back
     coros, own = recorder.coros, recorder.coros.thread
     elsewhere = ident != get_ident()
@@ -74,11 +79,18 @@ def _meet_running(recorder: "Recorder", ident: int, frame: "FrameType") -> None:
             recorder.watch(one.f_code)
             if known is None or known.state == CREATED:
                 coros.open(one, 0)
-        if state.top is not None and elsewhere:
-            site = recorder.defs.site_of(frame, recorder.probes.run_code)
-            coros.put(ev.STACK, recorder.tape.now(), state.top.root.id, 0, state.top, site)
     finally:
         coros.thread = own
+
+
+def _look_at(recorder: "Recorder", ident: int, frame: "FrameType") -> None:
+    """What a thread does on which a coroutine runs."""
+    state = recorder.coros.states.get(ident, {})
+    top = state.get("top")
+    if top is not None:
+        site = recorder.defs.site_of(frame, recorder.probes.run_code)
+        ts, root = recorder.tape.now(), top.root.id
+        recorder.tape.put_raw(ts, root, 0, top.node, root, site, state["index"], 0, ev.STACK)
 
 
 def _native_id(ident: int) -> int:

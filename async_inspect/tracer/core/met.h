@@ -92,15 +92,19 @@ static void expect(PyObject *task)
     Py_XDECREF(made);
 }
 
-/* The coroutines that run on a thread, outermost first; and what it does, if one does. */
+/* The coroutines that run on a thread, outermost first. */
 static void meet_running(PyThreadState *ts)
 {
     Thread *th = thread_of(ts);
-    Frame *top = python_frame(current_frame(ts)), *all[MAX_SITE_FRAMES * 8];
+    Frame *all[MAX_SITE_FRAMES * 8];
     int n = 0;
-    for (Frame *f = top; f != NULL && n < (int)(sizeof all / sizeof *all); f = below(f)) {
-        if (frame_code(f)->co_flags & ASYNC_FLAGS) {
+    for (Frame *f = python_frame(current_frame(ts)); f != NULL && n < (int)(sizeof all / sizeof *all); f = below(f)) {
+        PyCodeObject *code = frame_code(f);
+        if (code->co_flags & ASYNC_FLAGS) {
             all[n++] = f;
+        }
+        else if (R.run_code == NULL && wanted_of(code) & P_RUN && code_of(code) != NULL) {
+            R.run_code = code;
         }
     }
     if (th == NULL || n == 0 || th->top != NULL) {
@@ -113,8 +117,14 @@ static void meet_running(PyThreadState *ts)
             open_coro(th, all[n], 0, 0);
         }
     }
-    if (th->top != NULL && ts != PyThreadState_Get()) {
-        put(th, STACK, now(), th->top->root->id, 0, th->top, site_of(top, 1), 0);
+}
+
+/* What a thread does on which a coroutine runs. */
+static void look_at(PyThreadState *ts)
+{
+    Thread *th = known_thread(ts);
+    if (th != NULL && th->session == R.session && th->top != NULL && ts != PyThreadState_Get()) {
+        put(th, STACK, now(), th->top->root->id, 0, th->top, site_of(python_frame(current_frame(ts)), 1), 0);
     }
 }
 
@@ -226,6 +236,9 @@ static void meet_all(PyObject *tasks)
     uint64_t ts = now();
     for (Py_ssize_t i = 0; i < n; i++) {
         meet_suspended(th, PyList_GET_ITEM(tasks, i), ts);
+    }
+    for (PyThreadState *one = PyInterpreterState_ThreadHead(interpreter); one != NULL; one = PyThreadState_Next(one)) {
+        look_at(one);
     }
     PyErr_Clear();
 }
