@@ -8,6 +8,7 @@ Does not see what starts a program without them: ``os.system``, uvloop, C code.
 import _posixsubprocess
 import os
 import posix
+import sys
 
 from . import env
 
@@ -30,8 +31,9 @@ def install() -> None:
     if env.DOOR in os.environ:
         _preload = os.environb.get(b"LD_PRELOAD", b"").split(b":")[0]
     _posixsubprocess.fork_exec = _fork_exec(_posixsubprocess.fork_exec)  # type: ignore[assignment,unused-ignore]
-    for name in "execve", "posix_spawn", "posix_spawnp":
-        _wrap(name, _with_third(getattr(posix, name)))
+    for name in "posix_spawn", "posix_spawnp":  # to these, from 3.13 on, None is the environment as it is
+        _wrap(name, _with_third(getattr(posix, name), os.environ if sys.version_info >= (3, 13) else None))
+    _wrap("execve", _with_third(posix.execve))
     _wrap("execv", _execv(posix.execv))
 
 
@@ -45,25 +47,25 @@ def merged(given: "Mapping[bytes, bytes]") -> dict[bytes, bytes]:
     return found
 
 
-def _changed(environment: object) -> object:
+def _changed(environment: object, none_is: object) -> object:
     """A mapping as ``os`` takes it; as it is where it holds ours already, or is none that ``os`` would take."""
     try:
-        items = environment.items()  # type: ignore[attr-defined]
+        items = (none_is if environment is None else environment).items()  # type: ignore[attr-defined]
         given = {os.fsencode(key): os.fsencode(value) for key, value in items}
     except Exception:
         return environment  # whoever gets it says what is wrong with it
     found = merged(given)
-    return environment if found == given else found
+    return found if found != given else environment
 
 
-def _with_third(function: "Callable[..., object]") -> "Callable[..., object]":
+def _with_third(function: "Callable[..., object]", none_is: object = None) -> "Callable[..., object]":
     """``function(path, argv, env, …)``"""
 
     def wrapper(*args: object, **options: object) -> object:
         if "env" in options:
-            options["env"] = _changed(options["env"])
+            options["env"] = _changed(options["env"], none_is)
         elif len(args) > 2:
-            args = (*args[:2], _changed(args[2]), *args[3:])
+            args = (*args[:2], _changed(args[2], none_is), *args[3:])
         return function(*args, **options)
 
     return wrapper
