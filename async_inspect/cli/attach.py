@@ -61,7 +61,10 @@ def attach(
     What is recorded is always all; --task … --exclude are about the reports.
     """
     if in_place and live:
-        raise UserError("--exec leaves nobody here who could show anything; leave out --live, and use monitor in another terminal", USAGE)
+        raise UserError(
+            "--exec leaves nobody here who could show anything; leave out --live, and use monitor in another terminal",
+            USAGE,
+        )
     how.settings.children = not no_children
     options = Options(
         output=output,
