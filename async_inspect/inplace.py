@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
-from async_inspect.launch import IGNORED_BY_PYTHON, not_executed, telling
+from async_inspect.launch import IGNORED_BY_PYTHON, flush, not_executed, telling
 
 DEAF_TO = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)  # systemd's stop reaches all of a service
 
@@ -31,8 +31,7 @@ def run(
     me = os.getpid()
     ends = os.pidfd_open(me)  # opened before the exec, so it can mean no other process
     hears, says = os.pipe()  # both close-on-exec: the end of file means that the exec went well
-    sys.stdout.flush()
-    sys.stderr.flush()
+    flush()
     first = os.fork()
     if first == 0:
         os.setsid()
@@ -61,13 +60,11 @@ def _watch(pid: int, ends: int, hears: int, log: Path, afterwards: Callable[[int
             select.select([ends], [], [])
             at_ns = time.monotonic_ns()
             out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            os.dup2(out, 1)
-            os.dup2(out, 2)
+            sys.stdout = sys.stderr = open(out, "w", encoding="utf-8", errors="backslashreplace")  # noqa: SIM115
             afterwards(pid, at_ns)
         status = 0
     finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        flush()
         os._exit(status)
 
 

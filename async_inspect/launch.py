@@ -73,8 +73,7 @@ def run(
     for number in handled:  # a handler, not SIG_IGN, which the target would inherit; an inherited SIG_IGN (nohup) stays
         signal.signal(number, forward if number in FORWARDED else _outlive)
     hears, says = os.pipe()  # both close-on-exec: the end of file means that the exec went well
-    sys.stdout.flush()
-    sys.stderr.flush()
+    flush()
     pid = os.fork()
     if pid == 0:
         _become(argv, telling(environ, pid_in), handled, before, says, files)
@@ -100,8 +99,7 @@ def run(
 
 def mirror(ended: Ended) -> NoReturn:
     """End as the target ended."""
-    sys.stdout.flush()
-    sys.stderr.flush()
+    flush()
     if ended.code < 0:
         number = -ended.code
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # the core dump was the target's to leave
@@ -111,6 +109,13 @@ def mirror(ended: Ended) -> NoReturn:
         os.kill(os.getpid(), number)
         os._exit(128 + number)  # a container's first process survives its own signals
     sys.exit(ended.code)
+
+
+def flush() -> None:
+    """What we said, before there is a copy of us, or none."""
+    for stream in sys.stdout, sys.stderr:
+        if stream is not None:  # we were started without
+            stream.flush()
 
 
 def telling(environ: dict[str, str], pid_in: str) -> dict[str, str]:
