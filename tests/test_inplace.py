@@ -32,7 +32,8 @@ names = "SigBlk:", "SigIgn:", "SigCgt:"
 print(json.dumps({
     "pid": os.getpid(), "parent": os.getppid(), "group": os.getpgrp(), "session": os.getsid(0),
     "children": children, "files": sorted(os.listdir("/proc/self/fd")), "signals": [status[name] for name in names],
-    "streams": [os.readlink(f"/proc/self/fd/{fd}") for fd in range(3)], "listen": os.environ.get("LISTEN_PID"), "input": os.read(0, 99).decode(),
+    "streams": [os.readlink(f"/proc/self/fd/{fd}") for fd in range(3)],
+    "listen": os.environ.get("LISTEN_PID"), "input": os.read(0, 99).decode(),
 }), flush=True)
 raise SystemExit(3)
 """
