@@ -13,6 +13,14 @@ from async_inspect.cli.recording import How, with_recording
 from async_inspect.errors import USAGE, UserError
 from async_inspect.launch import Beside
 
+EXAMPLES = (
+    ("async-inspect attach app.py --its-own option", "a script"),
+    ("async-inspect attach -m package.module", "a module"),
+    ("async-inspect attach -- uvicorn app:app --workers 2", "any command"),
+    ("async-inspect attach --live app.py", "watch it while it runs"),
+    ("async-inspect attach -o out -f html -f json app.py", "only these reports, there"),
+)
+
 
 @with_recording
 @with_filters
