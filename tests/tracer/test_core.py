@@ -698,7 +698,7 @@ def test_an_awaited_one_that_is_closed_by_hand_leaves_the_thread_in_order(record
     assert rows(record(program))[-2:] == [("RESUME", 1, 1, 1), ("RETURN", 1, 0, 0)]
 
 
-AWAITS = '''
+AWAITS = """
 import asyncio, contextlib, types
 
 @contextlib.asynccontextmanager
@@ -749,7 +749,7 @@ async def main(flag):
     finally:
         await asyncio.sleep(0)
     assert (lambda: [found])()
-'''
+"""
 
 
 def awaits_of(node: ast.AST, scopes: tuple[type[ast.AST], ...]) -> set[int]:
@@ -758,12 +758,10 @@ def awaits_of(node: ast.AST, scopes: tuple[type[ast.AST], ...]) -> set[int]:
     for child in ast.iter_child_nodes(node):
         if not isinstance(child, scopes):
             found |= awaits_of(child, scopes)
-        if isinstance(child, ast.Await | ast.YieldFrom):
+        if isinstance(child, ast.Await | ast.YieldFrom | ast.AsyncFor | ast.AsyncWith):
             found.add(child.lineno)
-        elif isinstance(child, ast.AsyncFor | ast.AsyncWith):
-            found.add(child.lineno)
-        elif isinstance(child, ast.ListComp) and any(one.is_async for one in child.generators):
-            found.add(child.lineno)
+        elif isinstance(child, ast.ListComp):
+            found |= {child.lineno for one in child.generators if one.is_async}
     return found
 
 
