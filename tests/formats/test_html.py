@@ -1078,18 +1078,54 @@ def test_without_a_mouse(browser: Browser, cooked: Trace) -> None:
 
 
 def test_printed(browser: Browser, cooked: Trace) -> None:
+    """On paper are the summary and the tasks, whatever was in sight; and that, too."""
     page = browser.open(cooked)
+
+    def pages() -> int:
+        return len(re.findall(rb"/Type /Page\b", page.pdf()))
+
+    def on_paper() -> list[str]:
+        sections = page.locator("#view-summary .cards, #view-machines .machine, #paper table, #tabs, .tools")
+        found: list[str] = sections.evaluate_all(
+            "all => all.filter(e => e.checkVisibility()).map(e => e.closest('[id]').id)"
+        )
+        return found
+
+    assert pages() <= 4
     page.emulate_media(media="print")
-    assert not page.locator("#tabs").is_visible()
-    assert page.locator("#view-summary .cards").is_visible()
-    assert len(re.findall(rb"/Type /Page\b", page.pdf())) <= 3
-    page.emulate_media(media="print", color_scheme="dark")
-    assert page.evaluate("getComputedStyle(document.body).color") == "rgb(28, 34, 39)", "paper is white"
+    assert on_paper() == ["view-summary", "paper"]
+    assert page.locator("#paper tbody tr").count() == len(cooked.task_table)
     page.emulate_media(media="screen")
-    show(page, "tasks")
+    show(page, "machines")
+    page.emulate_media(media="print", color_scheme="dark")
+    assert on_paper() == ["view-summary", "view-machines", "paper"]
+    assert page.evaluate("getComputedStyle(document.body).color") == "rgb(28, 34, 39)", "paper is white"
+    page.emulate_media(media="screen", color_scheme="light")
+    page.emulate_media(color_scheme="dark")
+    show(page, "timeline")
     frames(page)
+    corner = """() => {
+        const part = new OffscreenCanvas(1, 1).getContext("2d")
+        part.drawImage(document.querySelector("#view-timeline canvas.chart"), -2, -2)
+        return [...part.getImageData(0, 0, 1, 1).data]
+    }"""
+    dark = page.evaluate(corner)
+    page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    assert page.evaluate(corner)[:3] == [255, 255, 255], "and so are the charts on it"
+    page.evaluate("window.dispatchEvent(new Event('afterprint'))")
+    frames(page)
+    assert page.evaluate(corner) == dark != [255, 255, 255, 255]
+
+
+def test_the_printed_table_is_the_one_in_sight_and_has_a_bound(browser: Browser, tmp_path: Path) -> None:
+    page = browser.open(many(tmp_path / "a.rec", 300), "#view=tasks")
+    page.locator("#view-tasks [data-key=duration_ms] button").click()
+    page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
     page.emulate_media(media="print")
-    assert len(re.findall(rb"/Type /Page\b", page.pdf())) == 1
+    rows = page.locator("#paper tbody tr")
+    assert rows.count() == 200
+    assert rows.nth(1).locator("td").first.inner_text() == "301"  # the longest-lived but for main
+    assert page.locator("#paper p").inner_text() == "101 more tasks are not printed: 200 rows at most are"
 
 
 def test_the_options_are_refused_as_others_are(cooked: Trace) -> None:

@@ -4,7 +4,7 @@
 const Column = (() => {
   const HIGH = 54,
     GAP = 40,
-    WIDE = 340,
+    WIDE = 360,
     LANE = 24,
     STEP = HIGH + GAP;
 
@@ -107,7 +107,11 @@ const Column = (() => {
       svg("rect", { width: WIDE, height: HIGH, rx: outer ? HIGH / 2 : 4 }),
       share > 0 && svg("rect.share", { width: Math.max(WIDE * share, 1), height: 4, y: HIGH - 4 }),
       [title, ...lines].map((text, i) =>
-        svg(i ? "text.dim" : "text", { x: outer ? 22 : 12, y: (outer ? 24 : 18) + 14 * i }, Page.fit(text, WIDE - 20)),
+        svg(
+          i ? "text.dim" : "text",
+          { x: outer ? 22 : 12, y: (outer ? 24 : 18) + 14 * i },
+          Page.fit(text, (WIDE - 20) * (i ? 12 / 11 : 1)),
+        ),
       ),
       svg("title", null, [title, ...lines].join("\n")),
     );

@@ -14,7 +14,8 @@ const Machine = (() => {
       box = el("div.drawing", { tabindex: 0, role: "region", "aria-label": "State machine" });
     let machines = null;
 
-    // {root, function, moves, states, never} of every coroutine, the one that waited longest first.
+    // {root, function, moves, states, never} of every coroutine: the program's own before others, and of these the one
+    // that waited longest first.
     function collect() {
       const by = new Map();
       D.moves.function.forEach((fn, i) => {
@@ -41,7 +42,8 @@ const Machine = (() => {
         machine.root = roots.has(machine.function);
         machine.unsaid = unsaid.has(machine.function);
       }
-      machines = [...by.values()].sort((a, b) => b.root - a.root || b.wait - a.wait);
+      const own = (machine) => Words.fn(machine.function)[3];
+      machines = [...by.values()].sort((a, b) => own(b) - own(a) || b.wait - a.wait);
       side.replaceChildren(
         ...["tasks", "coroutines that they await"].flatMap((title, i) => {
           const mine = machines.filter((machine) => machine.root === !i);
@@ -131,7 +133,7 @@ const Machine = (() => {
           pick: inside && inside !== machine ? () => show(inside) : null,
           lines: [
             what(state, awaited),
-            `×${number(count)}, waited ${ms(wait)}, on average ${ms(wait / count)}` + (run ? `, ran ${ms(run)}` : ""),
+            `×${number(count)}, waited ${ms(wait)}, ${ms(wait / count)} each` + (run ? `, ran ${ms(run)}` : ""),
           ],
         };
       });
