@@ -25,8 +25,9 @@ typedef struct CodeInfo {
     uint32_t session, id;
     int probe;               /* P_* */
     uint8_t kind, ends_stack;
-    uint8_t *stands;               /* an instruction each: 1 = at a SEND, 2 = at a suspended await; NULL: not looked yet */
-    int stands_len;
+    uint8_t *stands;               /* an instruction each: 1 = at a SEND, 2 = at a suspended await, 4 = it is an await
+                                      point; NULL: not looked yet */
+    int stands_len, awaits;        /* awaits: how many await points that are */
     int last_send;                 /* the offset that was found to be a SEND last */
     uint32_t last_parent, last_node;
 } CodeInfo;
