@@ -7,10 +7,8 @@ records that come of it.  Knows nothing of which functions these are (``sources/
 from types import CoroutineType
 
 from .. import events as ev
-from . import _pyask as ask
 from . import _pyactions as act
-from ._pyactions import ALONE, GIVE, GROUP, HANDLER, LEAVE, MADE, MANY, NEVER, POST, READY, RUN, SELECT, SHIELD, SIGNAL
-from ._pyactions import SOON, SPAWN, STEPS, TAKE, TASK, TIMER
+from . import _pyask as ask
 from ._pycoros import CREATED, Coro, Coroutines
 from ._pytrio import Trio
 
@@ -62,46 +60,46 @@ class Probes:
 
     def on_start(self, frame: "FrameType", action: int) -> None:
         for wanted, tell in (
-            (SPAWN, self.spawn),
-            (READY, self.ready),
-            (TIMER, self.timer),
-            (SELECT, self.asks_selector),
-            (MADE, self.made),
-            (GIVE, self.give),
-            (NEVER, self.never_awaited),
-            (HANDLER, self.handler),
-            (POST, self.post),
+            (act.SPAWN, self.spawn),
+            (act.READY, self.ready),
+            (act.TIMER, self.timer),
+            (act.SELECT, self.asks_selector),
+            (act.MADE, self.made),
+            (act.GIVE, self.give),
+            (act.NEVER, self.never_awaited),
+            (act.HANDLER, self.handler),
+            (act.POST, self.post),
             (act.PUT, self.trio.put_next),
-            (LEAVE, self.trio.leave),
+            (act.LEAVE, self.trio.leave),
             (act.JOB, self.trio.job),
             (act.MOVE, self.trio.move),
-            (MANY, self.begins),
+            (act.MANY, self.begins),
         ):
             if action & wanted:
-                if not (action & ALONE and ask.is_guest()):
+                if not (action & act.ALONE and ask.is_guest()):
                     tell(frame)
                 break
-        if action & GROUP and self.thread.spawned is not None:
+        if action & act.GROUP and self.thread.spawned is not None:
             owner = ask.get(frame.f_locals.get("self"), "_parent_task")
             if ask.is_task(owner):
                 self.put_edge(self.coro_of(owner), self.thread.spawned)
 
     def on_return(self, frame: "FrameType", code: "CodeType", action: int, value: object) -> None:
         thread = self.thread
-        if action & SOON:
+        if action & act.SOON:
             self.soon(frame, value, action)
-        elif action & SELECT:
+        elif action & act.SELECT:
             self.selector_answered()
-        elif action & SHIELD:
+        elif action & act.SHIELD:
             if frame.f_locals.get("inner") is not value:
                 self.shields.add(id(value))
-        elif action & TASK:
+        elif action & act.TASK:
             self.trio.new_task(frame, action, value)
-        elif action & TAKE and thread.top is not None:
+        elif action & act.TAKE and thread.top is not None:
             self.take(thread.top, frame)
             if thread.top.key == id(frame.f_back):
-                thread.top.role &= ~TAKE  # it needn't say so again
-        elif action & MANY and not code.co_flags & GENERATOR and thread.top is not None:
+                thread.top.role &= ~act.TAKE  # it needn't say so again
+        elif action & act.MANY and not code.co_flags & GENERATOR and thread.top is not None:
             self.edges_to_all(thread.top.root, _many(frame), 0)
 
     def on_yield(self, frame: "FrameType") -> None:
@@ -180,7 +178,7 @@ class Probes:
                 by, aux, off = self.cause(frame)
                 self.put(ev.WAKE, self.tape.now(), coro.id, aux, off, by)
         elif callback is not None:
-            known = self.posted.pop(id(callback), 0) if action & POST else 0
+            known = self.posted.pop(id(callback), 0) if action & act.POST else 0
             self.handles[id(handle)] = known or self.put_callback(frame)
 
     def post(self, frame: "FrameType") -> None:
@@ -209,16 +207,16 @@ class Probes:
         while below is not None:
             if top is not None and top.key == id(below):
                 return ev.BY_CODE, 0, 0
-            step = self.wanted_of_frame(below.f_code) & STEPS
-            if step & SIGNAL:
+            step = self.wanted_of_frame(below.f_code) & act.STEPS
+            if step & act.SIGNAL:
                 return ev.BY_SIGNAL, 0, 0
-            if step & RUN:
+            if step & act.RUN:
                 task = ask.current_task()
                 return self.by_step(task) if task is not None else self.by_handle(below.f_locals.get("self"))
             if step:
                 return self.trio.by(below, step)
             below = below.f_back
-        posted = self.wanted_of_frame(frame.f_code) & (POST | LEAVE)
+        posted = self.wanted_of_frame(frame.f_code) & (act.POST | act.LEAVE)
         other = posted and top is None and ask.trio_now("runner") is None
         return (ev.BY_THREAD if other else ev.BY_CODE), 0, 0
 
@@ -311,7 +309,7 @@ class Probes:
         """What a suspended coroutine's own code says of the suspension, when it first waits."""
         if coro.role & act.USE:
             self.put(ev.USE, ts, coro.id, self.resource_of(frame))
-        if coro.role & MANY:
+        if coro.role & act.MANY:
             self.edges_to_all(coro.root, _many(frame), 0)
         if coro.role & act.CHILDREN:
             self.edges_to_all(coro.root, ask.get(frame.f_locals.get("self"), "_children"), 0)

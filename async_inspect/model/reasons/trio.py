@@ -9,7 +9,6 @@ from typing import Final
 from ...rules import Rule
 
 TRIO: Final = "site-packages/trio/"
-RUN: Final = TRIO + "_core/_run.py"
 NOTHING_SAID: Final = ("",)  # by the frames inside
 FD_READ: Final = "readable"
 FD_WRITE: Final = "writable"
@@ -44,7 +43,6 @@ RULES: Final = (
     # Threads and processes
     _rule("_threads.py", ("to_thread_run_sync",), "thread"),
     _rule("_threads.py", ("wait_all_threads_completed",), "thread", ("event",)),
-    
     _rule("_socket.py", ("getaddrinfo", "getnameinfo", "getprotobyname"), "DNS", ("thread",)),
     _rule("_subprocess_platform/waitid.py", ("_waitid_system_task",), "subprocess", ("thread",)),
     _rule("_subprocess.py", ("Process.wait",), "subprocess", (*ANY_IO, "event", "lock")),

@@ -1,7 +1,8 @@
 """Which tasks a task awaits by way of what gathers them; who is awaited directly, the suspension itself says.
 
 ``gather`` is known by what it has its awaiter wait for.  ``as_completed`` is a generator on 3.12 and an object from
-3.13 on.  Who opened a nursery of trio's waits for all that is in it when its block ends, and for what is made there later.
+3.13 on.  Who opened a nursery of trio's
+waits for all that is in it when its block ends, and for what is made there later.
 """
 
 PROBES = (
