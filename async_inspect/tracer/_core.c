@@ -53,6 +53,7 @@
 #include "core/running.h"
 #include "core/monitoring.h"
 #include "core/probes.h"
+#include "core/trio.h"
 #include "core/met.h"
 #include "core/callbacks.h"
 #include "core/watchdog.h"

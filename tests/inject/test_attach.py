@@ -5,13 +5,13 @@ import os
 import signal
 import subprocess
 import sys
-
 from pathlib import Path
 
 import pytest
 
 import async_inspect
 from async_inspect.model.tables import COMPLETED
+from async_inspect.recording import open_recording
 
 from ..test_architecture import OF_THE_PYTHON_CORE
 from ..tools import TOOL, Tool
@@ -79,14 +79,8 @@ def test_the_program_ends_meanwhile(tmp_path: Path) -> None:
     with waits() as running, attached(running.pid, tmp_path) as tool:
         running.end()
         assert tool.wait(SECONDS) == 0
-    with async_inspect_recording(tmp_path) as recording:
+    with open_recording(tmp_path / OURS) as recording:
         assert recording.header.end_ns
-
-
-def async_inspect_recording(folder: Path) -> "object":
-    from async_inspect.recording import open_recording
-
-    return open_recording(folder / OURS)
 
 
 @pytest.mark.e2e
