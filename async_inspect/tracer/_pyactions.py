@@ -7,14 +7,15 @@ ACTIONS = {
     name: 1 << bit
     for bit, name in enumerate((
         "SPAWN", "GROUP", "SOON", "READY", "RUN", "SIGNAL", "TIMER", "SELECT", "MADE", "GIVE", "USE", "TAKE", "MANY",
-        "SHIELD", "NEVER", "HANDLER", "POST",
+        "SHIELD", "NEVER", "HANDLER", "POST", "CHILD",
     ))
 }  # fmt: skip
-(SPAWN, GROUP, SOON, READY, RUN, SIGNAL, TIMER, SELECT, MADE, GIVE, USE, TAKE, MANY, SHIELD, NEVER, HANDLER, POST) = (
-    ACTIONS.values()
-)
+(
+    SPAWN, GROUP, SOON, READY, RUN, SIGNAL, TIMER, SELECT, MADE, GIVE, USE, TAKE, MANY, SHIELD, NEVER, HANDLER, POST,
+    CHILD,
+) = ACTIONS.values()  # fmt: skip
 WATCHED = 1 << 30  # a coroutine's code that has our local events
 
 AT_START = SPAWN | READY | TIMER | SELECT | MADE | GIVE | NEVER | HANDLER | POST
-AT_RETURN = SOON | SELECT | SHIELD | MANY
+AT_RETURN = SOON | SELECT | SHIELD | MANY | CHILD
 ROLES = USE | TAKE | MANY  # of coroutines

@@ -12,11 +12,29 @@ from ._pyactions import ACTIONS
 from ._pyrecorder import Recorder
 from ._pytape import Tape
 
-__all__ = ["ACTIONS", "NAME", "abandon", "add_probe", "clear_probes", "point", "recording", "rest", "start", "stop"]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType
+
+__all__ = [
+    "ACTIONS",
+    "NAME",
+    "abandon",
+    "add_probe",
+    "clear_probes",
+    "on_child",
+    "point",
+    "recording",
+    "rest",
+    "start",
+    "stop",
+]
 
 NAME = "python"
 
 _wanted: dict[str, tuple[str, int]] = {}
+_child_hook: "Callable[[FrameType], object] | None" = None
 _recorder: Recorder | None = None
 
 
@@ -26,6 +44,11 @@ def add_probe(qualname: str, file_tail: str, action: int) -> None:
 
 def clear_probes() -> None:
     _wanted.clear()
+
+
+def on_child(hook: "Callable[[FrameType], object] | None") -> None:
+    global _child_hook
+    _child_hook = hook
 
 
 def start(
@@ -43,6 +66,7 @@ def start(
         raise RuntimeError("it records already")
     tape = Tape(fd, header_size, max_size, ticks)
     recorder = Recorder(tape, tool_id, stdlib, dict(_wanted), slow_poll_ns, calls)
+    recorder.probes.child_hook = _child_hook
     recorder.attach()
     _recorder = recorder
 

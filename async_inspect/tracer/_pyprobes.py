@@ -8,11 +8,28 @@ from types import CoroutineType
 
 from .. import events as ev
 from . import _pyask as ask
-from ._pyactions import GIVE, GROUP, HANDLER, MADE, MANY, NEVER, POST, READY, SELECT, SHIELD, SOON, SPAWN, TIMER, USE
+from ._pyactions import (
+    CHILD,
+    GIVE,
+    GROUP,
+    HANDLER,
+    MADE,
+    MANY,
+    NEVER,
+    POST,
+    READY,
+    SELECT,
+    SHIELD,
+    SOON,
+    SPAWN,
+    TIMER,
+    USE,
+)  # fmt: skip
 from ._pycoros import CREATED, Coro, Coroutines
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import CodeType, FrameType
 
     from ._pydefs import Definitions
@@ -45,6 +62,7 @@ class Probes:
         self.posted: dict[int, int] = {}  # callback id by the callback itself, as long as its handle isn't known
         self.shields: set[int] = set()  # worth to ask the future itself
         self.fresh: set[int] = set()  # generators' frames that have not yielded; their start is seen
+        self.child_hook: Callable[[FrameType], object] | None = None
         self.run_code = self.signal_code = 0
 
     def put(self, kind: int, ts: int, coro: int, aux: int, off: int = 0, flags: int = 0) -> None:
@@ -83,6 +101,9 @@ class Probes:
         elif action & SHIELD:
             if frame.f_locals.get("inner") is not value:
                 self.shields.add(id(value))
+        elif action & CHILD:
+            if self.child_hook is not None:
+                self.child_hook(frame)
         elif action & MANY and not code.co_flags & GENERATOR and thread.top is not None:
             self.edges_to_all(thread.top.root, _many(frame), 0)
 

@@ -269,6 +269,7 @@ static PyMethodDef methods[] = {
     {"point", point, METH_VARARGS, NULL},
     {"add_probe", add_probe, METH_VARARGS, NULL},
     {"clear_probes", clear_probes, METH_NOARGS, NULL},
+    {"on_child", on_child, METH_O, NULL},
     {NULL, NULL, 0, NULL},
 };
 

@@ -383,6 +383,25 @@ static void handler(Thread *th, Frame *f, PyCodeObject *code)
     put(th, TROUBLE, now(), id, type, th->top, 0, gone ? DESTROYED : NEVER_RETRIEVED);
 }
 
+static PyObject *child_hook; /* whom P_CHILD calls; NULL: nobody */
+
+static PyObject *on_child(PyObject *self, PyObject *hook)
+{
+    Py_XSETREF(child_hook, hook == Py_None ? NULL : Py_NewRef(hook));
+    Py_RETURN_NONE;
+}
+
+/* A child was started. Events of what we call are off while we are called. */
+static void child(void)
+{
+    PyFrameObject *frame = child_hook ? PyThreadState_GetFrame(PyThreadState_Get()) : NULL;
+    if (frame != NULL) {
+        Py_XDECREF(PyObject_CallOneArg(child_hook, (PyObject *)frame));
+        PyErr_Clear();
+        Py_DECREF(frame);
+    }
+}
+
 /* A function that a source asked for is called. */
 static void probe_start(Thread *th, Frame *f, PyCodeObject *code, int probe)
 {
@@ -442,6 +461,9 @@ static void probe_return(Thread *th, Frame *f, PyCodeObject *code, int probe, Py
             R.shields = 1;
             set_thing(value, TAG_SHIELD, 1);
         }
+    }
+    else if (probe & P_CHILD) {
+        child();
     }
     else if (probe & P_MANY && !(code->co_flags & CO_GENERATOR) && th->top != NULL) {
         edges_to_all(th, th->top->root, many_of(f, code), 0);
