@@ -63,8 +63,9 @@ def test_the_page(golden: Callable[[str, str], None]) -> None:
 @pytest.mark.parametrize("line", [line for command in COMMANDS for line, _ in examples(command)])
 def test_an_example(line: str) -> None:
     assert isinstance(GROUP, typer.core.TyperGroup)
+    line = re.sub(r'^eval "\$\((.*)\)"$', r"\1", line)
     words = shlex.split(re.split(r" [|&]", line)[0])
-    while "=" in words[0] or words[0] in ("eval", "sudo"):
+    while "=" in words[0] or words[0] == "sudo":
         words.pop(0)
     assert words[0] == "async-inspect"
     name, arguments = words[1], words[2:]

@@ -35,7 +35,7 @@ _core_reason = ""
 _tool_id: int | None = None  # the one that we took
 _path: str | None = None  # of the recording
 _hooked = False
-_on_child: "Callable[[FrameType], None] | None" = None  # who looks at children that subprocess starts
+_on_process: "Callable[[FrameType], None] | None" = None  # who looks at children that subprocess starts
 
 
 class Settings:
@@ -75,13 +75,13 @@ def attach() -> None:
 
 
 def _start_as_told() -> None:
-    global _on_child
+    global _on_process
     folder = os.environ.get(env.DIR)
     try:
         if folder and recording() is None:
             settings = _settings_of(os.environ.get)
             follows = os.environ.get(env.FOLLOW_ENV) == "1"
-            _on_child = missed.hook(_miss, follows) if settings.children else None
+            _on_process = missed.hook(_miss, follows) if settings.children else None
             start(folder=folder, settings=settings)
             if follows:
                 from . import follow
@@ -164,7 +164,7 @@ def _open(path: str | None, folder: str) -> None:
         size = writer.write_header(fd, said)
         assert _tool_id is not None
         _set_probes(_core, _tool_id, _settings.without)
-        _core.on_child(_on_child)
+        _core.on_process(_on_process)
         slow_poll_ns = int(_settings.slow_poll_ms * 1e6)
         _core.start(fd, size, _settings.max_size, _tool_id, writer.stdlib(), False, slow_poll_ns, _settings.calls)
         _path = path
@@ -194,7 +194,7 @@ def _set_probes(core: "ModuleType", tool_id: int, without: "Collection[str]") ->
             for qualname, file_tail, actions in source.PROBES:
                 core.add_probe(qualname, file_tail, sum(core.ACTIONS[action] for action in actions))
                 _enable(tool_id, qualname, file_tail)
-    if _on_child is not None:
+    if _on_process is not None:
         core.add_probe(*missed.PROBE[:2], core.ACTIONS[missed.PROBE[2]])
         _enable(tool_id, *missed.PROBE[:2])
 

@@ -53,8 +53,8 @@ def add_probe(qualname: str, file_tail: str, actions: int) -> None:
 def clear_probes() -> None:
     """Before ``start``: forget all probes."""
 
-def on_child(hook: Callable[[FrameType], object] | None) -> None:
-    """Before ``start``: whom CHILD calls, with the function's frame, and none of our events on.  What it raises is
+def on_process(hook: Callable[[FrameType], object] | None) -> None:
+    """Before ``start``: whom PROCESS calls, with the function's frame, and none of our events on.  What it raises is
     dropped."""
 
 ACTIONS: Final[dict[str, int]]
@@ -77,5 +77,5 @@ ACTIONS: Final[dict[str, int]]
 #            yields, another once it returns
 #   SHIELD   the future that it returns stands for ``inner``
 #   NEVER    ``coro`` was never awaited
-#   CHILD    when it returns, a child was started: ``on_child``'s hook is called
+#   PROCESS  when it returns, a process was started: ``on_process``'s hook is called
 #   HANDLER  an exception handler: ``context`` says what happened

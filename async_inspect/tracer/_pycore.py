@@ -18,37 +18,29 @@ if TYPE_CHECKING:
     from types import FrameType
 
 __all__ = [
-    "ACTIONS",
-    "NAME",
-    "abandon",
-    "add_probe",
-    "clear_probes",
-    "on_child",
-    "point",
-    "recording",
-    "rest",
-    "start",
+    "ACTIONS", "NAME", "abandon", "add_probe", "clear_probes", "on_process", "point", "recording", "rest", "start",
     "stop",
-]
+]  # fmt: skip
 
 NAME = "python"
 
-_wanted: dict[str, tuple[str, int]] = {}
-_child_hook: "Callable[[FrameType], object] | None" = None
+_wanted: dict[str, dict[str, int]] = {}
+_on_process: "Callable[[FrameType], object]" = id
 _recorder: Recorder | None = None
 
 
 def add_probe(qualname: str, file_tail: str, action: int) -> None:
-    _wanted[qualname] = (file_tail, action | _wanted.get(qualname, ("", 0))[1])
+    files = _wanted.setdefault(qualname, {})
+    files[file_tail] = files.get(file_tail, 0) | action
 
 
 def clear_probes() -> None:
     _wanted.clear()
 
 
-def on_child(hook: "Callable[[FrameType], object] | None") -> None:
-    global _child_hook
-    _child_hook = hook
+def on_process(hook: "Callable[[FrameType], object] | None") -> None:
+    global _on_process
+    _on_process = hook or id
 
 
 def start(
@@ -66,7 +58,7 @@ def start(
         raise RuntimeError("it records already")
     tape = Tape(fd, header_size, max_size, ticks)
     recorder = Recorder(tape, tool_id, stdlib, dict(_wanted), slow_poll_ns, calls)
-    recorder.probes.child_hook = _child_hook
+    recorder.probes.on_process = _on_process
     recorder.attach()
     _recorder = recorder
 

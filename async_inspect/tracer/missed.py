@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from types import FrameType
 
-PROBE = ("Popen._execute_child", "/subprocess.py", "CHILD")
+PROBE = ("Popen._execute_child", "/subprocess.py", "PROCESS")
 BOOT = f"{os.path.dirname(__file__)}/boot"
 TAKES_A_WORD = "WX"  # options with a value
 ENDS_OPTIONS = "cm"
@@ -26,7 +26,7 @@ MAX_COMMAND = 300  # characters
 def hook(tell: "Callable[[str], object]", merged: bool) -> "Callable[[FrameType], None]":
     """Who looks at a child that was started, and says the line.  ``merged``: ``follow`` adds what is missing."""
 
-    def on_child(frame: "FrameType") -> None:
+    def on_process(frame: "FrameType") -> None:
         known = frame.f_locals
         words = [os.fsdecode(word) for word in known["args"]]
         program = os.fsdecode(known["executable"] or words[0])
@@ -37,7 +37,7 @@ def hook(tell: "Callable[[str], object]", merged: bool) -> "Callable[[FrameType]
             command = " ".join(" ".join(words).split())[:MAX_COMMAND]
             tell(f"{known['self'].pid}\t{why}\t{command}")
 
-    return on_child
+    return on_process
 
 
 def reason(program: str, words: "list[str]", environ: "Mapping[str, str]", merged: bool = False) -> str:
