@@ -26,7 +26,7 @@ TOOL_IDS = (3, 4, 2, 5)  # the unnamed ones first; 0, 1 (debugger, coverage) are
 DEFAULT_MAX_SIZE = 4 << 30
 DEFAULT_SLOW_POLL_MS = 100.0
 
-# Pythons that run none of the program's code, by what stands behind their -c.
+# Helpers of multiprocessing, which run nothing of the program's but imports, by what stands behind their -c.
 _FORKSERVER = "from multiprocessing.forkserver import main"
 _TRACKER = "from multiprocessing.resource_tracker import main"
 
@@ -68,9 +68,9 @@ def attach() -> None:
     if not get(env.DIR) or get(env.DISABLE) == "1" or get(env.ONLY, own := str(os.getpid())) != own:
         return
     code = _code(sys.orig_argv)
-    if code.startswith(_FORKSERVER):
+    if _FORKSERVER in code:
         os.register_at_fork(after_in_child=_start_as_told)
-    elif not code.startswith(_TRACKER) and not _is_the_tool(sys.orig_argv):
+    elif _TRACKER not in code and not _is_the_tool(sys.orig_argv):
         _start_as_told()
 
 
