@@ -24,7 +24,7 @@ from .trace import Frozen, Hold, Metadata, Trace
 
 FIRST_OF_MANY: Final = ("wait", "as_completed")  # reasons of who may wait for the first of several tasks
 FROM_BEFORE: Final = ("task group", "as_completed")  # of who said before it waited whom it waits for
-LOCK: Final = "asyncio.locks.Lock"
+LOCKS: Final = ("asyncio.locks.Lock", "trio.Lock", "trio.StrictFIFOLock")
 
 
 class Standing(Frozen):
@@ -141,7 +141,7 @@ class Moment:
         return words[int(codes[self.awaits[task]])]
 
     def is_lock(self, resource: int) -> bool:
-        return resource >= 0 and self.trace.resources.kind[resource].partition(" ")[0] == LOCK
+        return resource >= 0 and self.trace.resources.kind[resource].partition(" ")[0] in LOCKS
 
     @cached_property
     def hangs_on(self) -> dict[int, tuple[int, ...]]:

@@ -74,7 +74,7 @@ class Definitions:
         codes[key] = info
         name = code.co_filename
         info.ends_stack = code.co_qualname == "Handle._run" or not (
-            name.startswith((self.stdlib, "<frozen "))
+            name.startswith((self.stdlib, "<frozen ", "<attrs "))
             or "/site-packages/" in name
             or "/dist-packages/" in name
             or code.co_qualname.startswith(ev.GENERATED)

@@ -14,9 +14,6 @@ static void free_code_info(void *p)
         if (info->code == R.run_code) {
             R.run_code = NULL;
         }
-        if (info->code == R.signal_code) {
-            R.signal_code = NULL;
-        }
         *info->back = info->next;
         if (info->next) {
             info->next->back = info->back;
@@ -53,6 +50,7 @@ static int ends_stack(PyCodeObject *code)
         return 0;
     }
     return !(has_prefix(code->co_filename, R.stdlib, R.stdlib_len) || strncmp(file, "<frozen ", 8) == 0
+             || strncmp(file, "<attrs ", 7) == 0
              || strstr(file, "/site-packages/") || strstr(file, "/dist-packages/"));
 }
 
