@@ -154,6 +154,17 @@ def is_task(value: object) -> bool:
     return False
 
 
+def is_made_up(name: str) -> bool:
+    """Whether asyncio gave a task this name.
+
+    An eager task ends its first step before ``create_task`` names it, and on 3.13.0 to 3.13.2 one that comes from a task
+    factory, and has no name, is named "None" (CPython's gh-130033).
+    """
+    if name == "None":
+        return (3, 13) <= sys.version_info < (3, 13, 3)
+    return name.startswith("Task-") and name[5:].isascii() and name[5:].isdigit()
+
+
 def task_name(task: object) -> str | None:
     c_task = getattr(sys.modules.get("_asyncio"), "Task", None)
     name = c_task.get_name(task) if c_task is not None and issubclass(type(task), c_task) else get(task, "_name")

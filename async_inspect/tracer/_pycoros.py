@@ -304,9 +304,7 @@ class Coroutines:
         name = ask.task_name(ask.current_task())
         if name is None or hash(name) == coro.name_hash:
             return None
-        if name.startswith("Task-") and name[5:].isascii() and name[5:].isdigit():
-            return None  # asyncio's own; an eager task ends its first step before create_task names it
-        return name
+        return None if ask.is_made_up(name) else name
 
     def put_name(self, coro: Coro, name: str, ts: int, after: Coro | None) -> None:
         coro.name_hash = hash(name)

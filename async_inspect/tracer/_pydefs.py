@@ -5,7 +5,7 @@ its awaits are, and whether a stack need be followed past it.  Knows nothing of 
 """
 
 from _weakref import ref
-from opcode import opmap  # type: ignore[attr-defined,unused-ignore]
+from opcode import _intrinsic_1_descs, opmap  # type: ignore[attr-defined,unused-ignore]
 
 from .. import events as ev
 from . import _pyask as ask
@@ -21,12 +21,13 @@ CO_ITERABLE_COROUTINE = 0x100
 CO_ASYNC_GENERATOR = 0x200
 
 _SEND, _CACHE, _YIELD_VALUE, _RESUME = (opmap.get(name, 0) for name in ("SEND", "CACHE", "YIELD_VALUE", "RESUME"))
+_WRAP_ITEM = bytes((opmap["CALL_INTRINSIC_1"], _intrinsic_1_descs.index("INTRINSIC_ASYNC_GEN_WRAP")))
 
 
 class Code:
     """A code object that was seen, by its id in the recording."""
 
-    __slots__ = ("ends_stack", "id", "kind", "probe", "ref", "sends", "suspends")
+    __slots__ = ("ends_stack", "id", "items", "kind", "probe", "ref", "sends", "suspends")
 
     def __init__(self, id: int) -> None:
         self.id = id
@@ -36,6 +37,7 @@ class Code:
         self.ref: ref[CodeType] | None = None
         self.sends: frozenset[int] | None = None
         self.suspends: frozenset[int] = frozenset()
+        self.items: frozenset[int] = frozenset()
 
 
 class Definitions:
@@ -133,6 +135,19 @@ class Definitions:
 
         Not ``at_send``: at a suspended await, where a frame stands while ``throw()`` goes through it.
         """
+        info = self.looked_at(code)
+        assert info.sends is not None
+        return lasti in (info.sends if at_send else info.suspends)
+
+    def is_item(self, code: "CodeType", off: int) -> bool:
+        """Whether a yield of an async generator hands over an item, told from its bytecode.
+
+        That the value then is a wrapper of CPython's own is a leak that is to be closed (gh-129013).
+        """
+        return off in self.looked_at(code).items
+
+    def looked_at(self, code: "CodeType") -> Code:
+        """What is known of this code, with where its awaits and items are."""
         info = self.code_of(code)
         if info.sends is None:
             ops = code.co_code
@@ -140,4 +155,5 @@ class Definitions:
             info.sends = frozenset([*sends, *[i + 2 for i in sends if ops[i + 2] == _CACHE]])
             yields = [i for i in range(0, len(ops), 2) if ops[i] == _YIELD_VALUE]
             info.suspends = frozenset([*yields, *[i + 2 for i in yields if ops[i + 2] == _RESUME]])
-        return lasti in (info.sends if at_send else info.suspends)
+            info.items = frozenset(i for i in yields if ops[i - 2 : i] == _WRAP_ITEM)
+        return info

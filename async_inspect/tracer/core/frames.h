@@ -123,6 +123,9 @@ static inline int coroutine_is_new(PyObject *made)
 #endif
 }
 
+/* What a frame that stands at an instruction does: bits of CodeInfo.stands. */
+enum { AT_SEND = 1, AT_YIELD = 2, AT_ITEM = 4 };
+
 static int look_at_code(CodeInfo *info, PyCodeObject *code)
 {
     PyObject *bytes = PyCode_GetCode(code);
@@ -138,15 +141,18 @@ static int look_at_code(CodeInfo *info, PyCodeObject *code)
         for (int i = 0; i < n; i++) {
             int op = ops[2 * i], next = i + 1 < n ? ops[2 * i + 2] : -1;
             if (op == SEND) {
-                info->stands[i] |= 1;
+                info->stands[i] |= AT_SEND;
                 if (next == CACHE) {
-                    info->stands[i + 1] |= 1; /* where 3.12 says it stands */
+                    info->stands[i + 1] |= AT_SEND; /* where 3.12 says it stands */
                 }
             }
             if (op == YIELD_VALUE) {
-                info->stands[i] |= 2;
+                info->stands[i] |= AT_YIELD;
                 if (next == RESUME) {
-                    info->stands[i + 1] |= 2;
+                    info->stands[i + 1] |= AT_YIELD;
+                }
+                if (i > 0 && ops[2 * i - 2] == CALL_INTRINSIC_1 && ops[2 * i - 1] == INTRINSIC_ASYNC_GEN_WRAP) {
+                    info->stands[i] |= AT_ITEM;
                 }
             }
         }
@@ -166,7 +172,7 @@ static inline int stands(CodeInfo *info, PyCodeObject *code, int lasti, int how)
     }
     int i = lasti / 2;
     int at = lasti >= 0 && i < info->stands_len ? info->stands[i] : 0;
-    if (at & 1) {
+    if (at & AT_SEND) {
         info->last_send = lasti;
     }
     return at & how;
