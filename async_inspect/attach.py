@@ -83,6 +83,8 @@ def after_run(recordings: set[Path], ended: launch.Ended, options: Options) -> i
     if root is None:
         tell(f"nothing was recorded: {_why_nothing(options.output / RECORDINGS, ended.pid)}")
         return FAILED
+    for line in finish.complaints(root.parent, ended.pid):
+        tell(line)
     try:
         write_reports(root, options)
     except KeyboardInterrupt:

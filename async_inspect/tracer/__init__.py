@@ -58,6 +58,9 @@ def attach() -> None:
     folder = os.environ.get(env.DIR)
     if not folder or os.environ.get(env.DISABLE) == "1":
         return
+    if not _thread._is_main_interpreter():  # type: ignore[attr-defined,unused-ignore]
+        writer.log(f"{folder}/{os.getpid()}.log", f"pid {os.getpid()}: a subinterpreter began; it is not recorded")
+        return
     try:
         if recording() is None:
             start(folder=folder, settings=_settings_of(os.environ.get))
@@ -148,7 +151,7 @@ def _set_probes(core: "ModuleType", tool_id: int, without: "Collection[str]") ->
     for name, source in SOURCES.items():
         if name not in without:
             for qualname, file_tail, actions in source.PROBES:
-                core.add_probe(qualname, file_tail, sum(core.ACTIONS[action] for action in actions))
+                core.add_probe(qualname, file_tail.replace("/", os.sep), sum(core.ACTIONS[action] for action in actions))
                 _enable(tool_id, qualname, file_tail)
 
 
@@ -184,7 +187,8 @@ def _hook() -> None:
     global _hooked
     if not _hooked:
         _hooked = True
-        os.register_at_fork(before=_before_fork, after_in_child=_after_fork)
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(before=_before_fork, after_in_child=_after_fork)
         had_atexit = "atexit" in sys.modules
         import atexit
 

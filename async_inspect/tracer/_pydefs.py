@@ -4,6 +4,7 @@ Knows how a definition is written, before the first record that uses it, and wha
 its awaits are, and whether a stack need be followed past it.  Knows nothing of coroutines that live, nor of events.
 """
 
+import os
 from _weakref import ref
 from opcode import _intrinsic_1_descs, opmap  # type: ignore[attr-defined,unused-ignore]
 
@@ -21,6 +22,7 @@ CO_ITERABLE_COROUTINE = 0x100
 CO_ASYNC_GENERATOR = 0x200
 
 _SEND, _CACHE, _YIELD_VALUE, _RESUME = (opmap.get(name, 0) for name in ("SEND", "CACHE", "YIELD_VALUE", "RESUME"))
+_SITE, _DIST = (f"{os.sep}{name}-packages{os.sep}" for name in ("site", "dist"))
 _WRAP_ITEM = bytes((opmap["CALL_INTRINSIC_1"], _intrinsic_1_descs.index("INTRINSIC_ASYNC_GEN_WRAP")))
 
 
@@ -45,7 +47,7 @@ class Definitions:
 
     def __init__(self, tape: "Tape", stdlib: str) -> None:
         self.tape = tape
-        self.stdlib = stdlib.rstrip("/") + "/"
+        self.stdlib = stdlib.rstrip(os.sep) + os.sep
         self.codes: dict[int, Code] = {}  # by id(code); the weak reference takes it out
         self.code_ids = 0
         self.nodes: dict[tuple[int, int], int] = {}
@@ -67,8 +69,8 @@ class Definitions:
         name = code.co_filename
         info.ends_stack = code.co_qualname == "Handle._run" or not (
             name.startswith((self.stdlib, "<frozen "))
-            or "/site-packages/" in name
-            or "/dist-packages/" in name
+            or _SITE in name
+            or _DIST in name
             or code.co_qualname.startswith(ev.GENERATED)
         )
         flags = code.co_flags

@@ -29,7 +29,9 @@ class Terminal:
         self._shown: list[str] = []
         self._consoles: dict[tuple[int, int, bool], Console] = {}
         self._before: dict[int, Callable[[int, FrameType | None], Any] | int | None] = {}
-        self._wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._wake = os.pipe()
+        for fd in self._wake:
+            os.set_blocking(fd, False)
         self._wakeup = -1
         self.heard: set[int] = set()
 

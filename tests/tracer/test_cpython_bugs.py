@@ -96,7 +96,7 @@ def ends(recording: Recording) -> dict[int, str]:
     return {coro: kind for kind, coro, _, _ in rows(recording) if kind in ("RETURN", "RAISE", "VANISH")}
 
 
-# --- what ends unseen --------------------------------------------------------------------------------------------------
+# --- what ends unseen ------------------------------------------------------------------------------------------------
 
 CLOSES_UNSEEN = (3, 13) <= VERSION < (3, 13, 10) or (3, 14) <= VERSION < (3, 14, 1)
 
@@ -140,7 +140,7 @@ def test_gh_140373_an_async_generator_closed_between_items(record: Record) -> No
     assert [row for row in rows(run) if row[0] == "SUSPEND"] == [("SUSPEND", 3, 0, 0)]
 
 
-# --- exceptions --------------------------------------------------------------------------------------------------------
+# --- exceptions ------------------------------------------------------------------------------------------------------
 
 
 def test_gh_106895_an_unwind_that_is_not_to_be_disabled(record: Record) -> None:
@@ -256,12 +256,14 @@ def test_a_throw_that_only_resumes(record: Record) -> None:
     assert ends(run) == {1: "RETURN", 2: "RETURN", 3: "RAISE", 4: "RETURN"}
 
 
-# --- async generators --------------------------------------------------------------------------------------------------
+# --- async generators ------------------------------------------------------------------------------------------------
 
 
 def test_gh_129013_items_are_handed_over_wrapped(record: Record) -> None:
-    """PY_YIELD of ``yield x`` hands over CPython's own wrapper of x.  A change that unwraps it is proposed: which of the
-    two a yield is, is told from its bytecode, so that both are recorded alike."""
+    """PY_YIELD of ``yield x`` hands over CPython's own wrapper of x.
+
+    A change that unwraps it is proposed: so what a yield is, is told from its bytecode.
+    """
 
     async def items() -> AsyncIterator[object]:
         await suspend()
@@ -286,7 +288,7 @@ def test_gh_129013_items_are_handed_over_wrapped(record: Record) -> None:
     assert [row[:2] for row in rows(run) if row[0] in ("SUSPEND", "ITEM")] == [("SUSPEND", 3), ("ITEM", 2)]
 
 
-# --- tools that come and go --------------------------------------------------------------------------------------------
+# --- tools that come and go ------------------------------------------------------------------------------------------
 
 
 def test_gh_111963_local_events_outlive_their_tool(record: Record) -> None:
@@ -344,7 +346,7 @@ def test_disable_outlives_its_tool(record: Record) -> None:
     assert "SPAWN" in [row[0] for row in rows(run)]
 
 
-# --- asyncio -----------------------------------------------------------------------------------------------------------
+# --- asyncio ---------------------------------------------------------------------------------------------------------
 
 
 def names_of(run: Recording) -> list[str]:
@@ -416,7 +418,7 @@ def test_gh_131709_python_tasks_that_are_not_current(record: Record) -> None:
     assert flags == [ev.IS_TASK]
 
 
-# --- files -------------------------------------------------------------------------------------------------------------
+# --- files -----------------------------------------------------------------------------------------------------------
 
 
 def test_gh_78502_a_mapping_keeps_a_descriptor(tmp_path: Path) -> None:

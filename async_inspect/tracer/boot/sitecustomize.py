@@ -6,6 +6,7 @@ Leaves no trace of itself: takes its folder off the import path, starts the reco
 on one that cannot be recorded it only hands over.
 """
 
+import os
 import sys
 
 
@@ -20,7 +21,7 @@ def _start(package):
         tracer.attach()
     finally:
         for path in list(sys.path_importer_cache):
-            if path == package or path.startswith(package + "/"):
+            if path == package or path.startswith(package + os.sep):
                 del sys.path_importer_cache[path]
 
 
@@ -29,7 +30,7 @@ def _go(here):
     sys.path_importer_cache.pop(here, None)
     if sys.version_info >= (3, 12) and "_async_inspect" not in sys.modules:
         try:
-            _start(here.rpartition("/")[0].rpartition("/")[0])
+            _start(os.path.dirname(os.path.dirname(here)))
         except Exception:  # not BaseException: a Ctrl-C is the program's
             pass  # and whatever it was is in the log, or there is no place for a log
     # Only now is this the name of another module. If there is none, this raises what ``site`` expects then.
@@ -37,4 +38,4 @@ def _go(here):
     import sitecustomize  # noqa: F401
 
 
-_go(__file__.rpartition("/")[0])
+_go(os.path.dirname(__file__))
