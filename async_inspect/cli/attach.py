@@ -14,6 +14,14 @@ from async_inspect.launch import Beside
 from async_inspect.tracer import DEFAULT_SLOW_POLL_MS, Settings
 from async_inspect.tracer.sources import SOURCES
 
+EXAMPLES = (
+    ("async-inspect attach app.py --its-own option", "a script"),
+    ("async-inspect attach -m package.module", "a module"),
+    ("async-inspect attach -- uvicorn app:app --workers 2", "any command"),
+    ("async-inspect attach --live app.py", "watch it while it runs"),
+    ("async-inspect attach -o out -f html -f json app.py", "only these reports, there"),
+)
+
 
 @with_filters
 def attach(

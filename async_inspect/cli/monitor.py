@@ -5,6 +5,11 @@ from typing import Annotated
 
 import typer
 
+EXAMPLES = (
+    ("async-inspect monitor", "the newest of the programs that are being recorded"),
+    ("async-inspect monitor async_inspect_exports", "this one, or how it went"),
+)
+
 
 def monitor(
     recording: Annotated[
