@@ -50,6 +50,8 @@ def prepare(python: Interpreter, forced: str = "") -> Core:
     try:
         if python.free_threaded:
             raise NoCoreError("a free-threaded Python")
+        if os.name != "posix":
+            raise NoCoreError(f"it is written for POSIX systems, and this is {sys.platform}")
         path = _existing(python) or _build(python)
     except (NoCoreError, OSError) as exc:
         if forced == "c":

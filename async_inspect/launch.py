@@ -7,8 +7,8 @@ reaches the target once and by itself.
 
 import errno
 import os
-import resource
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -18,9 +18,15 @@ from typing import NoReturn, Protocol
 
 from async_inspect.errors import UserError
 
-FROM_TERMINAL = (signal.SIGINT, signal.SIGQUIT)  # the terminal sends these to the target too: we only outlive them
-FORWARDED = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
-IGNORED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)  # in us; a program expects them as they were
+
+def _those(*names: str) -> tuple[signal.Signals, ...]:
+    """The signals of these names that this system has."""
+    return tuple(signal.Signals[name] for name in names if name in signal.Signals.__members__)
+
+
+FROM_TERMINAL = _those("SIGINT", "SIGQUIT")  # the terminal sends these to the target too: we only outlive them
+FORWARDED = _those("SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2")
+IGNORED_BY_PYTHON = _those("SIGPIPE", "SIGXFSZ")  # in us; a program expects them as they were
 
 
 @dataclass(frozen=True)
@@ -58,6 +64,8 @@ def run(
 
     ``started`` hears the pid.  Raises UserError (127, 126) when it cannot be executed.
     """
+    if not hasattr(os, "fork"):
+        return _spawn(argv, environ, started)
     pid = seen = 0
     files = beside.files() if beside else ()
 
@@ -102,6 +110,8 @@ def mirror(ended: Ended) -> NoReturn:
     sys.stdout.flush()
     sys.stderr.flush()
     if ended.code < 0:
+        import resource  # where there are signals, there is this
+
         number = -ended.code
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # the core dump was the target's to leave
         if number not in {signal.SIGKILL, signal.SIGSTOP}:
@@ -110,6 +120,20 @@ def mirror(ended: Ended) -> NoReturn:
         os.kill(os.getpid(), number)
         os._exit(128 + number)  # a container's first process survives its own signals
     sys.exit(ended.code)
+
+
+def _spawn(argv: list[str], environ: dict[str, str], started: Callable[[int], None] | None) -> Ended:
+    """Run it where there is no fork: the terminal's Ctrl-C reaches the target by itself there, too."""
+    before = signal.signal(signal.SIGINT, _outlive)
+    try:
+        process = subprocess.Popen(argv, env=environ)
+    except OSError as exc:
+        signal.signal(signal.SIGINT, before)
+        raise UserError(f"{argv[0]}: {exc.strerror}", 127 if isinstance(exc, FileNotFoundError) else 126) from exc
+    if started:
+        started(process.pid)
+    code = process.wait()
+    return Ended(process.pid, code << 8 if code >= 0 else -code, time.monotonic_ns())
 
 
 def _become(
@@ -137,9 +161,10 @@ def _become(
 def _wait(pid: int) -> int:
     """The target's wait status.  Where it stops (a debugger's trick, its own Ctrl-Z), we stop with it."""
     while True:
-        os.waitid(os.P_PID, pid, os.WEXITED | os.WSTOPPED | os.WNOWAIT)
+        if hasattr(os, "waitid"):
+            os.waitid(os.P_PID, pid, os.WEXITED | os.WSTOPPED | os.WNOWAIT)
         # The terminal's Ctrl-Z stops us too: by now the target may run again, and the stop is old news (0).
-        done, status = os.waitpid(pid, os.WUNTRACED | os.WNOHANG)
+        done, status = os.waitpid(pid, os.WUNTRACED | (os.WNOHANG if hasattr(os, "waitid") else 0))
         if not done:
             continue
         if not os.WIFSTOPPED(status):
