@@ -16,6 +16,7 @@ from async_inspect.cli.attach import attach
 from async_inspect.cli.check import check
 from async_inspect.cli.critical_path import critical_path
 from async_inspect.cli.dump import dump
+from async_inspect.cli.env import env
 from async_inspect.cli.export import export
 from async_inspect.cli.info import info
 from async_inspect.cli.monitor import monitor
@@ -27,6 +28,7 @@ from async_inspect.errors import UserError
 COMMANDS: tuple[Callable[..., None], ...] = (
     attach,
     monitor,
+    env,
     export,
     report,
     stats,
