@@ -67,8 +67,18 @@ def run(
     ``started`` hears the pid; the variable ``pid_in`` tells it to the target.  Raises UserError (127, 126) when it
     cannot be executed.
     """
-    if not hasattr(os, "fork"):
-        return _spawn(argv, environ, started, pid_in)
+    if hasattr(os, "fork"):
+        return _fork(argv, environ, beside, started, pid_in)
+    return _spawn(argv, environ, started, pid_in)
+
+
+def _fork(
+    argv: list[str],
+    environ: dict[str, str],
+    beside: Beside | None,
+    started: Callable[[int], None] | None,
+    pid_in: str,
+) -> Ended:
     pid = seen = 0
     files = beside.files() if beside else ()
 

@@ -183,9 +183,8 @@ def _set_probes(core: "ModuleType", tool_id: int, without: "Collection[str]") ->
     for name, source in SOURCES.items():
         if name not in without:
             for qualname, file_tail, actions in source.PROBES:
-                core.add_probe(
-                    qualname, file_tail.replace("/", os.sep), sum(core.ACTIONS[action] for action in actions)
-                )
+                wanted = sum(core.ACTIONS[action] for action in actions)
+                core.add_probe(qualname, file_tail.replace("/", os.sep), wanted)
                 _enable(tool_id, qualname, file_tail)
 
 
