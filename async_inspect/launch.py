@@ -19,15 +19,9 @@ from typing import NoReturn, Protocol
 from async_inspect import system
 from async_inspect.errors import UserError
 
-
-def _those(*names: str) -> tuple[signal.Signals, ...]:
-    """The signals of these names that this system has."""
-    return tuple(signal.Signals[name] for name in names if name in signal.Signals.__members__)
-
-
-FROM_TERMINAL = _those("SIGINT", "SIGQUIT")  # the terminal sends these to the target too: we only outlive them
-FORWARDED = _those("SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2")
-IGNORED_BY_PYTHON = _those("SIGPIPE", "SIGXFSZ")  # in us; a program expects them as they were
+FROM_TERMINAL = system.signals("SIGINT", "SIGQUIT")  # the terminal sends these to the target too: we only outlive them
+FORWARDED = system.signals("SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2")
+IGNORED_BY_PYTHON = system.signals("SIGPIPE", "SIGXFSZ")  # in us; a program expects them as they were
 
 
 @dataclass(frozen=True)

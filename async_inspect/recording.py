@@ -23,6 +23,8 @@ type Ids = npt.NDArray[np.uint32]
 
 SUFFIX = ".rec"
 FOLDER = "recording"
+_WINDOWS = ("win32",)
+_PATHS = {"cwd", "executable", "prefix", "base_prefix", "stdlib", "site"}  # in the metadata
 _BLOCK = 1 << 16  # slots that become text at a time
 _MAX_TAIL = 1 << 30  # bytes; more is damage
 
@@ -196,7 +198,10 @@ class Recording:
         if kind == ev.CODE:
             file, name, table = [*data.split(b"\0", 2), b"", b""][:3]
             table, awaits = (table[:size], table[size:]) if size else (table, None)
-            self.codes[subject] = Code(_decode(file), _decode(name), aux, flags, table, awaits)
+            path = _decode(file)
+            if self.meta.get("platform") == _WINDOWS:
+                path = _with_slashes(path)
+            self.codes[subject] = Code(path, _decode(name), aux, flags, table, awaits)
         elif kind == ev.STRING:
             self.strings[subject] = _decode(data)
         elif kind == ev.NAME:
@@ -239,7 +244,15 @@ def parse_metadata(text: bytes) -> dict[str, tuple[str, ...]]:
     for line in text.decode("utf-8", "surrogateescape").split("\n")[:-1]:
         key, _, value = line.partition("\t")
         found[key] = (*found.get(key, ()), _unescape(value))
+    if found.get("platform") == _WINDOWS:
+        for key in _PATHS & found.keys():
+            found[key] = tuple(map(_with_slashes, found[key]))
     return found
+
+
+def _with_slashes(path: str) -> str:
+    """A path of Windows as it is written everywhere else, so that nobody after this need tell them apart."""
+    return path.replace("\\", "/")
 
 
 def _unescape(value: str) -> str:

@@ -1,9 +1,10 @@
 """What some operating systems lack, as one line to the user.
 
-Knows how to ask for it: by what ``os`` has, never by the system's name.
+Knows how to ask for it: by what ``os`` and ``signal`` have, never by the system's name.
 """
 
 import os
+import signal
 import sys
 
 from .errors import UserError
@@ -14,3 +15,8 @@ def require(what: str, *functions: str) -> None:
     for name in functions:
         if not hasattr(os, name):
             raise UserError(f"{what} cannot be had on this system ({sys.platform}): it has no os.{name}")
+
+
+def signals(*names: str) -> tuple[signal.Signals, ...]:
+    """Those of these that there are."""
+    return tuple(getattr(signal, name) for name in names if hasattr(signal, name))
