@@ -425,7 +425,7 @@ def test_gh_78502_a_mapping_keeps_a_descriptor(tmp_path: Path) -> None:
     """3.12's ``mmap`` duplicates the descriptor, and closing the mapping closes that number, whosever it is by then."""
     if VERSION < (3, 13):
         with pytest.raises(TypeError):
-            mmap.mmap(-1, 4096, trackfd=False)
+            mmap.mmap(-1, 4096, **{"trackfd": False})
 
     def program() -> None:
         end = os.dup(0)
