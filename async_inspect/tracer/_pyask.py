@@ -205,11 +205,11 @@ def is_task(value: object) -> bool:
 def is_made_up(name: str) -> bool:
     """Whether asyncio gave a task this name.
 
-    An eager task ends its first step before ``create_task`` names it.  On 3.13.0 to 3.13.2 one that comes from a task
+    An eager task ends its first step before ``create_task`` names it.  On 3.13 one that comes from a task
     factory, and has no name, is named "None" (CPython's gh-130033).
     """
     if name == "None":
-        return (3, 13) <= sys.version_info < (3, 13, 3)
+        return sys.version_info[:2] == (3, 13)
     return name.startswith("Task-") and name[5:].isascii() and name[5:].isdigit()
 
 
