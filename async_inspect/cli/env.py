@@ -11,7 +11,7 @@ from async_inspect.attach import DEFAULT_FOLDER, Options
 from async_inspect.cli.recording import How, with_recording
 
 EXAMPLES = (
-    ('eval "$(async-inspect env)"', "what this shell starts from now on is recorded"),
+    ('eval "$(async-inspect env -o out)"', "whatever Python this shell starts is recorded"),
     ('eval "$(async-inspect env --unset)"', "no more"),
 )
 

@@ -151,7 +151,7 @@ tracer.start({str(tmp_path / "second.rec")!r})
     for path in done.recordings:
         with open_recording(path) as recording:
             assert recording.header.state == ev.STOPPED
-    assert [path.name for path in done.recordings] == ["mine.rec", "second.rec"]
+    assert {path.name for path in done.recordings} == {"mine.rec", "second.rec"}
 
 
 def test_a_forked_child_has_its_own(tmp_path: Path) -> None:
