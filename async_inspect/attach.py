@@ -206,7 +206,7 @@ def _why_nothing(folder: Path, pid: int) -> str:
     logs = sorted(folder.glob(f"*-{pid}.log")) or sorted(folder.glob(f"{pid}.log"))
     if logs:
         return f"see {logs[-1]}"
-    return "no CPython 3.12 or newer was started, or it was with -I, -E or -S, which keep the recorder out"
+    return "no CPython 3.12 or newer was started, or only with -I, -E or -S (see --preload)"
 
 
 def _check_formats(names: tuple[str, ...]) -> None:

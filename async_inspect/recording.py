@@ -29,6 +29,14 @@ _BLOCK = 1 << 16  # slots that become text at a time
 _MAX_TAIL = 1 << 30  # bytes; more is damage
 
 
+class Missed(NamedTuple):
+    """A Python that a recorded process started, and that is not recorded."""
+
+    pid: int
+    why: str
+    command: str
+
+
 class Header(NamedTuple):
     """The header's fields, by the names and meanings of ``events.HEADER_FIELDS``."""
 
@@ -336,3 +344,13 @@ def _line(slots: Slots, at: int, number: int, slot: tuple[int, ...]) -> str:
             parts[2] = parts[2].hex().encode()
         line += " " + " ".join(repr(_decode(part)) for part in parts)
     return line
+
+
+def missed(path: str | os.PathLike[str]) -> list[Missed]:
+    """The Pythons that the process of this recording started without their being recorded, as far as it could tell."""
+    try:
+        text = Path(path).with_suffix(ev.MISSED_SUFFIX).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return []
+    rows = [line.split("\t", 2) for line in text.splitlines()]
+    return [Missed(int(row[0]), row[1], row[2]) for row in rows if len(row) == 3 and row[0].isdecimal()]

@@ -19,6 +19,7 @@ EXAMPLES = (
     ("async-inspect attach -m package.module", "a module"),
     ("async-inspect attach -- uvicorn app:app --workers 2", "any command"),
     ("async-inspect attach --live app.py", "watch it while it runs"),
+    ("async-inspect attach --exec -- gunicorn app:app", "in a container or a unit: it keeps the pid"),
     ("async-inspect attach -o out -f html -f json app.py", "only these reports, there"),
 )
 

@@ -108,11 +108,16 @@ def stdlib() -> str:
 
 
 def log(path: str, text: str) -> None:
-    """Add a line to this log, the only place where the tracer complains; the file is made when first needed."""
+    """Add a line to this log, the only place where the tracer complains."""
+    append(path, f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} {text}")
+
+
+def append(path: str, line: str) -> None:
+    """Add a line to this file, which is made when first needed."""
     try:
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | OPEN_FLAGS, 0o600)
         try:
-            os.write(fd, f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} {text}\n".encode(errors="replace"))
+            os.write(fd, f"{line}\n".encode(errors="replace"))
         finally:
             os.close(fd)
     except OSError:
