@@ -15,7 +15,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
-from async_inspect import corebuild, finish, inplace, interpreter, launch, running
+from async_inspect import corebuild, finish, interpreter, launch, running, system
 from async_inspect.errors import FAILED, USAGE, UserError
 from async_inspect.rules import Rule, configured
 from async_inspect.target import Target, check, environment
@@ -64,6 +64,8 @@ def attach(target: Target | None, options: Options) -> NoReturn:
     old = finish.recordings(folder)
     put, take = running.lister(os.environ, folder, target.title)
     if options.in_place:
+        system.require("--exec", "fork", "pidfd_open")
+        from async_inspect import inplace
 
         def afterwards(pid: int, at_ns: int) -> None:
             take()
@@ -107,6 +109,8 @@ def after_run(recordings: set[Path], ended: launch.Ended, options: Options) -> i
     if root is None:
         tell(f"nothing was recorded: {_why_nothing(options.output / RECORDINGS, ended.pid)}")
         return FAILED
+    for line in finish.complaints(root.parent, ended.pid):
+        tell(line)
     try:
         write_reports(root, options)
     except KeyboardInterrupt:

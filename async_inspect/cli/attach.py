@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from async_inspect import system
 from async_inspect.attach import DEFAULT_FOLDER, Options, tell
 from async_inspect.attach import attach as run
 from async_inspect.cli.filters import Wanted, with_filters
@@ -97,6 +98,7 @@ def _view(live: bool, leave: bool, stdin: Path | None) -> Callable[[Path, Path],
         if leave or stdin:
             raise UserError("--exit and --stdin are about --live", USAGE)
         return None
+    system.require("--live", "fork", "openpty", "waitid")
     from async_inspect.tui.beside import Live, has_terminal
 
     if not has_terminal():

@@ -67,6 +67,9 @@ def attach() -> None:
     get = os.environ.get
     if not get(env.DIR) or get(env.DISABLE) == "1" or get(env.ONLY, own := str(os.getpid())) != own:
         return
+    if not _thread._is_main_interpreter():  # type: ignore[attr-defined,unused-ignore]
+        writer.log(f"{get(env.DIR)}/{own}.log", f"pid {own}: a subinterpreter began; it is not recorded")
+        return
     code = _code(sys.orig_argv)
     if _FORKSERVER in code:
         os.register_at_fork(after_in_child=_start_as_told)
@@ -192,7 +195,8 @@ def _set_probes(core: "ModuleType", tool_id: int, without: "Collection[str]") ->
     for name, source in SOURCES.items():
         if name not in without:
             for qualname, file_tail, actions in source.PROBES:
-                core.add_probe(qualname, file_tail, sum(core.ACTIONS[action] for action in actions))
+                wanted = sum(core.ACTIONS[action] for action in actions)
+                core.add_probe(qualname, file_tail.replace("/", os.sep), wanted)
                 _enable(tool_id, qualname, file_tail)
     if _on_process is not None:
         core.add_probe(*missed.PROBE[:2], core.ACTIONS[missed.PROBE[2]])
@@ -231,7 +235,8 @@ def _hook() -> None:
     global _hooked
     if not _hooked:
         _hooked = True
-        os.register_at_fork(before=_before_fork, after_in_child=_after_fork)
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(before=_before_fork, after_in_child=_after_fork)
         had_atexit = "atexit" in sys.modules
         import atexit
 
