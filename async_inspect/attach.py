@@ -9,6 +9,7 @@ import os
 import shlex
 import signal
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -55,7 +56,8 @@ def attach(target: Target | None, options: Options) -> NoReturn:
     options = replace(options, rules=configured())  # a wrong one is said now, not when all is over
     folder = _writable(options.output.absolute() / RECORDINGS)
     core = options.core or environ.get(env.CORE, "")
-    environ = environment(environ, str(folder), options.settings)
+    run = f"{time.time_ns():x}-{os.getpid()}"
+    environ = environment(environ, str(folder), options.settings, run)
     if core:
         environ[env.CORE] = core
     if python is not None:

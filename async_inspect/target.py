@@ -65,8 +65,11 @@ def check(target: Target | None) -> Target:
     return target
 
 
-def environment(environ: dict[str, str], folder: str, settings: tracer.Settings) -> dict[str, str]:
-    """The target's environment: this one, the door first on the path, and where to record."""
+def environment(environ: dict[str, str], folder: str, settings: tracer.Settings, run: str = "") -> dict[str, str]:
+    """The target's environment: this one, the door first on the path, and where to record.
+
+    ``run``: what the recordings of this run, the target's and its children's, are known by.
+    """
     old = environ.get("PYTHONPATH")
     return {
         **environ,
@@ -76,6 +79,7 @@ def environment(environ: dict[str, str], folder: str, settings: tracer.Settings)
         env.WITHOUT: ",".join(settings.without),
         env.SLOW_POLL_MS: f"{settings.slow_poll_ms:g}",
         env.CALLS: str(int(settings.calls)),
+        env.RUN: run,
     }
 
 

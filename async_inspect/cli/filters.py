@@ -17,6 +17,7 @@ type Wanted = "Filter | None"
 
 _MANY = "may be repeated"
 _OPTIONS: dict[str, Any] = {
+    "pid": (list[int], typer.Option(metavar="PID", help=f"Only this process of the run ({_MANY}).")),
     "task": (list[str], typer.Option(metavar="GLOB", help=f"Only tasks of such a name ({_MANY}).")),
     "state": (list[str], typer.Option(metavar="STATE", help=f"Only tasks in this state ({_MANY}).")),
     "min_duration": (float, typer.Option(metavar="MS", help="Only tasks that lived at least that long.")),

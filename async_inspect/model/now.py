@@ -18,7 +18,7 @@ from typing import Final, Literal
 import numpy as np
 
 from . import tables as t
-from .build import load
+from .load import load
 from .phrases import ms
 from .trace import Frozen, Hold, Metadata, Trace
 

@@ -17,21 +17,23 @@ from ..errors import USAGE, UserError
 from ..rules import Rule
 from . import tables as t
 from .filters import Filter
-from .things import Await, AwaitLine, Frame, Frozen, Hold, Metadata, StateName, Task, TreeNode, Wakes
+from .things import Await, AwaitLine, Frame, Frozen, Hold, LeftOut, Metadata, Process, StateName, Task, TreeNode, Wakes
 
 __all__ = [
-    "Await", "AwaitLine", "Frame", "Frozen", "Hold", "Metadata", "StateName", "Task", "Trace", "TreeNode", "Wakes",
+    "Await", "AwaitLine", "Frame", "Frozen", "Hold", "LeftOut", "Metadata", "Process", "StateName", "Task", "Trace",
+    "TreeNode", "Wakes",
 ]  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Trace:
-    """One recording, understood.  Immutable; make one with ``async_inspect.load``.
+    """The recordings of a run, or one of them, understood.  Immutable; make one with ``async_inspect.load``.
 
     The columns (``polls``, ``awaits`` …) are described in ``tables.py``.  ``strings`` are the names of types.
     """
 
     meta: Metadata
+    processes: tuple[Process, ...]  # in the order in which their recordings began
     functions: tuple[t.Function, ...]
     strings: tuple[str, ...]
     locations: t.Locations
@@ -55,6 +57,7 @@ class Trace:
     troubles: t.Troubles
     events: t.Events
     rules: tuple[Rule, ...] = ()  # of the user's own, for reasons
+    left_out: tuple[LeftOut, ...] = ()  # processes of the run that are not in here
 
     # --- tasks -------------------------------------------------------------------------------------------------------
 
@@ -214,7 +217,7 @@ class Trace:
 
     def narrowed(self, wanted: Filter) -> "Trace":
         """As ``filter``, which see."""
-        from .build import narrow
+        from .load import narrow
 
         return narrow(self, wanted)
 

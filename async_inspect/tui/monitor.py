@@ -10,7 +10,8 @@ from pathlib import Path
 
 from .. import running
 from ..errors import UserError
-from ..recording import FOLDER, open_recording
+from ..headers import FOLDER
+from ..recording import open_recording
 from .beside import has_terminal
 from .follow import Follower
 from .screen import View

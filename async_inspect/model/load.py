@@ -1,0 +1,151 @@
+"""Recordings to a Trace: those of a run, or one of them; whole, or the part that is wanted.
+
+Knows which recordings are read, in which window of time, and what becomes of those that can't be, or are too many.
+"""
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from ..errors import USAGE, UserError
+from ..headers import Head, heads, run_at
+from ..recording import Recording
+from ..rules import Rule
+from . import select
+from .build import Builder
+from .filters import ALL, Filter, Window, narrowed, pids
+from .gather import CHUNK
+from .merge import merge
+from .trace import LeftOut, Trace
+
+MOST_RECORDS: Final = 50_000_000  # of several processes: those after the first that would exceed it are left out
+
+type Progress = Callable[[int, int], None]  # (slots read, slots in all)
+
+
+def load(
+    path: str | os.PathLike[str],
+    progress: Progress | None = None,
+    wanted: Filter | None = None,
+    rules: Iterable[Rule] = (),
+) -> Trace:
+    """What the recording at ``path`` means: a file alone; a folder (``attach -o``'s, or in which recordings lie) the
+    newest run in it, with all its processes.
+
+    ``progress`` hears (slots read, slots in all).  ``wanted``: only this part of it.  ``rules``: more of them for
+    reasons; they win over the shipped ones.  UserError: there is no recording, or none that can be read.
+    """
+    return load_run(run_at(path), path, progress, wanted, rules)
+
+
+def load_run(
+    run: Sequence[Head],
+    place: str | os.PathLike[str],
+    progress: Progress | None = None,
+    wanted: Filter | None = None,
+    rules: Iterable[Rule] = (),
+) -> Trace:
+    """The same of a run's recordings, in the order in which they began; ``place`` is what they are called together."""
+    filters = (wanted,) if wanted else ()
+    chosen = _of_pids(run, filters)
+    clock_ns = min(one.header.start_ns for one in run)
+    trace = _read(chosen, clock_ns, narrowed(filters), run[0].meta.get("cwd", ("",))[0], progress)
+    if len(run) > 1 and (len(trace.processes) > 1 or trace.left_out):
+        trace = replace(trace, meta=trace.meta.model_copy(update={"path": str(place)}))
+    trace = replace(trace, rules=tuple(rules))
+    return select.filtered(trace, wanted) if wanted else trace
+
+
+def narrow(trace: Trace, wanted: Filter) -> Trace:
+    """Only this part of a trace.  UserError: a window or a process is wanted, and the recording is gone."""
+    if wanted.window_ns != ALL or wanted.pid:
+        before = trace.meta.filters
+        paths = [*(Path(one.path) for one in trace.processes), *(Path(one.path) for one in trace.left_out)]
+        run = heads(paths)
+        if len(run) < len(paths):
+            raise UserError(f"{next(path for path in paths if path not in {one.path for one in run})}: is gone")
+        window = narrowed([*before, wanted])
+        again = _read(_of_pids(run, [wanted]), trace.meta.clock_ns, window, trace.meta.cwd, None)
+        meta = again.meta.model_copy(update={"path": trace.meta.path})
+        trace = replace(again, meta=meta, rules=trace.rules)
+        for one in before:
+            trace = select.filtered(trace, one)
+    return select.filtered(trace, wanted)
+
+
+def _of_pids(run: Sequence[Head], filters: Iterable[Filter]) -> list[Head]:
+    """Those of the processes that all filters want."""
+    wanted = pids(filters)
+    if wanted is None:
+        return list(run)
+    there = dict.fromkeys(one.header.pid for one in run)
+    if missing := wanted - set(there):
+        known = ", ".join(map(str, there))
+        raise UserError(f"no process {min(missing)} in this run; there are {known}", USAGE)
+    return [one for one in run if one.header.pid in wanted]
+
+
+def _read(run: Sequence[Head], clock_ns: int, window_ns: Window, cwd: str, progress: Progress | None) -> Trace:
+    """These recordings.  ``clock_ns``: when time began, from which the window counts."""
+    left_out, kept = _within_bound(run)
+    total = sum(one.header.flushed for one in kept)
+    done = 0
+
+    def tell(slots: int) -> None:
+        nonlocal done
+        done += slots
+        if progress:
+            progress(done, max(done, total))
+
+    parts = []
+    for one in _in_window(kept, clock_ns, window_ns):
+        since, until = window_ns
+        later = one.header.start_ns - clock_ns
+        own = max(0, since - later), None if until is None else until - later
+        try:
+            parts.append(_read_one(one.path, own, cwd, tell))
+        except UserError as error:
+            if len(run) == 1:
+                raise
+            left_out.append(_left_out(one, error.message))
+    if not parts:
+        raise UserError(left_out[0].why if left_out else "no process was there in this window")
+    return replace(merge(parts, min(clock_ns, *(part.meta.clock_ns for part in parts))), left_out=tuple(left_out))
+
+
+def _read_one(path: Path, window_ns: Window, cwd: str, tell: Callable[[int], None]) -> Trace:
+    with Recording(path) as recording:
+        builder = Builder(recording, window_ns, cwd)
+        for slots in recording.chunks:
+            for begin in range(0, len(slots), CHUNK):
+                chunk = slots[begin : begin + CHUNK]
+                builder.feed(chunk)
+                tell(len(chunk))
+        return builder.trace()
+
+
+def _in_window(run: Sequence[Head], clock_ns: int, window_ns: Window) -> list[Head]:
+    """Those that were there in it; where none was, those that had begun."""
+    since, until = window_ns
+    begun = [one for one in run if until is None or one.header.start_ns < clock_ns + until]
+    return [one for one in begun if not 0 < one.header.end_ns < clock_ns + since] or begun
+
+
+def _within_bound(run: Sequence[Head]) -> tuple[list[LeftOut], list[Head]]:
+    """Which processes are too much, and the others."""
+    left_out: list[LeftOut] = []
+    kept: list[Head] = []
+    records = 0
+    for one in run:
+        if kept and records + one.header.flushed > MOST_RECORDS:
+            left_out.append(_left_out(one, f"more than {MOST_RECORDS:,} records in all"))
+        else:
+            kept.append(one)
+            records += one.header.flushed
+    return left_out, kept
+
+
+def _left_out(one: Head, why: str) -> LeftOut:
+    return LeftOut(pid=one.header.pid, path=str(one.path), records=one.header.flushed, why=why)
