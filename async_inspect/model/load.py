@@ -105,7 +105,7 @@ def _read(run: Sequence[Head], clock_ns: int, window_ns: Window, cwd: str, progr
         later = one.header.start_ns - clock_ns
         own = max(0, since - later), None if until is None else until - later
         try:
-            parts.append(_read_one(one.path, own, cwd, tell))
+            parts.append(read(one.path, own, cwd, tell))
         except UserError as error:
             if len(run) == 1:
                 raise
@@ -115,7 +115,8 @@ def _read(run: Sequence[Head], clock_ns: int, window_ns: Window, cwd: str, progr
     return replace(merge(parts, min(clock_ns, *(part.meta.clock_ns for part in parts))), left_out=tuple(left_out))
 
 
-def _read_one(path: Path, window_ns: Window, cwd: str, tell: Callable[[int], None]) -> Trace:
+def read(path: Path, window_ns: Window, cwd: str, tell: Callable[[int], object] = int) -> Trace:
+    """The recording at this path alone.  ``tell`` hears of slots that were read."""
     with Recording(path) as recording:
         builder = Builder(recording, window_ns, cwd)
         for slots in recording.chunks:

@@ -23,7 +23,7 @@ def several(trace: Trace, tasks: list[int] | tuple[int, ...]) -> str:
 
 def many(count: int, what: str) -> str:
     """3 tasks"""
-    return f"{count:,} {what}{'' if count == 1 else 's'}"
+    return f"{count:,} {what}{'' if count == 1 else 'es' if what.endswith('s') else 's'}"
 
 
 def ms(ns: int) -> str:

@@ -115,6 +115,13 @@ class Trace:
 
         return coded(self)
 
+    # --- processes ---------------------------------------------------------------------------------------------------
+
+    def tasks_of(self, process: int) -> slice:
+        """The rows of tasks of a process, by its row."""
+        first, last = self.task_table.process.searchsorted([process, process + 1]).tolist()
+        return slice(first, last)
+
     # --- trees -------------------------------------------------------------------------------------------------------
 
     @cached_property
