@@ -1,17 +1,19 @@
 """A recording's file up to its first slot; where recordings lie, and which of them are one run.
 
-Knows: the header, the metadata, run ids.  Reads no events, and needs no numpy: whoever is about to fork may ask.
+Knows: the header, the metadata, run ids, and whether a recording's process is still there.  Reads no events, and needs
+no numpy: whoever is about to fork may ask.
 """
 
 import os
 import struct
+import time
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from . import events as ev
-from .errors import UserError
+from .errors import USAGE, UserError
 
 SUFFIX = ".rec"
 FOLDER = "recording"
@@ -141,7 +143,15 @@ def run_at(place: str | os.PathLike[str]) -> list[Head]:
     return max(runs.values(), key=lambda run: run[0].header.start_unix_ns)
 
 
-def root(run: list[Head]) -> Head:
+def of_processes(run: Sequence[Head], pids: Collection[int]) -> list[Head]:
+    """Those of a run that are of these processes; none: all.  UserError: one of them isn't there."""
+    there = dict.fromkeys(one.header.pid for one in run)
+    if missing := set(pids) - set(there):
+        raise UserError(f"no process {min(missing)} in this run; there are {', '.join(map(str, there))}", USAGE)
+    return [one for one in run if not pids or one.header.pid in pids]
+
+
+def root(run: Sequence[Head]) -> Head:
     """Of recordings that of the process which all others come from: of those whose parents aren't recorded the first.
 
     Where they are of several runs it is the newest.  A run is over when that process has ended: what began before
@@ -163,3 +173,15 @@ def root(run: list[Head]) -> Head:
 def _parent(one: Head) -> int:
     parent = one.meta.get("ppid", ("",))[0]
     return int(parent) if parent.isdecimal() else -1
+
+
+def runs(pid: int, recorded_unix_ns: int) -> bool:
+    """Whether the process that began a recording then is there still, and not a younger one of its number."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+        began, state = int(stat[19]), stat[0]
+        uptime = float(Path("/proc/uptime").read_text(encoding="ascii").split()[0])
+    except (OSError, ValueError, IndexError):
+        return False
+    age = uptime - began / os.sysconf("SC_CLK_TCK")
+    return state not in "ZX" and time.time() - age <= recorded_unix_ns / 1e9 + 1

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 from .model.now import Now, Standing
-from .model.phrases import many, ms
+from .model.phrases import many, ms, short
 
 ALIKE = 3  # tasks that stand in the same way, are waited for by the same one and wait for nobody: so many are shown
 SAYS_ITSELF = (None, "task")
@@ -20,10 +20,17 @@ def lines(now: Now, title: str) -> Iterator[str]:
     if len(now.processes) == 1:
         yield from _process(now, now.tasks)
         return
-    for at, process in enumerate(now.processes):
+    of_process: dict[int, list[Standing]] = defaultdict(list)
+    for one in now.tasks:
+        of_process[one.process].append(one)
+    for at, tasks in of_process.items():
+        process = now.processes[at]
         yield ""
-        yield f"process {process.pid} ({process.command}) at {ms(process.at_ns)}{process.when}"
-        yield from _process(now, [one for one in now.tasks if one.process == at])
+        yield f"process {process.pid} ({short(process.command)}) at {ms(process.at_ns)}{process.when}"
+        yield from _process(now, tasks)
+    if idle := len(now.processes) - len(of_process):
+        yield ""
+        yield f"{many(idle, 'process')} without a task"
 
 
 def _process(now: Now, tasks: Sequence[Standing]) -> Iterator[str]:

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from async_inspect.cli.filters import Pid
+
 
 def monitor(
     recording: Annotated[
@@ -14,9 +16,10 @@ def monitor(
     replay: Annotated[
         float | None, typer.Option(metavar="SPEED", min=0.01, help="Show it again from its beginning, so fast.")
     ] = None,
+    pid: Pid = None,
 ) -> None:
     """Watch a program that is being recorded, from another terminal; or look at a recording."""
     from async_inspect.tui.monitor import end_by
     from async_inspect.tui.monitor import monitor as show
 
-    end_by(show(recording, replay))
+    end_by(show(recording, replay, pid or ()))

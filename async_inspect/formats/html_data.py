@@ -12,7 +12,6 @@ What nothing finds yet stands in a small function of its own: ``findings``.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import PurePath
 
 import numpy as np
 
@@ -100,8 +99,7 @@ def about(trace: Trace, whole: t.Bools) -> dict[str, object]:
 
 def program(trace: Trace) -> str:
     """What ran, as a title: its command without the folder of its Python."""
-    first, *rest = trace.meta.argv or (trace.meta.executable or "async-inspect",)
-    return " ".join([PurePath(first).name, *rest])
+    return trace.processes[0].command
 
 
 def findings(trace: Trace) -> list[dict[str, object]]:

@@ -248,6 +248,7 @@ class Builder:
         found = [texts.get(slot, ("", "")) for slot in points["pos"].tolist()]
         return t.Points(
             task=lives.task_of[_known(points["task"], len(lives.task_of))].astype(np.int32),
+            process=np.zeros(len(points["ts"]), np.int32),
             ts_ns=moments.ns(points["ts"]),
             label=[label for label, _ in found],
             message=[message for _, message in found],

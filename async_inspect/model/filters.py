@@ -81,12 +81,6 @@ class Filter(BaseModel):
         return not self.task or any(fnmatchcase(name, glob) for glob in self.task)
 
 
-def pids(filters: Iterable[Filter]) -> set[int] | None:
-    """The processes that all of these want; None: all there are."""
-    chosen = [set(one.pid) for one in filters if one.pid]
-    return set.intersection(*chosen) if chosen else None
-
-
 def narrowed(filters: Iterable[Filter]) -> Window:
     """The window that is in all of these."""
     since, until = 0, None

@@ -9,13 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from ..errors import USAGE, UserError
-from ..headers import Head, heads, run_at
+from ..errors import UserError
+from ..headers import Head, heads, of_processes, run_at
 from ..recording import Recording
 from ..rules import Rule
 from . import select
 from .build import Builder
-from .filters import ALL, Filter, Window, narrowed, pids
+from .filters import ALL, Filter, Window, narrowed
 from .gather import CHUNK
 from .merge import merge
 from .trace import LeftOut, Trace
@@ -49,7 +49,7 @@ def load_run(
 ) -> Trace:
     """The same of a run's recordings, in the order in which they began; ``place`` is what they are called together."""
     filters = (wanted,) if wanted else ()
-    chosen = _of_pids(run, filters)
+    chosen = of_processes(run, wanted.pid if wanted else ())
     clock_ns = min(one.header.start_ns for one in run)
     trace = _read(chosen, clock_ns, narrowed(filters), run[0].meta.get("cwd", ("",))[0], progress)
     if len(run) > 1 and (len(trace.processes) > 1 or trace.left_out):
@@ -67,24 +67,12 @@ def narrow(trace: Trace, wanted: Filter) -> Trace:
         if len(run) < len(paths):
             raise UserError(f"{next(path for path in paths if path not in {one.path for one in run})}: is gone")
         window = narrowed([*before, wanted])
-        again = _read(_of_pids(run, [wanted]), trace.meta.clock_ns, window, trace.meta.cwd, None)
+        again = _read(of_processes(run, wanted.pid), trace.meta.clock_ns, window, trace.meta.cwd, None)
         meta = again.meta.model_copy(update={"path": trace.meta.path})
         trace = replace(again, meta=meta, rules=trace.rules)
         for one in before:
             trace = select.filtered(trace, one)
     return select.filtered(trace, wanted)
-
-
-def _of_pids(run: Sequence[Head], filters: Iterable[Filter]) -> list[Head]:
-    """Those of the processes that all filters want."""
-    wanted = pids(filters)
-    if wanted is None:
-        return list(run)
-    there = dict.fromkeys(one.header.pid for one in run)
-    if missing := wanted - set(there):
-        known = ", ".join(map(str, there))
-        raise UserError(f"no process {min(missing)} in this run; there are {known}", USAGE)
-    return [one for one in run if one.header.pid in wanted]
 
 
 def _read(run: Sequence[Head], clock_ns: int, window_ns: Window, cwd: str, progress: Progress | None) -> Trace:

@@ -5,7 +5,6 @@ goes on when that one ends, and who waits for a Lock when its holder gives it ba
 is not sure to wait for any of them; who holds a semaphore is not sure to be who gives it back.
 """
 
-import os
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -17,6 +16,7 @@ from typing import Final, Literal
 
 import numpy as np
 
+from ..headers import runs
 from . import tables as t
 from .filters import Filter
 from .load import load, read
@@ -313,7 +313,7 @@ def snapshot(
 
 def _when(trace: Trace, process: Process, at_ns: int | None, cancelled: int | None) -> tuple[int, str, bool]:
     """The moment to look at in a process, in words, and whether it runs still."""
-    running = not process.finished and _runs(process.pid, trace.meta.started_unix_ns + process.start_ns)
+    running = not process.finished and runs(process.pid, trace.meta.started_unix_ns + process.start_ns)
     if at_ns is not None:
         return at_ns, "", running
     if cancelled is not None:
@@ -322,18 +322,6 @@ def _when(trace: Trace, process: Process, at_ns: int | None, cancelled: int | No
         now_ns = time.time_ns() - trace.meta.started_unix_ns
         return max(process.end_ns, now_ns), ", now: it runs still", running
     return process.end_ns, ", its end" if process.end_seen else ", the last that was seen of it", running
-
-
-def _runs(pid: int, recorded_unix_ns: int) -> bool:
-    """Whether the process that began a recording then is there still, and not a younger one of its number."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-        began = int(stat.rpartition(")")[2].split()[19])
-        uptime = float(Path("/proc/uptime").read_text(encoding="ascii").split()[0])
-    except (OSError, ValueError, IndexError):
-        return False
-    age = uptime - began / os.sysconf("SC_CLK_TCK")
-    return time.time() - age <= recorded_unix_ns / 1e9 + 1
 
 
 def hold(trace: Trace, row: int) -> Hold:

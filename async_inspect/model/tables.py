@@ -243,6 +243,7 @@ class Troubles(Table):
 
     kind: Bytes  # TROUBLES
     ts_ns: Ints
+    process: Small  # row of Trace.processes
     task: Small  # that failed, that was destroyed; NEVER_AWAITED: that ran when it was dropped
     function: Small  # NEVER_AWAITED: of which function
     location: Small  # NEVER_AWAITED: where it was dropped
@@ -308,6 +309,7 @@ class Points(Table):
     """Inspection points."""
 
     task: Small
+    process: Small  # row of Trace.processes
     ts_ns: Ints
     label: list[str]
     message: list[str]

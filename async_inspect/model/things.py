@@ -5,6 +5,7 @@ began, in names that end in ``_ns``.
 """
 
 from collections.abc import Iterator, Mapping
+from pathlib import PurePath
 from typing import Literal, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, model_validator
@@ -41,8 +42,9 @@ class Process(Frozen):
 
     @property
     def command(self) -> str:
-        """What people call it."""
-        return " ".join(self.argv) or self.executable or "?"
+        """What people call it: its command without the folder of its Python."""
+        first, *rest = self.argv or (self.executable or "async-inspect",)
+        return " ".join([PurePath(first).name, *rest])
 
 
 class LeftOut(Frozen):
