@@ -104,7 +104,7 @@ def write_reports(run: Sequence[Head], options: Options) -> None:
     """Recordings → Trace → files and summary."""
     # Only now: numpy starts threads when it is imported, and nobody forks with those.
     from async_inspect import progress, reports, summary
-    from async_inspect.model.load import load_run
+    from async_inspect.model.reading import load_run
 
     with progress.reading() as tell_read:
         trace = load_run(run, options.output, tell_read, options.wanted, options.rules)

@@ -53,7 +53,11 @@ class Head(NamedTuple):
     @property
     def run(self) -> str:
         """What it has in common with the recordings of its run; "": it stands alone."""
-        return self.meta.get("run", ("",))[0]
+        return self.first("run")
+
+    def first(self, key: str) -> str:
+        """The first value of a metadata key."""
+        return self.meta.get(key, ("",))[0]
 
 
 def read_header(file: int, path: Path) -> tuple[Header, Meta]:
@@ -171,7 +175,7 @@ def root(run: Sequence[Head]) -> Head:
 
 
 def _parent(one: Head) -> int:
-    parent = one.meta.get("ppid", ("",))[0]
+    parent = one.first("ppid")
     return int(parent) if parent.isdecimal() else -1
 
 

@@ -1,8 +1,8 @@
 """What recordings mean.  ``load`` gives the Trace of a run, or of one recording; ``Builder`` of one that grows."""
 
 from .build import Builder
-from .load import load
 from .merge import merge
+from .reading import load
 from .stats import Stats, stats
 from .trace import AwaitLine, Frame, Metadata, Process, Task, Trace, TreeNode
 

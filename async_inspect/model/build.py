@@ -9,10 +9,10 @@ from dataclasses import replace
 import numpy as np
 
 from .. import events as ev
-from ..headers import Header
+from ..headers import Head
 from ..recording import Recording, Slots
 from . import lives as lv
-from . import observed, resources, select, wakes
+from . import observed, resources, said, select, wakes
 from . import tables as t
 from .chains import Graph, climb
 from .columns import Ints, group, sums
@@ -21,9 +21,8 @@ from .gather import Columns, Gathered
 from .happenings import happenings
 from .places import NOWHERE, Places, Sites
 from .reasons import covering
-from .trace import Metadata, Process, Trace
+from .trace import Trace
 
-SLOW_POLL_NS = 100_000_000  # asyncio's own slow_callback_duration
 SWALLOWED = ("GeneratorExit", "StopAsyncIteration")  # of an async generator that is closed
 
 
@@ -145,9 +144,10 @@ class Builder:
         tasks = self._tasks(lives, bursts, ends, self_ns, code_of, sites)
         points = self._points(lives, moments)
         closings = (ends.closed & ~lives.driven, ends.end_pos)
+        head = Head(recording.path, recording.header, recording.meta)
         trace = Trace(
-            meta=_metadata(recording, gathered, moments, self._cwd),
-            processes=(_process(recording, gathered, moments),),
+            meta=said.metadata(head, gathered.records, moments, self._cwd),
+            processes=(said.process(head, gathered.records, moments),),
             functions=tuple(functions),
             strings=strings,
             locations=places.locations,
@@ -296,60 +296,3 @@ def _await_times(bursts: lv.Bursts, polls: Ints, ends: lv.Ends) -> tuple[Ints, I
 
 def _strings(recording: Recording) -> tuple[str, ...]:
     return tuple(recording.strings.get(i, "?") for i in range(1, max(recording.strings, default=0) + 1))
-
-
-def _slow_poll(ms: str) -> int:
-    try:
-        return max(0, round(float(ms) * 1e6))
-    except (ValueError, OverflowError):  # it doesn't say, or nothing that makes sense
-        return SLOW_POLL_NS
-
-
-def _metadata(recording: Recording, gathered: Gathered, moments: lv.Moments, cwd: str) -> Metadata:
-    header, first = recording.header, recording.first
-    return Metadata(
-        path=str(recording.path),
-        pid=header.pid,
-        clock_ns=moments.base,
-        started_unix_ns=header.start_unix_ns,
-        duration_ns=moments.end - moments.base,
-        finished=header.state != ev.RUNNING,
-        records=gathered.records,
-        lost=header.lost,
-        callbacks=header.callbacks,
-        cost_ns=_cost(header),
-        core=first("core"),
-        python=first("python"),
-        executable=first("executable"),
-        argv=recording.meta.get("argv", ()),
-        cwd=cwd,
-        sources=recording.meta.get("source", ()),
-        slow_poll_ns=_slow_poll(first("slow_poll_ms")),
-        extra=recording.meta,
-    )
-
-
-def _process(recording: Recording, gathered: Gathered, moments: lv.Moments) -> Process:
-    header, first = recording.header, recording.first
-    return Process(
-        pid=header.pid,
-        ppid=int(first("ppid")) if first("ppid").isdecimal() else None,
-        path=str(recording.path),
-        argv=recording.meta.get("argv", ()),
-        executable=first("executable"),
-        python=first("python"),
-        core=first("core"),
-        start_ns=0,
-        end_ns=moments.end - moments.base,
-        end_seen=header.end_ns > 0,
-        finished=header.state != ev.RUNNING,
-        records=gathered.records,
-        lost=header.lost,
-        callbacks=header.callbacks,
-        cost_ns=_cost(header),
-        thread=0,
-    )
-
-
-def _cost(header: Header) -> int | None:
-    return header.timed_ns * header.callbacks // header.timed_callbacks if header.timed_callbacks else None

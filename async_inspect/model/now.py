@@ -19,9 +19,9 @@ import numpy as np
 from ..headers import runs
 from . import tables as t
 from .filters import Filter
-from .load import load, read
 from .merge import merge
 from .phrases import many, ms
+from .reading import load, read
 from .trace import Frozen, Hold, Process, Trace
 
 FIRST_OF_MANY: Final = ("wait", "as_completed")  # reasons of who may wait for the first of several tasks

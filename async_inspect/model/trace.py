@@ -205,6 +205,7 @@ class Trace:
     def filter(
         self,
         *,
+        pid: int | Sequence[int] = (),
         task: str | Sequence[str] = (),
         state: str | Sequence[str] = (),
         min_duration_ms: float = 0,
@@ -215,16 +216,18 @@ class Trace:
     ) -> "Trace":
         """Only this part of the trace (``filters.py`` says what the words mean); this one stays as it is.
 
-        ``since_ms`` and ``until_ms`` need the recording: it is read again.  UserError: it is gone, or no such state.
+        ``pid``, ``since_ms`` and ``until_ms`` need the recording: it is read again.  UserError: it is gone, there is no
+        such process, or no such state.
         """
         lists = {"task": task, "state": state, "include": include, "exclude": exclude}
         words = {key: (value,) if isinstance(value, str) else tuple(value) for key, value in lists.items()}
         times = {"min_duration_ms": min_duration_ms, "since_ms": since_ms, "until_ms": until_ms}
-        return self.narrowed(Filter.model_validate({**words, **times}))
+        pids = (pid,) if isinstance(pid, int) else tuple(pid)
+        return self.narrowed(Filter.model_validate({**words, **times, "pid": pids}))
 
     def narrowed(self, wanted: Filter) -> "Trace":
         """As ``filter``, which see."""
-        from .load import narrow
+        from .reading import narrow
 
         return narrow(self, wanted)
 

@@ -9,18 +9,24 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from ..errors import UserError
+import numpy as np
+
+from .. import events as ev
+from ..errors import USAGE, UserError
 from ..headers import Head, heads, of_processes, run_at
 from ..recording import Recording
 from ..rules import Rule
-from . import select
+from . import said, select
 from .build import Builder
 from .filters import ALL, Filter, Window, narrowed
 from .gather import CHUNK
+from .lives import Moments
 from .merge import merge
 from .trace import LeftOut, Trace
 
-MOST_RECORDS: Final = 50_000_000  # of several processes: those after the first that would exceed it are left out
+# Of several processes: those that would exceed one of these are left out, and named.
+MOST_RECORDS: Final = 50_000_000
+MOST_PROCESSES: Final = 1_000  # with records
 
 type Progress = Callable[[int, int], None]  # (slots read, slots in all)
 
@@ -51,7 +57,7 @@ def load_run(
     filters = (wanted,) if wanted else ()
     chosen = of_processes(run, wanted.pid if wanted else ())
     clock_ns = min(one.header.start_ns for one in run)
-    trace = _read(chosen, clock_ns, narrowed(filters), run[0].meta.get("cwd", ("",))[0], progress)
+    trace = _read(chosen, clock_ns, narrowed(filters), run[0].first("cwd"), progress)
     if len(run) > 1 and (len(trace.processes) > 1 or trace.left_out):
         trace = replace(trace, meta=trace.meta.model_copy(update={"path": str(place)}))
     trace = replace(trace, rules=tuple(rules))
@@ -77,8 +83,7 @@ def narrow(trace: Trace, wanted: Filter) -> Trace:
 
 def _read(run: Sequence[Head], clock_ns: int, window_ns: Window, cwd: str, progress: Progress | None) -> Trace:
     """These recordings.  ``clock_ns``: when time began, from which the window counts."""
-    left_out, kept = _within_bound(run)
-    total = sum(one.header.flushed for one in kept)
+    total = sum(one.header.flushed for one in run)
     done = 0
 
     def tell(slots: int) -> None:
@@ -87,19 +92,31 @@ def _read(run: Sequence[Head], clock_ns: int, window_ns: Window, cwd: str, progr
         if progress:
             progress(done, max(done, total))
 
-    parts = []
-    for one in _in_window(kept, clock_ns, window_ns):
-        since, until = window_ns
-        later = one.header.start_ns - clock_ns
-        own = max(0, since - later), None if until is None else until - later
-        try:
-            parts.append(read(one.path, own, cwd, tell))
-        except UserError as error:
-            if len(run) == 1:
-                raise
-            left_out.append(_left_out(one, error.message))
+    since, until = window_ns
+    parts: list[Trace] = []
+    left_out: list[LeftOut] = []
+    records = busy = 0
+    for one in _in_window(run, clock_ns, window_ns):
+        if parts and _is_idle(one):
+            parts.append(_idle(parts[0], one, cwd))
+            continue
+        busy += 1
+        if parts and records + one.header.flushed > MOST_RECORDS:
+            left_out.append(_left_out(one, f"as there are more than {MOST_RECORDS:,} in all"))
+        elif busy > MOST_PROCESSES:
+            left_out.append(_left_out(one, f"as more than {MOST_PROCESSES:,} processes had any"))
+        else:
+            later = one.header.start_ns - clock_ns
+            own = max(0, since - later), None if until is None else until - later
+            try:
+                parts.append(read(one.path, own, cwd, tell))
+                records += one.header.flushed
+            except UserError as error:
+                if len(run) == 1:
+                    raise
+                left_out.append(_left_out(one, f"as it can't be read: {error.message}"))
     if not parts:
-        raise UserError(left_out[0].why if left_out else "no process was there in this window")
+        raise UserError(left_out[0].why if left_out else "no process was there in this window", USAGE)
     return replace(merge(parts, min(clock_ns, *(part.meta.clock_ns for part in parts))), left_out=tuple(left_out))
 
 
@@ -115,25 +132,31 @@ def read(path: Path, window_ns: Window, cwd: str, tell: Callable[[int], object] 
         return builder.trace()
 
 
+def _is_idle(one: Head) -> bool:
+    """Whether it is over and has no events, as those of many short children."""
+    header = one.header
+    if header.state == ev.RUNNING or header.flushed or header.tail_size > ev.TAIL_SIZE:
+        return False
+    with one.path.open("rb") as file:
+        file.seek(header.header_size)
+        kinds = np.frombuffer(file.read(header.tail_size), np.uint8)[ev.RECORD_SIZE - 1 :: ev.RECORD_SIZE]
+    return not (kinds >= ev.FIRST_EVENT).any()
+
+
+def _idle(other: Trace, one: Head, cwd: str) -> Trace:
+    """The trace of a recording without events; of the ``other`` only that it has the same tables."""
+    header = one.header
+    moments = Moments(header.start_ns, max(header.end_ns, header.start_ns), 0)
+    return replace(
+        select.nothing(other), meta=said.metadata(one, 0, moments, cwd), processes=(said.process(one, 0, moments),)
+    )
+
+
 def _in_window(run: Sequence[Head], clock_ns: int, window_ns: Window) -> list[Head]:
     """Those that were there in it; where none was, those that had begun."""
     since, until = window_ns
     begun = [one for one in run if until is None or one.header.start_ns < clock_ns + until]
     return [one for one in begun if not 0 < one.header.end_ns < clock_ns + since] or begun
-
-
-def _within_bound(run: Sequence[Head]) -> tuple[list[LeftOut], list[Head]]:
-    """Which processes are too much, and the others."""
-    left_out: list[LeftOut] = []
-    kept: list[Head] = []
-    records = 0
-    for one in run:
-        if kept and records + one.header.flushed > MOST_RECORDS:
-            left_out.append(_left_out(one, f"more than {MOST_RECORDS:,} records in all"))
-        else:
-            kept.append(one)
-            records += one.header.flushed
-    return left_out, kept
 
 
 def _left_out(one: Head, why: str) -> LeftOut:
