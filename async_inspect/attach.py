@@ -16,7 +16,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
-from async_inspect import corebuild, finish, interpreter, launch, running
+from async_inspect import corebuild, finish, inplace, interpreter, launch, running
 from async_inspect.errors import FAILED, USAGE, UserError
 from async_inspect.headers import FOLDER, Head, heads
 from async_inspect.rules import Rule, configured
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from async_inspect.model.filters import Filter
 
 DEFAULT_FOLDER = "async_inspect_exports"
+SUMMARY = "summary.txt"  # what --exec's watcher says
 UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
 
@@ -42,6 +43,9 @@ class Options:
     core: str = ""  # c, python, or whichever can be had
     wanted: "Filter | None" = None  # the part of the recording that is reported
     rules: tuple[Rule, ...] = ()  # the user's, for reasons
+    in_place: bool = False  # --exec: the target gets our pid, and the reports are made by somebody else
+    follow_env: bool = False
+    preload: bool = False
     live: "Callable[[Path, Path], launch.Beside] | None" = None  # (recordings, reports) -> who shows the run meanwhile
 
 
@@ -50,23 +54,31 @@ def attach(target: Target | None, options: Options) -> NoReturn:
     environ = dict(os.environ)
     target = check(target)
     python = _python(target, options, environ)
+    argv = target.argv(python.path if python else "")
     if environ.get(env.DISABLE) == "1":
-        launch.mirror(launch.run(target.argv(python.path if python else ""), environ))
+        launch.mirror(launch.run(argv, environ))
     _check_formats(options.formats)
     options = replace(options, rules=configured())  # a wrong one is said now, not when all is over
-    folder = _writable(options.output.absolute() / FOLDER)
-    core = options.core or environ.get(env.CORE, "")
+    folder = writable(options.output.absolute() / FOLDER)
     run = f"{time.time_ns():x}-{os.getpid()}"
-    environ = environment(environ, str(folder), options.settings, run)
-    if core:
-        environ[env.CORE] = core
-    if python is not None:
-        environ |= corebuild.prepare(python, core).variables()
+    environ = recorded(environ, folder, python, options, run)
+    pid_in = "" if options.settings.children else env.ONLY
     old = finish.recordings(folder)
-    beside = options.live(folder, options.output.absolute()) if options.live else None
     put, take = running.lister(os.environ, folder, target.title)
+    if options.in_place:
+
+        def afterwards(pid: int, at_ns: int) -> None:
+            take()
+            after_run(finish.recordings(folder) - old, launch.Ended(pid, 0, at_ns), options, run)
+
+        put(os.getpid())
+        try:
+            inplace.run(argv, environ, options.output.absolute() / SUMMARY, afterwards, pid_in)
+        finally:
+            take()  # it is not to be
+    beside = options.live(folder, options.output.absolute()) if options.live else None
     try:
-        ended = launch.run(target.argv(python.path if python else ""), environ, beside, put)
+        ended = launch.run(argv, environ, beside, put, pid_in)
     finally:
         take()
     with Patience():
@@ -75,6 +87,21 @@ def attach(target: Target | None, options: Options) -> NoReturn:
     if ended.code == 0 and status:
         raise SystemExit(status)
     launch.mirror(ended)
+
+
+def recorded(
+    environ: dict[str, str], folder: Path, python: interpreter.Interpreter | None, options: Options, run: str = ""
+) -> dict[str, str]:
+    """The environment under which this Python, and others as far as they can be, record into the folder.
+
+    ``run``: what all these recordings are known by; "": each stands alone.
+    """
+    core = options.core or environ.get(env.CORE, "")
+    preload = corebuild.preload() if options.preload else ""
+    made = environment(environ, str(folder), options.settings, run, follow_env=options.follow_env, preload=preload)
+    if core:
+        made[env.CORE] = core
+    return made | corebuild.prepare(python, core).variables() if python else made
 
 
 def after_run(recordings: set[Path], ended: launch.Ended, options: Options, run_id: str = "") -> int:
@@ -193,7 +220,8 @@ def _check_formats(names: tuple[str, ...]) -> None:
             members(name)
 
 
-def _writable(folder: Path) -> Path:
+def writable(folder: Path) -> Path:
+    """This folder, made if need be.  UserError: nothing can be written there."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe = folder / f".{os.getpid()}"

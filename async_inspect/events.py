@@ -91,7 +91,9 @@ CLOSED_OUTSIDE = 2  # the launcher saw the process end and wrote end_ns
 # Definitions. They come before the first record that uses them; ``ts`` is 0 and ``node``/``task`` say nothing.
 
 CODE = 1  # coro: code id. aux: first line. flags: CODE_*. off: bytes of text, in TEXT slots that follow:
-#           filename NUL qualname NUL co_linetable (as it is: the reader decodes lines, so nothing is resolved here)
+#           filename NUL qualname NUL co_linetable (as it is: the reader decodes lines, so nothing is resolved here).
+#           node: of what awaits, the table's bytes, and after it come the offsets of its await points, u32 each;
+#           0: the table is the rest, and the await points aren't said
 NODE = 2  # coro: node id. aux: parent node (0: a root). off: code id (0: OTHER_NODE, where the cap sends the rest)
 STRING = 3  # coro: string id. off: bytes of UTF-8 in TEXT slots that follow
 SITE = 4  # a call stack, one frame a record. coro: site id. aux: the next frame INWARD (0: this is the innermost).

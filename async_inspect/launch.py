@@ -53,10 +53,12 @@ def run(
     environ: dict[str, str],
     beside: Beside | None = None,
     started: Callable[[int], None] | None = None,
+    pid_in: str = "",
 ) -> Ended:
     """Run it to its end.  Afterwards SIGINT stays without effect until somebody sets it anew.
 
-    ``started`` hears the pid.  Raises UserError (127, 126) when it cannot be executed.
+    ``started`` hears the pid; the variable ``pid_in`` tells it to the target.  Raises UserError (127, 126) when it
+    cannot be executed.
     """
     pid = seen = 0
     files = beside.files() if beside else ()
@@ -71,11 +73,10 @@ def run(
     for number in handled:  # a handler, not SIG_IGN, which the target would inherit; an inherited SIG_IGN (nohup) stays
         signal.signal(number, forward if number in FORWARDED else _outlive)
     hears, says = os.pipe()  # both close-on-exec: the end of file means that the exec went well
-    sys.stdout.flush()
-    sys.stderr.flush()
+    flush()
     pid = os.fork()
     if pid == 0:
-        _become(argv, environ, handled, before, says, files)
+        _become(argv, telling(environ, pid_in), handled, before, says, files)
     os.close(says)
     try:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
@@ -92,15 +93,13 @@ def run(
             if number in FORWARDED:
                 signal.signal(number, signal.SIG_DFL)
     if failed:
-        reason = int(failed)
-        raise UserError(f"{argv[0]}: {os.strerror(reason)}", 127 if reason in {errno.ENOENT, errno.ENOTDIR} else 126)
+        raise not_executed(argv, int(failed))
     return Ended(ended_pid, status, seen or time.monotonic_ns())
 
 
 def mirror(ended: Ended) -> NoReturn:
     """End as the target ended."""
-    sys.stdout.flush()
-    sys.stderr.flush()
+    flush()
     if ended.code < 0:
         number = -ended.code
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # the core dump was the target's to leave
@@ -110,6 +109,24 @@ def mirror(ended: Ended) -> NoReturn:
         os.kill(os.getpid(), number)
         os._exit(128 + number)  # a container's first process survives its own signals
     sys.exit(ended.code)
+
+
+def flush() -> None:
+    """What we said, before there is a copy of us, or none."""
+    for stream in sys.stdout, sys.stderr:
+        if stream is not None:  # we were started without
+            stream.flush()
+
+
+def telling(environ: dict[str, str], pid_in: str) -> dict[str, str]:
+    """This environment, with this process's pid in the variable ``pid_in``, if there is to be one."""
+    return {**environ, pid_in: str(os.getpid())} if pid_in else environ
+
+
+def not_executed(argv: list[str], reason: int | None) -> UserError:
+    """What there is to say, and how to end, when a command cannot be executed."""
+    reason = reason or errno.ENOEXEC
+    return UserError(f"{argv[0]}: {os.strerror(reason)}", 127 if reason in {errno.ENOENT, errno.ENOTDIR} else 126)
 
 
 def _become(

@@ -143,11 +143,12 @@ class Recording:
         return end
 
     def _define_text(self, slots: Slots, at: int) -> None:
-        _, subject, aux, _, _, _, _, flags, kind = slots[at].item()
+        _, subject, aux, size, _, _, _, flags, kind = slots[at].item()
         data = text_of(slots, at)
         if kind == ev.CODE:
             file, name, table = [*data.split(b"\0", 2), b"", b""][:3]
-            self.codes[subject] = Code(_decode(file), _decode(name), aux, flags, table)
+            table, awaits = (table[:size], table[size:]) if size else (table, None)
+            self.codes[subject] = Code(_decode(file), _decode(name), aux, flags, table, awaits)
         elif kind == ev.STRING:
             self.strings[subject] = _decode(data)
         elif kind == ev.NAME:

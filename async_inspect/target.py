@@ -5,7 +5,7 @@ Pure: starts nothing.  Only environment is added to what the user asked for; the
 
 import os
 import stat
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,22 +65,49 @@ def check(target: Target | None) -> Target:
     return target
 
 
-def environment(environ: dict[str, str], folder: str, settings: tracer.Settings, run: str = "") -> dict[str, str]:
+def environment(
+    environ: dict[str, str],
+    folder: str,
+    settings: tracer.Settings,
+    run: str = "",
+    *,
+    follow_env: bool = False,
+    preload: str = "",
+) -> dict[str, str]:
     """The target's environment: this one, the door first on the path, and where to record.
 
-    ``run``: what the recordings of this run, the target's and its children's, are known by.
+    ``run``: what the recordings of this run, the target's and its children's, are known by; "": each stands alone.
+    ``preload``: the library for LD_PRELOAD, if it is wanted.
     """
-    old = environ.get("PYTHONPATH")
-    return {
-        **environ,
-        "PYTHONPATH": f"{BOOT}{os.pathsep}{old}" if old else BOOT,
+    made = {
+        **without_ours(environ),
         env.DIR: os.path.abspath(folder),
         env.MAX_SIZE: str(settings.max_size),
         env.WITHOUT: ",".join(settings.without),
         env.SLOW_POLL_MS: f"{settings.slow_poll_ms:g}",
         env.CALLS: str(int(settings.calls)),
-        env.RUN: run,
     }
+    if run:
+        made[env.RUN] = run
+    if follow_env:
+        made[env.FOLLOW_ENV] = "1"
+    if preload:
+        made[env.DOOR] = f"{BOOT}/sitecustomize.py"
+    for name, ours in ("PYTHONPATH", BOOT), ("LD_PRELOAD", preload):
+        if ours:
+            made[name] = os.pathsep.join(filter(None, (ours, made.get(name))))
+    return made
+
+
+def without_ours(environ: Mapping[str, str]) -> dict[str, str]:
+    """This environment as it was before ``environment``: whoever runs the tool may be recorded themselves."""
+    kept = {name: value for name, value in environ.items() if name not in env.OURS}
+    path = environ.get("PYTHONPATH", "").split(os.pathsep)
+    if BOOT in path:
+        kept["PYTHONPATH"] = os.pathsep.join(folder for folder in path if folder != BOOT)
+    if env.DOOR in environ:
+        kept["LD_PRELOAD"] = environ.get("LD_PRELOAD", "").partition(os.pathsep)[2]
+    return {name: value for name, value in kept.items() if value or not environ[name]}
 
 
 def _check_script(path: str) -> None:

@@ -1,23 +1,20 @@
 """Why tasks wait, against programs that know: every program of ``fixtures/why``, on both cores.
 
-A row of ``Why::`` is an await: the task's name, the mark of its line, the reason, who woke it (``task:NAME`` or what
-did), the resource with the mark of the line where that was made; "-" is what is not known, or not there.  Rows of one
-task are in order.  ``Holds::`` are the locks that were taken, in order: who, which, the mark of the line.  ``Awaits::``
-are the tasks that a task awaited, directly or by way of what gathers them.
+What their tables say is in ``truth.py``.
 """
 
-import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from async_inspect.model import Trace, tables
+from async_inspect.model import tables
 from async_inspect.model.holds import violations
 from async_inspect.model.polls import blocking_polls, slow_polls
 from async_inspect.model.waits import resource_figures
 
 from .tools import ROOT, TARGET, Attach, run
+from .truth import Program, check
 
 PROGRAMS = ROOT / "fixtures" / "why"
 ALL = sorted(path.stem for path in PROGRAMS.glob("[!_]*.py"))
@@ -25,79 +22,9 @@ ALL = sorted(path.stem for path in PROGRAMS.glob("[!_]*.py"))
 pytestmark = pytest.mark.e2e
 
 
-class Program:
-    """What a program says of itself."""
-
-    def __init__(self, name: str) -> None:
-        self.path = PROGRAMS / f"{name}.py"
-        source = self.path.read_text(encoding="utf-8")
-        self.text = source.split('"""')[1]
-        numbered = enumerate(source.splitlines(), 1)
-        self.marks = {n: mark[1] for n, line in numbered if (mark := re.search(r"# \[(\w+)\]$", line))}
-
-    def rows(self, title: str) -> list[list[str]]:
-        _, _, rest = self.text.partition(f"{title}::\n\n")
-        return [line.split() for line in rest.partition("\n\n")[0].splitlines()]
-
-    def mark(self, place: str | None) -> str:
-        """The mark of "file:line"; "-" outside of the program."""
-        file, _, line = (place or "").rpartition(":")
-        return self.marks.get(int(line), f"line_{line}") if Path(file).name == self.path.name else "-"
-
-    def resource(self, shown: str | None) -> str:
-        """ "Lock 4 of a Condition (made at x.py:5)" → Lock_of_a_Condition[mark]"""
-        if shown is None:
-            return "-"
-        kind, _, made = shown.rstrip(")").partition(" (made at ")
-        return f"{re.sub(r' [0-9]+', '', kind).replace(' ', '_')}[{self.mark(made)}]"
-
-
-def name_of(trace: Trace, number: int | None) -> str:
-    return trace.task(number).name if number else "-"
-
-
-def whys(trace: Trace, program: Program) -> list[list[str]]:
-    found = []
-    for row in range(len(trace.awaits)):
-        one = trace.await_at(row)
-        if program.mark(one.await_point) != "-":
-            woken = f"task:{name_of(trace, one.waker)}" if one.woken_by == "task" else one.woken_by or "-"
-            reason = (one.reason or "-").replace(" ", "_")
-            mark, resource = program.mark(one.await_point), program.resource(one.resource)
-            found.append([name_of(trace, one.task), mark, reason, woken, resource])
-    return found
-
-
-def holds(trace: Trace, program: Program) -> list[list[str]]:
-    table = trace.holds
-    return [
-        [
-            name_of(trace, int(table.task[row])),
-            program.resource(trace.resource(int(table.resource[row]))),
-            program.mark(trace.place(int(table.location[row]))),
-        ]
-        for row in range(len(table))
-    ]
-
-
-def check(program: Program, trace: Trace) -> None:
-    assert violations(trace) == []
-    assert sorted(whys(trace, program)) == sorted(program.rows("Why"))
-    mine = {task.id: task.name for task in trace.tasks}
-    for name in set(mine.values()):  # of one task: in order
-        assert [row for row in whys(trace, program) if row[0] == name] == [
-            row for row in program.rows("Why") if row[0] == name
-        ]
-    if said := program.rows("Holds"):
-        assert holds(trace, program) == said
-        assert trace.holds.ended.all()
-    for who, *awaited in program.rows("Awaits"):
-        assert {task.name for task in trace.tasks if who in map(mine.get, task.awaiters)} == set(awaited)
-
-
 @pytest.mark.parametrize("name", ALL)
 def test_why(name: str, core: str, attach: Attach, tmp_path: Path) -> None:
-    program = Program(name)
+    program = Program(PROGRAMS / f"{name}.py")
     assert program.rows("Why"), "a program without a truth proves nothing"
     bare = run([TARGET, program.path], cwd=tmp_path)
     traced = attach(program.path, core=core, options=["--quiet"])
@@ -109,7 +36,7 @@ def test_why(name: str, core: str, attach: Attach, tmp_path: Path) -> None:
 def test_why_with_tasks_in_python(name: str, core: str, attach: Attach) -> None:
     traced = attach(PROGRAMS / "_python_tasks.py", PROGRAMS / f"{name}.py", core=core, options=["--quiet"])
     assert traced.status == 0, traced.stderr
-    check(Program(name), traced.trace)
+    check(Program(PROGRAMS / f"{name}.py"), traced.trace)
 
 
 @pytest.mark.parametrize("name", ["queues", "gathering", "outside"])
@@ -117,7 +44,7 @@ def test_why_with_eager_tasks(name: str, core: str, attach: Attach) -> None:
     """``main`` is awaited by the coroutine that chose such tasks, and has no task of its own."""
     traced = attach(PROGRAMS / "_eager.py", PROGRAMS / f"{name}.py", core=core, options=["--quiet"])
     assert traced.status == 0, traced.stderr
-    check(Program(name), traced.trace)
+    check(Program(PROGRAMS / f"{name}.py"), traced.trace)
 
 
 def test_locks_that_are_alike_are_one_row(core: str, attach: Attach, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from typing import Final
 import numpy as np
 
 from ..model import tables as t
-from ..model.now import LOCK, Moment, last_moments
+from ..model.now import LOCKS, Moment, last_moments
 from ..model.phrases import many, ms, who
 from ..model.trace import Trace
 from .finding import Finding
@@ -150,7 +150,7 @@ def _closings(trace: Trace) -> list[tuple[int, int]]:
     if not len(awaits):
         return []
     size = trace.meta.duration_ns + 2
-    lock = np.array([*(kind.partition(" ")[0] == LOCK for kind in trace.resources.kind), False], np.bool_)
+    lock = np.array([*(kind.partition(" ")[0] in LOCKS for kind in trace.resources.kind), False], np.bool_)
     waits_lock = lock[awaits.resource]
     key = awaits.task.astype(np.int64) * size + awaits.start_ns
     held = np.lexsort((holds.start_ns, holds.resource))

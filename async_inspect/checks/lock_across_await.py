@@ -15,7 +15,7 @@ import numpy as np
 
 from ..model import tables as t
 from ..model.columns import counts, sums
-from ..model.now import LOCK
+from ..model.now import LOCKS
 from ..model.phrases import many, ms
 from ..model.trace import Trace
 from .finding import Finding
@@ -28,7 +28,7 @@ SHARE: Final = 20  # and that part of the recording
 
 def find(trace: Trace) -> Iterator[Finding]:
     holds, awaits = trace.holds, trace.awaits
-    is_lock = np.array([kind.partition(" ")[0] == LOCK for kind in trace.resources.kind] + [False], np.bool_)
+    is_lock = np.array([kind.partition(" ")[0] in LOCKS for kind in trace.resources.kind] + [False], np.bool_)
     wanted = np.zeros(len(trace.resources) + 1, np.bool_)
     wanted[awaits.resource] = True
     rows = np.flatnonzero((is_lock & wanted)[holds.resource] & (holds.task > 0) & (holds.location >= 0))

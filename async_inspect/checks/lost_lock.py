@@ -14,7 +14,7 @@ from typing import Final
 
 import numpy as np
 
-from ..model.now import LOCK
+from ..model.now import LOCKS
 from ..model.phrases import ms, several, who
 from ..model.trace import Trace
 from .finding import Finding
@@ -26,7 +26,7 @@ LEAST_NS: Final = 1_000_000
 
 def find(trace: Trace) -> Iterator[Finding]:
     holds, tasks, awaits = trace.holds, trace.task_table, trace.awaits
-    is_lock = np.array([kind.partition(" ")[0] == LOCK for kind in trace.resources.kind], np.bool_)
+    is_lock = np.array([kind.partition(" ")[0] in LOCKS for kind in trace.resources.kind], np.bool_)
     rows = np.flatnonzero(~holds.ended & (holds.task > 0))
     rows = rows[is_lock[holds.resource[rows]] & tasks.ended[holds.task[rows] - 1]]
     for row in rows.tolist():

@@ -7,6 +7,11 @@ import typer
 
 from async_inspect.cli.filters import Pid
 
+EXAMPLES = (
+    ("async-inspect monitor", "the newest of the programs that are being recorded"),
+    ("async-inspect monitor async_inspect_exports", "this one, or how it went"),
+)
+
 
 def monitor(
     recording: Annotated[

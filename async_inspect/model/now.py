@@ -26,7 +26,7 @@ from .trace import Frozen, Hold, Process, Trace
 
 FIRST_OF_MANY: Final = ("wait", "as_completed")  # reasons of who may wait for the first of several tasks
 FROM_BEFORE: Final = ("task group", "as_completed")  # of who said before it waited whom it waits for
-LOCK: Final = "asyncio.locks.Lock"
+LOCKS: Final = ("asyncio.locks.Lock", "trio.Lock", "trio.StrictFIFOLock")
 
 
 class Standing(Frozen):
@@ -162,7 +162,7 @@ class Moment:
         return words[int(codes[self.awaits[task]])]
 
     def is_lock(self, resource: int) -> bool:
-        return resource >= 0 and self.trace.resources.kind[resource].partition(" ")[0] == LOCK
+        return resource >= 0 and self.trace.resources.kind[resource].partition(" ")[0] in LOCKS
 
     @cached_property
     def hangs_on(self) -> dict[int, tuple[int, ...]]:
@@ -334,9 +334,8 @@ def hold(trace: Trace, row: int) -> Hold:
 
 
 def stack(trace: Trace, row: int) -> tuple[str, ...]:
-    """The frames of a suspension: from its root where the recording ends in it, else from its await point."""
-    at = int(trace.awaits.stack[row])
-    at, frames = int(trace.awaits.chain[row]) if at < 0 else at, []
+    """The frames of a suspension, from its root."""
+    at, frames = int(trace.awaits.stack[row]), list[str]()
     while at >= 0:
         location = int(trace.chains.location[at])
         frames.append(f"{trace.frame(location).function.name} ({trace.place(location)})")

@@ -16,8 +16,9 @@ from .gather import Gathered
 from .lives import Lives, Moments
 from .places import Sites
 
-# What asyncio makes as a part of something else, whose ``__init__`` then stands in the stack.
-_PARTS: Final = ("asyncio.locks.Lock", "asyncio.locks.Event", "asyncio.locks.Condition")
+# What asyncio and trio make as a part of something else, whose ``__init__`` then stands in the stack.
+_PARTS: Final = ("asyncio.locks.Lock", "asyncio.locks.Event", "asyncio.locks.Condition", "trio.Lock")
+_MAKERS: Final = ("<stdlib>/asyncio/", "site-packages/trio/", "dist-packages/trio/")
 _INIT: Final = ".__init__"
 
 
@@ -46,7 +47,7 @@ def _owner(kind: str, stack: list[t.Function]) -> str | None:
     """The class in whose making, the innermost, this was made."""
     for function in reversed(stack):
         owner = function.name.removesuffix(_INIT)
-        if function.name.endswith(_INIT) and function.file.startswith("<stdlib>/asyncio/"):
+        if function.name.endswith(_INIT) and function.file.startswith(_MAKERS):
             if owner != kind.rpartition(".")[2]:
                 return owner
         elif function.user:

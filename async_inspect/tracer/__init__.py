@@ -25,6 +25,10 @@ TOOL_IDS = (3, 4, 2, 5)  # the unnamed ones first; 0, 1 (debugger, coverage) are
 DEFAULT_MAX_SIZE = 4 << 30
 DEFAULT_SLOW_POLL_MS = 100.0
 
+# Pythons that run none of the program's code, by what stands behind their -c.
+_FORKSERVER = "from multiprocessing.forkserver import main"
+_TRACKER = "from multiprocessing.resource_tracker import main"
+
 _core: "ModuleType | None" = None  # since the first start of this process
 _core_reason = ""
 _tool_id: int | None = None  # the one that we took
@@ -41,16 +45,19 @@ class Settings:
         without: "Collection[str]" = (),
         slow_poll_ms: float = DEFAULT_SLOW_POLL_MS,
         calls: bool = False,
+        children: bool = True,
         run: str = "",
     ) -> None:
         """``max_size``: the bound of the recording, in bytes.  ``without``: sources that are off.  ``slow_poll_ms``: a
         poll that lasts longer is looked into (0: none is).  ``calls``: calls that coroutines make are recorded.
-        ``run``: what the recordings of one run have in common; "": this one stands alone."""
+        ``children``: so is what the process forks, and under the door every Python that it starts.  ``run``: what the
+        recordings of one run have in common; "": this one stands alone."""
         self.max_size = max_size
         self.without = tuple(without)
         self.slow_poll_ms = slow_poll_ms
         self.calls = calls
         self.run = run
+        self.children = children
 
 
 _settings = Settings()
@@ -58,16 +65,40 @@ _settings = Settings()
 
 def attach() -> None:
     """Start as the environment says.  Whatever goes wrong is written to a log beside the recordings."""
-    folder = os.environ.get(env.DIR)
-    if not folder or os.environ.get(env.DISABLE) == "1":
+    get = os.environ.get
+    if not get(env.DIR) or get(env.DISABLE) == "1" or get(env.ONLY, own := str(os.getpid())) != own:
         return
+    code = _code(sys.orig_argv)
+    if code.startswith(_FORKSERVER):
+        os.register_at_fork(after_in_child=_start_as_told)
+    elif not code.startswith(_TRACKER) and not _is_the_tool(sys.orig_argv):
+        _start_as_told()
+
+
+def _start_as_told() -> None:
+    folder = os.environ.get(env.DIR)
     try:
-        if recording() is None:
+        if folder and recording() is None:
             start(folder=folder, settings=_settings_of(os.environ.get))
+            if os.environ.get(env.FOLLOW_ENV) == "1":
+                from . import follow
+
+                follow.install()
     except KeyboardInterrupt:
         raise  # the program's, not ours
     except BaseException as exc:
         _complain(f"{folder}/{os.getpid()}", exc)
+
+
+def _code(words: "list[str]") -> str:
+    """What Python was told to run by -c; mostly nothing."""
+    return words[words.index("-c") + 1] if "-c" in words[:-1] else ""
+
+
+def _is_the_tool(words: "list[str]") -> bool:
+    """Whether this is async-inspect itself, started from a shell that has our variables (``async-inspect env``)."""
+    script = words[1].rpartition("/")[2] if len(words) > 1 else ""
+    return script == TOOL_NAME or words[1:3] == ["-m", "async_inspect"]
 
 
 def start(path: str | None = None, *, folder: str = ".", settings: Settings | None = None) -> str:
@@ -144,6 +175,7 @@ def _settings_of(get: "Callable[[str], str | None]") -> Settings:
         slow_poll_ms=float(slow) if slow else DEFAULT_SLOW_POLL_MS,
         calls=get(env.CALLS) == "1",
         run=get(env.RUN) or "",
+        children=not get(env.ONLY),
     )
 
 
@@ -214,7 +246,10 @@ def _after_fork() -> None:
     try:
         if _core is not None and _core.recording():
             _core.abandon()
-            _open(None, os.path.dirname(_path or ""))
+            if _settings.children:
+                _open(None, os.path.dirname(_path or ""))
+            else:
+                _free_tool_id()
     except BaseException as exc:
         _complain(_path, exc)
         _free_tool_id()

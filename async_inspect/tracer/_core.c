@@ -56,6 +56,7 @@
 #include "core/running.h"
 #include "core/monitoring.h"
 #include "core/probes.h"
+#include "core/trio.h"
 #include "core/callbacks.h"
 #include "core/watchdog.h"
 #include "core/life.h"

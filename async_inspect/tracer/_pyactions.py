@@ -7,14 +7,20 @@ ACTIONS = {
     name: 1 << bit
     for bit, name in enumerate((
         "SPAWN", "GROUP", "SOON", "READY", "RUN", "SIGNAL", "TIMER", "SELECT", "MADE", "GIVE", "USE", "TAKE", "MANY",
-        "SHIELD", "NEVER", "HANDLER", "POST",
+        "SHIELD", "NEVER", "HANDLER", "POST", "TASK", "PUT", "LOOP", "EXPIRE", "IO", "LEAVE", "JOB", "UNTIL",
+        "CHILDREN", "MOVE", "ALONE",
     ))
 }  # fmt: skip
-(SPAWN, GROUP, SOON, READY, RUN, SIGNAL, TIMER, SELECT, MADE, GIVE, USE, TAKE, MANY, SHIELD, NEVER, HANDLER, POST) = (
-    ACTIONS.values()
-)
+(
+    SPAWN, GROUP, SOON, READY, RUN, SIGNAL, TIMER, SELECT, MADE, GIVE, USE, TAKE, MANY, SHIELD, NEVER, HANDLER, POST,
+    TASK, PUT, LOOP, EXPIRE, IO, LEAVE, JOB, UNTIL, CHILDREN, MOVE, ALONE,
+) = ACTIONS.values()  # fmt: skip
 WATCHED = 1 << 30  # a coroutine's code that has our local events
 
-AT_START = SPAWN | READY | TIMER | SELECT | MADE | GIVE | NEVER | HANDLER | POST
-AT_RETURN = SOON | SELECT | SHIELD | MANY
-ROLES = USE | TAKE | MANY  # of coroutines
+AT_START = (
+    SPAWN | READY | TIMER | SELECT | MADE | GIVE | NEVER | HANDLER | POST | PUT | LEAVE | JOB | MOVE
+)  # fmt: skip
+AT_RETURN = SOON | SELECT | SHIELD | MANY | TASK | TAKE
+TOLD = USE | MANY | UNTIL | CHILDREN  # of coroutines, once they suspend
+ROLES = TOLD | TAKE  # of coroutines
+STEPS = RUN | SIGNAL | LOOP | EXPIRE | IO | JOB  # their frames say on whose behalf something happens

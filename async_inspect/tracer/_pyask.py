@@ -13,11 +13,13 @@ from .. import events as ev
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import FrameType
+    from typing import Any
 
 _type_module = type.__dict__["__module__"].__get__
 _type_name = type.__dict__["__name__"].__get__
 _type_qualname = type.__dict__["__qualname__"].__get__
 _exc_args = BaseException.__dict__["args"].__get__
+MAX_GATHERED = 8
 _SAFE_STR = (BaseException.__str__, OSError.__str__, KeyError.__str__)
 
 
@@ -48,9 +50,17 @@ def message_of(exc: BaseException) -> str | None:
     return str(exc)[: ev.MAX_MESSAGE]
 
 
-def is_cancellation(exc: BaseException) -> bool:
+def is_cancellation(exc: BaseException, depth: int = 0) -> bool:
+    """Whether ``exc`` says that its task was cancelled, or is a group of such that say so."""
     cancelled = getattr(sys.modules.get("asyncio.exceptions"), "CancelledError", None)
-    return cancelled is not None and issubclass(type(exc), cancelled)
+    if cancelled is not None and issubclass(type(exc), cancelled):
+        return True
+    cancelled = trio_part("Cancelled")
+    if cancelled is None or type(exc) is cancelled:
+        return cancelled is not None
+    if depth >= MAX_GATHERED or type(exc) is not BaseExceptionGroup:
+        return False
+    return all(is_cancellation(part, depth + 1) for part in exc.exceptions)
 
 
 def get(task: object, name: str) -> object:
@@ -58,6 +68,44 @@ def get(task: object, name: str) -> object:
         return object.__getattribute__(task, name)
     except Exception:
         return None
+
+
+def trio_part(name: str) -> "Any":
+    """Something of trio's loop, if the program has imported that."""
+    return getattr(sys.modules.get("trio._core._run"), name, None)
+
+
+def trio_now(name: str) -> object:
+    """What trio runs on this thread."""
+    return getattr(trio_part("GLOBAL_RUN_CONTEXT"), name, None)
+
+
+def is_trio_task(value: object) -> bool:
+    return value is not None and type(value) is trio_part("Task")
+
+
+def is_guest() -> bool:
+    """Whether no trio runs on this thread but as another loop's guest, whose selector is asked on any thread."""
+    return get(trio_now("runner"), "is_guest") is not False
+
+
+def trio_moment(when: object) -> int:
+    """A moment of trio's clock on ours, if it tells the same time; else 0."""
+    clock = get(trio_now("runner"), "clock")
+    offset = get(clock, "offset") if clock is not None and type(clock) is trio_part("SystemClock") else None
+    if type(when) is not float or type(offset) is not float:
+        return 0
+    return int((when - offset) * 1e9) if 0 < when - offset < 1e10 else 0
+
+
+def is_bare(value: object) -> bool:
+    """Whether what is yielded asks for nothing but to go on."""
+    return value is None or (type(value) is type and value is trio_part("CancelShieldedCheckpoint"))
+
+
+def coroutine_of(task: object) -> object:
+    """What a task runs."""
+    return get(task, "coro" if is_trio_task(task) else "_coro")
 
 
 def current_task() -> object:
@@ -155,6 +203,9 @@ def is_task(value: object) -> bool:
 
 
 def task_name(task: object) -> str | None:
+    if is_trio_task(task):
+        name = get(task, "name")
+        return name if type(name) is str else None
     c_task = getattr(sys.modules.get("_asyncio"), "Task", None)
     name = c_task.get_name(task) if c_task is not None and issubclass(type(task), c_task) else get(task, "_name")
     return name if type(name) is str else None

@@ -16,12 +16,13 @@ __all__ = ["ACTIONS", "NAME", "abandon", "add_probe", "clear_probes", "point", "
 
 NAME = "python"
 
-_wanted: dict[str, tuple[str, int]] = {}
+_wanted: dict[str, dict[str, int]] = {}
 _recorder: Recorder | None = None
 
 
 def add_probe(qualname: str, file_tail: str, action: int) -> None:
-    _wanted[qualname] = (file_tail, action | _wanted.get(qualname, ("", 0))[1])
+    files = _wanted.setdefault(qualname, {})
+    files[file_tail] = files.get(file_tail, 0) | action
 
 
 def clear_probes() -> None:

@@ -93,6 +93,7 @@ class Thread(_local):
     idle = False
     ended = 0  # the coroutine of the task that ended last ...
     ended_id = 0
+    job = 0  # the callback id of what was posted and runs now
 
 
 class Coroutines:
@@ -151,7 +152,7 @@ class Coroutines:
     def begin(self, coro: Coro, awaiter: Coro | None, flags: int) -> None:
         """``coro`` begins to run; write its START."""
         thread = self.thread
-        is_task = awaiter is None and (coro.is_task or self.is_step_of(coro))
+        is_task = awaiter is None and (coro.is_task or self.step_of(coro) is not None)
         if awaiter is not None:
             coro.awaiter = awaiter
             coro.root = awaiter.root
@@ -164,7 +165,7 @@ class Coroutines:
         coro.role = coro.code.probe & ROLES
         if is_task:
             flags |= ev.IS_TASK
-            self.tasks[id(ask.get(ask.current_task(), "_coro"))] = coro.id
+            self.tasks[id(ask.coroutine_of(self.step_of(coro)))] = coro.id
         self.put(ev.START, self.tape.now(), coro.id, awaiter.id if awaiter else 0, coro, coro.code.id, flags)
         thread.top = coro
 
@@ -189,7 +190,7 @@ class Coroutines:
         thread = self.thread
         if awaiter is None:
             self.enter_root(coro)
-            if self.is_step_of(coro):
+            if self.step_of(coro) is not None:
                 coro.is_task = True
                 flags |= ev.IS_TASK
         if coro.code.kind == ev.CODE_ASYNC_GENERATOR:
@@ -236,12 +237,13 @@ class Coroutines:
         flags = aux = 0
         message = name = None
         if coro.awaiter is None:
-            flags = self.outcome(coro, exc)
+            task = self.step_of(coro) if coro.is_task else None
+            flags = _outcome(coro, task, exc)
             if exc is not None:
                 message = ask.message_of(exc)
-            if coro.is_task and not flags & ev.CLOSED:
-                name = self.last_name(coro)
-                thread.ended = id(ask.get(ask.current_task(), "_coro"))
+            if task is not None:
+                name = _last_name(coro, task)
+                thread.ended = id(ask.coroutine_of(task))
                 thread.ended_id = coro.id
             after = coro.outer
         else:
@@ -277,36 +279,20 @@ class Coroutines:
 
     # --- tasks ---
 
-    def is_step_of(self, coro: Coro) -> bool:
-        """Whether asyncio runs a step of the task that ``coro`` is the root of."""
+    def step_of(self, coro: Coro) -> object:
+        """The task of which a step runs just now, if ``coro`` is its root."""
         task = ask.current_task()
-        if task is None:
-            return False
-        awaited = ask.get(task, "_coro")
-        if type(awaited) is CoroutineType:
-            return id(awaited.cr_frame) == coro.key
-        return coro.outer is None and self.thread.top in (None, coro)  # a task around an async generator's aclose()
-
-    def outcome(self, coro: Coro, exc: BaseException | None) -> int:
-        if coro.is_task:
-            if not self.is_step_of(coro):
-                return ev.CLOSED
-            if exc is None:
-                return ev.CANCELLED if ask.get(ask.current_task(), "_must_cancel") is True else 0
-        elif type(exc) is GeneratorExit:
-            return ev.CLOSED
-        if exc is not None and ask.is_cancellation(exc):
-            return ev.CANCELLED
-        return 0
-
-    def last_name(self, coro: Coro) -> str | None:
-        """The task's name at its end, if the program gave it and it was not written yet."""
-        name = ask.task_name(ask.current_task())
-        if name is None or hash(name) == coro.name_hash:
-            return None
-        if name.startswith("Task-") and name[5:].isascii() and name[5:].isdigit():
-            return None  # asyncio's own; an eager task ends its first step before create_task names it
-        return name
+        if task is not None:
+            awaited = ask.coroutine_of(task)
+            if type(awaited) is CoroutineType:
+                its = id(awaited.cr_frame) == coro.key
+            else:  # a task around an async generator's aclose()
+                its = coro.outer is None and self.thread.top in (None, coro)
+            if its:
+                return task
+        task = ask.trio_now("task")
+        awaited = ask.coroutine_of(task) if ask.is_trio_task(task) else None
+        return task if type(awaited) is CoroutineType and id(awaited.cr_frame) == coro.key else None
 
     def put_name(self, coro: Coro, name: str, ts: int, after: Coro | None) -> None:
         coro.name_hash = hash(name)
@@ -337,3 +323,27 @@ class Coroutines:
         coro.child = None  # it runs itself: whatever it awaited let go of it unseen
         self.enter(coro, self.awaiter_of(frame), 0)
         return coro
+
+
+def _outcome(coro: Coro, task: object, exc: BaseException | None) -> int:
+    """How it ended, as flags; ``task``: whose step ended it."""
+    if coro.is_task:
+        if task is None:
+            return ev.CLOSED
+        if exc is None:
+            return ev.CANCELLED if ask.get(task, "_must_cancel") is True else 0
+    elif type(exc) is GeneratorExit:
+        return ev.CLOSED
+    return ev.CANCELLED if exc is not None and ask.is_cancellation(exc) else 0
+
+
+def _last_name(coro: Coro, task: object) -> str | None:
+    """The task's name at its end, if the program gave it and it was not written yet."""
+    name = ask.task_name(task)
+    if name is None or hash(name) == coro.name_hash:
+        return None
+    if ask.is_trio_task(task):  # which tells no name of its making from the program's
+        return name if coro.name_hash else None
+    if name.startswith("Task-") and name[5:].isascii() and name[5:].isdigit():
+        return None  # asyncio's own; an eager task ends its first step before create_task names it
+    return name

@@ -26,7 +26,7 @@ _SEND, _CACHE, _YIELD_VALUE, _RESUME = (opmap.get(name, 0) for name in ("SEND", 
 class Code:
     """A code object that was seen, by its id in the recording."""
 
-    __slots__ = ("ends_stack", "id", "kind", "probe", "ref", "sends", "suspends")
+    __slots__ = ("awaits", "ends_stack", "id", "kind", "probe", "ref", "sends", "suspends")
 
     def __init__(self, id: int) -> None:
         self.id = id
@@ -36,6 +36,16 @@ class Code:
         self.ref: ref[CodeType] | None = None
         self.sends: frozenset[int] | None = None
         self.suspends: frozenset[int] = frozenset()
+        self.awaits: list[int] = []
+
+    def look(self, code: "CodeType") -> None:
+        """Find where its awaits are."""
+        ops = code.co_code
+        sends = [i for i in range(0, len(ops), 2) if ops[i] == _SEND]
+        self.sends = frozenset([*sends, *[i + 2 for i in sends if ops[i + 2] == _CACHE]])
+        yields = [i for i in range(0, len(ops), 2) if ops[i] == _YIELD_VALUE]
+        self.suspends = frozenset([*yields, *[i + 2 for i in yields if ops[i + 2] == _RESUME]])
+        self.awaits = sorted(sends + yields) if self.kind == ev.CODE_GENERATOR_BASED else sends
 
 
 class Definitions:
@@ -64,7 +74,7 @@ class Definitions:
         codes[key] = info
         name = code.co_filename
         info.ends_stack = code.co_qualname == "Handle._run" or not (
-            name.startswith((self.stdlib, "<frozen "))
+            name.startswith((self.stdlib, "<frozen ", "<attrs "))
             or "/site-packages/" in name
             or "/dist-packages/" in name
             or code.co_qualname.startswith(ev.GENERATED)
@@ -80,7 +90,12 @@ class Definitions:
             else ev.CODE_PLAIN
         )
         text = ask.utf8(name) + b"\0" + ask.utf8(code.co_qualname) + b"\0" + code.co_linetable
-        self.tape.put_definition(ev.CODE, info.id, code.co_firstlineno, len(text), info.kind)
+        table = 0
+        if info.kind != ev.CODE_PLAIN:
+            info.look(code)
+            table = len(code.co_linetable)
+            text += b"".join([at.to_bytes(4, "little") for at in info.awaits])
+        self.tape.put_definition(ev.CODE, info.id, code.co_firstlineno, len(text), info.kind, table)
         self.tape.put_text(text)
         return info
 
@@ -135,9 +150,6 @@ class Definitions:
         """
         info = self.code_of(code)
         if info.sends is None:
-            ops = code.co_code
-            sends = [i for i in range(0, len(ops), 2) if ops[i] == _SEND]
-            info.sends = frozenset([*sends, *[i + 2 for i in sends if ops[i + 2] == _CACHE]])
-            yields = [i for i in range(0, len(ops), 2) if ops[i] == _YIELD_VALUE]
-            info.suspends = frozenset([*yields, *[i + 2 for i in yields if ops[i + 2] == _RESUME]])
-        return lasti in (info.sends if at_send else info.suspends)
+            info.look(code)
+        at = info.sends if at_send else info.suspends
+        return at is not None and lasti in at

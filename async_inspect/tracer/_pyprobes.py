@@ -7,12 +7,14 @@ records that come of it.  Knows nothing of which functions these are (``sources/
 from types import CoroutineType
 
 from .. import events as ev
+from . import _pyactions as act
 from . import _pyask as ask
-from ._pyactions import GIVE, GROUP, HANDLER, MADE, MANY, NEVER, POST, READY, SELECT, SHIELD, SOON, SPAWN, TIMER, USE
 from ._pycoros import CREATED, Coro, Coroutines
+from ._pytrio import Trio
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import CodeType, FrameType
 
     from ._pydefs import Definitions
@@ -22,7 +24,6 @@ GENERATOR = 0x20  # in co_flags
 
 _IO = -1  # in place of a callback's id
 _SIGNAL = -2
-_MAX_GATHERED = 8
 
 
 class Probes:
@@ -31,7 +32,9 @@ class Probes:
     An entry outlives its object.  That does no harm: what is put in its place is seen, and begins a new one.
     """
 
-    def __init__(self, tape: "Tape", defs: "Definitions", coros: Coroutines) -> None:
+    def __init__(
+        self, tape: "Tape", defs: "Definitions", coros: Coroutines, wanted_of: "Callable[[CodeType], int]"
+    ) -> None:
         self.tape = tape
         self.defs = defs
         self.coros = coros
@@ -45,7 +48,9 @@ class Probes:
         self.posted: dict[int, int] = {}  # callback id by the callback itself, as long as its handle isn't known
         self.shields: set[int] = set()  # worth to ask the future itself
         self.fresh: set[int] = set()  # generators' frames that have not yielded; their start is seen
-        self.run_code = self.signal_code = 0
+        self.run_code = 0
+        self.wanted_of = wanted_of
+        self.trio = Trio(self)
 
     def put(self, kind: int, ts: int, coro: int, aux: int, off: int = 0, flags: int = 0) -> None:
         """Write an event that changes nothing of what runs."""
@@ -55,35 +60,46 @@ class Probes:
 
     def on_start(self, frame: "FrameType", action: int) -> None:
         for wanted, tell in (
-            (SPAWN, self.spawn),
-            (READY, self.ready),
-            (TIMER, self.timer),
-            (SELECT, self.asks_selector),
-            (MADE, self.made),
-            (GIVE, self.give),
-            (NEVER, self.never_awaited),
-            (HANDLER, self.handler),
-            (POST, self.post),
-            (MANY, self.begins),
+            (act.SPAWN, self.spawn),
+            (act.READY, self.ready),
+            (act.TIMER, self.timer),
+            (act.SELECT, self.asks_selector),
+            (act.MADE, self.made),
+            (act.GIVE, self.give),
+            (act.NEVER, self.never_awaited),
+            (act.HANDLER, self.handler),
+            (act.POST, self.post),
+            (act.PUT, self.trio.put_next),
+            (act.LEAVE, self.trio.leave),
+            (act.JOB, self.trio.job),
+            (act.MOVE, self.trio.move),
+            (act.MANY, self.begins),
         ):
             if action & wanted:
-                tell(frame)
+                if not (action & act.ALONE and ask.is_guest()):
+                    tell(frame)
                 break
-        if action & GROUP and self.thread.spawned is not None:
+        if action & act.GROUP and self.thread.spawned is not None:
             owner = ask.get(frame.f_locals.get("self"), "_parent_task")
             if ask.is_task(owner):
                 self.put_edge(self.coro_of(owner), self.thread.spawned)
 
     def on_return(self, frame: "FrameType", code: "CodeType", action: int, value: object) -> None:
         thread = self.thread
-        if action & SOON:
+        if action & act.SOON:
             self.soon(frame, value, action)
-        elif action & SELECT:
+        elif action & act.SELECT:
             self.selector_answered()
-        elif action & SHIELD:
+        elif action & act.SHIELD:
             if frame.f_locals.get("inner") is not value:
                 self.shields.add(id(value))
-        elif action & MANY and not code.co_flags & GENERATOR and thread.top is not None:
+        elif action & act.TASK:
+            self.trio.new_task(frame, action, value)
+        elif action & act.TAKE and thread.top is not None:
+            self.take(thread.top, frame)
+            if thread.top.key == id(frame.f_back):
+                thread.top.role &= ~act.TAKE  # it needn't say so again
+        elif action & act.MANY and not code.co_flags & GENERATOR and thread.top is not None:
             self.edges_to_all(thread.top.root, _many(frame), 0)
 
     def on_yield(self, frame: "FrameType") -> None:
@@ -123,24 +139,30 @@ class Probes:
         if agen is not None:
             coro = agen
         else:
-            assert new_frame is not None
-            coro = self.coros.new(id(new_frame), new_frame.f_code)
-            coro.state = CREATED
-            coro.is_task = True
-            self.coros.tasks[id(made)] = coro.id
-        site = self.defs.site_of(frame.f_back)
-        top = thread.top
-        flags = ev.NAME_GIVEN if name is not None else 0
-        ts = self.tape.now()
-        self.coros.put(ev.SPAWN, ts, coro.id, coro.code.id, top, site, flags)
-        if type(name) is str:
-            self.coros.put_name(coro, name, ts, top)
+            assert type(made) is CoroutineType
+            coro = self.new_task(made)
+        self.put_spawn(coro, frame, name)
         thread.spawned = coro
         thread.spawner = id(frame)
 
+    def new_task(self, made: "CoroutineType[object, object, object]") -> Coro:
+        """A coroutine that is being made a task."""
+        coro = self.coros.new(id(made.cr_frame), made.cr_code)
+        coro.state = CREATED
+        coro.is_task = True
+        self.coros.tasks[id(made)] = coro.id
+        return coro
+
+    def put_spawn(self, coro: Coro, frame: "FrameType", name: object) -> None:
+        site = self.defs.site_of(frame.f_back)
+        ts = self.tape.now()
+        self.put(ev.SPAWN, ts, coro.id, coro.code.id, site, ev.NAME_GIVEN if name is not None else 0)
+        if type(name) is str:
+            self.coros.put_name(coro, name, ts, self.thread.top)
+
     def coro_of(self, task: object) -> Coro | None:
         """The coroutine of a Task, as far as it is known and has not ended."""
-        made = ask.get(task, "_coro")
+        made = ask.coroutine_of(task)
         frame = made.cr_frame if type(made) is CoroutineType else ask.agen_frame(made)
         return self.live.get(id(frame)) if frame is not None else None
 
@@ -156,7 +178,7 @@ class Probes:
                 by, aux, off = self.cause(frame)
                 self.put(ev.WAKE, self.tape.now(), coro.id, aux, off, by)
         elif callback is not None:
-            known = self.posted.pop(id(callback), 0) if action & POST else 0
+            known = self.posted.pop(id(callback), 0) if action & act.POST else 0
             self.handles[id(handle)] = known or self.put_callback(frame)
 
     def post(self, frame: "FrameType") -> None:
@@ -182,22 +204,30 @@ class Probes:
         """By whom something is put among what a loop runs next, as (BY_*, aux, off)."""
         top = self.thread.top
         below = frame.f_back
-        while below is not None and id(below.f_code) != self.run_code:
+        while below is not None:
             if top is not None and top.key == id(below):
                 return ev.BY_CODE, 0, 0
-            if id(below.f_code) == self.signal_code:
+            step = self.wanted_of_frame(below.f_code) & act.STEPS
+            if step & act.SIGNAL:
                 return ev.BY_SIGNAL, 0, 0
+            if step & act.RUN:
+                task = ask.current_task()
+                return self.by_step(task) if task is not None else self.by_handle(below.f_locals.get("self"))
+            if step:
+                return self.trio.by(below, step)
             below = below.f_back
-        if below is not None:
-            task = ask.current_task()
-            return self.by_step(task) if task is not None else self.by_handle(below.f_locals.get("self"))
-        posted = self.codes[id(frame.f_code)].probe & POST
-        return (ev.BY_THREAD if posted and top is None else ev.BY_CODE), 0, 0
+        posted = self.wanted_of_frame(frame.f_code) & (act.POST | act.LEAVE)
+        other = posted and top is None and ask.trio_now("runner") is None
+        return (ev.BY_THREAD if other else ev.BY_CODE), 0, 0
+
+    def wanted_of_frame(self, code: "CodeType") -> int:
+        info = self.codes.get(id(code))
+        return info.probe if info is not None and info.probe else self.wanted_of(code)
 
     def by_step(self, task: object) -> tuple[int, int, int]:
         """By the step of a task whose coroutine runs no more."""
         coro, thread = self.coro_of(task), self.thread
-        ended = id(ask.get(task, "_coro")) == thread.ended
+        ended = id(ask.coroutine_of(task)) == thread.ended
         stopped = coro.id if coro is not None else thread.ended_id if ended else 0
         return (ev.BY_TASK if stopped else ev.BY_CODE), stopped, 0
 
@@ -249,7 +279,9 @@ class Probes:
 
     def resource_of(self, frame: "FrameType") -> int:
         """The id of what a method is called on."""
-        thing = frame.f_locals.get("self")
+        return self.resource_for(frame.f_locals.get("self"))
+
+    def resource_for(self, thing: object) -> int:
         return self.resources.get(id(thing), 0) or self.define_resource(thing, 0)
 
     def made(self, frame: "FrameType") -> None:
@@ -261,7 +293,9 @@ class Probes:
         self.put(ev.GIVE, self.tape.now(), top.root.id if top is not None else 0, resource)
 
     def take(self, coro: Coro, frame: "FrameType") -> None:
-        resource = self.resource_of(frame)
+        thing = frame.f_locals.get("self")
+        lock = ask.get(thing, "_lock") if ask.trio_part("Task") else None
+        resource = self.resource_for(thing if lock is None else lock)
         site = self.defs.site_of(frame.f_back)
         self.coros.put(ev.TAKE, self.tape.now(), coro.root.id, resource, coro, site)
 
@@ -272,18 +306,22 @@ class Probes:
         self.fresh.add(id(frame))
 
     def tell_role(self, coro: Coro, frame: "FrameType", ts: int) -> None:
-        """What a suspended coroutine's own code says of the suspension, when it first suspends."""
-        if coro.role & USE:
+        """What a suspended coroutine's own code says of the suspension, when it first waits."""
+        if coro.role & act.USE:
             self.put(ev.USE, ts, coro.id, self.resource_of(frame))
-        if coro.role & MANY:
+        if coro.role & act.MANY:
             self.edges_to_all(coro.root, _many(frame), 0)
-        coro.role &= ~(USE | MANY)
+        if coro.role & act.CHILDREN:
+            self.edges_to_all(coro.root, ask.get(frame.f_locals.get("self"), "_children"), 0)
+        if coro.role & act.UNTIL:
+            self.trio.wait_until(coro, frame.f_locals.get("deadline"), ts)
+        coro.role &= ~act.TOLD
 
     def edges_to(self, waits: Coro, value: object, depth: int = 0) -> None:
         """``waits`` awaits ``value``, which may gather others."""
-        if depth > _MAX_GATHERED:
+        if depth > ask.MAX_GATHERED:
             return
-        if ask.is_task(value):
+        if ask.is_task(value) or ask.is_trio_task(value):
             self.put_edge(waits, self.coro_of(value))
         elif ask.is_gathering(value):
             self.edges_to_all(waits, ask.get(value, "_children"), depth + 1)

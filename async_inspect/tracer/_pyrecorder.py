@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import CodeType, FrameType
 
-    type Wanted = dict[str, tuple[str, int]]
+    type Wanted = dict[str, dict[str, int]]
 
 _MON = sys.monitoring
 _E = _MON.events
@@ -48,15 +48,15 @@ class Recorder:
     """One recording being made: the callbacks, and what they share."""
 
     def __init__(self, tape: Tape, tool_id: int, stdlib: str, wanted: "Wanted", slow_poll_ns: int, calls: bool) -> None:
-        """``wanted``: what sources want to know, (end of the file's path, ACTIONS) by qualified name."""
+        """``wanted``: what sources want to know, ACTIONS by qualified name and the end of the file's path."""
         self.tape = tape
         self.defs = Definitions(self.tape, stdlib)
         self.coros = Coroutines(self.tape, self.defs)
-        self.probes = probes.Probes(self.tape, self.defs, self.coros)
+        self.probes = probes.Probes(self.tape, self.defs, self.coros, self.wanted_of)
         self.watchdog = Watchdog(self, slow_poll_ns)
         self.wanted = wanted
         self.calls = calls
-        self.edges = any(action & act.MANY for _, action in wanted.values())
+        self.edges = any(action & act.MANY for files in wanted.values() for action in files.values())
         self.thread = self.coros.thread
         self.live = self.coros.live
         self.codes = self.defs.codes
@@ -67,12 +67,14 @@ class Recorder:
 
     def wanted_of(self, code: "CodeType") -> int:
         """What a source wants to know of this function."""
-        tail, action = self.wanted.get(code.co_qualname, ("", 0))
-        return action if code.co_filename.endswith(tail) else 0
+        for tail, action in self.wanted.get(code.co_qualname, {}).items():
+            if code.co_filename.endswith(tail):
+                return action
+        return 0
 
     def awaited(self, value: object) -> tuple[int, int]:
         """What a suspended leaf yielded, as SUSPEND's aux and flags."""
-        if value is None:
+        if ask.is_bare(value):
             return 0, 0
         if ask.is_task(value):
             made = ask.get(value, "_coro")
@@ -110,8 +112,6 @@ class Recorder:
             info.probe = action
             if action & act.RUN:
                 self.probes.run_code = id(code)
-            if action & act.SIGNAL:
-                self.probes.signal_code = id(code)
             if action & act.SPAWN:
                 self.watch_throws()
             events = _E.PY_UNWIND if action & act.SPAWN and _LOCAL_THROW else 0
@@ -177,7 +177,7 @@ class Recorder:
                 up.child = child
                 up.off = off
                 self.coros.put(ev.LINK, thread.up_ts, up.id, child.id, thread.top, off)
-                if up.role & (act.USE | act.MANY):
+                if up.role & act.TOLD and not up.root.bare:
                     self.probes.tell_role(up, frame, thread.up_ts)
             thread.up_child = up
             thread.up = up.awaiter
@@ -202,7 +202,7 @@ class Recorder:
         coro.off = off
         coro.closing = False
         after = coro.root.outer
-        coro.root.bare = value is None
+        coro.root.bare = ask.is_bare(value)
         ts = self.tape.now()
         self.coros.put(ev.SUSPEND, ts, coro.id, aux, after, off, flags)
         self.coros.stop_at(after)
@@ -211,7 +211,7 @@ class Recorder:
         thread.up_ts = ts
         if sleeper == id(value):
             self.coros.put(ev.TIMER, ts, coro.id, thread.due & 0xFFFFFFFF, after, thread.due >> 32)
-        if coro.role & (act.USE | act.MANY):
+        if coro.role & act.TOLD and not coro.root.bare:
             self.probes.tell_role(coro, frame, ts)
         if self.edges and not flags and aux:
             self.probes.edges_to(coro.root, value)
@@ -221,7 +221,7 @@ class Recorder:
         if code.co_flags & ASYNC:
             self.coros.settle()
             coro = self.coros.running(frame)
-            if coro.role & act.TAKE and value is True:
+            if coro.role & act.TAKE:
                 self.probes.take(coro, frame)
             self.coros.finish(coro, ev.RETURN, off, None)
             return None

@@ -18,7 +18,7 @@ import numpy as np
 from ...rules import ALL, Rule
 from .. import tables as t
 from ..trace import Trace
-from . import aiohttp, asyncpg, redis, stdlib
+from . import aiohttp, asyncpg, redis, stdlib, trio
 
 __all__ = ["GATHER", "RULES", "SHIPPED", "TASK", "UNKNOWN", "YIELD", "Rule", "coded", "covering", "reasons"]
 
@@ -32,6 +32,7 @@ SHIPPED: Final = (
     aiohttp,
     asyncpg,
     redis,
+    trio,
 )
 RULES: Final[tuple[Rule, ...]] = tuple(rule for library in SHIPPED for rule in library.RULES)
 

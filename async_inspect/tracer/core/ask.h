@@ -58,12 +58,51 @@ static PyObject *current_task(void)
     return task;
 }
 
+/* trio's parts, likewise. */
+static int know_trio(void)
+{
+    if (UNLIKELY(trio.cancelled == NULL)) {
+        Py_XSETREF(trio.context, module_attr("trio._core._run", "GLOBAL_RUN_CONTEXT"));
+        if (trio.context == NULL) {
+            return 0;
+        }
+        Py_XSETREF(trio.task, module_attr("trio._core._run", "Task"));
+        Py_XSETREF(trio.clock, module_attr("trio._core._run", "SystemClock"));
+        Py_XSETREF(trio.checkpoint, module_attr("trio._core._run", "CancelShieldedCheckpoint"));
+        if (trio.task != NULL && trio.clock != NULL && trio.checkpoint != NULL) {
+            trio.cancelled = module_attr("trio._core._run", "Cancelled");
+        }
+    }
+    return trio.cancelled != NULL;
+}
+
+static inline int is_trio_task(PyObject *value)
+{
+    return value != NULL && know_trio() && (PyObject *)Py_TYPE(value) == trio.task;
+}
+
+/* What trio runs on this thread, by name: a new reference, or NULL. */
+static PyObject *trio_now(PyObject *name)
+{
+    PyObject *value = know_trio() ? PyObject_GetAttr(trio.context, name) : NULL;
+    if (value == NULL) {
+        PyErr_Clear();
+    }
+    return value;
+}
+
+/* What a task runs: a new reference, or NULL. */
+static PyObject *coroutine_of(PyObject *task)
+{
+    return get(task, (PyObject *)Py_TYPE(task) == trio.task ? word.coro : word.coro_attr);
+}
+
 /* The running task if `c` is its root (a new reference), else NULL. */
 static PyObject *step_of(Thread *th, Coro *c)
 {
     PyObject *task = current_task();
     if (task != NULL) {
-        PyObject *made = get(task, word.coro_attr);
+        PyObject *made = coroutine_of(task);
         int its = made != NULL && PyCoro_CheckExact(made)
                       ? (void *)coroutine_frame(made) == c->frame
                       : c->outer == NULL && (th->top == NULL || th->top == c); /* around a generator's aclose() */
@@ -71,6 +110,13 @@ static PyObject *step_of(Thread *th, Coro *c)
         if (!its) {
             Py_CLEAR(task);
         }
+    }
+    if (task == NULL && (task = trio_now(word.task)) != NULL) {
+        PyObject *made = is_trio_task(task) ? coroutine_of(task) : NULL;
+        if (made == NULL || (void *)coroutine_frame(made) != c->frame) {
+            Py_CLEAR(task);
+        }
+        Py_XDECREF(made);
     }
     return task;
 }
@@ -99,7 +145,10 @@ static int is_task(PyTypeObject *cls)
 static PyObject *task_name(PyObject *task)
 {
     PyObject *name;
-    if (PyType_IsSubtype(Py_TYPE(task), (PyTypeObject *)aio.c_task)) {
+    if ((PyObject *)Py_TYPE(task) == trio.task) {
+        name = get(task, word.task_name);
+    }
+    else if (PyType_IsSubtype(Py_TYPE(task), (PyTypeObject *)aio.c_task)) {
         name = PyObject_CallOneArg(aio.get_name, task);
         if (name == NULL) {
             PyErr_Clear();
@@ -142,7 +191,8 @@ static Py_hash_t name_hash(PyObject *name)
 static PyObject *last_name(Coro *c, PyObject *task)
 {
     PyObject *name = task_name(task);
-    if (name != NULL && (name_hash(name) == c->name_hash || is_made_up(name))) {
+    int others = (PyObject *)Py_TYPE(task) == trio.task; /* which tells no name of its making from the program's */
+    if (name != NULL && (name_hash(name) == c->name_hash || (others ? c->name_hash == 0 : is_made_up(name)))) {
         /* asyncio's own; an eager task ends its first step before create_task names it */
         Py_CLEAR(name);
     }
@@ -194,6 +244,34 @@ static PyObject *message_of(PyObject *exc)
     return cut;
 }
 
+/* Whether `exc` says that its task was cancelled, or is a group of such that say so. */
+static int is_cancellation(PyObject *exc, int depth)
+{
+    if (aio.cancelled == NULL) {
+        aio.cancelled = module_attr("asyncio.exceptions", "CancelledError");
+    }
+    if (aio.cancelled != NULL && PyType_Check(aio.cancelled)
+        && PyType_IsSubtype(Py_TYPE(exc), (PyTypeObject *)aio.cancelled)) {
+        return 1;
+    }
+    if (!know_trio()) {
+        return 0;
+    }
+    if ((PyObject *)Py_TYPE(exc) == trio.cancelled) {
+        return 1;
+    }
+    int all = 0;
+    if (depth < MAX_GATHERED && (PyObject *)Py_TYPE(exc) == PyExc_BaseExceptionGroup) {
+        PyObject *parts = get(exc, word.exceptions);
+        all = parts != NULL && PyTuple_CheckExact(parts) && PyTuple_GET_SIZE(parts) > 0;
+        for (Py_ssize_t i = 0; all && i < PyTuple_GET_SIZE(parts); i++) {
+            all = is_cancellation(PyTuple_GET_ITEM(parts, i), depth + 1);
+        }
+        Py_XDECREF(parts);
+    }
+    return all;
+}
+
 static int outcome(Coro *c, PyObject *task, PyObject *exc)
 {
     if (c->is_task) {
@@ -209,14 +287,5 @@ static int outcome(Coro *c, PyObject *task, PyObject *exc)
     else if (exc != NULL && Py_TYPE(exc) == (PyTypeObject *)PyExc_GeneratorExit) {
         return CLOSED;
     }
-    if (exc != NULL) {
-        if (aio.cancelled == NULL) {
-            aio.cancelled = module_attr("asyncio.exceptions", "CancelledError");
-        }
-        if (aio.cancelled != NULL && PyType_Check(aio.cancelled)
-            && PyType_IsSubtype(Py_TYPE(exc), (PyTypeObject *)aio.cancelled)) {
-            return CANCELLED;
-        }
-    }
-    return 0;
+    return exc != NULL && is_cancellation(exc, 0) ? CANCELLED : 0;
 }

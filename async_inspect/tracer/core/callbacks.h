@@ -14,9 +14,6 @@ static PyObject *on_plain_start(Thread *th, Frame *f, PyCodeObject *code)
         if (probe & P_RUN) {
             R.run_code = code;
         }
-        if (probe & P_SIGNAL) {
-            R.signal_code = code;
-        }
         if (probe & P_SPAWN) {
             watch_throws();
         }
@@ -126,7 +123,7 @@ static inline PyObject *yield_event(Thread *th, Frame *f, PyObject *const *args)
             up->child = child;
             up->off = off;
             put(th, LINK, th->up_ts, up->id, child->id, th->top, (uint32_t)off, 0);
-            if (UNLIKELY(up->role & (P_USE | P_MANY))) {
+            if (UNLIKELY(up->role & TOLD && !up->root->bare)) {
                 tell_role(th, up, f, (PyCodeObject *)args[0], th->up_ts);
             }
         }
@@ -160,7 +157,7 @@ static inline PyObject *yield_event(Thread *th, Frame *f, PyObject *const *args)
     c->off = off;
     c->closing = 0;
     Coro *after = c->root->outer;
-    c->root->bare = args[2] == Py_None;
+    c->root->bare = is_bare(args[2]);
     uint64_t ts = now();
     put(th, SUSPEND, ts, c->id, aux, after, (uint32_t)off, flags);
     stop_at(th, after);
@@ -170,7 +167,7 @@ static inline PyObject *yield_event(Thread *th, Frame *f, PyObject *const *args)
     if (UNLIKELY(sleeper == args[2])) {
         put(th, TIMER, ts, c->id, (uint32_t)th->due, after, (uint32_t)(th->due >> 32), 0);
     }
-    if (UNLIKELY(c->role & (P_USE | P_MANY))) {
+    if (UNLIKELY(c->role & TOLD && !c->root->bare)) {
         tell_role(th, c, f, (PyCodeObject *)args[0], ts);
     }
     if (R.edges && !flags && aux && (aux != R.future_string || R.shields)) {
@@ -185,7 +182,7 @@ static inline PyObject *return_event(Thread *th, Frame *f, PyObject *const *args
         settle(th);
         Coro *c = running(th, f);
         if (c != NULL) {
-            if (UNLIKELY(c->role & P_TAKE && args[2] == Py_True)) {
+            if (UNLIKELY(c->role & P_TAKE)) {
                 take(th, c, f, (PyCodeObject *)args[0]);
             }
             finish(th, c, RETURN, offset_of(args[1]), NULL);

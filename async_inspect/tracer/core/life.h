@@ -75,6 +75,11 @@ static void release(void)
     Py_CLEAR(aio.current_tasks);
     Py_CLEAR(aio.timer_handle);
     aio.step = NULL;
+    Py_CLEAR(trio.context);
+    Py_CLEAR(trio.task);
+    Py_CLEAR(trio.clock);
+    Py_CLEAR(trio.checkpoint);
+    Py_CLEAR(trio.cancelled);
     uint32_t session = R.session;
     memset(&R, 0, sizeof R);
     R.session = session;
@@ -232,13 +237,29 @@ static PyObject *add_probe(PyObject *self, PyObject *args)
     if (!PyArg_ParseTuple(args, "UUi", &name, &tail, &action)) {
         return NULL;
     }
-    PyObject *known = PyDict_GetItemWithError(probes, name);
-    if (known != NULL) { /* two sources may ask for one function */
-        action |= (int)PyLong_AsLong(PyTuple_GET_ITEM(known, 1));
+    PyObject *known = PyDict_GetItemWithError(probes, name); /* a function each of those that have this name */
+    if (known == NULL) {
+        known = PyErr_Occurred() ? NULL : PyList_New(0);
+        int failed = known == NULL || PyDict_SetItem(probes, name, known) != 0;
+        Py_XDECREF(known);
+        if (failed) {
+            return NULL;
+        }
     }
     gathers |= action & P_MANY;
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(known); i++) {
+        PyObject *pair = PyList_GET_ITEM(known, i);
+        if (PyUnicode_Compare(PyTuple_GET_ITEM(pair, 0), tail) == 0) { /* two sources may ask for one function */
+            action |= (int)PyLong_AsLong(PyTuple_GET_ITEM(pair, 1));
+            PyObject *value = Py_BuildValue("(Oi)", tail, action);
+            if (value == NULL || PyList_SetItem(known, i, value) != 0) {
+                return NULL;
+            }
+            Py_RETURN_NONE;
+        }
+    }
     PyObject *value = Py_BuildValue("(Oi)", tail, action);
-    int failed = value == NULL || PyDict_SetItem(probes, name, value) != 0;
+    int failed = value == NULL || PyList_Append(known, value) != 0;
     Py_XDECREF(value);
     if (failed) {
         return NULL;
@@ -349,7 +370,10 @@ static int init(PyObject *m)
         {&word.coro_attr, "_coro"}, {&word.must_cancel, "_must_cancel"}, {&word.name_attr, "_name"},
         {&word.self_attr, "__self__"}, {&word.when_attr, "_when"}, {&word.loop_attr, "_loop"}, {&word.time, "time"},
         {&word.parent_task, "_parent_task"}, {&word.children, "_children"}, {&word.callbacks, "_callbacks"},
-        {&word.callback_attr, "_callback"},
+        {&word.callback_attr, "_callback"}, {&word.task_name, "name"}, {&word.is_guest, "is_guest"},
+        {&word.clock, "clock"}, {&word.offset, "offset"}, {&word.lock, "_lock"}, {&word.old_nursery, "_old_nursery"},
+        {&word.new_nursery, "_new_nursery"}, {&word.exceptions, "exceptions"}, {&word.nursery, "nursery"},
+        {&word.runner, "runner"}, {&word.deadline, "deadline"}, {&word.job, "job"}, {&word.sync_fn, "sync_fn"},
         {&word.self, "self"}, {&word.callback, "callback"}, {&word.args, "args"}, {&word.when, "when"},
         {&word.handle, "handle"}, {&word.timeout, "timeout"}, {&word.inner, "inner"}, {&word.coro, "coro"},
         {&word.context, "context"}, {&word.fs, "fs"}, {&word.todo, "todo"}, {&word.message, "message"},

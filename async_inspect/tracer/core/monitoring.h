@@ -40,11 +40,21 @@ static void start_watchdog(void);
 static int wanted_of(PyCodeObject *code)
 {
     PyObject *wanted = PyDict_GetItemWithError(probes, code->co_qualname);
-    if (wanted == NULL || PyUnicode_Tailmatch(code->co_filename, PyTuple_GET_ITEM(wanted, 0), 0, PY_SSIZE_T_MAX, 1) != 1) {
-        PyErr_Clear();
-        return 0;
+    for (Py_ssize_t i = 0; wanted != NULL && i < PyList_GET_SIZE(wanted); i++) {
+        PyObject *pair = PyList_GET_ITEM(wanted, i);
+        if (PyUnicode_Tailmatch(code->co_filename, PyTuple_GET_ITEM(pair, 0), 0, PY_SSIZE_T_MAX, 1) == 1) {
+            return (int)PyLong_AsLong(PyTuple_GET_ITEM(pair, 1));
+        }
     }
-    return (int)PyLong_AsLong(PyTuple_GET_ITEM(wanted, 1));
+    PyErr_Clear();
+    return 0;
+}
+
+/* The same, of one that is running. */
+static int wanted_of_frame(PyCodeObject *code)
+{
+    CodeInfo *info = known_code(code);
+    return info != NULL && info->probe ? info->probe : wanted_of(code);
 }
 
 static inline CodeInfo *watch(PyCodeObject *code)
@@ -103,6 +113,29 @@ static Coro *find_started(Frame *f)
     return c != NULL && c->state != ST_CREATED ? c : NULL;
 }
 
+/* A coroutine that is being made a task, by its frame. */
+static Coro *new_task(void *key)
+{
+    CodeInfo *info = code_of(frame_code((Frame *)key));
+    Coro *c = info ? new_coro(key, info) : NULL;
+    if (c != NULL) {
+        c->state = ST_CREATED;
+        c->is_task = 1;
+        set_thing(key, TAG_TASK, c->id);
+    }
+    return c;
+}
+
+static void put_spawn(Thread *th, Coro *c, Frame *f, PyObject *name)
+{
+    uint32_t site = site_of(below(f), 0);
+    uint64_t ts = now();
+    put(th, SPAWN, ts, c->id, c->code, th->top, site, name ? NAME_GIVEN : 0);
+    if (name != NULL && PyUnicode_CheckExact(name)) {
+        put_name(th, c, name, ts, th->top);
+    }
+}
+
 /* A function whose argument `coro` is being made a task was called. */
 static void spawn(Thread *th, Frame *f)
 {
@@ -137,20 +170,9 @@ static void spawn(Thread *th, Frame *f)
     if (name == Py_None) {
         Py_CLEAR(name);
     }
-    CodeInfo *info = agen ? NULL : code_of(frame_code((Frame *)key));
-    Coro *c = agen ? agen : info ? new_coro(key, info) : NULL;
+    Coro *c = agen ? agen : new_task(key);
     if (c != NULL) {
-        if (agen == NULL) {
-            c->state = ST_CREATED;
-            c->is_task = 1;
-            set_thing(key, TAG_TASK, c->id);
-        }
-        uint32_t site = site_of(below(f), 0);
-        uint64_t ts = now();
-        put(th, SPAWN, ts, c->id, c->code, th->top, site, name ? NAME_GIVEN : 0);
-        if (name != NULL && PyUnicode_CheckExact(name)) {
-            put_name(th, c, name, ts, th->top);
-        }
+        put_spawn(th, c, f, name);
         R.spawning++;
         th->spawned = c;
         th->spawner = f;

@@ -3,7 +3,7 @@
 /* The coroutine of a Task, as far as it is known and has not ended. */
 static Coro *coro_of_task(PyObject *task, void **frame)
 {
-    PyObject *made = get(task, word.coro_attr);
+    PyObject *made = coroutine_of(task);
     void *key = coroutine_frame(made);
     if (key == NULL) {
         key = agen_frame(made);
@@ -110,34 +110,35 @@ static int by_handle(PyObject *handle, uint32_t *aux, uint32_t *off)
     return id ? BY_CALLBACK : BY_CODE;
 }
 
+static int runs_trio(void);
+static int by_trio(Thread *th, Frame *g, int step, uint32_t *aux, uint32_t *off);
+
 /* By whom something is put among what a loop runs next: BY_*, with aux and off. `f` is the frame that puts it there. */
 static int cause(Thread *th, Frame *f, uint32_t *aux, uint32_t *off)
 {
     *aux = *off = 0;
-    Frame *g = below(f);
-    for (; g != NULL; g = below(g)) {
-        PyCodeObject *code = frame_code(g);
+    for (Frame *g = below(f); g != NULL; g = below(g)) {
         if (th->top != NULL && th->top->frame == g) {
             return BY_CODE;
         }
-        if (code == R.signal_code) {
+        int step = wanted_of_frame(frame_code(g)) & STEPS;
+        if (step & P_SIGNAL) {
             return BY_SIGNAL;
         }
-        if (code == R.run_code) {
-            break;
+        if (step & P_RUN) {
+            PyObject *task = current_task();
+            if (task != NULL) {
+                int by = by_step(th, task, aux);
+                Py_DECREF(task);
+                return by;
+            }
+            return by_handle(local_of(g, frame_code(g), word.self), aux, off);
+        }
+        if (step) {
+            return by_trio(th, g, step, aux, off);
         }
     }
-    if (g == NULL) {
-        CodeInfo *info = known_code(frame_code(f));
-        return info != NULL && info->probe & P_POST && th->top == NULL ? BY_THREAD : BY_CODE;
-    }
-    PyObject *task = current_task();
-    if (task != NULL) {
-        int by = by_step(th, task, aux);
-        Py_DECREF(task);
-        return by;
-    }
-    return by_handle(local_of(g, frame_code(g), word.self), aux, off);
+    return wanted_of_frame(frame_code(f)) & (P_POST | P_LEAVE) && th->top == NULL && !runs_trio() ? BY_THREAD : BY_CODE;
 }
 
 static uint32_t put_callback(Thread *th, Frame *f)
@@ -232,15 +233,17 @@ static uint32_t define_resource(PyObject *object, uint32_t site)
     return id;
 }
 
+static uint32_t resource_for(PyObject *object)
+{
+    uint32_t id = thing(object, TAG_RESOURCE);
+    return id ? id : define_resource(object, 0);
+}
+
 /* The id of what a method is called on; 0: not to be found. */
 static uint32_t resource_of(Frame *f, PyCodeObject *code)
 {
     PyObject *object = local_of(f, code, word.self);
-    if (object == NULL) {
-        return 0;
-    }
-    uint32_t id = thing(object, TAG_RESOURCE);
-    return id ? id : define_resource(object, 0);
+    return object ? resource_for(object) : 0;
 }
 
 static void give(Thread *th, Frame *f, PyCodeObject *code)
@@ -253,7 +256,9 @@ static void give(Thread *th, Frame *f, PyCodeObject *code)
 
 static void take(Thread *th, Coro *c, Frame *f, PyCodeObject *code)
 {
-    uint32_t resource = resource_of(f, code);
+    PyObject *object = local_of(f, code, word.self), *lock = object && trio.task ? get(object, word.lock) : NULL;
+    uint32_t resource = lock != NULL ? resource_for(lock) : object != NULL ? resource_for(object) : 0;
+    Py_XDECREF(lock);
     if (resource) {
         uint32_t site = site_of(below(f), 0);
         put(th, TAKE, now(), c->root->id, resource, c, site, 0);
@@ -317,7 +322,7 @@ static void edges_to(Thread *th, Coro *waits, PyObject *value, int depth)
     if (depth > MAX_GATHERED) {
         return;
     }
-    if (is_task(Py_TYPE(value))) {
+    if (is_task(Py_TYPE(value)) || is_trio_task(value)) {
         put_edge(th, waits, coro_of_task(value, NULL));
     }
     else if ((PyObject *)Py_TYPE(value) == aio.gathering) {
@@ -334,7 +339,9 @@ static void edges_to(Thread *th, Coro *waits, PyObject *value, int depth)
     }
 }
 
-/* What a suspended coroutine's own code says of the suspension, when it first suspends. */
+static void wait_until(Thread *th, Coro *c, PyObject *deadline, uint64_t ts);
+
+/* What a suspended coroutine's own code says of the suspension, when it first waits. */
 static void tell_role(Thread *th, Coro *c, Frame *f, PyCodeObject *code, uint64_t ts)
 {
     if (c->role & P_USE) {
@@ -346,7 +353,15 @@ static void tell_role(Thread *th, Coro *c, Frame *f, PyCodeObject *code, uint64_
     if (c->role & P_MANY) {
         edges_to_all(th, c->root, many_of(f, code), 0);
     }
-    c->role &= ~(P_USE | P_MANY);
+    if (c->role & P_CHILDREN) {
+        PyObject *group = local_of(f, code, word.self), *all = group ? get(group, word.children) : NULL;
+        edges_to_all(th, c->root, all, 0);
+        Py_XDECREF(all);
+    }
+    if (c->role & P_UNTIL) {
+        wait_until(th, c, local_of(f, code, word.deadline), ts);
+    }
+    c->role &= ~TOLD;
 }
 
 static void never_awaited(Thread *th, Frame *f, PyCodeObject *code)
@@ -383,6 +398,13 @@ static void handler(Thread *th, Frame *f, PyCodeObject *code)
     put(th, TROUBLE, now(), id, type, th->top, 0, gone ? DESTROYED : NEVER_RETRIEVED);
 }
 
+static void put_next(Thread *th, Frame *f, PyCodeObject *code);
+static void leave(Thread *th, Frame *f, PyCodeObject *code);
+static void job(Thread *th, Frame *f, PyCodeObject *code);
+static void move(Thread *th, Frame *f, PyCodeObject *code);
+static void new_trio_task(Thread *th, Frame *f, PyCodeObject *code, int probe, PyObject *task);
+static int is_guest(void);
+
 /* A function that a source asked for is called. */
 static void probe_start(Thread *th, Frame *f, PyCodeObject *code, int probe)
 {
@@ -403,7 +425,9 @@ static void probe_start(Thread *th, Frame *f, PyCodeObject *code, int probe)
         timer(th, f, code);
     }
     else if (probe & P_SELECT) {
-        asks_selector(th, f, code);
+        if (!(probe & P_ALONE && is_guest())) {
+            asks_selector(th, f, code);
+        }
     }
     else if (probe & P_MADE) {
         PyObject *object = local_of(f, code, word.self);
@@ -422,6 +446,18 @@ static void probe_start(Thread *th, Frame *f, PyCodeObject *code, int probe)
     }
     else if (probe & P_POST) {
         post(th, f, code);
+    }
+    else if (probe & P_PUT) {
+        put_next(th, f, code);
+    }
+    else if (probe & P_LEAVE) {
+        leave(th, f, code);
+    }
+    else if (probe & P_JOB) {
+        job(th, f, code);
+    }
+    else if (probe & P_MOVE) {
+        move(th, f, code);
     }
     else if (probe & P_MANY) {
         set_thing(f, TAG_FRESH, 1);
@@ -443,23 +479,41 @@ static void probe_return(Thread *th, Frame *f, PyCodeObject *code, int probe, Py
             set_thing(value, TAG_SHIELD, 1);
         }
     }
+    else if (probe & P_TASK) {
+        new_trio_task(th, f, code, probe, value);
+    }
+    else if (probe & P_TAKE) {
+        Coro *c = th->top;
+        if (c != NULL) {
+            take(th, c, f, code);
+            if (c->frame == below(f)) {
+                c->role &= ~P_TAKE; /* it needn't say so again */
+            }
+        }
+    }
     else if (probe & P_MANY && !(code->co_flags & CO_GENERATOR) && th->top != NULL) {
         edges_to_all(th, th->top->root, many_of(f, code), 0);
     }
+}
+
+/* Whether what is yielded asks for nothing but to go on. */
+static inline int is_bare(PyObject *value)
+{
+    return value == Py_None || UNLIKELY(PyType_CheckExact(value) && know_trio() && value == trio.checkpoint);
 }
 
 /* What a suspended leaf yielded, as SUSPEND's aux and flags. */
 static inline uint32_t awaited(PyObject *value, int *flags)
 {
     *flags = 0;
-    if (value == Py_None) {
+    if (is_bare(value)) {
         return 0;
     }
     if (LIKELY((PyObject *)Py_TYPE(value) == aio.future && R.future_string)) {
         return R.future_string;
     }
     if (is_task(Py_TYPE(value))) {
-        PyObject *made = get(value, word.coro_attr);
+        PyObject *made = coroutine_of(value);
         void *frame = coroutine_frame(made);
         Coro *c = frame ? find(frame) : NULL;
         Py_XDECREF(made);

@@ -5,15 +5,22 @@ enum {
     P_SPAWN = 1 << 0, P_GROUP = 1 << 1, P_SOON = 1 << 2, P_READY = 1 << 3, P_RUN = 1 << 4, P_SIGNAL = 1 << 5,
     P_TIMER = 1 << 6, P_SELECT = 1 << 7, P_MADE = 1 << 8, P_GIVE = 1 << 9, P_USE = 1 << 10, P_TAKE = 1 << 11,
     P_MANY = 1 << 12, P_SHIELD = 1 << 13, P_NEVER = 1 << 14, P_HANDLER = 1 << 15, P_POST = 1 << 16,
+    P_TASK = 1 << 17, P_PUT = 1 << 18, P_LOOP = 1 << 19, P_EXPIRE = 1 << 20, P_IO = 1 << 21, P_LEAVE = 1 << 22,
+    P_JOB = 1 << 23, P_UNTIL = 1 << 24, P_CHILDREN = 1 << 25, P_MOVE = 1 << 26, P_ALONE = 1 << 27,
     P_WATCHED = 1 << 30, /* a coroutine's code that has our local events */
-    AT_START = P_SPAWN | P_READY | P_TIMER | P_SELECT | P_MADE | P_GIVE | P_NEVER | P_HANDLER | P_POST,
-    AT_RETURN = P_SOON | P_SELECT | P_SHIELD | P_MANY,
-    ROLES = P_USE | P_TAKE | P_MANY /* of coroutines */
+    AT_START = P_SPAWN | P_READY | P_TIMER | P_SELECT | P_MADE | P_GIVE | P_NEVER | P_HANDLER | P_POST
+               | P_PUT | P_LEAVE | P_JOB | P_MOVE,
+    AT_RETURN = P_SOON | P_SELECT | P_SHIELD | P_MANY | P_TASK | P_TAKE,
+    TOLD = P_USE | P_MANY | P_UNTIL | P_CHILDREN, /* of coroutines, once they suspend */
+    ROLES = TOLD | P_TAKE,                        /* of coroutines */
+    STEPS = P_RUN | P_SIGNAL | P_LOOP | P_EXPIRE | P_IO | P_JOB /* their frames say on whose behalf something happens */
 };
 static const struct { const char *name; int bit; } probe_names[] = {
     {"SPAWN", P_SPAWN}, {"GROUP", P_GROUP}, {"SOON", P_SOON}, {"READY", P_READY}, {"RUN", P_RUN}, {"SIGNAL", P_SIGNAL},
     {"TIMER", P_TIMER}, {"SELECT", P_SELECT}, {"MADE", P_MADE}, {"GIVE", P_GIVE}, {"USE", P_USE}, {"TAKE", P_TAKE},
     {"MANY", P_MANY}, {"SHIELD", P_SHIELD}, {"NEVER", P_NEVER}, {"HANDLER", P_HANDLER}, {"POST", P_POST},
+    {"TASK", P_TASK}, {"PUT", P_PUT}, {"LOOP", P_LOOP}, {"EXPIRE", P_EXPIRE}, {"IO", P_IO}, {"LEAVE", P_LEAVE},
+    {"JOB", P_JOB}, {"UNTIL", P_UNTIL}, {"CHILDREN", P_CHILDREN}, {"MOVE", P_MOVE}, {"ALONE", P_ALONE},
     {NULL, 0},
 };
 enum { ST_CREATED, ST_ALIVE, ST_ITEM, ST_DEAD }; /* where a coroutine stands */
@@ -25,8 +32,9 @@ typedef struct CodeInfo {
     uint32_t session, id;
     int probe;               /* P_* */
     uint8_t kind, ends_stack;
-    uint8_t *stands;               /* an instruction each: 1 = at a SEND, 2 = at a suspended await; NULL: not looked yet */
-    int stands_len;
+    uint8_t *stands;               /* an instruction each: 1 = at a SEND, 2 = at a suspended await, 4 = it is an await
+                                      point; NULL: not looked yet */
+    int stands_len, awaits;        /* awaits: how many await points that are */
     int last_send;                 /* the offset that was found to be a SEND last */
     uint32_t last_parent, last_node;
 } CodeInfo;
@@ -38,7 +46,7 @@ typedef struct Coro {
     Py_hash_t name_hash;
     uint32_t id, node, code; /* the code's id, not its entry: that dies with the code, we may not know when this ends */
     int off;
-    int role; /* P_USE, P_TAKE, P_MANY of its code, less what was told */
+    int role; /* ROLES of its code, less what was told */
     uint8_t state, is_task, is_agen;
     uint8_t bare;    /* of a root: it only yielded, and is ready at once */
     uint8_t closing; /* a close() runs it: not by way of its awaiter, to whom it doesn't return either */
@@ -57,6 +65,7 @@ typedef struct Thread {
     int idle;
     void *ended; /* the frame of the task's root that ended last ... */
     uint32_t ended_id;
+    uint32_t job; /* the callback id of what was posted and runs now */
     uint64_t serial; /* how many polls have ended here: the watchdog looks at this, from its own thread ... */
     uint64_t watched_serial; /* ... which keeps these two */
     int looks;
@@ -92,7 +101,7 @@ static struct {
     uint32_t bucket_mask, live;
     Map node_map, site_map;
     Map things; /* what is known of an object by its address, see TAG_* */
-    PyCodeObject *run_code, *signal_code; /* of Handle._run, of a signal's handler; borrowed */
+    PyCodeObject *run_code; /* of Handle._run; borrowed */
     int edges, shields, calls;
     uint64_t slow_ns;
     PyObject *string_ids;
@@ -111,11 +120,14 @@ static struct {
         *current_tasks;
     PyTypeObject *step; /* what loops call to step a C Task; borrowed, lives with the module */
 } aio;
+static struct { PyObject *context, *task, *clock, *checkpoint, *cancelled; } trio;
 static struct {
     /* attributes */
-    PyObject *coro_attr, *must_cancel, *name_attr, *self_attr, *when_attr, *loop_attr, *time, *parent_task, *children, *callbacks, *callback_attr;
+    PyObject *coro_attr, *must_cancel, *name_attr, *self_attr, *when_attr, *loop_attr, *time, *parent_task, *children, *callbacks, *callback_attr,
+        *task_name, *is_guest, *clock, *offset, *lock, *old_nursery, *new_nursery, *exceptions;
     /* local variables */
-    PyObject *self, *callback, *args, *when, *handle, *timeout, *inner, *coro, *context, *fs, *todo;
+    PyObject *self, *callback, *args, *when, *handle, *timeout, *inner, *coro, *context, *fs, *todo, *nursery, *runner,
+        *deadline, *job, *sync_fn;
     /* texts */
     PyObject *message, *task, *future, *exception, *never_retrieved, *process_events;
 } word;

@@ -1,0 +1,42 @@
+"""``async-inspect env``: lines for a shell, after which what it starts is recorded."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from async_inspect import shell
+from async_inspect.attach import DEFAULT_FOLDER, Options
+from async_inspect.cli.recording import How, with_recording
+
+
+@with_recording
+def env(
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Where the recordings go.")] = Path(
+        DEFAULT_FOLDER
+    ),
+    python: Annotated[
+        str | None,
+        typer.Option(metavar="PYTHON", help="Have the C core ready for this Python (default: as attach)."),
+    ] = None,
+    unset: Annotated[bool, typer.Option("--unset", help="Print the lines that undo it.")] = False,
+    *,
+    how: How,
+) -> None:
+    """Print shell lines under which every Python started from that shell is recorded.
+
+    eval "$(async-inspect env -o DIR)" begins, eval "$(async-inspect env --unset)" ends it; async-inspect report DIR
+    -o DIR writes the reports.
+    """
+    environ = dict(os.environ)
+    options = Options(
+        output=output,
+        python=python,
+        settings=how.settings,
+        core=how.core,
+        follow_env=how.follow_env,
+        preload=how.preload,
+    )
+    for line in shell.leave(environ) if unset else shell.enter(options, environ):
+        print(line)
