@@ -10,6 +10,11 @@ from async_inspect import shell
 from async_inspect.attach import DEFAULT_FOLDER, Options
 from async_inspect.cli.recording import How, with_recording
 
+EXAMPLES = (
+    ('eval "$(async-inspect env -o out)"', "whatever Python this shell starts is recorded"),
+    ('eval "$(async-inspect env --unset)"', "no more"),
+)
+
 
 @with_recording
 def env(
