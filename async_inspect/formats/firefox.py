@@ -240,9 +240,10 @@ class _Thread:
 
     def __init__(self, name: str, trace: Trace, number: int, end_ns: int) -> None:
         process = trace.processes[trace.task_table.process[number - 1]] if number else trace.processes[0]
+        one = len(trace.processes) == 1
         self._head: dict[str, object] = {
             "processType": "default",
-            "processName": "async-inspect" if len(trace.processes) == 1 else process.command,
+            "processName": "async-inspect" if one else process.command if number else "all processes",
             "processStartupTime": process.start_ns / 1e6,
             "processShutdownTime": None,
             "registerTime": 0,
@@ -251,7 +252,7 @@ class _Thread:
             "name": name,
             "isMainThread": not number,
             "showMarkersInTimeline": True,
-            "pid": str(process.pid),
+            "pid": str(process.pid) if one or number else "all",
             "tid": number,
         }
         self._stack: list[int | None] = []
