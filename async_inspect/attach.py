@@ -16,7 +16,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
-from async_inspect import corebuild, finish, inplace, interpreter, launch, running
+from async_inspect import corebuild, finish, interpreter, launch, running, system
 from async_inspect.errors import FAILED, USAGE, UserError
 from async_inspect.headers import FOLDER, Head, heads
 from async_inspect.rules import Rule, configured
@@ -66,6 +66,8 @@ def attach(target: Target | None, options: Options) -> NoReturn:
     old = finish.recordings(folder)
     put, take = running.lister(os.environ, folder, target.title)
     if options.in_place:
+        system.require("--exec", "fork", "pidfd_open")
+        from async_inspect import inplace
 
         def afterwards(pid: int, at_ns: int) -> None:
             take()
@@ -111,6 +113,8 @@ def after_run(recordings: set[Path], ended: launch.Ended, options: Options, run_
         tell(f"nothing was recorded: {_why_nothing(options.output / FOLDER, ended.pid)}")
         return FAILED
     going = finish.settle(run, ended.pid, ended.at_ns)
+    for line in finish.complaints(options.output / FOLDER, ended.pid):
+        tell(line)
     try:
         write_reports(run, options)
     except KeyboardInterrupt:
@@ -209,7 +213,7 @@ def _why_nothing(folder: Path, pid: int) -> str:
     logs = sorted(folder.glob(f"*-{pid}.log")) or sorted(folder.glob(f"{pid}.log"))
     if logs:
         return f"see {logs[-1]}"
-    return "no CPython 3.12 or newer was started, or it was with -I, -E or -S, which keep the recorder out"
+    return "no CPython 3.12 or newer was started, or only with -I, -E or -S (see --preload)"
 
 
 def _check_formats(names: tuple[str, ...]) -> None:

@@ -193,6 +193,9 @@ MAX_NODES = 1 << 20
 MAX_SITE_FRAMES = 32
 MAX_MESSAGE = 200  # characters
 
+MISSED_SUFFIX = ".missed"  # in place of ".rec": Pythons that the process started and that are not recorded, one a line,
+#                            "pid TAB why TAB command"; there only if there are any
+
 # What a MESSAGE may be taken from, and what a name made up by asyncio looks like, is decided in the cores.
 # Metadata: one "key TAB value LF" a line; a key may come several times (a list). In values, backslash, TAB, LF and CR
 # are escaped as \\ \t \n \r; bytes are UTF-8 with surrogateescape.

@@ -3,7 +3,6 @@
 Knows how recordings are named, and that processes may go on.  Does not read events.
 """
 
-import os
 import time
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -35,6 +34,16 @@ def is_of(path: Path, pid: int) -> bool:
     return path.stem.split("-")[1:2] == [str(pid)]
 
 
+def complaints(folder: Path, pid: int) -> list[str]:
+    """What the recorder of this process wrote into its log, each but once, with how often and where."""
+    told = []
+    for log in sorted([*folder.glob(f"*-{pid}.log"), *folder.glob(f"{pid}.log")]):
+        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+        said = [line.partition(": ")[2] for line in lines if not line.startswith(" ")]  # "TIME pid PID: TEXT"
+        told += [f"{text} (log: {log}, {said.count(text)}×)" for text in dict.fromkeys(said)]
+    return told
+
+
 def settle(run: Sequence[Head], ended_pid: int, ended_ns: int) -> list[Head]:
     """Put a run's recordings in order once its first process has ended, then; which processes run still.
 
@@ -61,11 +70,14 @@ def note_end(path: Path, ended_ns: int) -> None:
     """Write the process's end into its recording, unless it did so itself; 0: it is over, nobody knows since when."""
     try:
         with open(path, "r+b", buffering=0) as file:
-            fd = file.fileno()
-            header, _ = read_header(fd, path)
+            header, _ = read_header(file, path)
             if header.end_ns == 0:
-                os.pwrite(fd, ended_ns.to_bytes(8, "little"), ev.END_NS_OFFSET)
-                os.pwrite(fd, ev.CLOSED_OUTSIDE.to_bytes(4, "little"), ev.STATE_OFFSET)
+                for at, data in (
+                    (ev.END_NS_OFFSET, ended_ns.to_bytes(8, "little")),
+                    (ev.STATE_OFFSET, ev.CLOSED_OUTSIDE.to_bytes(4, "little")),
+                ):
+                    file.seek(at)
+                    file.write(data)
     except (OSError, UserError):
         pass  # a recording without its end is still one
 

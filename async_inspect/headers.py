@@ -9,6 +9,7 @@ import struct
 import time
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
+from io import FileIO
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,6 +18,8 @@ from .errors import USAGE, UserError
 
 SUFFIX = ".rec"
 FOLDER = "recording"
+WINDOWS = ("win32",)
+_PATHS = {"cwd", "executable", "prefix", "base_prefix", "stdlib", "site"}  # in the metadata
 
 type Meta = dict[str, tuple[str, ...]]
 
@@ -60,11 +63,11 @@ class Head(NamedTuple):
         return self.meta.get(key, ("",))[0]
 
 
-def read_header(file: int, path: Path) -> tuple[Header, Meta]:
+def read_header(file: FileIO, path: Path) -> tuple[Header, Meta]:
     """The header and the metadata of an open file.  UserError: it is no recording, or none that this version reads."""
     try:
         size = struct.calcsize(ev.HEADER_FORMAT)
-        raw = os.pread(file, size, 0)
+        raw = _read(file, size, 0)
         if not raw:
             raise UserError(f"{path}: is empty, nothing was recorded")
         if not ev.MAGIC.startswith(raw[: len(ev.MAGIC)]):
@@ -79,10 +82,15 @@ def read_header(file: int, path: Path) -> tuple[Header, Meta]:
             raise UserError(f"{path}: is damaged, its records have {header.record_size} bytes")
         if header.header_size < ev.META_OFFSET:  # cut off within these fields
             header = header._replace(header_size=ev.HEADER_SIZE)
-        text = os.pread(file, min(header.meta_len, header.header_size - ev.META_OFFSET), ev.META_OFFSET)
+        text = _read(file, min(header.meta_len, header.header_size - ev.META_OFFSET), ev.META_OFFSET)
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}") from None
     return header, parse_metadata(text)
+
+
+def _read(file: FileIO, size: int, at: int) -> bytes:
+    file.seek(at)
+    return file.read(max(size, 0)) or b""
 
 
 def parse_metadata(text: bytes) -> Meta:
@@ -91,7 +99,15 @@ def parse_metadata(text: bytes) -> Meta:
     for line in text.decode("utf-8", "surrogateescape").split("\n")[:-1]:
         key, _, value = line.partition("\t")
         found[key] = (*found.get(key, ()), _unescape(value))
+    if found.get("platform") == WINDOWS:
+        for key in _PATHS & found.keys():
+            found[key] = tuple(map(with_slashes, found[key]))
     return found
+
+
+def with_slashes(path: str) -> str:
+    """A path of Windows as it is written everywhere else, so that nobody after this need tell them apart."""
+    return path.replace("\\", "/")
 
 
 def _unescape(value: str) -> str:
@@ -105,13 +121,11 @@ def _unescape(value: str) -> str:
 def head(path: Path) -> Head:
     """UserError: it can't be read, or is no recording."""
     try:
-        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        file = path.open("rb", buffering=0)
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}") from None
-    try:
+    with file:
         return Head(path, *read_header(file, path))
-    finally:
-        os.close(file)
 
 
 def heads(paths: Iterable[Path]) -> list[Head]:

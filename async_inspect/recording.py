@@ -7,7 +7,7 @@ mean together (``model/``).  The same object serves a finished recording and one
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +15,7 @@ import numpy.typing as npt
 from . import events as ev
 from .codes import Code
 from .errors import UserError
-from .headers import Header, Meta, read_header, root, run_at
+from .headers import WINDOWS, Header, Meta, read_header, root, run_at, with_slashes
 
 SLOT = np.dtype(list(zip(ev.RECORD_FIELDS, ("<u8", "<u4", "<u4", "<u4", "<u4", "<u4", "<u2", "u1", "u1"), strict=True)))
 type Slots = npt.NDArray[np.void]
@@ -23,6 +23,14 @@ type Ids = npt.NDArray[np.uint32]
 
 _BLOCK = 1 << 16  # slots that become text at a time
 _MAX_TAIL = 1 << 30  # bytes; more is damage
+
+
+class Missed(NamedTuple):
+    """A Python that a recorded process started, and that is not recorded."""
+
+    pid: int
+    why: str
+    command: str
 
 
 class Recording:
@@ -48,7 +56,7 @@ class Recording:
         self.count = 0  # slots read
         self.chunks: list[Slots] = []  # these, in order
         try:
-            self._file = path.open("rb")
+            self._file = path.open("rb", buffering=0)
         except OSError as error:
             raise UserError(f"{path}: {error.strerror}") from None
         self.header, self.meta = self._read_header()
@@ -103,14 +111,18 @@ class Recording:
     # --- the file ----------------------------------------------------------------------------------------------------
 
     def _read_header(self) -> tuple[Header, Meta]:
-        return read_header(self._file.fileno(), self.path)
+        return read_header(self._file, self.path)
+
+    def _read(self, size: int, at: int) -> bytes:
+        self._file.seek(at)
+        return self._file.read(max(size, 0)) or b""
 
     def _read_tail(self) -> Slots:
         """The header anew, and with it the tail's slots up to the first that isn't written."""
         while True:
             self.header, self.meta = self._read_header()
             size = min(self.header.tail_size, _MAX_TAIL)
-            data = os.pread(self._file.fileno(), size, self.header.header_size)
+            data = self._read(size, self.header.header_size)
             again, _ = self._read_header()
             if (again.flushed, again.tail_base) == (self.header.flushed, self.header.tail_base):
                 break  # else the tail was emptied into the body meanwhile
@@ -148,7 +160,10 @@ class Recording:
         if kind == ev.CODE:
             file, name, table = [*data.split(b"\0", 2), b"", b""][:3]
             table, awaits = (table[:size], table[size:]) if size else (table, None)
-            self.codes[subject] = Code(_decode(file), _decode(name), aux, flags, table, awaits)
+            path = _decode(file)
+            if self.meta.get("platform") == WINDOWS:
+                path = with_slashes(path)
+            self.codes[subject] = Code(path, _decode(name), aux, flags, table, awaits)
         elif kind == ev.STRING:
             self.strings[subject] = _decode(data)
         elif kind == ev.NAME:
@@ -227,3 +242,13 @@ def _line(slots: Slots, at: int, number: int, slot: tuple[int, ...]) -> str:
             parts[2] = parts[2].hex().encode()
         line += " " + " ".join(repr(_decode(part)) for part in parts)
     return line
+
+
+def missed(path: str | os.PathLike[str]) -> list[Missed]:
+    """The Pythons that the process of this recording started without their being recorded, as far as it could tell."""
+    try:
+        text = Path(path).with_suffix(ev.MISSED_SUFFIX).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return []
+    rows = [line.split("\t", 2) for line in text.splitlines()]
+    return [Missed(int(row[0]), row[1], row[2]) for row in rows if len(row) == 3 and row[0].isdecimal()]

@@ -114,6 +114,6 @@ def _check_script(path: str) -> None:
     try:
         mode = os.stat(path).st_mode
         if not stat.S_ISDIR(mode):  # Python runs a folder's __main__.py; a zip file, a pipe, too
-            os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK))
+            os.close(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)))
     except OSError as exc:
         raise UserError(f"can't open {path!r}: {exc.strerror}", USAGE) from exc

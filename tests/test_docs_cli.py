@@ -63,10 +63,9 @@ def test_the_page(golden: Callable[[str, str], None]) -> None:
 @pytest.mark.parametrize("line", [line for command in COMMANDS for line, _ in examples(command)])
 def test_an_example(line: str) -> None:
     assert isinstance(GROUP, typer.core.TyperGroup)
-    words = shlex.split(re.split(r" [|&]", line)[0])
-    while "=" in words[0] or words[0] in ("eval", "sudo"):
-        words.pop(0)
-    assert words[0] == "async-inspect"
+    found = re.search(r"async-inspect [^|&)]+", line)
+    assert found
+    words = shlex.split(found[0])
     name, arguments = words[1], words[2:]
     command = GROUP.commands[name]
     if name in WITH_TARGET:

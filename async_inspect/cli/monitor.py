@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from async_inspect import system
 from async_inspect.cli.filters import Pid
 
 EXAMPLES = (
@@ -24,6 +25,7 @@ def monitor(
     pid: Pid = None,
 ) -> None:
     """Watch a program that is being recorded, from another terminal; or look at a recording."""
+    system.require("monitor", "openpty")  # a terminal as POSIX has it; stats and report need none
     from async_inspect.tui.monitor import end_by
     from async_inspect.tui.monitor import monitor as show
 

@@ -4,6 +4,8 @@ A core turns ``sys.monitoring`` events into the records of ``events.py``.  One p
 since a process has one recording at a time.  Both cores write the same records for the same program.
 """
 
+from collections.abc import Callable
+from types import FrameType
 from typing import Final
 
 NAME: Final[str]  # "c" or "python"
@@ -51,6 +53,10 @@ def add_probe(qualname: str, file_tail: str, actions: int) -> None:
 def clear_probes() -> None:
     """Before ``start``: forget all probes."""
 
+def on_process(hook: Callable[[FrameType], object] | None) -> None:
+    """Before ``start``: whom PROCESS calls, with the function's frame, and none of our events on.  What it raises is
+    dropped."""
+
 ACTIONS: Final[dict[str, int]]
 # What a probe may ask for, by name. What is read are local variables of the function, by the names given here.
 #
@@ -71,4 +77,5 @@ ACTIONS: Final[dict[str, int]]
 #            yields, another once it returns
 #   SHIELD   the future that it returns stands for ``inner``
 #   NEVER    ``coro`` was never awaited
+#   PROCESS  when it returns, a process was started: ``on_process``'s hook is called
 #   HANDLER  an exception handler: ``context`` says what happened

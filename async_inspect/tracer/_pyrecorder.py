@@ -188,7 +188,7 @@ class Recorder:
         sleeper = thread.sleeper
         self.coros.settle()
         coro = self.coros.running(frame)
-        if code.co_flags & CO_ASYNC_GENERATOR and ask.short_name(type(value)) == "async_generator_wrapped_value":
+        if code.co_flags & CO_ASYNC_GENERATOR and self.defs.is_item(code, off):
             awaiter = coro.awaiter
             coro.state = ITEM
             if awaiter is not None and awaiter.child is coro:
