@@ -71,7 +71,7 @@ def note_end(path: Path, ended_ns: int) -> None:
     try:
         with open(path, "r+b", buffering=0) as file:
             header, _ = read_header(file, path)
-            if header.end_ns == 0:
+            if header.magic == ev.MAGIC and header.version and header.end_ns == 0:
                 for at, data in (
                     (ev.END_NS_OFFSET, ended_ns.to_bytes(8, "little")),
                     (ev.STATE_OFFSET, ev.CLOSED_OUTSIDE.to_bytes(4, "little")),
