@@ -152,6 +152,7 @@ def _tasks(trace: Trace) -> Iterator[bytes]:
     yield numbers("tasks.state", table.state)
     for name in ("driven", "ended", "closed", "before", "created_seen"):
         yield numbers(f"tasks.{name}", getattr(table, name))
+    yield numbers("tasks.pid", np.array([one.pid for one in trace.processes])[table.process], delta=True)
     yield numbers("tasks.created_ns", table.created_ns, delta=True)
     yield numbers("tasks.life_ns", table.end_ns - table.created_ns)
     yield numbers("tasks.run_ns", table.run_ns)
