@@ -63,7 +63,7 @@ def load(path: str | os.PathLike[str], progress: "Callable[[int, int], None] | N
     current folder, as on the command line.  errors.UserError: nothing there, not a recording, of a newer version,
     can't be read; or a rule is wrong.
     """
-    from .model.build import load as load_
+    from .model.reading import load as load_
     from .rules import configured
 
     return load_(path, progress, rules=configured())

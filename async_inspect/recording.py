@@ -1,11 +1,10 @@
 """The Reader: a recording's file as numpy columns and its definitions, as far as the file has got.
 
-Knows: where recordings lie, the header, the slots, how code positions become lines.  Knows nothing of what the records
+Knows: the slots, how code positions become lines.  Knows nothing of what the records
 mean together (``model/``).  The same object serves a finished recording and one that still grows (``refresh``).
 """
 
 import os
-import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple, Self
@@ -16,15 +15,12 @@ import numpy.typing as npt
 from . import events as ev
 from .codes import Code
 from .errors import UserError
+from .headers import WINDOWS, Header, Meta, read_header, root, run_at, with_slashes
 
 SLOT = np.dtype(list(zip(ev.RECORD_FIELDS, ("<u8", "<u4", "<u4", "<u4", "<u4", "<u4", "<u2", "u1", "u1"), strict=True)))
 type Slots = npt.NDArray[np.void]
 type Ids = npt.NDArray[np.uint32]
 
-SUFFIX = ".rec"
-FOLDER = "recording"
-_WINDOWS = ("win32",)
-_PATHS = {"cwd", "executable", "prefix", "base_prefix", "stdlib", "site"}  # in the metadata
 _BLOCK = 1 << 16  # slots that become text at a time
 _MAX_TAIL = 1 << 30  # bytes; more is damage
 
@@ -35,28 +31,6 @@ class Missed(NamedTuple):
     pid: int
     why: str
     command: str
-
-
-class Header(NamedTuple):
-    """The header's fields, by the names and meanings of ``events.HEADER_FIELDS``."""
-
-    magic: bytes
-    version: int
-    header_size: int
-    record_size: int
-    pid: int
-    start_ns: int
-    start_unix_ns: int
-    end_ns: int
-    lost: int
-    state: int
-    meta_len: int
-    callbacks: int
-    timed_callbacks: int
-    timed_ns: int
-    flushed: int
-    tail_base: int
-    tail_size: int
 
 
 class Recording:
@@ -136,28 +110,8 @@ class Recording:
 
     # --- the file ----------------------------------------------------------------------------------------------------
 
-    def _read_header(self) -> tuple[Header, dict[str, tuple[str, ...]]]:
-        try:
-            size = struct.calcsize(ev.HEADER_FORMAT)
-            raw = self._read(size, 0)
-            if not raw:
-                raise UserError(f"{self.path}: is empty, nothing was recorded")
-            if not ev.MAGIC.startswith(raw[: len(ev.MAGIC)]):
-                raise UserError(f"{self.path}: is not a recording of async-inspect")
-            header = Header(*struct.unpack(ev.HEADER_FORMAT, raw.ljust(size, b"\0")))
-            if header.version > ev.VERSION:
-                raise UserError(
-                    f"{self.path}: was recorded in format {header.version} by a newer async-inspect; "
-                    f"this one reads up to {ev.VERSION}"
-                )
-            if header.version and header.record_size not in (0, ev.RECORD_SIZE):
-                raise UserError(f"{self.path}: is damaged, its records have {header.record_size} bytes")
-            if header.header_size < ev.META_OFFSET:  # cut off within these fields
-                header = header._replace(header_size=ev.HEADER_SIZE)
-            text = self._read(min(header.meta_len, header.header_size - ev.META_OFFSET), ev.META_OFFSET)
-        except OSError as error:
-            raise UserError(f"{self.path}: {error.strerror}") from None
-        return header, parse_metadata(text)
+    def _read_header(self) -> tuple[Header, Meta]:
+        return read_header(self._file, self.path)
 
     def _read(self, size: int, at: int) -> bytes:
         self._file.seek(at)
@@ -207,8 +161,8 @@ class Recording:
             file, name, table = [*data.split(b"\0", 2), b"", b""][:3]
             table, awaits = (table[:size], table[size:]) if size else (table, None)
             path = _decode(file)
-            if self.meta.get("platform") == _WINDOWS:
-                path = _with_slashes(path)
+            if self.meta.get("platform") == WINDOWS:
+                path = with_slashes(path)
             self.codes[subject] = Code(path, _decode(name), aux, flags, table, awaits)
         elif kind == ev.STRING:
             self.strings[subject] = _decode(data)
@@ -246,68 +200,12 @@ def _decode(data: bytes) -> str:
     return data.decode("utf-8", "replace")
 
 
-def parse_metadata(text: bytes) -> dict[str, tuple[str, ...]]:
-    """The metadata's lines, key TAB value; of a cut-off text the whole lines."""
-    found: dict[str, tuple[str, ...]] = {}
-    for line in text.decode("utf-8", "surrogateescape").split("\n")[:-1]:
-        key, _, value = line.partition("\t")
-        found[key] = (*found.get(key, ()), _unescape(value))
-    if found.get("platform") == _WINDOWS:
-        for key in _PATHS & found.keys():
-            found[key] = tuple(map(_with_slashes, found[key]))
-    return found
-
-
-def _with_slashes(path: str) -> str:
-    """A path of Windows as it is written everywhere else, so that nobody after this need tell them apart."""
-    return path.replace("\\", "/")
-
-
-def _unescape(value: str) -> str:
-    pieces = value.split("\\\\")
-    return "\\".join(piece.replace("\\t", "\t").replace("\\n", "\n").replace("\\r", "\r") for piece in pieces)
-
-
-# --- where recordings lie --------------------------------------------------------------------------------------------
-
-
 def open_recording(path: str | os.PathLike[str]) -> Recording:
-    """Open the recording at ``path``: its file, the folder it lies in, or the folder that ``attach -o`` was given.
+    """Open the recording at ``path``; of several in a folder the root process's of the newest run (``headers.py``).
 
-    Of several in a folder it is the root process's of the newest run.  UserError: nothing there, not a recording, of a
-    newer version, can't be read.
+    UserError: nothing there, not a recording, of a newer version, can't be read.
     """
-    place = Path(path)
-    if not place.is_dir():
-        return Recording(place)
-    folder = place / FOLDER if (place / FOLDER).is_dir() else place
-    candidates = []
-    for file in sorted(folder.glob(f"*{SUFFIX}")):
-        try:
-            with Recording(file) as found:
-                candidates.append((found.header, found.first("ppid"), file))
-        except (UserError, OSError):
-            continue
-    if not candidates:
-        raise UserError(f"{place}: no recording there")
-    pids = {header.pid for header, _, _ in candidates}
-    roots = [c for c in candidates if not c[1].isdecimal() or int(c[1]) not in pids - {c[0].pid}]
-    return Recording(_newest_root([(header, file) for header, _, file in roots or candidates]))
-
-
-def _newest_root(roots: list[tuple[Header, Path]]) -> Path:
-    """Of processes whose parents aren't recorded, the first of the newest run.
-
-    A run is over when that process has ended: what began before (below a shell, say) is part of it.  A program that
-    execs another leaves two recordings with its pid: the later one is what it became.
-    """
-    (first, chosen), *others = sorted(roots, key=lambda root: root[0].start_unix_ns)
-    for header, file in others:
-        # Where nobody saw the end, the file's last change stands in for it.
-        ended = first.end_ns - first.start_ns + first.start_unix_ns if first.end_ns else chosen.stat().st_mtime_ns
-        if header.start_unix_ns > ended or header.pid == first.pid:
-            first, chosen = header, file
-    return chosen
+    return Recording(root(run_at(path)).path)
 
 
 # --- the recording as text -------------------------------------------------------------------------------------------

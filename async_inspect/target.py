@@ -66,10 +66,17 @@ def check(target: Target | None) -> Target:
 
 
 def environment(
-    environ: dict[str, str], folder: str, settings: tracer.Settings, *, follow_env: bool = False, preload: str = ""
+    environ: dict[str, str],
+    folder: str,
+    settings: tracer.Settings,
+    run: str = "",
+    *,
+    follow_env: bool = False,
+    preload: str = "",
 ) -> dict[str, str]:
     """The target's environment: this one, the door first on the path, and where to record.
 
+    ``run``: what the recordings of this run, the target's and its children's, are known by; "": each stands alone.
     ``preload``: the library for LD_PRELOAD, if it is wanted.
     """
     made = {
@@ -80,6 +87,8 @@ def environment(
         env.SLOW_POLL_MS: f"{settings.slow_poll_ms:g}",
         env.CALLS: str(int(settings.calls)),
     }
+    if run:
+        made[env.RUN] = run
     if follow_env:
         made[env.FOLLOW_ENV] = "1"
     if preload:

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from async_inspect.attach import DEFAULT_FOLDER
+from async_inspect.cli.filters import Pid, of_process
 
 EXAMPLES = (
     ("async-inspect dump", "how it stood at the end"),
@@ -25,13 +26,14 @@ def dump(
         float | None,
         typer.Option(metavar="MS", min=0, help="Then, after the recording's beginning (default: its end, or Ctrl-C)."),
     ] = None,
+    pid: Pid = None,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON; times are nanoseconds.")] = False,
     header: Annotated[bool, typer.Option("--header", help="The recording's header and metadata instead.")] = False,
     records: Annotated[bool, typer.Option("--records", help="Every raw record as one line of text instead.")] = False,
 ) -> None:
     """Every task with its stack, what it waits for and since when, who holds what, and who waits in a circle."""
     try:
-        for line in _raw(recording, records) if header or records else _picture(recording, at, as_json):
+        for line in _raw(recording, pid, records) if header or records else _picture(recording, at, pid, as_json):
             print(line)
         sys.stdout.flush()
     except BrokenPipeError:
@@ -39,16 +41,21 @@ def dump(
         raise typer.Exit(1) from None
 
 
-def _raw(recording: Path, records: bool) -> Iterator[str]:
-    from async_inspect.recording import dump_header, dump_records, open_recording
+def _raw(recording: Path, pid: list[int] | None, records: bool) -> Iterator[str]:
+    from async_inspect.headers import of_processes, run_at
+    from async_inspect.recording import Recording, dump_header, dump_records
 
-    with open_recording(recording) as opened:
-        yield from dump_records(opened) if records else dump_header(opened)
+    run = of_processes(run_at(recording), pid or ())
+    for one in run:
+        if len(run) > 1:
+            yield f"recording: {one.path}"
+        with Recording(one.path) as opened:
+            yield from dump_records(opened) if records else dump_header(opened)
 
 
-def _picture(recording: Path, at: float | None, as_json: bool) -> Iterator[str]:
+def _picture(recording: Path, at: float | None, pid: list[int] | None, as_json: bool) -> Iterator[str]:
     from async_inspect import picture
     from async_inspect.model.now import snapshot
 
-    now, title = snapshot(recording, at)
+    now, title = snapshot(recording, at, of_process(pid))
     yield from [now.model_dump_json(indent=2)] if as_json else picture.lines(now, title)

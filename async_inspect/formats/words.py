@@ -52,8 +52,9 @@ class Words:
             function = self._functions[one.row]
             return [("defined", f"{function.file}:{function.line}")] if function.file else []
         if one.kind == POLL:
-            thread = int(trace.polls.thread[one.row])
-            task = ("task", int(trace.polls.task[one.row]))
+            number = int(trace.polls.task[one.row])
+            process = trace.processes[trace.task_table.process[number - 1]]
+            task, thread = ("task", number), int(trace.polls.thread[one.row]) - process.thread
             return [task, ("thread", thread)] if thread else [task]
         if one.kind == AWAIT:
             awaits = trace.awaits

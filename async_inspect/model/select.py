@@ -4,6 +4,7 @@ Knows how rows refer to one another, and so what goes with what.  What is wanted
 """
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -115,6 +116,18 @@ def select(
             events=_events(trace, tasks, kept_polls, kept_awaits, kept_points, number),
         )
     )
+
+
+def nothing(trace: Trace) -> Trace:
+    """A trace with the same tables and no rows."""
+    empty: dict[str, Any] = {}
+    for name in trace.__dataclass_fields__:
+        table = getattr(trace, name)
+        if isinstance(table, t.Table):
+            columns = {column: getattr(table, column) for column in table.__dataclass_fields__}
+            cut = {column: {} if isinstance(values, dict) else values[:0] for column, values in columns.items()}
+            empty[name] = replace(table, **cut)
+    return replace(trace, functions=(), strings=(), **empty)
 
 
 def _rows[T: t.Table](table: T, kept: t.Bools, number: t.Small | None) -> T:

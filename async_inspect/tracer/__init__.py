@@ -48,14 +48,17 @@ class Settings:
         slow_poll_ms: float = DEFAULT_SLOW_POLL_MS,
         calls: bool = False,
         children: bool = True,
+        run: str = "",
     ) -> None:
         """``max_size``: the bound of the recording, in bytes.  ``without``: sources that are off.  ``slow_poll_ms``: a
         poll that lasts longer is looked into (0: none is).  ``calls``: calls that coroutines make are recorded.
-        ``children``: so is what the process forks, and under the door every Python that it starts."""
+        ``children``: so is what the process forks, and under the door every Python that it starts.  ``run``: what the
+        recordings of one run have in common; "": this one stands alone."""
         self.max_size = max_size
         self.without = tuple(without)
         self.slow_poll_ms = slow_poll_ms
         self.calls = calls
+        self.run = run
         self.children = children
 
 
@@ -186,6 +189,7 @@ def _settings_of(get: "Callable[[str], str | None]") -> Settings:
         without=(get(env.WITHOUT) or "").split(","),
         slow_poll_ms=float(slow) if slow else DEFAULT_SLOW_POLL_MS,
         calls=get(env.CALLS) == "1",
+        run=get(env.RUN) or "",
         children=not get(env.ONLY),
     )
 

@@ -13,6 +13,7 @@ Metadata, one "key TAB value LF" a line (``events.py`` has the escapes)::
     core               c or python              core_reason        why this one
     max_size           the bound in bytes
     source             each source that is on, one line a name
+    run                what the recordings of one run have in common, where the environment says it
     slow_poll_ms       from when on a poll is looked into   calls   1: calls that coroutines make are recorded
 """
 
@@ -99,6 +100,7 @@ def metadata(core: str, core_reason: str, settings: "Settings") -> list[tuple[st
         *[("source", name) for name in SOURCES if name not in settings.without],
         ("slow_poll_ms", f"{settings.slow_poll_ms:g}"),
         ("calls", str(int(settings.calls))),
+        *([("run", settings.run)] if settings.run else []),
     ]
 
 

@@ -95,6 +95,14 @@ const Fields = (() => {
       rare: true,
       ...flag((task) => !column("created_seen")(task)),
     },
+    {
+      key: "pid",
+      title: "process",
+      width: 84,
+      rare: true,
+      ...id(column("pid")),
+      value: (task) => (Page.data.about.figures.processes.length > 1 ? column("pid")(task) : 0),
+    },
   ];
 
   function shown() {
