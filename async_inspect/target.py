@@ -76,6 +76,7 @@ def environment(environ: dict[str, str], folder: str, settings: tracer.Settings)
         env.WITHOUT: ",".join(settings.without),
         env.SLOW_POLL_MS: f"{settings.slow_poll_ms:g}",
         env.CALLS: str(int(settings.calls)),
+        env.TAGS: ",".join(settings.tags),
     }
 
 

@@ -10,6 +10,7 @@ from async_inspect.attach import DEFAULT_FOLDER, Options, parse_size, tell
 from async_inspect.attach import attach as run
 from async_inspect.cli.filters import Wanted, with_filters
 from async_inspect.errors import USAGE, UserError
+from async_inspect.events import MAX_TAGS
 from async_inspect.launch import Beside
 from async_inspect.tracer import DEFAULT_SLOW_POLL_MS, Settings
 from async_inspect.tracer.sources import SOURCES
@@ -49,6 +50,10 @@ def attach(
         float, typer.Option(metavar="MS", min=0, help="Look what a poll does that lasts longer (0: never).")
     ] = DEFAULT_SLOW_POLL_MS,
     calls: Annotated[bool, typer.Option("--calls", help="Record each call that a coroutine's own code makes.")] = False,
+    tags: Annotated[
+        list[str] | None,
+        typer.Option("--tag", metavar="VAR", help="Record this context variable's text, by task (may be repeated)."),
+    ] = None,
     core: Annotated[
         str, typer.Option(metavar="c|python", help="Which core records (default: c where it can be had).")
     ] = "",
@@ -69,7 +74,7 @@ def attach(
         output=output,
         formats=tuple(formats or ()),
         python=python,
-        settings=Settings(parse_size(max_size), _sources(without or []), slow_poll, calls),
+        settings=Settings(parse_size(max_size), _sources(without or []), slow_poll, calls, _tags(tags or [])),
         quiet=quiet,
         core=core,
         wanted=wanted,
@@ -90,6 +95,15 @@ def _view(live: bool, leave: bool, stdin: Path | None) -> Callable[[Path, Path],
         tell("--live needs a terminal, and there is none: going on without")
         return None
     return lambda recordings, reports: Live(recordings, reports, stdin, leave)
+
+
+def _tags(names: list[str]) -> tuple[str, ...]:
+    for name in names:
+        if not name or "," in name:
+            raise UserError(f"--tag {name!r}: not the name of a context variable", USAGE)
+    if len(names) > MAX_TAGS:
+        raise UserError(f"--tag: at most {MAX_TAGS} variables", USAGE)
+    return tuple(dict.fromkeys(names))
 
 
 def _sources(names: list[str]) -> tuple[str, ...]:

@@ -84,6 +84,7 @@ def _tasks(trace: Trace) -> Iterator[str]:
                 "closed": task.closed,
                 "created_before_recording": task.created_before_recording,
                 "created_at_first_step": task.created_at_first_step,
+                "tags": task.tags,
             }
         )
 

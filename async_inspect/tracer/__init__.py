@@ -41,13 +41,16 @@ class Settings:
         without: "Collection[str]" = (),
         slow_poll_ms: float = DEFAULT_SLOW_POLL_MS,
         calls: bool = False,
+        tags: "Collection[str]" = (),
     ) -> None:
         """``max_size``: the bound of the recording, in bytes.  ``without``: sources that are off.  ``slow_poll_ms``: a
-        poll that lasts longer is looked into (0: none is).  ``calls``: calls that coroutines make are recorded."""
+        poll that lasts longer is looked into (0: none is).  ``calls``: calls that coroutines make are recorded.
+        ``tags``: names of context variables whose text is recorded."""
         self.max_size = max_size
         self.without = tuple(without)
         self.slow_poll_ms = slow_poll_ms
         self.calls = calls
+        self.tags = tuple(tags)
 
 
 _settings = Settings()
@@ -123,7 +126,17 @@ def _open(path: str | None, folder: str) -> None:
         assert _tool_id is not None
         _set_probes(_core, _tool_id, _settings.without)
         slow_poll_ns = int(_settings.slow_poll_ms * 1e6)
-        _core.start(fd, size, _settings.max_size, _tool_id, writer.stdlib(), False, slow_poll_ns, _settings.calls)
+        _core.start(
+            fd,
+            size,
+            _settings.max_size,
+            _tool_id,
+            writer.stdlib(),
+            False,
+            slow_poll_ns,
+            _settings.calls,
+            _settings.tags,
+        )
         _path = path
     except BaseException:
         os.unlink(path)
@@ -140,6 +153,7 @@ def _settings_of(get: "Callable[[str], str | None]") -> Settings:
         without=(get(env.WITHOUT) or "").split(","),
         slow_poll_ms=float(slow) if slow else DEFAULT_SLOW_POLL_MS,
         calls=get(env.CALLS) == "1",
+        tags=tuple(name for name in (get(env.TAGS) or "").split(",") if name),
     )
 
 

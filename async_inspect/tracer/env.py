@@ -8,6 +8,7 @@ MAX_SIZE = "ASYNC_INSPECT_MAX_SIZE"  # the bound of one recording, in bytes
 WITHOUT = "ASYNC_INSPECT_WITHOUT"  # names of sources (``sources/``) that are off, with commas between
 SLOW_POLL_MS = "ASYNC_INSPECT_SLOW_POLL_MS"  # from when on a poll is looked into; 0: never
 CALLS = "ASYNC_INSPECT_CALLS"  # "1": record each call that a coroutine's own code makes
+TAGS = "ASYNC_INSPECT_TAGS"  # names of context variables whose text is recorded, with commas between
 CORES = "ASYNC_INSPECT_CORES"  # where built C cores lie, less the "-<SOABI>" at the end of each one's folder
 CORE_HINT = "ASYNC_INSPECT_CORE_HINT"  # why the launcher has no C core for this Python
 

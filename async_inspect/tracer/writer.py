@@ -95,6 +95,7 @@ def metadata(core: str, core_reason: str, settings: "Settings") -> list[tuple[st
         *[("source", name) for name in SOURCES if name not in settings.without],
         ("slow_poll_ms", f"{settings.slow_poll_ms:g}"),
         ("calls", str(int(settings.calls))),
+        *[("tag", name) for name in settings.tags],
     ]
 
 
