@@ -15,7 +15,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
-from async_inspect import corebuild, finish, interpreter, launch, running
+from async_inspect import corebuild, finish, interpreter, launch, running, system
 from async_inspect.errors import FAILED, USAGE, UserError
 from async_inspect.rules import Rule, configured
 from async_inspect.target import Target, check, environment
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 DEFAULT_FOLDER = "async_inspect_exports"
 RECORDINGS = "recording"  # the folder in it where recordings lie
+SUMMARY = "summary.txt"  # what --exec's watcher says
 UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
 
@@ -41,6 +42,9 @@ class Options:
     core: str = ""  # c, python, or whichever can be had
     wanted: "Filter | None" = None  # the part of the recording that is reported
     rules: tuple[Rule, ...] = ()  # the user's, for reasons
+    in_place: bool = False  # --exec: the target gets our pid, and the reports are made by somebody else
+    follow_env: bool = False
+    preload: bool = False
     live: "Callable[[Path, Path], launch.Beside] | None" = None  # (recordings, reports) -> who shows the run meanwhile
 
 
@@ -49,22 +53,32 @@ def attach(target: Target | None, options: Options) -> NoReturn:
     environ = dict(os.environ)
     target = check(target)
     python = _python(target, options, environ)
+    argv = target.argv(python.path if python else "")
     if environ.get(env.DISABLE) == "1":
-        launch.mirror(launch.run(target.argv(python.path if python else ""), environ))
+        launch.mirror(launch.run(argv, environ))
     _check_formats(options.formats)
     options = replace(options, rules=configured())  # a wrong one is said now, not when all is over
-    folder = _writable(options.output.absolute() / RECORDINGS)
-    core = options.core or environ.get(env.CORE, "")
-    environ = environment(environ, str(folder), options.settings)
-    if core:
-        environ[env.CORE] = core
-    if python is not None:
-        environ |= corebuild.prepare(python, core).variables()
+    folder = writable(options.output.absolute() / RECORDINGS)
+    environ = recorded(environ, folder, python, options)
+    pid_in = "" if options.settings.children else env.ONLY
     old = finish.recordings(folder)
-    beside = options.live(folder, options.output.absolute()) if options.live else None
     put, take = running.lister(os.environ, folder, target.title)
+    if options.in_place:
+        system.require("--exec", "fork", "pidfd_open")
+        from async_inspect import inplace
+
+        def afterwards(pid: int, at_ns: int) -> None:
+            take()
+            after_run(finish.recordings(folder) - old, launch.Ended(pid, 0, at_ns), options)
+
+        put(os.getpid())
+        try:
+            inplace.run(argv, environ, options.output.absolute() / SUMMARY, afterwards, pid_in)
+        finally:
+            take()  # it is not to be
+    beside = options.live(folder, options.output.absolute()) if options.live else None
     try:
-        ended = launch.run(target.argv(python.path if python else ""), environ, beside, put)
+        ended = launch.run(argv, environ, beside, put, pid_in)
     finally:
         take()
     with Patience():
@@ -75,6 +89,18 @@ def attach(target: Target | None, options: Options) -> NoReturn:
     launch.mirror(ended)
 
 
+def recorded(
+    environ: dict[str, str], folder: Path, python: interpreter.Interpreter | None, options: Options
+) -> dict[str, str]:
+    """The environment under which this Python, and others as far as they can be, record into the folder."""
+    core = options.core or environ.get(env.CORE, "")
+    preload = corebuild.preload() if options.preload else ""
+    made = environment(environ, str(folder), options.settings, follow_env=options.follow_env, preload=preload)
+    if core:
+        made[env.CORE] = core
+    return made | corebuild.prepare(python, core).variables() if python else made
+
+
 def after_run(recordings: set[Path], ended: launch.Ended, options: Options) -> int:
     """Put the recordings in order and report on the target's own; what is returned counts if the target's was 0."""
     root = finish.root(recordings, ended.pid)
@@ -83,6 +109,8 @@ def after_run(recordings: set[Path], ended: launch.Ended, options: Options) -> i
     if root is None:
         tell(f"nothing was recorded: {_why_nothing(options.output / RECORDINGS, ended.pid)}")
         return FAILED
+    for line in finish.complaints(root.parent, ended.pid):
+        tell(line)
     try:
         write_reports(root, options)
     except KeyboardInterrupt:
@@ -178,7 +206,7 @@ def _why_nothing(folder: Path, pid: int) -> str:
     logs = sorted(folder.glob(f"*-{pid}.log")) or sorted(folder.glob(f"{pid}.log"))
     if logs:
         return f"see {logs[-1]}"
-    return "no CPython 3.12 or newer was started, or it was with -I, -E or -S, which keep the recorder out"
+    return "no CPython 3.12 or newer was started, or only with -I, -E or -S (see --preload)"
 
 
 def _check_formats(names: tuple[str, ...]) -> None:
@@ -189,7 +217,8 @@ def _check_formats(names: tuple[str, ...]) -> None:
             members(name)
 
 
-def _writable(folder: Path) -> Path:
+def writable(folder: Path) -> Path:
+    """This folder, made if need be.  UserError: nothing can be written there."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe = folder / f".{os.getpid()}"

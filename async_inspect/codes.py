@@ -33,6 +33,7 @@ class Code:
     line: int
     kind: int  # events.CODE_*
     table: bytes
+    awaits: bytes | None = None  # the offsets of its await points, u32 each; None: not known
 
     @cached_property
     def _positions(self) -> tuple[npt.NDArray[np.int64], tuple[Position, ...]]:
@@ -58,6 +59,14 @@ class Code:
     def lines(self, offsets: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         """The lines of many bytecode offsets, same shape; 0 where not known."""
         return self._lines[np.searchsorted(self._positions[0], offsets, side="right")]
+
+    @property
+    def await_lines(self) -> tuple[int, ...] | None:
+        """The lines on which it awaits, each once, in their order; None: not known."""
+        if self.awaits is None:
+            return None
+        offsets = np.frombuffer(self.awaits, "<u4", len(self.awaits) // 4).astype(np.int64)
+        return tuple(line for line in np.unique(self.lines(offsets)).tolist() if line)
 
 
 def decode_table(table: bytes, first_line: int) -> list[tuple[int, Position]]:

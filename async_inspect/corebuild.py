@@ -1,4 +1,4 @@
-"""The C core for the target's Python, which may not be the tool's.
+"""The C core for the target's Python, which may not be the tool's; and the library for LD_PRELOAD.
 
 Knows where one may lie and how to build it with the C compiler into the user's own cache, once for each source and
 SOABI.  Does not decide which core records: that is ``tracer/choose.py``, in the target; this puts the C core where it
@@ -8,6 +8,7 @@ looks, or says why there is none.
 import contextlib
 import hashlib
 import os
+import platform
 import shlex
 import shutil
 import subprocess
@@ -21,6 +22,7 @@ from async_inspect.interpreter import Interpreter, cache_folder, private_folder
 from async_inspect.tracer import choose, env
 
 SOURCE = Path(choose.__file__).parent / "_core.c"
+PRELOAD = SOURCE.with_name("preload.c")
 FLAGS = ("-O3", "-DNDEBUG", "-fwrapv", "-fPIC", "-pthread")
 LINK = ("-bundle", "-undefined", "dynamic_lookup") if sys.platform == "darwin" else ("-shared",)
 
@@ -50,12 +52,31 @@ def prepare(python: Interpreter, forced: str = "") -> Core:
     try:
         if python.free_threaded:
             raise NoCoreError("a free-threaded Python")
+        if os.name != "posix":
+            raise NoCoreError(f"it is written for POSIX systems, and this is {sys.platform}")
         path = _existing(python) or _build(python)
     except (NoCoreError, OSError) as exc:
         if forced == "c":
             raise UserError(f"there is no C core for {python.name} ({python.path}): {exc}") from exc
         return Core("python", str(exc))
     return Core("c", f"asked for by {env.CORE}" if forced else "the C core fits this Python", path)
+
+
+def preload() -> str:
+    """The library of ``preload.c``; UserError where it cannot be had."""
+    if sys.platform != "linux":
+        raise UserError(f"--preload rests on LD_PRELOAD as Linux has it, and this is {sys.platform}")
+    try:
+        text = PRELOAD.read_bytes()
+        library = cache_folder() / f"preload-{hashlib.sha256(text).hexdigest()}-{platform.machine()}.so"
+        private_folder(library.parent)
+        if not library.exists():
+            _compile(_compiler(), [str(PRELOAD), "-ldl"], library)
+    except (NoCoreError, OSError) as exc:
+        raise UserError(f"--preload needs a small C library, which cannot be built: {exc}") from exc
+    if set(str(library)) & set(" :"):
+        raise UserError(f"--preload: LD_PRELOAD takes no path with a space or colon: {library} (set XDG_CACHE_HOME)")
+    return str(library)
 
 
 class NoCoreError(Exception):
@@ -90,10 +111,15 @@ def _build(python: Interpreter) -> str:
     private_folder(cache_folder())
     target = Path(choose.places(cores_prefix(), python.suffix)[-1])
     private_folder(target.parent)
+    _compile(compiler, [*(f"-I{path}" for path in python.includes), str(SOURCE)], target)
+    return str(target)
+
+
+def _compile(compiler: list[str], words: list[str], target: Path) -> None:
+    """Run the compiler; ``target`` is there when it is complete."""
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:  # beside it: the rename must be atomic
         built = Path(folder) / target.name
-        includes = [f"-I{path}" for path in python.includes]
-        command = [*compiler, *FLAGS, *LINK, *includes, "-o", str(built), str(SOURCE)]
+        command = [*compiler, *FLAGS, *LINK, "-o", str(built), *words]
         try:
             done = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, timeout=300, check=False)
         except (OSError, subprocess.TimeoutExpired) as exc:
@@ -103,7 +129,6 @@ def _build(python: Interpreter) -> str:
             first = next((line for line in said if "error" in line), said[0] if said else "no output")
             raise NoCoreError(f"{compiler[0]} failed: {first.strip()}")
         built.replace(target)
-    return str(target)
 
 
 def _compiler() -> list[str]:

@@ -91,7 +91,9 @@ CLOSED_OUTSIDE = 2  # the launcher saw the process end and wrote end_ns
 # Definitions. They come before the first record that uses them; ``ts`` is 0 and ``node``/``task`` say nothing.
 
 CODE = 1  # coro: code id. aux: first line. flags: CODE_*. off: bytes of text, in TEXT slots that follow:
-#           filename NUL qualname NUL co_linetable (as it is: the reader decodes lines, so nothing is resolved here)
+#           filename NUL qualname NUL co_linetable (as it is: the reader decodes lines, so nothing is resolved here).
+#           node: of what awaits, the table's bytes, and after it come the offsets of its await points, u32 each;
+#           0: the table is the rest, and the await points aren't said
 NODE = 2  # coro: node id. aux: parent node (0: a root). off: code id (0: OTHER_NODE, where the cap sends the rest)
 STRING = 3  # coro: string id. off: bytes of UTF-8 in TEXT slots that follow
 SITE = 4  # a call stack, one frame a record. coro: site id. aux: the next frame INWARD (0: this is the innermost).
@@ -194,6 +196,9 @@ MAX_SITE_FRAMES = 32
 MAX_MESSAGE = 200  # characters
 MAX_TAG = 100  # characters of a value
 MAX_TAGS = 8  # variables
+
+MISSED_SUFFIX = ".missed"  # in place of ".rec": Pythons that the process started and that are not recorded, one a line,
+#                            "pid TAB why TAB command"; there only if there are any
 
 # What a MESSAGE may be taken from, and what a name made up by asyncio looks like, is decided in the cores.
 # Metadata: one "key TAB value LF" a line; a key may come several times (a list). In values, backslash, TAB, LF and CR

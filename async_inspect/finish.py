@@ -3,9 +3,9 @@
 Knows the header's fields and how recordings are named.  Does not read events.
 """
 
-import os
 import struct
 from collections.abc import Collection
+from io import FileIO
 from pathlib import Path
 
 from async_inspect import events as ev
@@ -31,20 +31,33 @@ def is_of(path: Path, pid: int) -> bool:
     return path.stem.split("-")[1:2] == [str(pid)]
 
 
+def complaints(folder: Path, pid: int) -> list[str]:
+    """What the recorder of this process wrote into its log, each but once, with how often and where."""
+    told = []
+    for log in sorted([*folder.glob(f"*-{pid}.log"), *folder.glob(f"{pid}.log")]):
+        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+        said = [line.partition(": ")[2] for line in lines if not line.startswith(" ")]  # "TIME pid PID: TEXT"
+        told += [f"{text} (log: {log}, {said.count(text)}×)" for text in dict.fromkeys(said)]
+    return told
+
+
 def note_end(path: Path, ended_ns: int) -> None:
     """Write the program's end into the recording, unless it did so itself."""
     try:
         with open(path, "r+b", buffering=0) as file:
-            fd = file.fileno()
-            if _header(fd)["end_ns"] == 0:
-                os.pwrite(fd, ended_ns.to_bytes(8, "little"), ev.END_NS_OFFSET)
-                os.pwrite(fd, ev.CLOSED_OUTSIDE.to_bytes(4, "little"), ev.STATE_OFFSET)
+            if _header(file)["end_ns"] == 0:
+                for at, data in (
+                    (ev.END_NS_OFFSET, ended_ns.to_bytes(8, "little")),
+                    (ev.STATE_OFFSET, ev.CLOSED_OUTSIDE.to_bytes(4, "little")),
+                ):
+                    file.seek(at)
+                    file.write(data)
     except (OSError, ValueError):
         pass  # a recording without its end is still one
 
 
-def _header(fd: int) -> dict[str, int]:
-    raw = os.pread(fd, struct.calcsize(ev.HEADER_FORMAT), 0)
+def _header(file: FileIO) -> dict[str, int]:
+    raw = file.read(struct.calcsize(ev.HEADER_FORMAT))
     if not raw.startswith(ev.MAGIC) or len(raw) < struct.calcsize(ev.HEADER_FORMAT):
         raise ValueError("not a recording")
     return dict(zip(ev.HEADER_FIELDS[1:], struct.unpack(ev.HEADER_FORMAT, raw)[1:], strict=True))
@@ -53,6 +66,6 @@ def _header(fd: int) -> dict[str, int]:
 def _began(path: Path) -> int:
     try:
         with open(path, "rb", buffering=0) as file:
-            return _header(file.fileno())["start_ns"]
+            return _header(file)["start_ns"]
     except (OSError, ValueError):
         return 0

@@ -23,8 +23,18 @@ type Ids = npt.NDArray[np.uint32]
 
 SUFFIX = ".rec"
 FOLDER = "recording"
+_WINDOWS = ("win32",)
+_PATHS = {"cwd", "executable", "prefix", "base_prefix", "stdlib", "site"}  # in the metadata
 _BLOCK = 1 << 16  # slots that become text at a time
 _MAX_TAIL = 1 << 30  # bytes; more is damage
+
+
+class Missed(NamedTuple):
+    """A Python that a recorded process started, and that is not recorded."""
+
+    pid: int
+    why: str
+    command: str
 
 
 class Header(NamedTuple):
@@ -73,7 +83,7 @@ class Recording:
         self.count = 0  # slots read
         self.chunks: list[Slots] = []  # these, in order
         try:
-            self._file = path.open("rb")
+            self._file = path.open("rb", buffering=0)
         except OSError as error:
             raise UserError(f"{path}: {error.strerror}") from None
         self.header, self.meta = self._read_header()
@@ -128,10 +138,9 @@ class Recording:
     # --- the file ----------------------------------------------------------------------------------------------------
 
     def _read_header(self) -> tuple[Header, dict[str, tuple[str, ...]]]:
-        file = self._file.fileno()
         try:
             size = struct.calcsize(ev.HEADER_FORMAT)
-            raw = os.pread(file, size, 0)
+            raw = self._read(size, 0)
             if not raw:
                 raise UserError(f"{self.path}: is empty, nothing was recorded")
             if not ev.MAGIC.startswith(raw[: len(ev.MAGIC)]):
@@ -146,17 +155,21 @@ class Recording:
                 raise UserError(f"{self.path}: is damaged, its records have {header.record_size} bytes")
             if header.header_size < ev.META_OFFSET:  # cut off within these fields
                 header = header._replace(header_size=ev.HEADER_SIZE)
-            text = os.pread(file, min(header.meta_len, header.header_size - ev.META_OFFSET), ev.META_OFFSET)
+            text = self._read(min(header.meta_len, header.header_size - ev.META_OFFSET), ev.META_OFFSET)
         except OSError as error:
             raise UserError(f"{self.path}: {error.strerror}") from None
         return header, parse_metadata(text)
+
+    def _read(self, size: int, at: int) -> bytes:
+        self._file.seek(at)
+        return self._file.read(max(size, 0)) or b""
 
     def _read_tail(self) -> Slots:
         """The header anew, and with it the tail's slots up to the first that isn't written."""
         while True:
             self.header, self.meta = self._read_header()
             size = min(self.header.tail_size, _MAX_TAIL)
-            data = os.pread(self._file.fileno(), size, self.header.header_size)
+            data = self._read(size, self.header.header_size)
             again, _ = self._read_header()
             if (again.flushed, again.tail_base) == (self.header.flushed, self.header.tail_base):
                 break  # else the tail was emptied into the body meanwhile
@@ -189,11 +202,15 @@ class Recording:
         return end
 
     def _define_text(self, slots: Slots, at: int) -> None:
-        _, subject, aux, _, _, _, _, flags, kind = slots[at].item()
+        _, subject, aux, size, _, _, _, flags, kind = slots[at].item()
         data = text_of(slots, at)
         if kind == ev.CODE:
             file, name, table = [*data.split(b"\0", 2), b"", b""][:3]
-            self.codes[subject] = Code(_decode(file), _decode(name), aux, flags, table)
+            table, awaits = (table[:size], table[size:]) if size else (table, None)
+            path = _decode(file)
+            if self.meta.get("platform") == _WINDOWS:
+                path = _with_slashes(path)
+            self.codes[subject] = Code(path, _decode(name), aux, flags, table, awaits)
         elif kind == ev.STRING:
             self.strings[subject] = _decode(data)
         elif kind == ev.NAME:
@@ -241,7 +258,15 @@ def parse_metadata(text: bytes) -> dict[str, tuple[str, ...]]:
     for line in text.decode("utf-8", "surrogateescape").split("\n")[:-1]:
         key, _, value = line.partition("\t")
         found[key] = (*found.get(key, ()), _unescape(value))
+    if found.get("platform") == _WINDOWS:
+        for key in _PATHS & found.keys():
+            found[key] = tuple(map(_with_slashes, found[key]))
     return found
+
+
+def _with_slashes(path: str) -> str:
+    """A path of Windows as it is written everywhere else, so that nobody after this need tell them apart."""
+    return path.replace("\\", "/")
 
 
 def _unescape(value: str) -> str:
@@ -325,3 +350,13 @@ def _line(slots: Slots, at: int, number: int, slot: tuple[int, ...]) -> str:
             parts[2] = parts[2].hex().encode()
         line += " " + " ".join(repr(_decode(part)) for part in parts)
     return line
+
+
+def missed(path: str | os.PathLike[str]) -> list[Missed]:
+    """The Pythons that the process of this recording started without their being recorded, as far as it could tell."""
+    try:
+        text = Path(path).with_suffix(ev.MISSED_SUFFIX).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return []
+    rows = [line.split("\t", 2) for line in text.splitlines()]
+    return [Missed(int(row[0]), row[1], row[2]) for row in rows if len(row) == 3 and row[0].isdecimal()]

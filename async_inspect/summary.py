@@ -20,6 +20,7 @@ from .model.spread import Spread
 from .model.stats import Stats, stats
 from .model.trace import Metadata, Trace
 from .model.waits import Holder
+from .recording import missed
 from .reports import MANY_EVENTS, left_out
 
 TOP = 5
@@ -56,6 +57,7 @@ def summary(trace: Trace, figures: Stats) -> Iterator[RenderableType]:
         yield from _blame(figures)
         yield from _wrong(trace)
     yield _recorded(figures)
+    yield from _missed(trace)
 
 
 def _states(figures: Stats) -> Text:
@@ -154,6 +156,18 @@ def _recorded(figures: Stats) -> Text:
     names = {"c": "the C core", "python": "the Python core"}
     text.append(f"\nPython {figures.python or '?'}, {names.get(figures.core, 'an unknown core')}", "dim")
     return text
+
+
+def _missed(trace: Trace) -> Iterator[Text]:
+    """Pythons that were started and are not recorded."""
+    found = missed(trace.meta.path)
+    for row in found[:TOP]:
+        yield Text.assemble(("not recorded", "bold yellow"), f"  pid {row.pid}, {row.why}: {row.command}")
+    if len(found) > TOP:
+        yield Text(f"… and {len(found) - TOP:,} more", "yellow")
+    cures = {"--follow-env" if row.why.endswith("own") else "--preload" for row in found if "memory" not in row.why}
+    if cures:
+        yield Text(f"  see {' and '.join(sorted(cures))}", "dim")
 
 
 def _files(trace: Trace, files: list[Path]) -> Text:

@@ -5,7 +5,7 @@ Pure: starts nothing.  Only environment is added to what the user asked for; the
 
 import os
 import stat
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,12 +65,15 @@ def check(target: Target | None) -> Target:
     return target
 
 
-def environment(environ: dict[str, str], folder: str, settings: tracer.Settings) -> dict[str, str]:
-    """The target's environment: this one, the door first on the path, and where to record."""
-    old = environ.get("PYTHONPATH")
-    return {
-        **environ,
-        "PYTHONPATH": f"{BOOT}{os.pathsep}{old}" if old else BOOT,
+def environment(
+    environ: dict[str, str], folder: str, settings: tracer.Settings, *, follow_env: bool = False, preload: str = ""
+) -> dict[str, str]:
+    """The target's environment: this one, the door first on the path, and where to record.
+
+    ``preload``: the library for LD_PRELOAD, if it is wanted.
+    """
+    made = {
+        **without_ours(environ),
         env.DIR: os.path.abspath(folder),
         env.MAX_SIZE: str(settings.max_size),
         env.WITHOUT: ",".join(settings.without),
@@ -78,12 +81,31 @@ def environment(environ: dict[str, str], folder: str, settings: tracer.Settings)
         env.CALLS: str(int(settings.calls)),
         env.TAGS: ",".join(settings.tags),
     }
+    if follow_env:
+        made[env.FOLLOW_ENV] = "1"
+    if preload:
+        made[env.DOOR] = f"{BOOT}/sitecustomize.py"
+    for name, ours in ("PYTHONPATH", BOOT), ("LD_PRELOAD", preload):
+        if ours:
+            made[name] = os.pathsep.join(filter(None, (ours, made.get(name))))
+    return made
+
+
+def without_ours(environ: Mapping[str, str]) -> dict[str, str]:
+    """This environment as it was before ``environment``: whoever runs the tool may be recorded themselves."""
+    kept = {name: value for name, value in environ.items() if name not in env.OURS}
+    path = environ.get("PYTHONPATH", "").split(os.pathsep)
+    if BOOT in path:
+        kept["PYTHONPATH"] = os.pathsep.join(folder for folder in path if folder != BOOT)
+    if env.DOOR in environ:
+        kept["LD_PRELOAD"] = environ.get("LD_PRELOAD", "").partition(os.pathsep)[2]
+    return {name: value for name, value in kept.items() if value or not environ[name]}
 
 
 def _check_script(path: str) -> None:
     try:
         mode = os.stat(path).st_mode
         if not stat.S_ISDIR(mode):  # Python runs a folder's __main__.py; a zip file, a pipe, too
-            os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK))
+            os.close(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)))
     except OSError as exc:
         raise UserError(f"can't open {path!r}: {exc.strerror}", USAGE) from exc

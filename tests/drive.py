@@ -1,4 +1,7 @@
-"""Run a command as ``attach`` does, without its reports: ``drive.py RECORDINGS COMMAND...``."""
+"""Run a command as ``attach`` does, without its reports: ``drive.py RECORDINGS [--everywhere] COMMAND...``.
+
+``--everywhere``: with what ``--follow-env`` and ``--preload`` add.
+"""
 
 import os
 import sys
@@ -10,7 +13,10 @@ from async_inspect import corebuild, interpreter, launch, target
 from async_inspect.tracer import Settings, env
 
 folder, *command = sys.argv[1:]
-environ = target.environment(dict(os.environ), folder, Settings(1 << 30))
+everywhere = command[0] == "--everywhere"
+command = command[everywhere:]
+preload = corebuild.preload() if everywhere else ""
+environ = target.environment(dict(os.environ), folder, Settings(1 << 30), follow_env=everywhere, preload=preload)
 python = interpreter.of_command(command, environ)
 if python is not None:
     environ |= corebuild.prepare(interpreter.ask(python), environ.get(env.CORE, "")).variables()

@@ -27,7 +27,7 @@ def kitchen() -> Tape:
     at_cook = tape.node(at_order, cook)
     at_sleep, at_get = tape.node(at_cook, sleep), tape.node(at_order, get)
     future, lock, gathered = tape.string("asyncio.Future"), tape.string("asyncio.Lock"), tape.string("_GatheringFuture")
-    error, cancelled = tape.string("ValueError"), tape.string("CancelledError")
+    error, cancelled = tape.string("ValueError"), tape.string("asyncio.exceptions.CancelledError")
     site = tape.site((main, 4))
     tape.put(ev.THREAD, coro=0, aux=4711)
     tape.put(ev.SPAWN, 0, coro=1, aux=main, off=tape.site((main, 0)))

@@ -4,6 +4,7 @@ In code objects made here, the instruction at byte offset ``2 * n`` is on the n-
 """
 
 import struct
+from collections.abc import Sequence
 from pathlib import Path
 
 from async_inspect import events as ev
@@ -40,10 +41,20 @@ class Tape:
         self._ids[name] += 1
         return self._ids[name]
 
-    def code(self, name: str, line: int = 1, file: str = "/w/app.py", kind: int = ev.CODE_COROUTINE) -> int:
+    def code(
+        self,
+        name: str,
+        line: int = 1,
+        file: str = "/w/app.py",
+        kind: int = ev.CODE_COROUTINE,
+        awaits: Sequence[int] | None = None,
+    ) -> int:
+        """``awaits``: the offsets of its await points; an instruction is a line."""
         number = self._next("code")
         table = bytes([0x80 | 13 << 3, 0]) + bytes([0x80 | 13 << 3, 2]) * 20
-        self.text(ev.CODE, b"\0".join((file.encode(), name.encode(), table)), coro=number, aux=line, flags=kind)
+        text, size = b"\0".join((file.encode(), name.encode(), table)), 0 if awaits is None else len(table)
+        text += b"".join(offset.to_bytes(4, "little") for offset in awaits or ())
+        self.text(ev.CODE, text, coro=number, aux=line, flags=kind, node=size)
         return number
 
     def node(self, parent: int, code: int) -> int:

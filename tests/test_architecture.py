@@ -14,7 +14,7 @@ PACKAGE = ROOT / "async_inspect"
 # From left to right. A module may import from its own place and from places to its left. A new module goes where what
 # it knows belongs.
 PLACES = (
-    ("_version", "errors", "events", "codes", "rules"),
+    ("_version", "errors", "system", "events", "codes", "rules"),
     ("tracer",),
     ("recording",),
     ("model",),
@@ -22,7 +22,7 @@ PLACES = (
     ("formats",),
     ("progress",),
     ("reports", "summary", "findings", "picture"),
-    ("interpreter", "corebuild", "launch", "target", "finish", "running", "info", "attach"),
+    ("interpreter", "corebuild", "launch", "inplace", "target", "finish", "running", "info", "attach", "shell"),
     ("tui",),
     ("cli", "__main__"),
 )
@@ -35,7 +35,8 @@ HANDED_ON = {("async_inspect.model.trace", "async_inspect.reports")}
 TARGET_IMPORTS = {
     *sys.builtin_module_names,
     *("_frozen_importlib", "_frozen_importlib_external"),
-    *("__future__", "collections.abc", "_struct", "fcntl", "gc", "mmap", "opcode", "os", "resource", "types", "typing"),
+    *("__future__", "_posixsubprocess", "_struct", "collections.abc", "fcntl", "gc", "mmap", "opcode", "os"),
+    *("resource", "types", "typing"),
 }
 
 

@@ -29,6 +29,8 @@ NAMES = [
 # Known to differ: the tool id can be seen; the Python core imports modules and keeps a file, and takes a level.
 DIFFER = {"monitoring"}
 DIFFER_WITH_PYTHON_CORE = {"recursion_depth", "modules", "descriptors"}
+# --follow-env wraps what starts processes, and has its module imported from the start.
+DIFFER_EVERYWHERE = {"modules", "not_executable", "not_executable_by_subprocess", "starts_processes"}
 
 pytestmark = pytest.mark.e2e
 
@@ -50,10 +52,67 @@ def test_case(name: str, core: str, tmp_path: Path) -> None:
     assert_same([TARGET, CASES, name], core, tmp_path, input="first\nsecond\n")
 
 
+@pytest.mark.parametrize("name", sorted(set(NAMES) - DIFFER - DIFFER_EVERYWHERE - {"inherited_descriptor"}))
+def test_case_followed_everywhere(name: str, tmp_path: Path) -> None:
+    """With --follow-env and --preload, on the core that there is."""
+    assert_same([TARGET, CASES, name], "", tmp_path, input="first\nsecond\n", options=["--everywhere"])
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        [CASES, "itself"],
+        ["-I", CASES, "itself"],
+        ["-I", CASES, "import_path"],
+        ["-I", CASES, "exception_in_task_group"],
+        ["-E", CASES, "hooks"],
+        ["-S", CASES, "import_path"],
+        ["-S", CASES, "never_awaited"],
+        ["-I", "-X", "dev", CASES, "never_awaited"],
+        ["-I", "-c", "def f(:"],
+        ["-I", "missing.py"],
+        ["-I", "-m", "missing"],
+        ["-I", "-"],
+        ["-S", "-E", CASES, "spawned"],
+        ["-I", CASES, "replaced"],
+        ["-I", CASES, "forked"],
+        ["-I", CASES, "keyboard_interrupt"],
+    ],
+    ids=lambda words: " ".join(word.name if isinstance(word, Path) else word for word in words),
+)
+def test_command_line_followed_everywhere(words: Sequence[str | Path], core: str, tmp_path: Path) -> None:
+    typed = "import sys; print(sys.argv)\n"
+    assert_same([TARGET, *words], core, tmp_path, input=typed, cwd=FIDELITY, options=["--everywhere"])
+
+
+def test_shadowing_files_followed_everywhere(core: str, tmp_path: Path) -> None:
+    """Beside the program lie files with the names of modules that the recorder needs."""
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import sys\nasync def f(): pass\ntry: f().send(None)\nexcept StopIteration: print(sys.path)\n",
+        encoding="utf-8",
+    )
+    for name in "os", "mmap", "fcntl", "time", "atexit", "resource", "_struct", "sitecustomize":
+        (tmp_path / f"{name}.py").write_text("print('mine')\n1 / 0\n", encoding="utf-8")
+    for words in ["-E"], ["-S"], ["-E", "-s"]:
+        assert_same([TARGET, *words, program], core, tmp_path, options=["--everywhere"])
+    assert len(list(tmp_path.glob("recording/*.rec"))) == 3
+
+
 @pytest.mark.parametrize(
     "words",
     [
         ["missing.py"],
+        ["cases.py", "itself"],
+        ["cases.py", "import_path"],
+        ["./cases.py", "exception"],
+        [".", "x"],
+        ["-O", "-u", "-B", CASES, "itself"],
+        ["-OO", "-q", "-c", "pass"],
+        ["-x", CASES, "itself"],
+        ["-d", CASES, "exit_3"],
+        ["-m", "json.tool", "--help"],
+        ["-m", "package", "x"],
         ["-m", "missing"],
         [FIDELITY / "package", "an", "-m", "argument"],
         ["-m", "package", "-c", "x"],
@@ -91,6 +150,46 @@ def test_source(source: bytes, core: str, tmp_path: Path) -> None:
 def test_zip(core: str, tmp_path: Path) -> None:
     program = shutil.make_archive(str(tmp_path / "program"), "zip", FIDELITY / "package")
     assert_same([TARGET, program, "x"], core, tmp_path)
+
+
+def test_symlink(core: str, tmp_path: Path) -> None:
+    program = tmp_path / "link.py"
+    program.symlink_to(CASES)
+    for name in "itself", "import_path", "exception":
+        assert_same([TARGET, program, name], core, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "env",
+    [
+        {"PYTHONPATH": "/nowhere:"},
+        {"PYTHONPATH": ""},
+        {"PYTHONSAFEPATH": "1"},
+        {"PYTHONWARNINGS": "error"},
+        {"PYTHONDEVMODE": "1"},
+        {"PYTHONASYNCIODEBUG": "1"},
+        {"PYTHONNOUSERSITE": "1"},
+        {"PYTHONHASHSEED": "7"},
+        {"PYTHONUTF8": "0", "LC_ALL": "C"},
+        {"PYTHONMALLOC": "debug"},
+        {"PYTHONTRACEMALLOC": "1"},
+    ],
+    ids=lambda env: " ".join(f"{name}={value}" for name, value in env.items()),
+)
+def test_variables(env: Mapping[str, str], core: str, tmp_path: Path) -> None:
+    for name in "itself", "import_path", "never_awaited", "locales":
+        assert_same([TARGET, CASES, name], core, tmp_path, env=env)
+
+
+def test_own_usercustomize(core: str, tmp_path: Path) -> None:
+    """Whether there is one depends on the environment; bare and traced agree."""
+    version = subprocess.run(
+        [TARGET, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"], capture_output=True, text=True, check=True
+    ).stdout.strip()
+    site = tmp_path / "base" / "lib" / f"python{version}" / "site-packages"
+    site.mkdir(parents=True)
+    (site / "usercustomize.py").write_text("print('own usercustomize')\n", encoding="utf-8")
+    assert_same([TARGET, CASES, "import_path"], core, tmp_path, env={"PYTHONUSERBASE": str(tmp_path / "base")})
 
 
 def test_own_sitecustomize(core: str, tmp_path: Path) -> None:
@@ -177,9 +276,10 @@ def assert_same(
     env: Mapping[str, str] | None = None,
     input: str = "",
     cwd: Path = ROOT,
+    options: Sequence[str] = (),
 ) -> Seen:
     bare = seen(command, core, env, input, cwd)
-    traced = seen([*driver(folder / "recording"), *command], core, env, input, cwd)
+    traced = seen([*driver(folder / "recording"), *options, *command], core, env, input, cwd)
     assert traced == bare
     assert not list(folder.glob("recording/*.log"))
     return bare

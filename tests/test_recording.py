@@ -194,3 +194,16 @@ def test_positions_are_those_of_python() -> None:
             assert ours.lines(offsets).tolist() == [position.line or 0 for position in theirs]
     assert ours.position(1 << 30) == Position()
     assert decode_table(b"\xf0", 1) == []
+
+
+def test_await_points(tmp_path: Path) -> None:
+    """Those of a code are said behind its table; in older recordings they are not, and aren't known."""
+    tape = Tape()
+    table = bytes([0x80 | 13 << 3, 0]) + bytes([0x80 | 13 << 3, 2]) * 9  # a line an instruction
+    old = b"\0".join((b"/w/app.py", b"work", table))
+    for number, size, offsets in ((1, 0, []), (2, len(table), []), (3, len(table), [2, 8, 4, 5]), (4, 10**6, [2])):
+        text = old + b"".join(offset.to_bytes(4, "little") for offset in offsets)
+        tape.text(ev.CODE, text + b"\0" * (number == 3), coro=number, aux=10, flags=ev.CODE_COROUTINE, node=size)
+    with open_recording(tape.write(tmp_path / "a.rec")) as recording:
+        assert [code.await_lines for code in recording.codes.values()] == [None, (), (11, 12, 14), ()]
+        assert {code.position(4).line for code in recording.codes.values()} == {12}

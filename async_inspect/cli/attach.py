@@ -6,16 +6,25 @@ from typing import Annotated
 
 import typer
 
-from async_inspect.attach import DEFAULT_FOLDER, Options, parse_size, tell
+from async_inspect import system
+from async_inspect.attach import DEFAULT_FOLDER, Options, tell
 from async_inspect.attach import attach as run
 from async_inspect.cli.filters import Wanted, with_filters
+from async_inspect.cli.recording import How, with_recording
 from async_inspect.errors import USAGE, UserError
-from async_inspect.events import MAX_TAGS
 from async_inspect.launch import Beside
-from async_inspect.tracer import DEFAULT_SLOW_POLL_MS, Settings
-from async_inspect.tracer.sources import SOURCES
+
+EXAMPLES = (
+    ("async-inspect attach app.py --its-own option", "a script"),
+    ("async-inspect attach -m package.module", "a module"),
+    ("async-inspect attach -- uvicorn app:app --workers 2", "any command"),
+    ("async-inspect attach --live app.py", "watch it while it runs"),
+    ("async-inspect attach --exec -- gunicorn app:app", "in a container or a unit: it keeps the pid"),
+    ("async-inspect attach -o out -f html -f json app.py", "only these reports, there"),
+)
 
 
+@with_recording
 @with_filters
 def attach(
     context: typer.Context,
@@ -36,33 +45,24 @@ def attach(
         str | None,
         typer.Option(metavar="PYTHON", help="Which Python runs the script (default: $VIRTUAL_ENV's, or the tool's)."),
     ] = None,
-    max_size: Annotated[
-        str, typer.Option(metavar="SIZE", help="Stop recording events when a recording is this big.")
-    ] = "4GB",
-    without: Annotated[
-        list[str] | None,
+    no_children: Annotated[
+        bool, typer.Option("--no-children", help="Record the program itself alone, not what it starts or forks.")
+    ] = False,
+    in_place: Annotated[
+        bool,
         typer.Option(
-            metavar="SOURCE",
-            help=f"Don't look for this (may be repeated): {', '.join(SOURCES)}.",
+            "--exec",
+            help="Become the program instead of starting it: it keeps this pid. A process in the background writes the "
+            "reports when it has ended, and the summary to DIR/summary.txt.",
         ),
-    ] = None,
-    slow_poll: Annotated[
-        float, typer.Option(metavar="MS", min=0, help="Look what a poll does that lasts longer (0: never).")
-    ] = DEFAULT_SLOW_POLL_MS,
-    calls: Annotated[bool, typer.Option("--calls", help="Record each call that a coroutine's own code makes.")] = False,
-    tags: Annotated[
-        list[str] | None,
-        typer.Option("--tag", metavar="VAR", help="Record this context variable's text, by task (may be repeated)."),
-    ] = None,
-    core: Annotated[
-        str, typer.Option(metavar="c|python", help="Which core records (default: c where it can be had).")
-    ] = "",
+    ] = False,
     live: Annotated[bool, typer.Option("--live", help="Show the program while it runs.")] = False,
     leave: Annotated[bool, typer.Option("--exit", help="Leave the live view when the program ends.")] = False,
     stdin: Annotated[
         Path | None, typer.Option(metavar="FILE", help="The program's input under --live (default: none).")
     ] = None,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No summary.")] = False,
+    how: How,
     wanted: Wanted,
 ) -> None:
     """Run an unchanged program, record every await, write the reports.
@@ -70,13 +70,22 @@ def attach(
     All before the program is the tool's, all after it the program's. The exit status is the program's own.
     What is recorded is always all; --task … --exclude are about the reports.
     """
+    if in_place and live:
+        raise UserError(
+            "--exec leaves nobody here who could show anything; leave out --live, and use monitor in another terminal",
+            USAGE,
+        )
+    how.settings.children = not no_children
     options = Options(
         output=output,
         formats=tuple(formats or ()),
         python=python,
-        settings=Settings(parse_size(max_size), _sources(without or []), slow_poll, calls, _tags(tags or [])),
+        settings=how.settings,
         quiet=quiet,
-        core=core,
+        core=how.core,
+        in_place=in_place,
+        follow_env=how.follow_env,
+        preload=how.preload,
         wanted=wanted,
         live=_view(live, leave, stdin),
     )
@@ -89,25 +98,10 @@ def _view(live: bool, leave: bool, stdin: Path | None) -> Callable[[Path, Path],
         if leave or stdin:
             raise UserError("--exit and --stdin are about --live", USAGE)
         return None
+    system.require("--live", "fork", "openpty", "waitid")
     from async_inspect.tui.beside import Live, has_terminal
 
     if not has_terminal():
         tell("--live needs a terminal, and there is none: going on without")
         return None
     return lambda recordings, reports: Live(recordings, reports, stdin, leave)
-
-
-def _tags(names: list[str]) -> tuple[str, ...]:
-    for name in names:
-        if not name or "," in name:
-            raise UserError(f"--tag {name!r}: not the name of a context variable", USAGE)
-    if len(names) > MAX_TAGS:
-        raise UserError(f"--tag: at most {MAX_TAGS} variables", USAGE)
-    return tuple(dict.fromkeys(names))
-
-
-def _sources(names: list[str]) -> tuple[str, ...]:
-    for name in names:
-        if name not in SOURCES:
-            raise UserError(f"--without {name}: there is no such source; there are {', '.join(SOURCES)}", USAGE)
-    return tuple(names)

@@ -8,6 +8,11 @@ import typer
 from async_inspect.cli.filters import Wanted, with_filters
 from async_inspect.errors import FOUND
 
+EXAMPLES = (
+    ("async-inspect check async_inspect_exports", "the worst first"),
+    ("async-inspect check run.rec --json || exit 1", "in CI"),
+)
+
 
 @with_filters
 def check(

@@ -7,6 +7,11 @@ import typer
 
 from async_inspect.errors import UserError
 
+EXAMPLES = (
+    ("async-inspect critical-path async_inspect_exports", "of the run"),
+    ("async-inspect critical-path async_inspect_exports --task 12", "of one task"),
+)
+
 
 def critical_path(
     recording: Annotated[Path, typer.Argument(metavar="RECORDING", help="The file, its folder, or attach's DIR.")],

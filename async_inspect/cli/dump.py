@@ -10,6 +10,12 @@ import typer
 
 from async_inspect.attach import DEFAULT_FOLDER
 
+EXAMPLES = (
+    ("async-inspect dump", "how it stood at the end"),
+    ("async-inspect dump --at 1500", "1.5 s in"),
+    ("async-inspect dump run.rec --records | less", "what was recorded, raw"),
+)
+
 
 def dump(
     recording: Annotated[

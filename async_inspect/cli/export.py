@@ -10,6 +10,11 @@ import typer
 from async_inspect.cli.filters import Wanted, with_filters
 from async_inspect.errors import UserError
 
+EXAMPLES = (
+    ("async-inspect export async_inspect_exports -f speedscope -o run.speedscope.json", "one format to one file"),
+    ("async-inspect export async_inspect_exports -f json -o - | jq .metadata", "to another program"),
+)
+
 
 @with_filters
 def export(

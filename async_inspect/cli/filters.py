@@ -3,12 +3,11 @@
 Knows: their names and help.  What they mean is in ``model/filters.py``.
 """
 
-import functools
-import inspect
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from async_inspect.cli.shared import given_as
 
 if TYPE_CHECKING:
     from async_inspect.model.filters import Filter
@@ -33,31 +32,17 @@ _OPTIONS: dict[str, Any] = {
 }
 
 
-def with_filters(command: Callable[..., None]) -> Callable[..., None]:
-    """A command with these options in place of its parameter ``wanted``, which gets a Filter, or None: all."""
-
-    @functools.wraps(command)
-    def call(*arguments: Any, **options: Any) -> None:
-        given = {name: options.pop(name) for name in _OPTIONS}
-        command(*arguments, wanted=_filter({name: value for name, value in given.items() if value}), **options)
-
-    own = inspect.signature(command).parameters
-    kind = inspect.Parameter.KEYWORD_ONLY
-    more = [
-        inspect.Parameter(name, kind, default=None, annotation=Annotated[type_ | None, option])
-        for name, (type_, option) in _OPTIONS.items()
-    ]
-    shown = [*(parameter for name, parameter in own.items() if name != "wanted"), *more]
-    del call.__wrapped__
-    vars(call)["__signature__"] = inspect.Signature(shown)
-    call.__annotations__ = {parameter.name: parameter.annotation for parameter in shown}
-    return call
-
-
-def _filter(given: dict[str, Any]) -> Wanted:
+def _filter(values: dict[str, Any]) -> Wanted:
+    given = {name: value for name, value in values.items() if value}
     if not given:
         return None
     from async_inspect.model.filters import Filter
 
     times = {"min_duration": "min_duration_ms", "since": "since_ms", "until": "until_ms"}
     return Filter.model_validate({times.get(name, name): value for name, value in given.items()})
+
+
+# A command with these options in place of its parameter ``wanted``, which gets a Filter, or None: all.
+with_filters = given_as(
+    "wanted", {name: (Annotated[type_ | None, option], None) for name, (type_, option) in _OPTIONS.items()}, _filter
+)

@@ -6,6 +6,11 @@ import typer
 
 from async_inspect.info import facts
 
+EXAMPLES = (
+    ("async-inspect info", "of the Python that attach would take"),
+    ("async-inspect info --python .venv/bin/python", "of another"),
+)
+
 
 def info(
     python: Annotated[

@@ -1,6 +1,7 @@
 """The registry of commands, and what they all share: errors as one line, the target's words kept from typer.
 
-A new command is a module here with a function of the same name, and its line in COMMANDS.
+A new command is a module here with a function of the same name and EXAMPLES (command line, what it does), and its line
+in COMMANDS.
 """
 
 import sys
@@ -15,6 +16,7 @@ from async_inspect.cli.attach import attach
 from async_inspect.cli.check import check
 from async_inspect.cli.critical_path import critical_path
 from async_inspect.cli.dump import dump
+from async_inspect.cli.env import env
 from async_inspect.cli.export import export
 from async_inspect.cli.info import info
 from async_inspect.cli.monitor import monitor
@@ -26,6 +28,7 @@ from async_inspect.errors import UserError
 COMMANDS: tuple[Callable[..., None], ...] = (
     attach,
     monitor,
+    env,
     export,
     report,
     stats,
@@ -44,16 +47,26 @@ def application() -> typer.Typer:
     app = typer.Typer(
         help="An X-ray for async Python: records every await of an unchanged program, exactly.",
         no_args_is_help=True,
-        add_completion=False,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     for command in COMMANDS:
         name = command.__name__.replace("_", "-")
-        app.command(name, options_metavar=f"[OPTIONS] {WITH_TARGET[name]}" if name in WITH_TARGET else "[OPTIONS]")(
-            command
-        )
+        usage = f"[OPTIONS] {WITH_TARGET[name]}" if name in WITH_TARGET else "[OPTIONS]"
+        app.command(name, options_metavar=usage, epilog=_epilog(examples(command)))(command)
     return app
+
+
+def examples(command: Callable[..., None]) -> tuple[tuple[str, str], ...]:
+    """(command line, what it does) of each that its help shows."""
+    shown: tuple[tuple[str, str], ...] = vars(sys.modules[command.__module__])["EXAMPLES"]
+    return shown
+
+
+def _epilog(rows: tuple[tuple[str, str], ...]) -> str:
+    """What looks like rich's markup isn't."""
+    lines = (line for row in rows for line in (f"  {row[0]}", f"    {row[1]}") if line.strip())
+    return "\n".join(["Examples:", *lines]).replace("[", r"\[")
 
 
 def main(args: list[str] | None = None) -> NoReturn:

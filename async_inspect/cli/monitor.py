@@ -5,6 +5,13 @@ from typing import Annotated
 
 import typer
 
+from async_inspect import system
+
+EXAMPLES = (
+    ("async-inspect monitor", "the newest of the programs that are being recorded"),
+    ("async-inspect monitor async_inspect_exports", "this one, or how it went"),
+)
+
 
 def monitor(
     recording: Annotated[
@@ -16,6 +23,7 @@ def monitor(
     ] = None,
 ) -> None:
     """Watch a program that is being recorded, from another terminal; or look at a recording."""
+    system.require("monitor", "openpty")  # a terminal as POSIX has it; stats and report need none
     from async_inspect.tui.monitor import end_by
     from async_inspect.tui.monitor import monitor as show
 

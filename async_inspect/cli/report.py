@@ -5,13 +5,21 @@ from typing import Annotated
 
 import typer
 
+from async_inspect.attach import DEFAULT_FOLDER
 from async_inspect.cli.filters import Wanted, with_filters
+
+EXAMPLES = (
+    ("async-inspect report async_inspect_exports", "all reports anew"),
+    ("async-inspect report run.rec -o long --min-duration 20", "of tasks that lived at least 20 ms"),
+)
 
 
 @with_filters
 def report(
     recording: Annotated[Path, typer.Argument(metavar="RECORDING", help="The file, its folder, or attach's DIR.")],
-    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="The folder for the reports.")],
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="The folder for the reports.")] = Path(
+        DEFAULT_FOLDER
+    ),
     formats: Annotated[
         list[str] | None, typer.Option("-f", "--format", metavar="FORMAT", help="Only this format (may be repeated).")
     ] = None,

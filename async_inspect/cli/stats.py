@@ -7,6 +7,11 @@ import typer
 
 from async_inspect.cli.filters import Wanted, with_filters
 
+EXAMPLES = (
+    ("async-inspect stats async_inspect_exports --detailed", "locks, ready delays, blocking polls too"),
+    ("async-inspect stats async_inspect_exports --json | jq '.top_waits[0]'", "for programs"),
+)
+
 
 @with_filters
 def stats(

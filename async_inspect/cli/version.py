@@ -2,6 +2,8 @@
 
 from async_inspect._version import __version__
 
+EXAMPLES = (("async-inspect version", ""),)
+
 
 def version() -> None:
     """The version."""

@@ -12,6 +12,7 @@ from itertools import tee
 from typing import Final, Literal, NamedTuple
 
 from ..errors import USAGE, UserError
+from ..model.tables import Function
 from ..model.trace import Trace
 from .stacks import GROUPINGS, Grouping, function_of, grouped, path, stacks
 
@@ -87,7 +88,7 @@ def _summed(
     groups, names = grouped(trace, tasks)
     end = len(trace.task_table) + 1
     size = BLOCK if tasks == "each" else max(end, 1)
-    texts: dict[tuple[str, str, int, bool], str] = {}
+    texts: dict[Function, str] = {}
     for begin in range(1, end, size):
         found: dict[tuple[tuple[str, ...], bool], int] = {}
         for stack in stacks(trace, run, wait, groups, range(begin, min(begin + size, end))):
@@ -122,6 +123,6 @@ def clean(text: str) -> str:
     return _SPACES.sub(" ", text.replace(";", ",")).strip() or "?"
 
 
-def _frame(function: tuple[str, str, int, bool], frames: Frames) -> str:
-    name, file, line, _ = function
-    return f"{name} ({file}:{line})" if file and frames == "line" else name
+def _frame(function: Function, frames: Frames) -> str:
+    where = f" ({function.file}:{function.line})" if function.file and frames == "line" else ""
+    return f"{function.name}{where}"

@@ -22,7 +22,7 @@ from ..model import tables as t
 from ..model.columns import counts, group, sums
 from ..model.stats import stats
 from ..model.trace import Trace
-from .html_machines import machines
+from .html_machines import ENDS, machines
 from .html_pack import numbers, text
 from .html_waits import edges, holds, queues, ready, ready_of_awaits, resources, wakes
 
@@ -124,7 +124,7 @@ def words(trace: Trace) -> dict[str, object]:
     return {
         "states": t.STATES,
         "kinds": t.EVENT_KINDS,
-        "outcomes": t.OUTCOMES,
+        "ends": ENDS,
         "reasons": trace.reasons[0],
         "wakers": t.WAKERS,
         "strings": trace.strings,
@@ -220,6 +220,7 @@ def _shapes_of(trace: Trace) -> tuple[list[t.Ints], t.Ints]:
         awaits.leaf_node + 1,
         awaits.node + 1,
         awaits.chain + 1,
+        awaits.stack + 1,
         awaits.location + 1,
         awaits.awaited + 1,
         np.where(awaits.awaited_task > 0, functions[awaits.awaited_task] + 2, 0),
@@ -229,11 +230,12 @@ def _shapes_of(trace: Trace) -> tuple[list[t.Ints], t.Ints]:
 
 def _shapes(trace: Trace, columns: list[t.Ints], which: t.Ints) -> Iterator[bytes]:
     """The distinct awaits, with how often and how long all of a shape waited: whole, whatever the bound left out."""
-    leaf, node, chain, location, awaited, function, reason = columns
+    leaf, node, chain, stack, location, awaited, function, reason = columns
     wait = trace.awaits.end_ns - trace.awaits.start_ns
     yield numbers("shapes.leaf", leaf - 1)
     yield numbers("shapes.node", node - 1)
     yield numbers("shapes.chain", chain - 1)
+    yield numbers("shapes.stack", stack - 1)
     yield numbers("shapes.location", location - 1)
     yield numbers("shapes.awaited", awaited - 1)
     yield numbers("shapes.function", function - 2)  # of the awaited task; -1: not known, -2: it is no task

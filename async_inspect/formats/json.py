@@ -119,6 +119,7 @@ def _tree(trace: Trace) -> Iterator[str]:
                     {"file": a.file, "line": a.line or None, "count": a.count, "wait_time_ms": a.wait_ns / 1e6}
                     for a in node.awaits
                 ],
+                "await_lines": node.await_lines,
             }
         )
         stack += [(number, child) for child in reversed(node.children)]

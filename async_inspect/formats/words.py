@@ -49,8 +49,8 @@ class Words:
         """What is said beside a slice; values that many slices share are strings, numbers are the slice's own."""
         trace = self._trace
         if one.kind == FRAME:
-            _, file, line, _ = self._functions[one.row]
-            return [("defined", f"{file}:{line}")] if file else []
+            function = self._functions[one.row]
+            return [("defined", f"{function.file}:{function.line}")] if function.file else []
         if one.kind == POLL:
             thread = int(trace.polls.thread[one.row])
             task = ("task", int(trace.polls.task[one.row]))

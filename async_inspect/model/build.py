@@ -136,7 +136,7 @@ class Builder:
             people=len(code_of),
             slots=moments.slots,
         )
-        stands = climb(graph, suspends["pos"][rows], leaf, leaf_node, of_leaves, task, end - start, ~ended)
+        stands = climb(graph, suspends["pos"][rows], leaf, leaf_node, of_leaves, task, end - start)
         asked = wakes.find_selects(gathered, moments, since)
         of_task = suspends["flags"][rows] & ev.AWAITS_TASK > 0
         aux = suspends["aux"][rows].astype(np.int64)

@@ -26,8 +26,8 @@ class Chained:
     leaf_node: npt.NDArray[np.int32]
     leaf_location: npt.NDArray[np.int32]
     resource: npt.NDArray[np.int32]
-    chain: npt.NDArray[np.int32]
-    stack: npt.NDArray[np.int32]
+    chain: npt.NDArray[np.int32]  # from the await point down to the leaf
+    stack: npt.NDArray[np.int32]  # from the root down to the leaf
     chains: t.Chains
     lines: t.LineSums
 
@@ -49,20 +49,8 @@ class Graph:
     slots: int
 
 
-def climb(
-    graph: Graph,
-    pos: Ints,
-    coro: Ints,
-    node: Ints,
-    location: Ints,
-    task: Ints,
-    wait: Ints,
-    whole: npt.NDArray[np.bool_],
-) -> Chained:
-    """For suspensions (slot, leaf coroutine, its node and location, task, how long it took): where they stand.
-
-    Of those that are ``whole`` the stack is wanted, too, on from the await point up to the root.
-    """
+def climb(graph: Graph, pos: Ints, coro: Ints, node: Ints, location: Ints, task: Ints, wait: Ints) -> Chained:
+    """For suspensions (slot, leaf coroutine, its node and location, task, how long it took): where they stand."""
     entry_of = LastBefore(graph.entries["coro"], graph.entries["pos"], graph.people, graph.slots + 1)
     link_of = LastBefore(graph.links["coro"], graph.links["burst"], graph.people, graph.slots + 1)
     aux, entry_node = graph.entries["aux"].astype(np.int64), graph.entries["node"].astype(np.int64)
@@ -85,7 +73,7 @@ def climb(
     wanted = _Wanted(graph, rows, coro, pos)
     chain = extend(np.full(n, -1, np.int64), location)
     found = graph.user[location] if n else np.zeros(0, np.bool_)
-    growing = chain.copy()  # the chain as far as it was climbed, until the await point is found
+    stack = chain.copy()  # the chain as far as it was climbed
     parts: list[Part] = []
     task_, wait_, pos_, coro_, node_, location_ = task, wait, pos, coro, node, location
     in_tree = np.ones(n, np.bool_)
@@ -109,15 +97,15 @@ def climb(
         location_ = graph.unknown[node_]
         if len(graph.link_location):
             location_ = np.where(link >= 0, graph.link_location[np.maximum(link, 0)], location_)
+        stack[rows] = extend(stack[rows], location_)
         # The await point is the first of the user's that is met.
-        open_ = np.flatnonzero(~found[rows] | whole[rows])
+        open_ = np.flatnonzero(~found[rows])
         if len(open_):
-            growing[rows[open_]] = extend(growing[rows[open_]], location_[open_])
-            seekers = rows[open_ := open_[~found[rows[open_]]]]
+            seekers = rows[open_]
             wanted.by(seekers, coro_[open_], pos_[open_])
             hit = graph.user[location_[open_]]
             at, met = open_[hit], seekers[hit]
-            point_node[met], point_location[met], chain[met] = node_[at], location_[at], growing[met]
+            point_node[met], point_location[met], chain[met] = node_[at], location_[at], stack[met]
             found[met] = True
 
     return Chained(
@@ -126,8 +114,8 @@ def climb(
         leaf_node=(node - 1).astype(np.int32),
         leaf_location=location.astype(np.int32),
         resource=wanted.resource.astype(np.int32),
-        chain=np.where(found, chain, growing).astype(np.int32),  # where nothing is the user's: all frames
-        stack=np.where(whole, growing, -1).astype(np.int32),
+        chain=np.where(found, chain, stack).astype(np.int32),  # where nothing is the user's: all frames
+        stack=stack.astype(np.int32),
         chains=t.Chains(_join(inner).astype(np.int32), _join(where).astype(np.int32)),
         lines=_line_sums(parts),
     )

@@ -287,9 +287,8 @@ def hold(trace: Trace, row: int) -> Hold:
 
 
 def stack(trace: Trace, row: int) -> tuple[str, ...]:
-    """The frames of a suspension: from its root where the recording ends in it, else from its await point."""
-    at = int(trace.awaits.stack[row])
-    at, frames = int(trace.awaits.chain[row]) if at < 0 else at, []
+    """The frames of a suspension, from its root."""
+    at, frames = int(trace.awaits.stack[row]), list[str]()
     while at >= 0:
         location = int(trace.chains.location[at])
         frames.append(f"{trace.frame(location).function.name} ({trace.place(location)})")

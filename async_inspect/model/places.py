@@ -31,7 +31,7 @@ class Places:
         for number, code in codes.items():
             file, user = shown[code.file]
             user = user and not code.name.startswith(ev.GENERATED)
-            self.functions[number - 1] = t.Function(code.name, file, code.line, user)
+            self.functions[number - 1] = t.Function(code.name, file, code.line, user, code.await_lines)
         self.locations = t.Locations(np.zeros(0, np.int32), np.zeros(0, np.int32))
         self.user_locations = np.zeros(0, np.bool_)
 

@@ -263,12 +263,14 @@ def fold(trace: Trace, passes: t.Bools) -> Trace:
     keep_call = (calls.node < 0) | shown[calls.node]
     keep_entry = ((entries.node < 0) | shown[entries.node]) & keep_call[entries.call]
     outer = _outer(calls.awaiter, keep_call)
+    chains, stack = _stacks(trace, passes)
     lines = _rows(trace.line_sums, (trace.line_sums.node < 0) | shown[trace.line_sums.node], None)
     (task, node, location), which = group(lines.task, to[lines.node] + 1, lines.location)
     folded = replace(
         trace,
         nodes=replace(nodes, parent=np.where(nodes.parent >= 0, to[nodes.parent], -1).astype(np.int32)),
-        awaits=replace(trace.awaits, node=to[trace.awaits.node], leaf_node=to[trace.awaits.leaf_node]),
+        chains=chains,
+        awaits=replace(trace.awaits, node=to[trace.awaits.node], leaf_node=to[trace.awaits.leaf_node], stack=stack),
         calls=replace(calls, node=to[calls.node], awaiter=outer[calls.awaiter]),
         entries=replace(entries, node=to[entries.node]),
         node_sums=replace(trace.node_sums, node=to[trace.node_sums.node]),
@@ -292,6 +294,27 @@ def _merged(nodes: t.Nodes, shown: t.Bools) -> tuple[t.Bools, t.Small]:
         above = to[parent] if parent >= 0 else -1
         to.append(found.setdefault((above, function), node) if own else above)
     return shown, np.array([*to, -1], np.int32)
+
+
+def _stacks(trace: Trace, passes: t.Bools) -> tuple[t.Chains, t.Small]:
+    """The awaits' stacks without frames of functions that don't pass, but for roots; as more chains."""
+    inner, location = trace.chains.inner.tolist(), trace.chains.location.tolist()
+    seen = passes[trace.locations.function].tolist()
+    found: dict[tuple[int, int], int] = {}
+    distinct, which = np.unique(trace.awaits.stack, return_inverse=True)
+    new = []
+    for top in distinct.tolist():
+        frames, at = [location[top]], inner[top]
+        while at >= 0:
+            frames += [location[at]] if seen[location[at]] else []
+            at = inner[at]
+        row = -1
+        for place in reversed(frames):
+            row = found.setdefault((row, place), len(inner) + len(found))
+        new.append(row)
+    more = np.array([*found], np.int32).reshape(-1, 2)
+    chains = t.Chains(np.append(trace.chains.inner, more[:, 0]), np.append(trace.chains.location, more[:, 1]))
+    return chains, np.array(new, np.int32)[which]
 
 
 def _outer(awaiter: t.Small, kept: t.Bools) -> t.Small:

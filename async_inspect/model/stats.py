@@ -168,14 +168,15 @@ def top_coroutines(trace: Trace, top: int) -> tuple[CoroutineFigures, ...]:
     """The functions that ran longest themselves."""
     table = trace.node_sums
     known = np.flatnonzero(table.node >= 0)
-    function = trace.nodes.function[table.node[known]]
+    ran = trace.nodes.function[table.node[known]]
     size = len(trace.functions) + 1  # the last: those after the cap, -1
     columns = (table.self_ns, table.wait_ns, table.calls)
-    run, wait, calls = (sums(function % size, column[known], size) for column in columns)
+    run, wait, calls = (sums(ran % size, column[known], size) for column in columns)
     found = []
     for row in np.argsort(-run, kind="stable").tolist()[:top]:
         if row < size - 1 and (run[row] or calls[row]):
-            name, file, line, user = trace.functions[row]
+            function = trace.functions[row]
+            place = f"{function.file}:{function.line}"
             figures = {"calls": int(calls[row]), "run_self_ns": int(run[row]), "wait_self_ns": int(wait[row])}
-            found.append(CoroutineFigures(function=name, place=f"{file}:{line}", user=user, **figures))
+            found.append(CoroutineFigures(function=function.name, place=place, user=function.user, **figures))
     return tuple(found)

@@ -74,6 +74,7 @@ class Function(NamedTuple):
     file: str  # as exports print it: relative to cwd, site-packages/…, <stdlib>/…
     line: int  # its first line
     user: bool  # the program's own: outside the standard library and site-packages
+    awaits: tuple[int, ...] | None = None  # the lines on which it awaits; None: not known
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +161,7 @@ class Awaits(Table):
     leaf_node: Small
     leaf_location: Small
     chain: Small  # from the await point down to the leaf; from the root where no frame is the program's own
-    stack: Small  # chain: from the root down to the leaf, of those that had not ended; -1 of others
+    stack: Small  # chain: from the root down to the leaf
     awaited: Small  # row of Trace.strings: the type of what was awaited; -1: a bare yield, or a task
     awaited_task: Small  # task
     resource: Small  # row of Resources: the lock, queue … that it waited for; -1: none, or not known

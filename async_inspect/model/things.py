@@ -172,6 +172,7 @@ class TreeNode(Frozen):
     wait_ns: int  # of all suspensions while it was in the chain
     wait_self_ns: int  # of those of which it was the leaf
     awaits: tuple[AwaitLine, ...]  # by wait, longest first
+    await_lines: tuple[int, ...] | None  # on which the function awaits, whether it waited there or not; None: not known
     children: tuple["TreeNode", ...]  # by run + wait, longest first
 
     @model_validator(mode="after")

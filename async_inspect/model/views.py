@@ -147,6 +147,7 @@ def forest(trace: Trace, number: int | None) -> tuple[TreeNode, ...]:
             wait_ns=wait + sum(child.wait_ns for child in below),
             wait_self_ns=wait,
             awaits=awaits.get(at, ()),
+            await_lines=function.awaits,
             children=below,
         )
         done[parents[at]].append(made)

@@ -12,24 +12,30 @@ import _thread
 import os
 import sys
 
-from . import choose, env, writer
+from .. import events as ev
+from . import choose, env, missed, writer
 from .sources import SOURCES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
-    from types import ModuleType, TracebackType
+    from types import FrameType, ModuleType, TracebackType
 
 TOOL_NAME = "async-inspect"
 TOOL_IDS = (3, 4, 2, 5)  # the unnamed ones first; 0, 1 (debugger, coverage) are never ours
 DEFAULT_MAX_SIZE = 4 << 30
 DEFAULT_SLOW_POLL_MS = 100.0
 
+# Helpers of multiprocessing, which run nothing of the program's but imports, by what stands behind their -c.
+_FORKSERVER = "from multiprocessing.forkserver import main"
+_TRACKER = "from multiprocessing.resource_tracker import main"
+
 _core: "ModuleType | None" = None  # since the first start of this process
 _core_reason = ""
 _tool_id: int | None = None  # the one that we took
 _path: str | None = None  # of the recording
 _hooked = False
+_on_process: "Callable[[FrameType], None] | None" = None  # who looks at children that subprocess starts
 
 
 class Settings:
@@ -41,16 +47,19 @@ class Settings:
         without: "Collection[str]" = (),
         slow_poll_ms: float = DEFAULT_SLOW_POLL_MS,
         calls: bool = False,
+        children: bool = True,
         tags: "Collection[str]" = (),
     ) -> None:
         """``max_size``: the bound of the recording, in bytes.  ``without``: sources that are off.  ``slow_poll_ms``: a
         poll that lasts longer is looked into (0: none is).  ``calls``: calls that coroutines make are recorded.
-        ``tags``: names of context variables whose text is recorded."""
+        ``children``: so is what the process forks, and under the door every Python that it starts.  ``tags``: names of
+        context variables whose text is recorded."""
         self.max_size = max_size
         self.without = tuple(without)
         self.slow_poll_ms = slow_poll_ms
         self.calls = calls
         self.tags = tuple(tags)
+        self.children = children
 
 
 _settings = Settings()
@@ -58,16 +67,52 @@ _settings = Settings()
 
 def attach() -> None:
     """Start as the environment says.  Whatever goes wrong is written to a log beside the recordings."""
-    folder = os.environ.get(env.DIR)
-    if not folder or os.environ.get(env.DISABLE) == "1":
+    get = os.environ.get
+    if not get(env.DIR) or get(env.DISABLE) == "1" or get(env.ONLY, own := str(os.getpid())) != own:
         return
+    if not _thread._is_main_interpreter():  # type: ignore[attr-defined,unused-ignore]
+        writer.log(f"{get(env.DIR)}/{own}.log", f"pid {own}: a subinterpreter began; it is not recorded")
+        return
+    code = _code(sys.orig_argv)
+    if _FORKSERVER in code:
+        os.register_at_fork(after_in_child=_start_as_told)
+    elif _TRACKER not in code and not _is_the_tool(sys.orig_argv):
+        _start_as_told()
+
+
+def _start_as_told() -> None:
+    global _on_process
+    folder = os.environ.get(env.DIR)
     try:
-        if recording() is None:
-            start(folder=folder, settings=_settings_of(os.environ.get))
+        if folder and recording() is None:
+            settings = _settings_of(os.environ.get)
+            follows = os.environ.get(env.FOLLOW_ENV) == "1"
+            _on_process = missed.hook(_miss, follows) if settings.children else None
+            start(folder=folder, settings=settings)
+            if follows:
+                from . import follow
+
+                follow.install()
     except KeyboardInterrupt:
         raise  # the program's, not ours
     except BaseException as exc:
         _complain(f"{folder}/{os.getpid()}", exc)
+
+
+def _miss(line: str) -> None:
+    if _path is not None:
+        writer.append(_path.removesuffix(".rec") + ev.MISSED_SUFFIX, line)
+
+
+def _code(words: "list[str]") -> str:
+    """What Python was told to run by -c; mostly nothing."""
+    return words[words.index("-c") + 1] if "-c" in words[:-1] else ""
+
+
+def _is_the_tool(words: "list[str]") -> bool:
+    """Whether this is async-inspect itself, started from a shell that has our variables (``async-inspect env``)."""
+    script = words[1].rpartition("/")[2] if len(words) > 1 else ""
+    return script == TOOL_NAME or words[1:3] == ["-m", "async_inspect"]
 
 
 def start(path: str | None = None, *, folder: str = ".", settings: Settings | None = None) -> str:
@@ -125,6 +170,7 @@ def _open(path: str | None, folder: str) -> None:
         size = writer.write_header(fd, said)
         assert _tool_id is not None
         _set_probes(_core, _tool_id, _settings.without)
+        _core.on_process(_on_process)
         slow_poll_ns = int(_settings.slow_poll_ms * 1e6)
         _core.start(
             fd,
@@ -154,6 +200,7 @@ def _settings_of(get: "Callable[[str], str | None]") -> Settings:
         slow_poll_ms=float(slow) if slow else DEFAULT_SLOW_POLL_MS,
         calls=get(env.CALLS) == "1",
         tags=tuple(name for name in (get(env.TAGS) or "").split(",") if name),
+        children=not get(env.ONLY),
     )
 
 
@@ -162,8 +209,12 @@ def _set_probes(core: "ModuleType", tool_id: int, without: "Collection[str]") ->
     for name, source in SOURCES.items():
         if name not in without:
             for qualname, file_tail, actions in source.PROBES:
-                core.add_probe(qualname, file_tail, sum(core.ACTIONS[action] for action in actions))
+                wanted = sum(core.ACTIONS[action] for action in actions)
+                core.add_probe(qualname, file_tail.replace("/", os.sep), wanted)
                 _enable(tool_id, qualname, file_tail)
+    if _on_process is not None:
+        core.add_probe(*missed.PROBE[:2], core.ACTIONS[missed.PROBE[2]])
+        _enable(tool_id, *missed.PROBE[:2])
 
 
 def _enable(tool_id: int, qualname: str, file_tail: str) -> None:
@@ -198,7 +249,8 @@ def _hook() -> None:
     global _hooked
     if not _hooked:
         _hooked = True
-        os.register_at_fork(before=_before_fork, after_in_child=_after_fork)
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(before=_before_fork, after_in_child=_after_fork)
         had_atexit = "atexit" in sys.modules
         import atexit
 
@@ -224,7 +276,10 @@ def _after_fork() -> None:
     try:
         if _core is not None and _core.recording():
             _core.abandon()
-            _open(None, os.path.dirname(_path or ""))
+            if _settings.children:
+                _open(None, os.path.dirname(_path or ""))
+            else:
+                _free_tool_id()
     except BaseException as exc:
         _complain(_path, exc)
         _free_tool_id()

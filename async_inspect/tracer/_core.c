@@ -41,6 +41,7 @@
 #include "internal/pycore_interpframe.h"
 #endif
 #include "internal/pycore_genobject.h"
+#include "internal/pycore_intrinsics.h"
 
 #define LIKELY(x) __builtin_expect(!!(x), 1)
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)

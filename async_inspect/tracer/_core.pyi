@@ -4,6 +4,8 @@ A core turns ``sys.monitoring`` events into the records of ``events.py``.  One p
 since a process has one recording at a time.  Both cores write the same records for the same program.
 """
 
+from collections.abc import Callable
+from types import FrameType
 from typing import Final
 
 NAME: Final[str]  # "c" or "python"
@@ -52,6 +54,10 @@ def add_probe(qualname: str, file_tail: str, actions: int) -> None:
 def clear_probes() -> None:
     """Before ``start``: forget all probes."""
 
+def on_process(hook: Callable[[FrameType], object] | None) -> None:
+    """Before ``start``: whom PROCESS calls, with the function's frame, and none of our events on.  What it raises is
+    dropped."""
+
 ACTIONS: Final[dict[str, int]]
 # What a probe may ask for, by name. What is read are local variables of the function, by the names given here.
 #
@@ -84,4 +90,5 @@ ACTIONS: Final[dict[str, int]]
 #   UNTIL    a coroutine function: whoever is suspended in it waits until ``deadline``
 #   CHILDREN a coroutine function: whoever is suspended in it waits for all in ``self._children``
 #   MOVE     all in ``self._old_nursery`` goes over to ``self._new_nursery``, whose owner waits for it
+#   PROCESS  when it returns, a process was started: ``on_process``'s hook is called
 #   HANDLER  an exception handler: ``context`` says what happened

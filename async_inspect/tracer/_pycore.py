@@ -12,11 +12,20 @@ from ._pyactions import ACTIONS
 from ._pyrecorder import Recorder
 from ._pytape import Tape
 
-__all__ = ["ACTIONS", "NAME", "abandon", "add_probe", "clear_probes", "point", "recording", "rest", "start", "stop"]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType
+
+__all__ = [
+    "ACTIONS", "NAME", "abandon", "add_probe", "clear_probes", "on_process", "point", "recording", "rest", "start",
+    "stop",
+]  # fmt: skip
 
 NAME = "python"
 
 _wanted: dict[str, dict[str, int]] = {}
+_on_process: "Callable[[FrameType], object]" = id
 _recorder: Recorder | None = None
 
 
@@ -27,6 +36,11 @@ def add_probe(qualname: str, file_tail: str, action: int) -> None:
 
 def clear_probes() -> None:
     _wanted.clear()
+
+
+def on_process(hook: "Callable[[FrameType], object] | None") -> None:
+    global _on_process
+    _on_process = hook or id
 
 
 def start(
@@ -45,6 +59,7 @@ def start(
         raise RuntimeError("it records already")
     tape = Tape(fd, header_size, max_size, ticks)
     recorder = Recorder(tape, tool_id, stdlib, dict(_wanted), slow_poll_ns, calls, tags)
+    recorder.probes.on_process = _on_process
     recorder.attach()
     _recorder = recorder
 

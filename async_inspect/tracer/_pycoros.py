@@ -346,8 +346,4 @@ def _last_name(coro: Coro, task: object) -> str | None:
         return None
     if ask.is_trio_task(task):  # which tells no name of its making from the program's
         return name if coro.name_hash else None
-    if name == "None":  # 3.13.0 names so what a task factory makes without a name
-        return None
-    if name.startswith("Task-") and name[5:].isascii() and name[5:].isdigit():
-        return None  # asyncio's own; an eager task ends its first step before create_task names it
-    return name
+    return None if ask.is_made_up(name) else name

@@ -199,7 +199,7 @@ class Recorder:
         sleeper = thread.sleeper
         self.coros.settle()
         coro = self.coros.running(frame)
-        if code.co_flags & CO_ASYNC_GENERATOR and ask.short_name(type(value)) == "async_generator_wrapped_value":
+        if code.co_flags & CO_ASYNC_GENERATOR and self.defs.is_item(code, off):
             self.hand_item(coro, off)
             return None
         if self.tags is not None:

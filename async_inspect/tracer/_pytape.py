@@ -4,16 +4,23 @@ Knows the layout that ``events.py`` describes, the descriptor (and whether it st
 know what any record means, and nothing of the program that is traced.
 """
 
-import posix
+import os
 import sys
 import time
 from _struct import Struct
-from errno import EFBIG
-from fcntl import F_DUPFD_CLOEXEC, fcntl
+from errno import EFBIG, ENOSPC
 from mmap import mmap
-from resource import RLIM_INFINITY, RLIMIT_FSIZE, getrlimit
 
 from .. import events as ev
+from .writer import OPEN_FLAGS
+
+try:
+    from fcntl import F_DUPFD_CLOEXEC, fcntl
+    from resource import RLIM_INFINITY, RLIMIT_FSIZE, getrlimit
+except ImportError:  # not a POSIX system: no limits on files, and descriptors as they come
+    _POSIX = False
+else:
+    _POSIX = True
 
 HIGH_FD = 1000
 
@@ -25,14 +32,16 @@ class Tape:
         self.fd = _high_duplicate(fd)
         self.identity = _identity(fd)
         try:
-            self.path = posix.readlink(f"/proc/self/fd/{fd}")
+            self.path = os.readlink(f"/proc/self/fd/{fd}")
         except OSError:
             self.path = ""
         self.tail = header_size  # where it begins in the file
         self.body = header_size + ev.TAIL_SIZE
         if not _may_grow(self.body):
             raise OSError(EFBIG, "the file may not grow so large")
-        posix.posix_fallocate(self.fd, 0, self.body)  # or a full disk would be SIGBUS
+        os.lseek(self.fd, self.tail, os.SEEK_SET)
+        if os.write(self.fd, bytes(ev.TAIL_SIZE)) != ev.TAIL_SIZE:  # or a full disk would be SIGBUS
+            raise OSError(ENOSPC, "no room for the first records")
         self.map = _map(self.fd, self.body)
         self.pos = self.tail
         self.max_slots = (max_size - self.body) // ev.RECORD_SIZE
@@ -57,12 +66,12 @@ class Tape:
         if _identity(self.fd) != self.identity:
             self.fd = -1
             try:
-                fd = posix.open(self.path, posix.O_RDWR | posix.O_CLOEXEC | posix.O_NOFOLLOW)
+                fd = os.open(self.path, os.O_RDWR | OPEN_FLAGS | getattr(os, "O_NOFOLLOW", 0))
             except OSError:
                 return -1
             if _identity(fd) == self.identity:
                 self.fd = _high_duplicate(fd)
-            posix.close(fd)
+            os.close(fd)
         return self.fd
 
     def set_header(self, offset: int, value: int, size: int = 8) -> None:
@@ -86,10 +95,10 @@ class Tape:
             return False
         try:
             fd = self.own_fd()
+            if fd >= 0:
+                os.lseek(fd, at, os.SEEK_SET)
             while data and fd >= 0:
-                done = posix.pwrite(fd, data, at)
-                at += done
-                data = data[done:]
+                data = data[os.write(fd, data) :]
         except OSError:
             return False
         return not data
@@ -133,12 +142,12 @@ class Tape:
         self.full = True
         _released.append(self.map)
         if _identity(self.fd) == self.identity:
-            posix.close(self.fd)
+            os.close(self.fd)
 
 
 _pack_into = Struct(ev.RECORD_FORMAT[:-1]).pack_into  # all but the kind
 _released: list[mmap] = []
-_CAN_LEAVE_FD = sys.version_info[:2] >= (3, 13)
+_CAN_LEAVE_FD = sys.version_info[:2] >= ((3, 13) if _POSIX else (3, 15))
 
 
 def _map(fd: int, size: int) -> mmap:
@@ -147,13 +156,15 @@ def _map(fd: int, size: int) -> mmap:
 
 def _may_grow(size: int) -> bool:
     """Whether the file may have that size: to try would be a SIGXFSZ, and what that does is the program's affair."""
+    if not _POSIX:
+        return True
     most = getrlimit(RLIMIT_FSIZE)[0]
     return most == RLIM_INFINITY or size <= most
 
 
 def _identity(fd: int) -> tuple[int, int] | None:
     try:
-        found = posix.fstat(fd)
+        found = os.fstat(fd)
     except OSError:
         return None
     return found.st_dev, found.st_ino
@@ -161,9 +172,9 @@ def _identity(fd: int) -> tuple[int, int] | None:
 
 def _high_duplicate(fd: int) -> int:
     """The same under a number that programs which count descriptors from below don't meet."""
-    for least in HIGH_FD, 3:
+    for least in (HIGH_FD, 3) if _POSIX else ():
         try:
             return fcntl(fd, F_DUPFD_CLOEXEC, least)
         except OSError:
             pass
-    return posix.dup(fd)
+    return os.dup(fd)

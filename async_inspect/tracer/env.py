@@ -11,7 +11,12 @@ CALLS = "ASYNC_INSPECT_CALLS"  # "1": record each call that a coroutine's own co
 TAGS = "ASYNC_INSPECT_TAGS"  # names of context variables whose text is recorded, with commas between
 CORES = "ASYNC_INSPECT_CORES"  # where built C cores lie, less the "-<SOABI>" at the end of each one's folder
 CORE_HINT = "ASYNC_INSPECT_CORE_HINT"  # why the launcher has no C core for this Python
+ONLY = "ASYNC_INSPECT_ONLY"  # the pid of the one process that is recorded; without it every one is
+FOLLOW_ENV = "ASYNC_INSPECT_FOLLOW_ENV"  # "1": an environment that a program makes up for a child gets these variables
+DOOR = "ASYNC_INSPECT_DOOR"  # for ``preload.c``: the file that starts the recorder
 
 # These two are for people.
 CORE = "ASYNC_INSPECT_CORE"  # "c" or "python": which core must record
 DISABLE = "ASYNC_INSPECT_DISABLE"  # "1": every door is a no-op
+
+OURS = (DIR, MAX_SIZE, WITHOUT, SLOW_POLL_MS, CALLS, TAGS, CORES, CORE_HINT, ONLY, FOLLOW_ENV, DOOR)

@@ -48,3 +48,12 @@ def test_usage_errors(words: list[str], tool: Tool) -> None:
     run = tool(*words)
     assert run.status == 2
     assert "Traceback" not in run.stderr
+
+
+@pytest.mark.parametrize(("typed", "completed"), [("cr", "critical-path"), ("attach --sl", "--slow-poll")])
+def test_bash_completes(typed: str, completed: str, tool: Tool) -> None:
+    script = tool("--show-completion", "bash", env={"SHELL": "/bin/bash"})
+    assert "complete -o default -F" in script.stdout
+    words = f"async-inspect {typed}"
+    asked = {"COMP_WORDS": words, "COMP_CWORD": str(len(typed.split())), "_ASYNC_INSPECT_COMPLETE": "complete_bash"}
+    assert tool(env=asked).stdout.split() == [completed]

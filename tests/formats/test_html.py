@@ -15,6 +15,7 @@ import pytest
 from async_inspect import checks
 from async_inspect import events as ev
 from async_inspect.formats import FORMATS, html
+from async_inspect.formats.html_machines import EARLIER, END, ENDS, START
 from async_inspect.model import Trace, load
 from async_inspect.model import tables as t
 from async_inspect.model.stats import stats
@@ -102,40 +103,122 @@ def test_what_follows_is_not_said_twice(tmp_path: Path) -> None:
         assert not found[name].any(), name
 
 
-def test_machines(tmp_path: Path) -> None:
-    """Eight orders: from their start to the pool's lock, from there to the sleep, from there to three ends."""
-    trace = load(kitchen().write(tmp_path / "a.rec"))
+def moves_of(trace: Trace, function: str) -> dict[tuple[str, str], tuple[int, int]]:
+    """How often a machine went from one state to another, and what ran in between."""
     found = report.blocks(written(trace))
-    order = next(row for row, f in enumerate(trace.functions) if f.name == "Kitchen.order")
-    place = dict(enumerate(trace.place(row) for row in range(len(trace.locations))))
-    names = place | {-1: "start"} | {-2 - code: state for code, state in enumerate(t.STATES)}
-    rows = zip(
-        *(found[f"roots.{name}"].tolist() for name in ("function", "from", "to", "count", "run_ns")), strict=True
-    )
-    moves = {(names[a], names[b]): (count, ns) for function, a, b, count, ns in rows if function == order}
-    assert moves == {
+    places = {row: trace.place(row) or "?" for row in range(len(trace.locations))}
+    names = places | {START: "start", EARLIER: "earlier"} | {END - row: text for row, text in enumerate(ENDS)}
+    keys = ("function", "from", "to", "count", "run_ns")
+    rows = zip(*(found[f"moves.{key}"].tolist() for key in keys), strict=True)
+    return {(names[a], names[b]): (n, ns) for row, a, b, n, ns in rows if trace.functions[row].name == function}
+
+
+def test_machines(tmp_path: Path) -> None:
+    """Eight orders: from their start to the pool's lock, from there to the cook; three ends.  A cook has its own."""
+    trace = load(kitchen().write(tmp_path / "a.rec"))
+    assert moves_of(trace, "Kitchen.order") == {
         ("start", "app.py:33"): (8, 8_000_000),
-        ("app.py:33", "app.py:54"): (8, 16_000_000),
-        ("app.py:54", "Completed"): (6, 600_000),
-        ("app.py:54", "Cancelled"): (1, 50_000),
-        ("app.py:54", "Failed"): (1, 100_000),
+        ("app.py:33", "app.py:37"): (8, 16_000_000),
+        ("app.py:37", "returned"): (6, 600_000),
+        ("app.py:37", "cancelled"): (1, 50_000),
+        ("app.py:37", "raised"): (1, 100_000),
     }
 
 
-def test_every_move_starts_and_ends(trace: Trace) -> None:
-    """A machine is entered as often as it is left, state by state, and its waits are the trace's."""
+def test_an_await_is_one_however_often_it_suspends(tmp_path: Path) -> None:
+    """Outer awaits a coroutine that suspends three times, then the same line again, then an async generator, of which
+    each item is another await.  The time for which the generator's consumer runs is not the generator's."""
+    tape = Tape()
+    outer, inner, items = (tape.code(name, 10 * n) for n, name in enumerate(("outer", "inner", "items"), 1))
+    future = tape.string("asyncio.Future")
+    at_outer = tape.node(0, outer)
+    at_inner, at_items = tape.node(at_outer, inner), tape.node(at_outer, items)
+    tape.put(ev.START, 0, coro=1, off=outer, node=at_outer, task=1, flags=ev.IS_TASK)
+    clock = 0
+    for coro in (2, 3):
+        tape.put(ev.START, clock := clock + 10, coro=coro, aux=1, off=inner, node=at_inner, task=1)
+        for _ in range(3):
+            tape.put(ev.SUSPEND, clock := clock + 100, coro=coro, aux=future, off=2)
+            tape.put(ev.LINK, clock, coro=1, aux=coro, off=4)
+            tape.put(ev.RESUME, clock := clock + 1000, coro=1, aux=coro, node=at_inner, task=1)
+        tape.put(ev.RETURN, clock := clock + 10, coro=coro, node=at_outer, task=1)
+    for item in range(2):
+        kind, fields = (ev.ENTER, {}) if item else (ev.START, {"off": items})
+        tape.put(kind, clock := clock + 7, coro=4, aux=1, node=at_items, task=1, **fields)
+        tape.put(ev.SUSPEND, clock := clock + 100, coro=4, aux=future, off=6)
+        tape.put(ev.LINK, clock, coro=1, aux=4, off=8)
+        tape.put(ev.RESUME, clock := clock + 1000, coro=1, aux=4, node=at_items, task=1)
+        tape.put(ev.ITEM, clock := clock + 10, coro=4, aux=1, node=at_outer, task=1)
+    tape.put(ev.RETURN, clock := clock + 7, coro=1)
+    tape.end_ns = clock
+    trace = load(tape.write(tmp_path / "a.rec"))
+    assert moves_of(trace, "outer") == {
+        ("start", "app.py:12"): (1, 110),
+        ("app.py:12", "app.py:12"): (1, 120),
+        ("app.py:12", "app.py:14"): (1, 117),
+        ("app.py:14", "app.py:14"): (1, 117),
+        ("app.py:14", "returned"): (1, 17),
+    }
+    assert moves_of(trace, "inner") == {
+        ("start", "app.py:21"): (2, 200),
+        ("app.py:21", "app.py:21"): (4, 400),
+        ("app.py:21", "returned"): (2, 20),
+    }
+    assert moves_of(trace, "items") == {
+        ("start", "app.py:33"): (1, 100),
+        ("app.py:33", "app.py:33"): (1, 110),
+        ("app.py:33", "open"): (1, 10),
+    }
     found = report.blocks(written(trace))
-    for name in ("roots", "others"):
-        machine, begin, end, count = (found[f"{name}.{key}"] for key in ("function", "from", "to", "count"))
-        for one in np.unique(machine).tolist():
-            mine = machine == one
-            for state in np.unique(np.concatenate([begin[mine], end[mine]])).tolist():
-                entered, left = count[mine & (end == state)].sum(), count[mine & (begin == state)].sum()
-                assert state < 0 or entered == left
-            assert count[mine & (begin == -1)].sum() == count[mine & (end < -1)].sum()
-    known = trace.task_table.function[trace.awaits.task - 1] >= 0
-    waits = (trace.awaits.end_ns - trace.awaits.start_ns)[known]
-    assert found["roots_states.wait_ns"].sum() == waits.sum()
+    keys = ("location", "count", "wait_ns", "run_ns")
+    states = zip(*(found[f"states.{key}"].tolist() for key in keys), strict=True)
+    assert {trace.place(location): rest for location, *rest in states} == {
+        "app.py:12": [2, 6000, 400], "app.py:14": [2, 2000, 0], "app.py:21": [6, 6000, 0], "app.py:33": [2, 2000, 0],
+    }  # fmt: skip
+
+
+def test_every_move_starts_and_ends(trace: Trace) -> None:
+    """A machine is entered as often as it is left, state by state; its times are those of its calls."""
+    found = report.blocks(written(trace))
+    machine, begin, end, count, ran = (found[f"moves.{key}"] for key in ("function", "from", "to", "count", "run_ns"))
+    stood = found["states.wait_ns"] + found["states.run_ns"]
+    assert (ran >= 0).all()
+    assert (found["states.run_ns"] >= 0).all()
+    for one in np.unique(machine).tolist():
+        mine, states = machine == one, trace.locations.function[found["states.location"]] == one
+        entered = {place: count[mine & (end == place)].sum() for place in end[mine].tolist() if place >= 0}
+        assert entered == {place: count[mine & (begin == place)].sum() for place in entered}
+        assert entered == dict(
+            zip(found["states.location"][states].tolist(), found["states.count"][states].tolist(), strict=True)
+        )
+        calls = np.flatnonzero(trace.calls.function == one)
+        assert count[mine & (begin <= START)].sum() == count[mine & (end <= END)].sum() == len(calls)
+        inside = np.isin(trace.entries.call, calls)
+        lived = (trace.entries.end_ns - trace.entries.start_ns)[inside].sum()
+        assert ran[mine].sum() + stood[states].sum() == lived
+
+
+def never_waited() -> Tape:
+    """Of one the await points are known, of one they aren't (an old recording), one has none; and one never ran."""
+    tape = Tape()
+    future = tape.string("asyncio.Future")
+    codes = (tape.code("known", 10, awaits=(2, 4, 6, 8)), tape.code("old", 20), tape.code("bare", 30, awaits=(4,)))
+    for coro, code in enumerate(codes, 1):
+        node = tape.node(0, code)
+        tape.put(ev.START, coro * 100, coro=coro, off=code, node=node, task=coro, flags=ev.IS_TASK)
+        tape.put(ev.SUSPEND, coro * 100 + 50, coro=coro, aux=future, off=4)
+    tape.put(ev.SPAWN, 500, coro=4, aux=tape.code("idle", 40))
+    tape.end_ns = 1000
+    return tape
+
+
+def test_where_it_never_waited(tmp_path: Path) -> None:
+    """Awaits that are known from the code alone: it never came there, or never had to wait."""
+    trace = load(never_waited().write(tmp_path / "a.rec"))
+    found = report.blocks(written(trace))
+    rows = zip(found["never.function"].tolist(), found["never.line"].tolist(), strict=True)
+    assert [(trace.functions[row].name, line) for row, line in rows] == [("known", 11), ("known", 13), ("known", 14)]
+    assert [trace.functions[row].name for row in found["unsaid.function"].tolist()] == ["old"]
 
 
 def many(path: Path, tasks: int = 5_000) -> Trace:
@@ -526,6 +609,56 @@ def test_the_timeline_tells(browser: Browser, cooked: Trace) -> None:
     assert page.evaluate("location.hash") == "#view=timeline&task=4"
 
 
+def many_lines() -> Tape:
+    """Outer (app.py:11, then app.py:12) and middle (a library's) await inner, which suspends at one line."""
+    tape = Tape()
+    outer, inner = tape.code("outer", 10), tape.code("inner", 30)
+    middle = tape.code("middle", 20, "/py/lib/asyncio/tasks.py")
+    future = tape.string("asyncio.Future")
+    at_outer = tape.node(0, outer)
+    at_middle = tape.node(at_outer, middle)
+    at_inner = tape.node(at_middle, inner)
+    tape.put(ev.START, 0, coro=1, off=outer, node=at_outer, task=1, flags=ev.IS_TASK)
+    clock = 0
+    for turn in (1, 2):
+        first, second = 2 * turn, 2 * turn + 1
+        tape.put(ev.START, clock := clock + 10_000, coro=first, aux=1, off=middle, node=at_middle, task=1)
+        tape.put(ev.START, clock := clock + 10_000, coro=second, aux=first, off=inner, node=at_inner, task=1)
+        tape.put(ev.SUSPEND, clock := clock + 10_000, coro=second, aux=future, off=2)
+        tape.put(ev.LINK, clock, coro=first, aux=second, off=2 * turn)
+        tape.put(ev.LINK, clock, coro=1, aux=first, off=2 * turn)
+        tape.put(ev.RESUME, clock := clock + 1_000_000, coro=1, aux=second, node=at_inner, task=1)
+        tape.put(ev.RETURN, clock := clock + 10_000, coro=second, node=at_middle, task=1)
+        tape.put(ev.RETURN, clock := clock + 10_000, coro=first, node=at_outer, task=1)
+    tape.put(ev.RETURN, clock := clock + 10_000, coro=1)
+    tape.end_ns = clock
+    return tape
+
+
+@pytest.mark.parametrize("exclude", ["", "stdlib"])
+def test_a_stack_has_its_lines(exclude: str, browser: Browser, tmp_path: Path) -> None:
+    """Outside of the await point, too, and where frames stood at several lines."""
+    trace = load(many_lines().write(tmp_path / "a.rec"))
+    trace = trace.filter(exclude=exclude) if exclude else trace
+    page = browser.open(trace, "#view=timeline")
+    frames(page)
+    box = page.locator("#view-timeline canvas.chart").bounding_box()
+    for turn, moment in enumerate((500_000, 1_600_000), 1):
+        x = box["x"] + 210 + moment * (box["width"] - 210) / trace.meta.duration_ns
+        page.mouse.move(x, box["y"] + HEAD + ROW / 2)
+        page.locator("#tip").wait_for(state="visible")
+        middle = [] if exclude else [f"middle <stdlib>/asyncio/tasks.py:{20 + turn}"]
+        assert page.locator("#tip .frame").all_inner_texts() == [
+            f"outer app.py:{10 + turn}",
+            *middle,
+            "inner app.py:31",
+        ]
+    section = show(page, "machines")
+    assert section.locator(".machine .box text:first-of-type").all_text_contents() == [
+        "start", "app.py:11", "app.py:12", "returned",
+    ]  # fmt: skip
+
+
 def test_moving_in_the_timeline(browser: Browser, cooked: Trace) -> None:
     page = browser.open(cooked, "#view=timeline")
     frames(page)
@@ -711,12 +844,37 @@ def test_state_machines(browser: Browser, cooked: Trace) -> None:
     page = browser.open(cooked)
     section = show(page, "machines")
     section.locator(".kinds button", has_text="Kitchen.order").click()
-    boxes = section.locator(".machine .box text:first-of-type").all_text_contents()
-    assert boxes[0] == "start"
-    assert boxes[1:3] == ["app.py:33", "app.py:54"]
-    assert set(boxes[3:]) == {"Completed", "Cancelled", "Failed"}
+    boxes = section.locator(".machine .box")
+    titles = boxes.locator("text:first-of-type").all_text_contents()
+    assert titles[:3] == ["start", "app.py:33", "app.py:37"]
+    assert set(titles[3:]) == {"returned", "cancelled", "raised"}
     counts = section.locator(".machine .arrow[data-count]").evaluate_all("arrows => arrows.map(a => +a.dataset.count)")
     assert sorted(counts) == [1, 1, 6, 8, 8]
+    assert boxes.nth(1).locator("text").all_text_contents()[1] == "waits for asyncio.Lock"
+    assert "are not known" in section.locator(".drawing p").inner_text()  # as old recordings are
+    awaited = boxes.nth(2)
+    assert awaited.locator("text").all_text_contents()[1] == 'awaits cook;"hot"'
+    awaited.press("Enter")  # and there it is
+    assert section.locator(".drawing h3").inner_text().startswith('cook;"hot"')
+    assert section.locator(".kinds [aria-current=true]").inner_text().startswith('cook;"hot"')
+
+
+def test_where_it_never_waited_is_drawn(browser: Browser, tmp_path: Path) -> None:
+    page = browser.open(load(never_waited().write(tmp_path / "a.rec")), "#view=machines")
+    section = page.locator("#view-machines")
+    for name, titles, dashed in (
+        ("known", ["start", "app.py:11", "app.py:12", "app.py:13", "app.py:14", "open"], 3),
+        ("old", ["start", "app.py:22", "open"], 0),
+        ("bare", ["start", "app.py:32", "open"], 0),
+    ):
+        section.locator(".kinds button", has_text=name).click()
+        assert section.locator(".machine .box text:first-of-type").all_text_contents() == titles
+        assert section.locator(".machine .box.never", has_text="never waited here").count() == dashed
+        said = section.locator(".drawing p").inner_text()
+        assert ("Dashed: it never waited there" in said, "are not known" in said) == (name == "known", name == "old")
+    page.evaluate("location.hash = '#task=4'")
+    page.locator("#drawer").get_by_text("state machine").click()
+    assert section.locator(".drawing").inner_text() == "It never ran."
 
 
 def test_a_loop_is_seen(browser: Browser, tmp_path: Path) -> None:
@@ -920,18 +1078,54 @@ def test_without_a_mouse(browser: Browser, cooked: Trace) -> None:
 
 
 def test_printed(browser: Browser, cooked: Trace) -> None:
+    """On paper are the summary and the tasks, whatever was in sight; and that, too."""
     page = browser.open(cooked)
+
+    def pages() -> int:
+        return len(re.findall(rb"/Type /Page\b", page.pdf()))
+
+    def on_paper() -> list[str]:
+        sections = page.locator("#view-summary .cards, #view-machines .machine, #paper table, #tabs, .tools")
+        found: list[str] = sections.evaluate_all(
+            "all => all.filter(e => e.checkVisibility()).map(e => e.closest('[id]').id)"
+        )
+        return found
+
+    assert pages() <= 4
     page.emulate_media(media="print")
-    assert not page.locator("#tabs").is_visible()
-    assert page.locator("#view-summary .cards").is_visible()
-    assert len(re.findall(rb"/Type /Page\b", page.pdf())) <= 3
-    page.emulate_media(media="print", color_scheme="dark")
-    assert page.evaluate("getComputedStyle(document.body).color") == "rgb(28, 34, 39)", "paper is white"
+    assert on_paper() == ["view-summary", "paper"]
+    assert page.locator("#paper tbody tr").count() == len(cooked.task_table)
     page.emulate_media(media="screen")
-    show(page, "tasks")
+    show(page, "machines")
+    page.emulate_media(media="print", color_scheme="dark")
+    assert on_paper() == ["view-summary", "view-machines", "paper"]
+    assert page.evaluate("getComputedStyle(document.body).color") == "rgb(28, 34, 39)", "paper is white"
+    page.emulate_media(media="screen", color_scheme="light")
+    page.emulate_media(color_scheme="dark")
+    show(page, "timeline")
     frames(page)
+    corner = """() => {
+        const part = new OffscreenCanvas(1, 1).getContext("2d")
+        part.drawImage(document.querySelector("#view-timeline canvas.chart"), -2, -2)
+        return [...part.getImageData(0, 0, 1, 1).data]
+    }"""
+    dark = page.evaluate(corner)
+    page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    assert page.evaluate(corner)[:3] == [255, 255, 255], "and so are the charts on it"
+    page.evaluate("window.dispatchEvent(new Event('afterprint'))")
+    frames(page)
+    assert page.evaluate(corner) == dark != [255, 255, 255, 255]
+
+
+def test_the_printed_table_is_the_one_in_sight_and_has_a_bound(browser: Browser, tmp_path: Path) -> None:
+    page = browser.open(many(tmp_path / "a.rec", 300), "#view=tasks")
+    page.locator("#view-tasks [data-key=duration_ms] button").click()
+    page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
     page.emulate_media(media="print")
-    assert len(re.findall(rb"/Type /Page\b", page.pdf())) == 1
+    rows = page.locator("#paper tbody tr")
+    assert rows.count() == 200
+    assert rows.nth(1).locator("td").first.inner_text() == "301"  # the longest-lived but for main
+    assert page.locator("#paper p").inner_text() == "101 more tasks are not printed: 200 rows at most are"
 
 
 def test_the_options_are_refused_as_others_are(cooked: Trace) -> None:

@@ -1,5 +1,6 @@
 """What each core writes for small cases, to the record; the clock counts its readings."""
 
+import ast
 import asyncio
 import contextlib
 import ctypes
@@ -695,3 +696,95 @@ def test_an_awaited_one_that_is_closed_by_hand_leaves_the_thread_in_order(record
 
     kept = [inner()]
     assert rows(record(program))[-2:] == [("RESUME", 1, 1, 1), ("RETURN", 1, 0, 0)]
+
+
+AWAITS = """
+import asyncio, contextlib, types
+
+@contextlib.asynccontextmanager
+async def context():
+    await asyncio.sleep(0)
+    yield
+    await asyncio.sleep(0)
+
+async def generator(n):
+    for i in range(n):
+        yield i
+        await (
+            asyncio.sleep(0)
+        )
+
+@types.coroutine
+def old(flag):
+    yield
+    if flag:
+        yield from asyncio.sleep(0)
+    yield
+
+async def plain():
+    pass
+
+async def main(flag):
+    await asyncio.sleep(0)
+    if flag:
+        await asyncio.sleep(1)
+        return await asyncio.gather(
+            asyncio.sleep(0),
+            asyncio.sleep(1))
+    await plain()
+    async with context() as x, context():
+        await old(flag)
+    async for y in generator(3):
+        if y > 5:
+            break
+    found = [await asyncio.sleep(0, q)
+             async for q in generator(2)]
+    later = (await asyncio.sleep(0, q) async for q in generator(2))
+    async for q in later:
+        continue
+    try:
+        await asyncio.wait_for(plain(), 1) if found else await plain()
+    except ValueError:
+        await plain()
+    finally:
+        await asyncio.sleep(0)
+    assert (lambda: [found])()
+"""
+
+
+def awaits_of(node: ast.AST, scopes: tuple[type[ast.AST], ...]) -> set[int]:
+    """Where the source of a function awaits, without the functions in it."""
+    found: set[int] = set()
+    for child in ast.iter_child_nodes(node):
+        if not isinstance(child, scopes):
+            found |= awaits_of(child, scopes)
+        if isinstance(child, ast.Await | ast.YieldFrom | ast.AsyncFor | ast.AsyncWith):
+            found.add(child.lineno)
+        elif isinstance(child, ast.ListComp):
+            found |= {child.lineno for one in child.generators if one.is_async}
+    return found
+
+
+def test_codes_say_where_they_await(record: Record, core: types.ModuleType) -> None:
+    """As the source has it, whether it came there or not; and nothing else waits anywhere else."""
+    code, scope = compile(AWAITS, "awaits.py", "exec"), dict[str, Any]()
+    exec(code, scope)
+    recording = record(lambda: asyncio.run(scope["main"](False)))
+    said = {found.name: found.await_lines for found in recording.codes.values() if found.file == "awaits.py"}
+    functions = ast.AsyncFunctionDef | ast.FunctionDef
+    tree = {node.name: node for node in ast.parse(AWAITS).body if isinstance(node, functions)}
+    scopes = (ast.AsyncFunctionDef, ast.FunctionDef, ast.Lambda, ast.GeneratorExp)
+    expected = {name: awaits_of(node, scopes) for name, node in tree.items()}
+    expected["old"] |= {yielded.lineno for yielded in ast.walk(tree["old"]) if isinstance(yielded, ast.Yield)}
+    (later,) = (node for node in ast.walk(tree["main"]) if isinstance(node, ast.GeneratorExp))
+    expected["main.<locals>.<genexpr>"] = {later.lineno}
+    assert {name: set(lines or ()) for name, lines in said.items()} == expected
+    assert said["plain"] == ()
+    for code_ in recording.codes.values():
+        assert (code_.awaits is None) == (code_.kind == ev.CODE_PLAIN)
+    codes = {row["coro"]: row["off"] for row in recording.records if row["kind"] == ev.START}
+    stood = [row for row in recording.records if row["kind"] in (ev.SUSPEND, ev.LINK)]
+    assert len(stood) > 20
+    for row in stood:
+        at = recording.codes[codes[row["coro"]]]
+        assert at.position(int(row["off"])).line in (at.await_lines or ()), at

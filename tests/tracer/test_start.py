@@ -151,7 +151,7 @@ tracer.start({str(tmp_path / "second.rec")!r})
     for path in done.recordings:
         with open_recording(path) as recording:
             assert recording.header.state == ev.STOPPED
-    assert [path.name for path in done.recordings] == ["mine.rec", "second.rec"]
+    assert {path.name for path in done.recordings} == {"mine.rec", "second.rec"}
 
 
 def test_a_forked_child_has_its_own(tmp_path: Path) -> None:
@@ -210,7 +210,7 @@ interpreters.destroy(number)
     done = door(tmp_path, code)
     assert done.stdout == "1\n"
     assert len(done.recordings) == 1
-    assert done.log.count("a subinterpreter is not recorded") == 1
+    assert done.log.count("a subinterpreter began; it is not recorded") == 1
 
 
 def test_the_door_imports_nothing_for_itself(tmp_path: Path) -> None:

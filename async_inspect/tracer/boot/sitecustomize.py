@@ -4,8 +4,11 @@
 Leaves no trace of itself: takes its folder off the import path, starts the recorder, and hands over to the
 ``sitecustomize`` that the program would have had.  Any Python may come by, so this file keeps to what Python 2 reads;
 on one that cannot be recorded it only hands over.
+
+Where ``site`` doesn't look here, ``preload.c`` runs this file, if it is there, just before the program's first line.
 """
 
+import os
 import sys
 
 
@@ -20,21 +23,40 @@ def _start(package):
         tracer.attach()
     finally:
         for path in list(sys.path_importer_cache):
-            if path == package or path.startswith(package + "/"):
+            if path == package or path.startswith(package + os.sep):
                 del sys.path_importer_cache[path]
 
 
-def _go(here):
+def _enter(here):
     sys.path[:] = [path for path in sys.path if path != here]
     sys.path_importer_cache.pop(here, None)
-    if sys.version_info >= (3, 12) and "_async_inspect" not in sys.modules:
+    if _can:
         try:
-            _start(here.rpartition("/")[0].rpartition("/")[0])
+            _start(os.path.dirname(os.path.dirname(here)))
         except Exception:  # not BaseException: a Ctrl-C is the program's
             pass  # and whatever it was is in the log, or there is no place for a log
+
+
+def _hand_over(here):
+    _enter(here)
     # Only now is this the name of another module. If there is none, this raises what ``site`` expects then.
     sys.modules.pop("sitecustomize", None)
     import sitecustomize  # noqa: F401
 
 
-_go(__file__.rpartition("/")[0])
+def _enter_late(here):
+    """The program's own folder is on the path by now, and what lies there must not be taken for the library's."""
+    library = os.path.dirname(os.__file__)
+    kept = [path for path in sys.path if path != here]
+    sys.path[:] = [path for path in kept if path == library or path.startswith(os.path.join(library, "lib-dynload"))]
+    try:
+        _enter(here)
+    finally:
+        sys.path[:] = kept
+
+
+_can = sys.version_info >= (3, 12) and "_async_inspect" not in sys.modules
+if __name__ == "sitecustomize":
+    _hand_over(os.path.dirname(__file__))
+elif _can:
+    _enter_late(os.path.dirname(__file__))

@@ -64,26 +64,74 @@ static PyObject *utf8(PyObject *text)
     return bytes;
 }
 
+/* What a frame that stands at an instruction does: bits of CodeInfo.stands. */
+enum { AT_SEND = 1, AT_YIELD = 2, AT_AWAIT = 4, AT_ITEM = 8 };
+
+static int look_at_code(CodeInfo *info, PyCodeObject *code)
+{
+    PyObject *bytes = PyCode_GetCode(code);
+    if (bytes == NULL) {
+        PyErr_Clear();
+        return 0;
+    }
+    const unsigned char *ops = (const unsigned char *)PyBytes_AS_STRING(bytes);
+    int n = (int)(PyBytes_GET_SIZE(bytes) / 2);
+    info->stands = calloc((size_t)n + 1, 1);
+    if (info->stands != NULL) {
+        info->stands_len = n;
+        info->awaits = 0;
+        for (int i = 0; i < n; i++) {
+            int op = ops[2 * i], next = i + 1 < n ? ops[2 * i + 2] : -1;
+            if (op == SEND || (op == YIELD_VALUE && info->kind == CODE_GENERATOR_BASED)) {
+                info->stands[i] |= AT_AWAIT;
+                info->awaits++;
+            }
+            if (op == SEND) {
+                info->stands[i] |= AT_SEND;
+                if (next == CACHE) {
+                    info->stands[i + 1] |= AT_SEND; /* where 3.12 says it stands */
+                }
+            }
+            if (op == YIELD_VALUE) {
+                info->stands[i] |= AT_YIELD;
+                if (next == RESUME) {
+                    info->stands[i + 1] |= AT_YIELD;
+                }
+                if (i > 0 && ops[2 * i - 2] == CALL_INTRINSIC_1 && ops[2 * i - 1] == INTRINSIC_ASYNC_GEN_WRAP) {
+                    info->stands[i] |= AT_ITEM;
+                }
+            }
+        }
+    }
+    Py_DECREF(bytes);
+    return info->stands != NULL;
+}
+
+/* The text of a code: file NUL name NUL table, then the offsets where it awaits. */
 static void define_code(CodeInfo *info, PyCodeObject *code)
 {
+    int says = info->kind != CODE_PLAIN && (info->stands != NULL || look_at_code(info, code));
     PyObject *file = utf8(code->co_filename), *name = utf8(code->co_qualname);
-    if (file == NULL || name == NULL) {
+    Py_ssize_t f = file ? PyBytes_GET_SIZE(file) : 0, n = name ? PyBytes_GET_SIZE(name) : 0;
+    Py_ssize_t l = PyBytes_GET_SIZE(code->co_linetable), len = f + n + l + 2;
+    char *text = file && name ? malloc((size_t)len + (says ? 4 * (size_t)info->awaits : 0)) : NULL;
+    if (text == NULL) {
         R.header->lost++;
     }
     else {
-        Py_ssize_t f = PyBytes_GET_SIZE(file), n = PyBytes_GET_SIZE(name), l = PyBytes_GET_SIZE(code->co_linetable);
-        char *text = malloc((size_t)(f + n + l + 2));
-        if (text == NULL) {
-            R.header->lost++;
+        memcpy(text, PyBytes_AS_STRING(file), (size_t)f + 1);
+        memcpy(text + f + 1, PyBytes_AS_STRING(name), (size_t)n + 1);
+        memcpy(text + f + n + 2, PyBytes_AS_STRING(code->co_linetable), (size_t)l);
+        for (int i = 0; says && i < info->stands_len; i++) {
+            if (info->stands[i] & AT_AWAIT) {
+                uint32_t off = 2 * (uint32_t)i;
+                memcpy(text + len, &off, 4);
+                len += 4;
+            }
         }
-        else {
-            memcpy(text, PyBytes_AS_STRING(file), (size_t)f + 1);
-            memcpy(text + f + 1, PyBytes_AS_STRING(name), (size_t)n + 1);
-            memcpy(text + f + n + 2, PyBytes_AS_STRING(code->co_linetable), (size_t)l);
-            put_definition(CODE, info->id, (uint32_t)code->co_firstlineno, (uint32_t)(f + n + l + 2), info->kind, 0);
-            put_text(text, (size_t)(f + n + l + 2));
-            free(text);
-        }
+        put_definition(CODE, info->id, (uint32_t)code->co_firstlineno, (uint32_t)len, info->kind, says ? (uint32_t)l : 0);
+        put_text(text, (size_t)len);
+        free(text);
     }
     Py_XDECREF(file);
     Py_XDECREF(name);

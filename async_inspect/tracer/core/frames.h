@@ -123,38 +123,6 @@ static inline int coroutine_is_new(PyObject *made)
 #endif
 }
 
-static int look_at_code(CodeInfo *info, PyCodeObject *code)
-{
-    PyObject *bytes = PyCode_GetCode(code);
-    if (bytes == NULL) {
-        PyErr_Clear();
-        return 0;
-    }
-    const unsigned char *ops = (const unsigned char *)PyBytes_AS_STRING(bytes);
-    int n = (int)(PyBytes_GET_SIZE(bytes) / 2);
-    info->stands = calloc((size_t)n + 1, 1);
-    if (info->stands != NULL) {
-        info->stands_len = n;
-        for (int i = 0; i < n; i++) {
-            int op = ops[2 * i], next = i + 1 < n ? ops[2 * i + 2] : -1;
-            if (op == SEND) {
-                info->stands[i] |= 1;
-                if (next == CACHE) {
-                    info->stands[i + 1] |= 1; /* where 3.12 says it stands */
-                }
-            }
-            if (op == YIELD_VALUE) {
-                info->stands[i] |= 2;
-                if (next == RESUME) {
-                    info->stands[i + 1] |= 2;
-                }
-            }
-        }
-    }
-    Py_DECREF(bytes);
-    return info->stands != NULL;
-}
-
 /* Whether a frame awaits: at a SEND, or, where an exception is thrown through it, at a suspended await. */
 static inline int stands(CodeInfo *info, PyCodeObject *code, int lasti, int how)
 {
@@ -166,7 +134,7 @@ static inline int stands(CodeInfo *info, PyCodeObject *code, int lasti, int how)
     }
     int i = lasti / 2;
     int at = lasti >= 0 && i < info->stands_len ? info->stands[i] : 0;
-    if (at & 1) {
+    if (at & AT_SEND) {
         info->last_send = lasti;
     }
     return at & how;

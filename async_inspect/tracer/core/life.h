@@ -303,6 +303,7 @@ static PyMethodDef methods[] = {
     {"point", point, METH_VARARGS, NULL},
     {"add_probe", add_probe, METH_VARARGS, NULL},
     {"clear_probes", clear_probes, METH_NOARGS, NULL},
+    {"on_process", on_process, METH_O, NULL},
     {NULL, NULL, 0, NULL},
 };
 

@@ -14,7 +14,7 @@ static inline Coro *awaiter_of(Thread *th, Frame *f, int thrown)
         int is_top = top != NULL && top->frame == g;
         CodeInfo *info = code_of(code);
         int lasti = frame_lasti(g, code);
-        if (info == NULL || (!stands(info, code, lasti, 1) && !(thrown && stands(info, code, lasti, 2)))) {
+        if (info == NULL || (!stands(info, code, lasti, AT_SEND) && !(thrown && stands(info, code, lasti, AT_YIELD)))) {
             return NULL;
         }
         if (code->co_flags & ASYNC_FLAGS) {
@@ -69,7 +69,7 @@ static Coro *open_coro(Thread *th, Frame *f, int flags, int thrown)
         R.header->lost++;
         return NULL;
     }
-    if (!thrown || stands(info, code, frame_lasti(f, code), 2)) {
+    if (!thrown || stands(info, code, frame_lasti(f, code), AT_YIELD)) {
         flags |= BEFORE;
     }
     Coro *awaiter = awaiter_of(th, f, thrown);

@@ -7,10 +7,11 @@ enum {
     P_MANY = 1 << 12, P_SHIELD = 1 << 13, P_NEVER = 1 << 14, P_HANDLER = 1 << 15, P_POST = 1 << 16,
     P_TASK = 1 << 17, P_PUT = 1 << 18, P_LOOP = 1 << 19, P_EXPIRE = 1 << 20, P_IO = 1 << 21, P_LEAVE = 1 << 22,
     P_JOB = 1 << 23, P_UNTIL = 1 << 24, P_CHILDREN = 1 << 25, P_MOVE = 1 << 26, P_ALONE = 1 << 27,
+    P_PROCESS = 1 << 28,
     P_WATCHED = 1 << 30, /* a coroutine's code that has our local events */
     AT_START = P_SPAWN | P_READY | P_TIMER | P_SELECT | P_MADE | P_GIVE | P_NEVER | P_HANDLER | P_POST
                | P_PUT | P_LEAVE | P_JOB | P_MOVE,
-    AT_RETURN = P_SOON | P_SELECT | P_SHIELD | P_MANY | P_TASK | P_TAKE,
+    AT_RETURN = P_SOON | P_SELECT | P_SHIELD | P_MANY | P_TASK | P_TAKE | P_PROCESS,
     TOLD = P_USE | P_MANY | P_UNTIL | P_CHILDREN, /* of coroutines, once they suspend */
     ROLES = TOLD | P_TAKE,                        /* of coroutines */
     STEPS = P_RUN | P_SIGNAL | P_LOOP | P_EXPIRE | P_IO | P_JOB /* their frames say on whose behalf something happens */
@@ -21,6 +22,7 @@ static const struct { const char *name; int bit; } probe_names[] = {
     {"MANY", P_MANY}, {"SHIELD", P_SHIELD}, {"NEVER", P_NEVER}, {"HANDLER", P_HANDLER}, {"POST", P_POST},
     {"TASK", P_TASK}, {"PUT", P_PUT}, {"LOOP", P_LOOP}, {"EXPIRE", P_EXPIRE}, {"IO", P_IO}, {"LEAVE", P_LEAVE},
     {"JOB", P_JOB}, {"UNTIL", P_UNTIL}, {"CHILDREN", P_CHILDREN}, {"MOVE", P_MOVE}, {"ALONE", P_ALONE},
+    {"PROCESS", P_PROCESS},
     {NULL, 0},
 };
 enum { ST_CREATED, ST_ALIVE, ST_ITEM, ST_DEAD }; /* where a coroutine stands */
@@ -32,8 +34,9 @@ typedef struct CodeInfo {
     uint32_t session, id;
     int probe;               /* P_* */
     uint8_t kind, ends_stack;
-    uint8_t *stands;               /* an instruction each: 1 = at a SEND, 2 = at a suspended await; NULL: not looked yet */
-    int stands_len;
+    uint8_t *stands;               /* an instruction each: 1 = at a SEND, 2 = at a suspended await, 4 = it is an await
+                                      point; NULL: not looked yet */
+    int stands_len, awaits;        /* awaits: how many await points that are */
     int last_send;                 /* the offset that was found to be a SEND last */
     uint32_t last_parent, last_node;
 } CodeInfo;

@@ -79,6 +79,7 @@ async function main() {
   tabs();
   for (const [key, , view] of VIEWS) view.make(Page.id(`view-${key}`));
   Task.make(Page.id("drawer"));
+  Paper.make(Page.id("paper"));
   Page.id("state").remove();
   Select.set({ ...Select.home(), view: "" });
   Select.set({ view: "summary" });

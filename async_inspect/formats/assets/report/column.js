@@ -4,12 +4,12 @@
 const Column = (() => {
   const HIGH = 54,
     GAP = 40,
-    WIDE = 340,
+    WIDE = 360,
     LANE = 24,
     STEP = HIGH + GAP;
 
-  // ``boxes``: [{id, title, lines, share, outer}] from top to bottom; ``arrows``: [{from, to, text, weight}] between
-  // their ids.
+  // ``boxes``: [{id, title, lines, share, outer, never, pick}] from top to bottom; ``arrows`` between their ids:
+  // [{from, to, text, weight}].
   function draw(boxes, arrows, label) {
     const { svg } = Page,
       row = new Map(boxes.map((box, i) => [box.id, i]));
@@ -40,7 +40,7 @@ const Column = (() => {
       );
     return svg(
       "svg.graph.machine",
-      { viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": label },
+      { viewBox: `0 0 ${width} ${height}`, width, height, role: "group", "aria-label": label },
       svg("defs", null, head("head-on", "on"), head("head-back", "back")),
       found.map((arrow) => curve(arrow, left, most > 1 ? 1 + 3 * Math.sqrt(arrow.weight / most) : 1.5)),
       boxes.map((box, i) => state(box, left, 4 + i * STEP)),
@@ -81,7 +81,7 @@ const Column = (() => {
       const bend = x - out * round;
       path = `M${edge} ${start}H${bend}Q${x} ${start} ${x} ${start + turn}`;
       path += `V${end - turn}Q${x} ${end} ${bend} ${end}H${edge}`;
-      label = { transform: `translate(${x} ${(start + end) / 2}) rotate(-90)`, y: -4, "text-anchor": "middle" };
+      label = { transform: `translate(${x} ${(start + end) / 2}) rotate(-90)`, y: -5, "text-anchor": "middle" };
     }
     const back = b <= a;
     return svg(
@@ -92,15 +92,26 @@ const Column = (() => {
     );
   }
 
-  function state({ id, title, lines, share, outer }, x, y) {
+  function state({ id, title, lines, share, outer, never, pick }, x, y) {
     const { svg } = Page;
     return svg(
-      `g.box${outer ? ".outer" : ""}`,
-      { transform: `translate(${x} ${y})`, "data-state": id },
+      `g.box${outer ? ".outer" : ""}${never ? ".never" : ""}`,
+      {
+        transform: `translate(${x} ${y})`,
+        "data-state": id,
+        tabindex: pick ? 0 : null,
+        role: pick ? "button" : null,
+        onclick: () => pick?.(),
+        onkeydown: (event) => event.key === "Enter" && pick?.(),
+      },
       svg("rect", { width: WIDE, height: HIGH, rx: outer ? HIGH / 2 : 4 }),
       share > 0 && svg("rect.share", { width: Math.max(WIDE * share, 1), height: 4, y: HIGH - 4 }),
       [title, ...lines].map((text, i) =>
-        svg(i ? "text.dim" : "text", { x: outer ? 22 : 12, y: (outer ? 24 : 18) + 14 * i }, Page.fit(text, WIDE - 20)),
+        svg(
+          i ? "text.dim" : "text",
+          { x: outer ? 22 : 12, y: (outer ? 24 : 18) + 14 * i },
+          Page.fit(text, (WIDE - 20) * (i ? 12 / 11 : 1)),
+        ),
       ),
       svg("title", null, [title, ...lines].join("\n")),
     );

@@ -1,8 +1,10 @@
-// State machines: a coroutine's await points as states from top to bottom, and how often one followed another.
-// Knows: the tables ``roots`` and ``others`` of the data, and in which order states stand. column.js draws.
+// State machines: the lines on which a coroutine awaits from top to bottom, and how often one followed another.
+// Knows: the tables ``moves``, ``states``, ``awaited`` and ``never`` of the data, and what a box says.
+// column.js draws.
 const Machine = (() => {
   const START = -1,
-    END = -2,
+    EARLIER = -2,
+    END = -3,
     MANY = 40;
 
   function make(section) {
@@ -12,37 +14,36 @@ const Machine = (() => {
       box = el("div.drawing", { tabindex: 0, role: "region", "aria-label": "State machine" });
     let machines = null;
 
-    // {root, function, moves, states} of every coroutine, the one that waited longest first.
+    // {root, function, moves, states, never} of every coroutine: the program's own before others, and of these the one
+    // that waited longest first.
     function collect() {
-      machines = [];
-      for (const [table, root] of [
-        ["roots", true],
-        ["others", false],
-      ]) {
-        const by = new Map(),
-          get = (fn) => {
-            if (!by.has(fn)) by.set(fn, { root, function: fn, moves: [], states: new Map(), begun: 0, wait: 0 });
-            return by.get(fn);
-          };
-        const moves = D[table],
-          states = D[`${table}_states`];
-        moves.function.forEach((fn, i) => {
-          const machine = get(fn),
-            move = { from: moves.from[i], to: moves.to[i], count: moves.count[i], run: moves.run_ns[i] };
-          machine.moves.push(move);
-          if (move.from === START) machine.begun += move.count;
-        });
-        states.function.forEach((fn, i) => {
-          const machine = get(fn);
-          machine.states.set(states.location[i], { count: states.count[i], wait: states.wait_ns[i] });
-          machine.wait += states.wait_ns[i];
-        });
-        machines.push(
-          ...[...by.values()]
-            .filter((machine) => Words.fn(machine.function)[3] || root)
-            .sort((a, b) => b.wait - a.wait),
-        );
+      const by = new Map();
+      D.moves.function.forEach((fn, i) => {
+        if (!by.has(fn)) by.set(fn, { function: fn, moves: [], states: new Map(), never: [], begun: 0, wait: 0 });
+        const machine = by.get(fn),
+          move = { from: D.moves.from[i], to: D.moves.to[i], count: D.moves.count[i], run: D.moves.run_ns[i] };
+        machine.moves.push(move);
+        if (move.from === START || move.from === EARLIER) machine.begun += move.count;
+      });
+      D.states.location.forEach((location, i) => {
+        const machine = by.get(D.locations.function[location]),
+          wait = D.states.wait_ns[i];
+        machine.states.set(location, { count: D.states.count[i], wait, run: D.states.run_ns[i], awaited: [] });
+        machine.wait += wait;
+      });
+      D.awaited.location.forEach((location, i) => {
+        const machine = by.get(D.locations.function[location]);
+        machine.states.get(location).awaited.push([D.awaited.function[i], D.awaited.count[i]]);
+      });
+      D.never.function.forEach((fn, i) => by.get(fn).never.push(D.never.line[i]));
+      const unsaid = new Set(D.unsaid.function),
+        roots = new Set(D.tasks.function);
+      for (const machine of by.values()) {
+        machine.root = roots.has(machine.function);
+        machine.unsaid = unsaid.has(machine.function);
       }
+      const own = (machine) => Words.fn(machine.function)[3];
+      machines = [...by.values()].sort((a, b) => own(b) - own(a) || b.wait - a.wait);
       side.replaceChildren(
         ...["tasks", "coroutines that they await"].flatMap((title, i) => {
           const mine = machines.filter((machine) => machine.root === !i);
@@ -74,71 +75,58 @@ const Machine = (() => {
         el(
           "p.dim",
           null,
-          `begun ${number(machine.begun)} times; `,
-          machine.root ? "its tasks' await points, wherever they stand. " : "the await points in its own frame. ",
-          "A state says how often and how long it waited there, an arrow how often and how long it ran in between; ",
-          "to the left it goes back.",
+          `begun ${number(machine.begun)} times. A box is a line on which it awaits: how often it waited there, and `,
+          "for how long; an arrow says how often one followed another, and what ran in between; to the left it goes ",
+          "back. ",
+          machine.never.length > 0 && "Dashed: it never waited there; it never came there, or never had to. ",
+          machine.unsaid && "Lines at which it never waited are not known: an older version recorded it.",
         ),
         el("div.wide", null, draw(machine, name)),
       );
       const first = box.querySelector(".box rect"),
         room = box.clientWidth; // the boxes in sight, where there is little room
+      box.scrollTop = 0;
       if (first) box.scrollLeft = room < 700 ? first.getBoundingClientRect().x - box.getBoundingClientRect().x - 12 : 0;
     }
 
-    // The states in the order in which they are first met, the likeliest first.
-    function ordered(machine) {
-      const next = new Map(),
-        found = [],
-        seen = new Set();
-      for (const move of [...machine.moves].sort((a, b) => b.count - a.count)) {
-        if (!next.has(move.from)) next.set(move.from, []);
-        next.get(move.from).push(move.to);
-      }
-      const ends = new Set(),
-        queue = [START];
-      while (queue.length) {
-        const state = queue.shift();
-        if (seen.has(state)) continue;
-        seen.add(state);
-        if (state <= END) ends.add(state);
-        else if (state >= 0) found.push(state);
-        queue.unshift(...(next.get(state) ?? []).filter((to) => !seen.has(to)));
-      }
-      const most = [...found].sort((a, b) => machine.states.get(b).count - machine.states.get(a).count).slice(0, MANY),
-        kept = new Set(most);
-      return {
-        states: found.filter((state) => kept.has(state)),
-        left: found.length - kept.size,
-        ends: [...ends].sort((a, b) => b - a),
-      };
-    }
-
     function draw(machine, name) {
-      const { states, left, ends } = ordered(machine),
-        ended = machine.root ? D.words.states : D.words.outcomes;
-      const arrived = (state) => machine.moves.reduce((sum, move) => sum + (move.to === state ? move.count : 0), 0);
-      const boxes = [
-        { id: START, title: "start", lines: [`${number(machine.begun)} times`], outer: true },
-        ...states.map((state) => {
-          const { count, wait } = machine.states.get(state),
-            fn = Words.fn(D.locations.function[state])[0];
-          return {
-            id: state,
-            title: Words.place(state),
-            share: wait / Math.max(machine.wait, 1),
-            lines: [
-              fn === name ? waited(state) : `${fn}, ${waited(state)}`,
-              `×${number(count)}, waited ${ms(wait)}, on average ${ms(wait / count)}`,
-            ],
-          };
-        }),
-        ...ends.map((state) => ({
+      const states = [...machine.states.keys()].sort(
+          (x, y) => machine.states.get(y).count - machine.states.get(x).count,
+        ),
+        ends = [...new Set(machine.moves.map((move) => move.to).filter((to) => to <= END))].sort((x, y) => y - x),
+        sum = (state, side) => machine.moves.reduce((all, move) => all + (move[side] === state ? move.count : 0), 0),
+        outer = (id, title, count) => ({ id, title, lines: [`${number(count)} times`], outer: true });
+      const entered = states.slice(0, MANY).map((state) => {
+        const { count, wait, run, awaited } = machine.states.get(state),
+          [inside] = awaited.map(([fn]) => machines.find((other) => other.function === fn)).filter(Boolean);
+        return {
           id: state,
-          title: ended[END - state],
-          lines: [`${number(arrived(state))} times`],
-          outer: true,
-        })),
+          line: D.locations.line[state],
+          title: Words.place(state),
+          share: wait / Math.max(machine.wait, 1),
+          pick: inside && inside !== machine ? () => show(inside) : null,
+          lines: [
+            what(state, awaited),
+            `×${number(count)}, waited ${ms(wait)}, ${ms(wait / count)} each` + (run ? `, ran ${ms(run)}` : ""),
+          ],
+        };
+      });
+      const [, file] = Words.fn(machine.function);
+      const never = machine.never.slice(0, MANY).map((line) => ({
+        id: `never ${line}`,
+        line,
+        title: `${file}:${line}`,
+        lines: ["never waited here"],
+        never: true,
+      }));
+      const lines = [...entered, ...never].sort((x, y) => x.line - y.line), // as in the source
+        more = states.length + machine.never.length - lines.length;
+      const earlier = sum(EARLIER, "from");
+      const boxes = [
+        outer(START, "start", sum(START, "from")),
+        ...(earlier ? [outer(EARLIER, "begun before the recording", earlier)] : []),
+        ...lines,
+        ...ends.map((state) => outer(state, D.words.ends[END - state], sum(state, "to"))),
       ];
       const arrows = machine.moves.map(({ from, to, count, run }) => ({
         from,
@@ -148,19 +136,23 @@ const Machine = (() => {
       }));
       return [
         Column.draw(boxes, arrows, `State machine of ${name}`),
-        left > 0 ? el("p.dim", null, `${number(left)} states that were entered least are not drawn`) : "",
+        more > 0 ? el("p.dim", null, `${number(more)} states that were entered least are not drawn`) : "",
       ];
     }
-    // What is waited for at a state, by the shapes that stand there.
+    // What it awaits at a state: coroutines of the program's by name, else what they wait for, by the shapes there.
     const reasons = new Map();
-    function waited(state) {
+    function what(state, awaited) {
       if (!reasons.size) {
         D.shapes.location.forEach((location, shape) => {
           if (!reasons.has(location)) reasons.set(location, new Set());
           reasons.get(location).add(Words.awaited(shape));
         });
       }
-      return `waits for ${[...(reasons.get(state) ?? [])].slice(0, 3).join(", ")}`;
+      const by = [...awaited].sort((a, b) => b[1] - a[1]).map(([fn]) => Words.fn(fn)),
+        own = by.filter((fn) => fn[3]).map((fn) => fn[0]),
+        others = [...(reasons.get(state) ?? [])];
+      if (own.length) return `awaits ${own.slice(0, 3).join(", ")}`;
+      return `waits for ${(others.length ? others : by.map((fn) => fn[0])).slice(0, 3).join(", ")}`;
     }
 
     section.append(el("h2.visually-hidden", null, "State machines"), el("div.split.turned", null, side, box));
@@ -171,6 +163,7 @@ const Machine = (() => {
       Select.set({ view: "machines" });
       const found = machines.find((machine) => machine.function === fn);
       if (found) show(found);
+      else box.replaceChildren(el("p.dim", null, "It never ran."));
     };
   }
 

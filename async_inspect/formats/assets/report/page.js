@@ -31,7 +31,8 @@ const Page = (() => {
 
   let colours = {},
     numbers = {};
-  function repaint() {
+  // ``now``: without waiting for a frame.
+  function repaint(now) {
     const style = getComputedStyle(document.documentElement);
     colours = {};
     numbers = {};
@@ -55,7 +56,7 @@ const Page = (() => {
       const [r, g, b] = colours[name].match(/\w\w/g).map((two) => parseInt(two, 16));
       numbers[name] = ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0; // a pixel
     }
-    for (const again of watchers) again();
+    for (const again of watchers) again(now === true);
   }
   const watchers = [];
 
@@ -83,11 +84,14 @@ const Page = (() => {
       letter = context.measureText("waiting for Client._request at app.py:12").width / 38;
       draw(context, width, height, ratio);
     }
-    function again() {
-      if (!due) requestAnimationFrame(frame);
-      due = true;
+    function again(now) {
+      if (now === true) frame();
+      else if (!due) {
+        requestAnimationFrame(frame);
+        due = true;
+      }
     }
-    new ResizeObserver(again).observe(element);
+    new ResizeObserver(() => again()).observe(element);
     watchers.push(again);
     return again;
   }

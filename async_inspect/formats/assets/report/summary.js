@@ -1,6 +1,8 @@
 // The summary: figures of the whole trace, and what was found.
 // Knows: about.figures, which are the model's. Counts nothing itself.
 const Summary = (() => {
+  const WORDS = ["await", "after the await", "coroutine", "task", "for", "which"]; // before these stand numbers
+
   function make(section) {
     const { el, data } = Page,
       { number, ms, share } = Words,
@@ -21,7 +23,9 @@ const Summary = (() => {
         ),
       );
     const waited = data.shapes.wait_ns.reduce((sum, ns) => sum + ns, 0);
-    const longest = f.longest_polls[0];
+    const longest = f.longest_polls[0],
+      delayed = f.worst_ready && { start_ns: f.worst_ready.start_ns, duration_ns: f.worst_ready.ready_ns };
+    const rest = (of, shown) => of.length > shown && ` and ${number(of.length - shown)} more`;
 
     section.append(
       el("h2.visually-hidden", null, "Summary"),
@@ -52,8 +56,9 @@ const Summary = (() => {
         card(
           "longest poll",
           longest ? ms(longest.duration_ns) : "–",
-          longest ? taskLink(longest.task) : "nothing was polled",
+          longest ? taskLink(longest.task, longest) : "nothing was polled",
         ),
+        f.worst_ready && card("longest ready", ms(f.worst_ready.ready_ns), taskLink(f.worst_ready.task, delayed)),
         card(
           "events",
           number(f.events),
@@ -100,8 +105,8 @@ const Summary = (() => {
             f.longest_polls.map((row) => [
               ms(row.duration_ns),
               taskLink(row.task, row),
-              row.since ? el("code", { title: row.since }, Words.file(row.since)) : "its start",
-              row.until ? el("code", { title: row.until }, Words.file(row.until)) : "its end",
+              row.since ? el("code.short", { title: row.since }, Words.file(row.since)) : "its start",
+              row.until ? el("code.short", { title: row.until }, Words.file(row.until)) : "its end",
             ]),
             f.longest_polls.map((row) => row.duration_ns),
             "run",
@@ -122,6 +127,50 @@ const Summary = (() => {
             "wait",
           ),
         ),
+        panel(
+          "Where it was ready, and something else ran",
+          table(
+            ["ready", "count", "median", "longest", "after the await"],
+            f.top_ready.map((row) => [
+              [ms(row.ready.total_ns), row.most_ns > row.ready.total_ns && ` – ${ms(row.most_ns)}`],
+              number(row.ready.count),
+              ms(row.ready.p50_ns),
+              ms(row.ready.max_ns),
+              [
+                el("code", null, row.place),
+                " ",
+                el("span.dim", null, row.first ? `start of ${row.function}` : row.function),
+              ],
+            ]),
+            f.top_ready.map((row) => row.ready.total_ns),
+            "ready",
+          ),
+        ),
+        f.resources.length > 0 &&
+          panel(
+            "Locks, queues and the like",
+            table(
+              ["wait", "waits", "longest", "taken", "held at most", "which", "at the end"],
+              f.resources.map((row) => [
+                ms(row.wait.total_ns),
+                number(row.wait.count),
+                ms(row.wait.max_ns),
+                number(row.taken),
+                ms(row.longest_hold_ns),
+                row.name,
+                [
+                  row.holders.length > 0 && [
+                    "held by ",
+                    row.holders.slice(0, 3).map((holder) => [holder.task ? taskLink(holder.task) : holder.name, " "]),
+                    rest(row.holders, 3),
+                  ],
+                  row.queue.length > 0 && el("div", null, `${number(row.queue.length)} wait for it`),
+                ],
+              ]),
+              f.resources.map((row) => row.wait.total_ns),
+              "wait",
+            ),
+          ),
         panel(
           "The recording",
           el(
@@ -220,8 +269,8 @@ const Summary = (() => {
   function table(titles, rows, amounts, colour) {
     const { el } = Page,
       most = Math.max(...amounts, 1),
-      numeric = (i) =>
-        titles[i] !== "task" && i < titles.findIndex((t) => ["await", "coroutine", "task", "for"].includes(t));
+      words = titles.findIndex((title) => WORDS.includes(title)),
+      numeric = (i) => i < words;
     return rows.length
       ? el(
           "div.wide",

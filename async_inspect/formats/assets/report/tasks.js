@@ -108,6 +108,11 @@ const Tasks = (() => {
       if (changed.has("view") && chosen.view === "tasks" && !shown.length) arrange();
       if (changed.has("task")) list.show(shown.indexOf(chosen.task));
     });
+    // Which tasks are shown, in their order.
+    Tasks.shown = () => {
+      if (!shown.length) arrange();
+      return shown;
+    };
     // Show these only: {state}, or {tasks, why}.
     Tasks.only = (wanted) => {
       Object.assign(filter, { text: "", state: "", kind: "", tasks: null, why: "" }, wanted);

@@ -115,28 +115,21 @@ const Words = ((D) => {
     return `not started for ${ms(length)}${seen ? ", ready all of it" : ""}`;
   };
 
-  // The frames of a shape, outermost first: [name, "file:line"]. Below the await point lines are the shape's; above it
-  // a frame's line is known where the task's node stood at one line only.
-  const linesOf = new Map();
-  function lineOf(task, node) {
-    if (!linesOf.size) {
-      const { lines } = D();
-      for (let i = 0; i < lines.task.length; i++) {
-        const key = lines.task[i] * 4194304 + lines.node[i];
-        linesOf.set(key, linesOf.has(key) ? -1 : lines.location[i]);
-      }
-      linesOf.set(-1, -1);
-    }
-    return linesOf.get(task * 4194304 + node) ?? -1;
-  }
+  // The frames of a shape, outermost first: [name, "file:line"]. From the await point inward they are its chain,
+  // outside of it the nodes', each with the line at which the stack has it.
   function stack(row) {
     const { awaits, shapes, nodes, chains, locations } = D(),
       shape = awaits.shape[row],
+      functions = [],
       found = [];
-    for (let node = nodes.parent[shapes.node[shape]] ?? -1; node >= 0; node = nodes.parent[node]) {
-      const line = lineOf(awaits.of[row], node),
-        [title, file] = fn(nodes.function[node]);
-      found.unshift([title, line < 0 ? `${file}:?` : place(line)]);
+    for (let node = nodes.parent[shapes.node[shape]] ?? -1; node >= 0; node = nodes.parent[node])
+      functions.unshift(nodes.function[node]);
+    let at = shapes.stack[shape];
+    for (const which of functions) {
+      const location = at < 0 ? -1 : chains.location[at],
+        known = location >= 0 && locations.function[location] === which;
+      found.push([fn(which)[0], known && locations.line[location] ? place(location) : fn(which)[1]]);
+      if (known) at = chains.inner[at];
     }
     for (let chain = shapes.chain[shape]; chain >= 0; chain = chains.inner[chain]) {
       const location = chains.location[chain];
