@@ -49,6 +49,7 @@ class Recording:
         self.threads: dict[int, int] = {}  # index -> the kernel's thread id
         self.resources: dict[int, tuple[int, int]] = {}  # id -> (string id of its type, site where it was made)
         self.names: dict[int, str] = {}  # task -> the last name the program gave
+        self.tags: dict[int, list[str]] = {}  # task -> "variable=value", as they came
         self.messages: dict[int, str] = {}  # task -> what its exception said
         self.points: list[tuple[int, str, str]] = []  # (slot, label, message)
         self.node_parent: Ids = np.zeros(2, np.uint32)
@@ -168,6 +169,11 @@ class Recording:
             self.strings[subject] = _decode(data)
         elif kind == ev.NAME:
             self.names[subject] = _decode(data)
+        elif kind == ev.TAG:
+            name, _, value = data.partition(b"\0")
+            known, tag = self.tags.setdefault(subject, []), f"{_decode(name)}={_decode(value)}"
+            if tag not in known[-1:]:
+                known.append(tag)
         elif kind == ev.MESSAGE:
             self.messages[subject] = _decode(data)
         else:

@@ -86,6 +86,7 @@ def environment(
         env.WITHOUT: ",".join(settings.without),
         env.SLOW_POLL_MS: f"{settings.slow_poll_ms:g}",
         env.CALLS: str(int(settings.calls)),
+        env.TAGS: ",".join(settings.tags),
     }
     if run:
         made[env.RUN] = run

@@ -35,7 +35,18 @@ HANDED_ON = {("async_inspect.model.trace", "async_inspect.reports")}
 TARGET_IMPORTS = {
     *sys.builtin_module_names,
     *("_frozen_importlib", "_frozen_importlib_external"),
-    *("__future__", "_posixsubprocess", "_struct", "collections.abc", "fcntl", "gc", "mmap", "opcode", "os"),
+    *(
+        "__future__",
+        "_contextvars",
+        "_posixsubprocess",
+        "_struct",
+        "collections.abc",
+        "fcntl",
+        "gc",
+        "mmap",
+        "opcode",
+        "os",
+    ),
     *("resource", "types", "typing"),
 }
 

@@ -129,6 +129,7 @@ def words(trace: Trace) -> dict[str, object]:
         "functions": [(f.name, f.file, f.line, int(f.user)) for f in trace.functions],
         "names": trace.task_table.name,
         "errors": {row + 1: error for row, error in trace.task_table.error.items()},
+        "tags": {row + 1: " ".join(tags) for row, tags in trace.task_table.tags.items()},
         "points": list(zip(trace.points.label, trace.points.message, strict=True)),
         "resources": resources(trace),
     }

@@ -87,6 +87,7 @@ def _tasks(trace: Trace) -> Iterator[str]:
                 "created_before_recording": task.created_before_recording,
                 "created_at_first_step": task.created_at_first_step,
                 "pid": task.pid,
+                "tags": task.tags,
             }
         )
 

@@ -73,6 +73,7 @@ class Words:
             ("polls", int(table.polls[row])),
             ("run_ns", int(table.run_ns[row])),
             ("error", table.error.get(row)),
+            ("tags", " ".join(table.tags[row]) if row in table.tags else None),
         ]
         return [(key, value) for key, value in said if value is not None]
 

@@ -204,7 +204,7 @@ class Builder:
     ) -> t.Tasks:
         recording, polls = self._recording, bursts.polls
         function = code_of[lives.coro] - 1
-        names = recording.names
+        names, tags = recording.names, recording.tags
         name = [
             names[coro] if coro in names else recording.codes[code + 1].name if code + 1 in recording.codes else "?"
             for coro, code in zip(lives.coro.tolist(), function.tolist(), strict=True)
@@ -240,6 +240,9 @@ class Builder:
             parent=lives.parent.astype(np.int32),
             location=location,
             error=error,
+            tags={
+                row: tuple(dict.fromkeys(tags[coro])) for row, coro in enumerate(lives.coro.tolist()) if coro in tags
+            },
         )
 
     def _points(self, lives: lv.Lives, moments: lv.Moments) -> t.Points:

@@ -27,6 +27,7 @@ from . import tables as t
 
 type Window = tuple[int, int | None]  # since, until in ns; None: to the end
 ALL: Final[Window] = (0, None)
+TAG: Final = "tag:"
 
 
 class Filter(BaseModel):
@@ -35,7 +36,7 @@ class Filter(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     pid: tuple[int, ...] = ()  # processes: any of them; none: all
-    task: tuple[str, ...] = ()  # globs of names: any of them; none: all
+    task: tuple[str, ...] = ()  # globs of names, "tag:" and globs of tags: any of them; none: all
     state: tuple[str, ...] = ()  # names of states
     min_duration_ms: float = 0  # of lifetimes
     since_ms: float | None = None
@@ -77,8 +78,8 @@ class Filter(BaseModel):
         included = not self.include or any(_matches(glob, names) for glob in self.include)
         return included and not any(_matches(glob, names) for glob in self.exclude)
 
-    def passes_name(self, name: str) -> bool:
-        return not self.task or any(fnmatchcase(name, glob) for glob in self.task)
+    def passes_name(self, name: str, tags: Iterable[str] = ()) -> bool:
+        return not self.task or any(_is_called(glob, name, tags) for glob in self.task)
 
 
 def narrowed(filters: Iterable[Filter]) -> Window:
@@ -91,6 +92,12 @@ def narrowed(filters: Iterable[Filter]) -> Window:
     if until is not None and until <= since:
         raise UserError(f"nothing is between {since / 1e6:g} and {until / 1e6:g} ms", USAGE)
     return since, until
+
+
+def _is_called(glob: str, name: str, tags: Iterable[str]) -> bool:
+    if glob.startswith(TAG):
+        return any(fnmatchcase(tag, glob.removeprefix(TAG)) for tag in tags)
+    return fnmatchcase(name, glob)
 
 
 def _names(file: str) -> Iterable[str]:

@@ -29,7 +29,11 @@ def filtered(trace: Trace, wanted: Filter) -> Trace:
         states = [t.STATES.index(name.capitalize()) for name in wanted.state]
         keep &= np.isin(table.state, states)
     if wanted.task:
-        keep &= np.fromiter((wanted.passes_name(name) for name in table.name), np.bool_, len(table))
+        keep &= np.fromiter(
+            (wanted.passes_name(name, table.tags.get(row, ())) for row, name in enumerate(table.name)),
+            np.bool_,
+            len(table),
+        )
     chosen = bool(wanted.task or wanted.state or wanted.min_duration_ms)
     return select(trace, keep, points=trace.points.task > 0) if chosen else trace
 
@@ -155,9 +159,15 @@ def _holds(holds: t.Holds, number: t.Small) -> t.Holds:
 def _tasks(trace: Trace, kept: t.Bools, polls: t.Polls, number: t.Small) -> t.Tasks:
     table = trace.task_table
     errors = {int(number[row + 1]) - 1: text for row, text in table.error.items() if kept[row]}
-    some = _rows(replace(table, error=np.empty(len(table), np.bool_)), kept, None)  # type: ignore[arg-type]
+    tags = {int(number[row + 1]) - 1: told for row, told in table.tags.items() if kept[row]}
+    nothing = np.empty(len(table), np.bool_)
+    some = _rows(replace(table, error=nothing, tags=nothing), kept, None)  # type: ignore[arg-type]
     return replace(
-        some, error=errors, parent=number[some.parent], polls=counts(polls.task, len(some) + 1)[1:].astype(np.int64)
+        some,
+        error=errors,
+        tags=tags,
+        parent=number[some.parent],
+        polls=counts(polls.task, len(some) + 1)[1:].astype(np.int64),
     )
 
 

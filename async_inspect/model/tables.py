@@ -138,6 +138,7 @@ class Tasks(Table):
     parent: Small  # task
     location: Small  # where it was spawned: the innermost frame of the user's
     error: dict[int, str]  # by row, of the failed: "ValueError: message"
+    tags: dict[int, tuple[str, ...]]  # by row, of those that have any: "request_id=42", in the order they were seen
 
 
 @dataclass(frozen=True, slots=True)

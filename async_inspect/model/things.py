@@ -164,6 +164,7 @@ class Task(Frozen):
     holds: tuple[Hold, ...]  # what it holds at the end of the recording
     location: str | None  # "file:line" of its spawning
     error: str | None  # of a Failed task: "ValueError: message"
+    tags: tuple[str, ...]  # of context variables that were asked for, in the order they were seen: "request_id=42"
 
     @property
     def lifetime_ns(self) -> int:

@@ -58,6 +58,7 @@ def task(trace: Trace, number: int) -> Task:
             "holds": trace.held.get(number, ()),
             "location": trace.place(int(table.location[row])),
             "error": table.error.get(row),
+            "tags": table.tags.get(row, ()),
         }
     )
 

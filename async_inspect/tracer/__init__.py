@@ -48,17 +48,20 @@ class Settings:
         slow_poll_ms: float = DEFAULT_SLOW_POLL_MS,
         calls: bool = False,
         children: bool = True,
+        tags: "Collection[str]" = (),
         run: str = "",
     ) -> None:
         """``max_size``: the bound of the recording, in bytes.  ``without``: sources that are off.  ``slow_poll_ms``: a
         poll that lasts longer is looked into (0: none is).  ``calls``: calls that coroutines make are recorded.
-        ``children``: so is what the process forks, and under the door every Python that it starts.  ``run``: what the
-        recordings of one run have in common; "": this one stands alone."""
+        ``children``: so is what the process forks, and under the door every Python that it starts.  ``tags``: names of
+        context variables whose text is recorded.  ``run``: what the recordings of one run have in common; "": this one
+        stands alone."""
         self.max_size = max_size
         self.without = tuple(without)
         self.slow_poll_ms = slow_poll_ms
         self.calls = calls
         self.run = run
+        self.tags = tuple(tags)
         self.children = children
 
 
@@ -172,7 +175,17 @@ def _open(path: str | None, folder: str) -> None:
         _set_probes(_core, _tool_id, _settings.without)
         _core.on_process(_on_process)
         slow_poll_ns = int(_settings.slow_poll_ms * 1e6)
-        _core.start(fd, size, _settings.max_size, _tool_id, writer.stdlib(), False, slow_poll_ns, _settings.calls)
+        _core.start(
+            fd,
+            size,
+            _settings.max_size,
+            _tool_id,
+            writer.stdlib(),
+            False,
+            slow_poll_ns,
+            _settings.calls,
+            _settings.tags,
+        )
         _path = path
     except BaseException:
         os.unlink(path)
@@ -190,6 +203,7 @@ def _settings_of(get: "Callable[[str], str | None]") -> Settings:
         slow_poll_ms=float(slow) if slow else DEFAULT_SLOW_POLL_MS,
         calls=get(env.CALLS) == "1",
         run=get(env.RUN) or "",
+        tags=tuple(name for name in (get(env.TAGS) or "").split(",") if name),
         children=not get(env.ONLY),
     )
 

@@ -54,6 +54,7 @@
 #include "core/frames.h"
 #include "core/coros.h"
 #include "core/ask.h"
+#include "core/tags.h"
 #include "core/running.h"
 #include "core/monitoring.h"
 #include "core/probes.h"

@@ -19,6 +19,7 @@ def start(
     ticks: bool = False,
     slow_poll_ns: int = 0,
     calls: bool = False,
+    tags: tuple[str, ...] = (),
 ) -> None:
     """Begin to record into ``fd``, whose header is already written; the fd is duplicated or mapped, never closed.
 
@@ -26,7 +27,7 @@ def start(
     callbacks and sets the events.  ``stdlib`` is the directory of the standard library (to tell the program's own
     frames when a stack is taken).  With ``ticks`` the clock counts its own readings, 1, 2, 3 …, for exact tests.
     ``slow_poll_ns``: a watchdog looks, once, what a poll does that lasts longer (0: no watchdog).  ``calls``: each call
-    that a coroutine's own code makes is written.
+    that a coroutine's own code makes is written.  ``tags``: names of context variables whose text is written, by task.
     Raises RuntimeError when it records already, OSError when the file can't be reserved or mapped.
     """
 
@@ -72,10 +73,22 @@ ACTIONS: Final[dict[str, int]]
 #   MADE     ``self``, which tasks may wait for, is made
 #   GIVE     ``self`` is given back by whoever holds it
 #   USE      a coroutine function: whoever is suspended in it waits for ``self``
-#   TAKE     a coroutine function: if it returns True, its task holds ``self``
+#   TAKE     a coroutine function: if it returns, its task holds ``self``
+#            …, or its ``_lock`` if it has one; another function: if it returns
 #   MANY     waits for all the tasks in ``todo``, or ``fs``: a coroutine function once it suspends, a generator once it
 #            yields, another once it returns
 #   SHIELD   the future that it returns stands for ``inner``
 #   NEVER    ``coro`` was never awaited
+#   TASK     when it returns: a coroutine was made the task that is returned (of trio's); GROUP: in ``nursery``
+#   PUT      ``task`` (of trio's) is put among what runs next
+#   LOOP     its frames are trio's loop
+#   EXPIRE   its frames wake those who waited until ``deadline``
+#   IO       its frames wake those for whom the selector answered
+#   LEAVE    ``sync_fn`` with ``args`` is left for trio to call
+#   JOB      … and is called: ``job`` are these two
+#   ALONE    with SELECT: only where trio is no other loop's guest
+#   UNTIL    a coroutine function: whoever is suspended in it waits until ``deadline``
+#   CHILDREN a coroutine function: whoever is suspended in it waits for all in ``self._children``
+#   MOVE     all in ``self._old_nursery`` goes over to ``self._new_nursery``, whose owner waits for it
 #   PROCESS  when it returns, a process was started: ``on_process``'s hook is called
 #   HANDLER  an exception handler: ``context`` says what happened

@@ -52,12 +52,13 @@ def start(
     ticks: bool = False,
     slow_poll_ns: int = 0,
     calls: bool = False,
+    tags: tuple[str, ...] = (),
 ) -> None:
     global _recorder
     if _recorder is not None:
         raise RuntimeError("it records already")
     tape = Tape(fd, header_size, max_size, ticks)
-    recorder = Recorder(tape, tool_id, stdlib, dict(_wanted), slow_poll_ns, calls)
+    recorder = Recorder(tape, tool_id, stdlib, dict(_wanted), slow_poll_ns, calls, tags)
     recorder.probes.on_process = _on_process
     recorder.attach()
     _recorder = recorder

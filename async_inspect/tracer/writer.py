@@ -101,6 +101,7 @@ def metadata(core: str, core_reason: str, settings: "Settings") -> list[tuple[st
         ("slow_poll_ms", f"{settings.slow_poll_ms:g}"),
         ("calls", str(int(settings.calls))),
         *([("run", settings.run)] if settings.run else []),
+        *[("tag", name) for name in settings.tags],
     ]
 
 

@@ -159,6 +159,9 @@ static inline PyObject *yield_event(Thread *th, Frame *f, PyObject *const *args)
         Py_RETURN_NONE;
     }
     int flags;
+    if (UNLIKELY(R.tag_names != NULL)) {
+        tell_tags(th, c->root);
+    }
     uint32_t aux = awaited(args[2], &flags);
     c->child = NULL;
     c->off = off;

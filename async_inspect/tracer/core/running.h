@@ -130,6 +130,9 @@ static inline void finish(Thread *th, Coro *c, int kind, int off, PyObject *exc)
     int flags = 0;
     uint32_t aux = 0;
     PyObject *message = NULL, *name = NULL;
+    if (UNLIKELY(R.tag_names != NULL) && (exc == NULL || Py_TYPE(exc) != (PyTypeObject *)PyExc_GeneratorExit)) {
+        tell_tags(th, c->root); /* not where it is closed: anybody may do that */
+    }
     Coro *after = c->closing ? c->root->outer : c->awaiter;
     if (c->awaiter == NULL) {
         PyObject *task = c->is_task ? step_of(th, c) : NULL;

@@ -45,7 +45,7 @@ typedef struct Coro {
     void *frame;
     struct Coro *next; /* in its hash bucket, or of the free ones */
     struct Coro *child, *awaiter, *root, *outer;
-    Py_hash_t name_hash;
+    Py_hash_t name_hash, tags; /* of the name and the tags that were written; 0: none */
     uint32_t id, node, code; /* the code's id, not its entry: that dies with the code, we may not know when this ends */
     int off;
     int role; /* ROLES of its code, less what was told */
@@ -107,6 +107,8 @@ static struct {
     int edges, shields, calls;
     uint64_t slow_ns;
     PyObject *string_ids;
+    PyObject *tag_names;          /* a tuple, or NULL: nobody asked for any ... */
+    PyObject *tag_vars[MAX_TAGS]; /* ... and the variables, once met */
 } R = {.fd = -1};
 
 static Thread *current;             /* whose event came last */
@@ -126,7 +128,7 @@ static struct { PyObject *context, *task, *clock, *checkpoint, *cancelled; } tri
 static struct {
     /* attributes */
     PyObject *coro_attr, *must_cancel, *name_attr, *self_attr, *when_attr, *loop_attr, *time, *parent_task, *children, *callbacks, *callback_attr,
-        *task_name, *is_guest, *clock, *offset, *lock, *old_nursery, *new_nursery, *exceptions;
+        *task_name, *is_guest, *clock, *offset, *lock, *old_nursery, *new_nursery, *exceptions, *integer;
     /* local variables */
     PyObject *self, *callback, *args, *when, *handle, *timeout, *inner, *coro, *context, *fs, *todo, *nursery, *runner,
         *deadline, *job, *sync_fn;
