@@ -34,12 +34,13 @@ def trace(
     without: Collection[str] = (),
     slow_poll_ms: float = 100,
     calls: bool = False,
+    tags: Collection[str] = (),
 ) -> Iterator[None]:
     """Record this process into a new file at ``path`` while the block runs.
 
     ``without``: what is not wanted of "tasks", "wakes", "edges", "locks", "troubles" (``tracer/sources``).  What a poll
     does that lasts longer than ``slow_poll_ms`` is looked into (0: never); ``calls`` records each call that a coroutine
-    makes.
+    makes; ``tags`` are names of context variables of which each task's text is recorded.
 
     RuntimeError: it is being recorded already, or can't be.  OSError: the file exists, or can't be made.
     Does nothing where ``ASYNC_INSPECT_DISABLE`` is 1.
@@ -49,7 +50,8 @@ def trace(
         return
     from . import tracer
 
-    tracer.start(os.fspath(path), settings=tracer.Settings(without=without, slow_poll_ms=slow_poll_ms, calls=calls))
+    settings = tracer.Settings(without=without, slow_poll_ms=slow_poll_ms, calls=calls, tags=tags)
+    tracer.start(os.fspath(path), settings=settings)
     try:
         yield
     finally:
@@ -63,7 +65,7 @@ def load(path: str | os.PathLike[str], progress: "Callable[[int, int], None] | N
     current folder, as on the command line.  errors.UserError: nothing there, not a recording, of a newer version,
     can't be read; or a rule is wrong.
     """
-    from .model.build import load as load_
+    from .model.reading import load as load_
     from .rules import configured
 
     return load_(path, progress, rules=configured())

@@ -9,14 +9,16 @@ import os
 import shlex
 import signal
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
-from async_inspect import corebuild, finish, inplace, interpreter, launch, running
+from async_inspect import corebuild, finish, interpreter, launch, running, system
 from async_inspect.errors import FAILED, USAGE, UserError
+from async_inspect.headers import FOLDER, Head, heads
 from async_inspect.rules import Rule, configured
 from async_inspect.target import Target, check, environment
 from async_inspect.tracer import Settings, env
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
     from async_inspect.model.filters import Filter
 
 DEFAULT_FOLDER = "async_inspect_exports"
-RECORDINGS = "recording"  # the folder in it where recordings lie
 SUMMARY = "summary.txt"  # what --exec's watcher says
 UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
@@ -58,16 +59,19 @@ def attach(target: Target | None, options: Options) -> NoReturn:
         launch.mirror(launch.run(argv, environ))
     check_formats(options.formats)
     options = replace(options, rules=configured())  # a wrong one is said now, not when all is over
-    folder = writable(options.output.absolute() / RECORDINGS)
-    environ = recorded(environ, folder, python, options)
+    folder = writable(options.output.absolute() / FOLDER)
+    run = f"{time.time_ns():x}-{os.getpid()}"
+    environ = recorded(environ, folder, python, options, run)
     pid_in = "" if options.settings.children else env.ONLY
     old = finish.recordings(folder)
     put, take = running.lister(os.environ, folder, target.title)
     if options.in_place:
+        system.require("--exec", "fork", "pidfd_open")
+        from async_inspect import inplace
 
         def afterwards(pid: int, at_ns: int) -> None:
             take()
-            after_run(finish.recordings(folder) - old, launch.Ended(pid, 0, at_ns), options)
+            after_run(finish.recordings(folder) - old, launch.Ended(pid, 0, at_ns), options, run)
 
         put(os.getpid())
         try:
@@ -81,67 +85,75 @@ def attach(target: Target | None, options: Options) -> NoReturn:
         take()
     with Patience():
         new = finish.recordings(folder) - old
-        status = after_run(new, ended, options)
+        status = after_run(new, ended, options, run)
     if ended.code == 0 and status:
         raise SystemExit(status)
     launch.mirror(ended)
 
 
 def recorded(
-    environ: dict[str, str], folder: Path, python: interpreter.Interpreter | None, options: Options
+    environ: dict[str, str], folder: Path, python: interpreter.Interpreter | None, options: Options, run: str = ""
 ) -> dict[str, str]:
-    """The environment under which this Python, and others as far as they can be, record into the folder."""
+    """The environment under which this Python, and others as far as they can be, record into the folder.
+
+    ``run``: what all these recordings are known by; "": each stands alone.
+    """
     core = options.core or environ.get(env.CORE, "")
     preload = corebuild.preload() if options.preload else ""
-    made = environment(environ, str(folder), options.settings, follow_env=options.follow_env, preload=preload)
+    made = environment(environ, str(folder), options.settings, run, follow_env=options.follow_env, preload=preload)
     if core:
         made[env.CORE] = core
     return made | corebuild.prepare(python, core).variables() if python else made
 
 
-def after_run(recordings: set[Path], ended: launch.Ended, options: Options) -> int:
-    """Put the recordings in order and report on the target's own; what is returned counts if the target's was 0."""
-    root = finish.root(recordings, ended.pid)
-    if root is not None and finish.is_of(root, ended.pid):
-        finish.note_end(root, ended.at_ns)
-    if root is None:
-        tell(f"nothing was recorded: {_why_nothing(options.output / RECORDINGS, ended.pid)}")
+def after_run(recordings: set[Path], ended: launch.Ended, options: Options, run_id: str = "") -> int:
+    """Put this run's recordings in order and report on them; what is returned counts if the target's was 0."""
+    run = [one for one in heads(recordings) if one.run == run_id]
+    if not run:
+        tell(f"nothing was recorded: {_why_nothing(options.output / FOLDER, ended.pid)}")
         return FAILED
-    return report(root, options)
+    going = finish.settle(run, ended.pid, ended.at_ns)
+    for line in finish.complaints(options.output / FOLDER, ended.pid):
+        tell(line)
+    status = report(run, options)
+    for one in going if not status else ():
+        tell(f"process {one.header.pid} ({' '.join(one.meta.get('argv', ()))}) runs still, and so does its recording")
+    return status
 
 
-def report(root: Path, options: Options) -> int:
+def report(run: Sequence[Head], options: Options) -> int:
     """Write the reports; 0, or the status of what went wrong, which is said."""
     try:
-        write_reports(root, options)
+        write_reports(run, options)
     except KeyboardInterrupt:
-        tell(f"stopped; the recording is kept. To finish: {finishing_command(root, options)}")
+        tell(f"stopped; the recording is kept. To finish: {finishing_command(run, options)}")
         return 130
     except UserError as exc:
         tell(exc.message)
         return exc.status
     except Exception as exc:
-        tell(f"the reports failed ({type(exc).__name__}: {exc}). To try again: {finishing_command(root, options)}")
+        tell(f"the reports failed ({type(exc).__name__}: {exc}). To try again: {finishing_command(run, options)}")
         return FAILED
     return 0
 
 
-def write_reports(recording: Path, options: Options) -> None:
-    """Recording → Trace → files and summary."""
+def write_reports(run: Sequence[Head], options: Options) -> None:
+    """Recordings → Trace → files and summary."""
     # Only now: numpy starts threads when it is imported, and nobody forks with those.
     from async_inspect import progress, reports, summary
-    from async_inspect.model import load
+    from async_inspect.model.reading import load_run
 
     with progress.reading() as tell_read:
-        trace = load(recording, tell_read, options.wanted, options.rules)
+        trace = load_run(run, options.output, tell_read, options.wanted, options.rules)
     files = reports.write(trace, options.output, options.formats, progress=True)
     if not options.quiet:
         summary.render(trace, files)
 
 
-def finishing_command(recording: Path, options: Options) -> str:
+def finishing_command(run: Sequence[Head], options: Options) -> str:
     """What the user types to get the reports of a run that was stopped while they were written."""
-    words = ["async-inspect", "report", str(recording), "-o", str(options.output)]
+    recording = str(run[0].path if len(run) == 1 else options.output)
+    words = ["async-inspect", "report", recording, "-o", str(options.output)]
     words += (word for name in options.formats for word in ("-f", name))
     return f"{shlex.join(words)} {options.wanted}" if options.wanted else shlex.join(words)
 
@@ -228,4 +240,4 @@ def _why_nothing(folder: Path, pid: int) -> str:
     logs = sorted(folder.glob(f"*-{pid}.log")) or sorted(folder.glob(f"{pid}.log"))
     if logs:
         return f"see {logs[-1]}"
-    return "no CPython 3.12 or newer was started, or it was with -I, -E or -S, which keep the recorder out"
+    return "no CPython 3.12 or newer was started, or only with -I, -E or -S (see --preload)"

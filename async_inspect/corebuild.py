@@ -52,6 +52,8 @@ def prepare(python: Interpreter, forced: str = "") -> Core:
     try:
         if python.free_threaded:
             raise NoCoreError("a free-threaded Python")
+        if os.name != "posix":
+            raise NoCoreError(f"it is written for POSIX systems, and this is {sys.platform}")
         path = _existing(python) or _build(python)
     except (NoCoreError, OSError) as exc:
         if forced == "c":
@@ -62,6 +64,8 @@ def prepare(python: Interpreter, forced: str = "") -> Core:
 
 def preload() -> str:
     """The library of ``preload.c``; UserError where it cannot be had."""
+    if sys.platform != "linux":
+        raise UserError(f"--preload rests on LD_PRELOAD as Linux has it, and this is {sys.platform}")
     try:
         text = PRELOAD.read_bytes()
         library = cache_folder() / f"preload-{hashlib.sha256(text).hexdigest()}-{platform.machine()}.so"

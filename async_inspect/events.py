@@ -145,6 +145,8 @@ TROUBLE = (
     40  # flags: NEVER_AWAITED (aux: code id, off: site where it was dropped); NEVER_RETRIEVED (coro: the task that
 )
 #               failed, 0: not known; aux: string id of the exception's type); DESTROYED (coro: the task, 0: not known)
+TAG = 41  # coro: a root in which a context variable that was asked for has another value than when it was last looked
+#           at. off: bytes that follow: the variable's name NUL the value's text
 
 KIND_NAMES = {
     CODE: "CODE", NODE: "NODE", STRING: "STRING", SITE: "SITE", THREAD: "THREAD", TEXT: "TEXT",
@@ -152,9 +154,9 @@ KIND_NAMES = {
     SUSPEND: "SUSPEND", LINK: "LINK", ITEM: "ITEM", RETURN: "RETURN", RAISE: "RAISE", VANISH: "VANISH",
     MESSAGE: "MESSAGE", POINT: "POINT", RESOURCE: "RESOURCE",
     WAKE: "WAKE", SOON: "SOON", TIMER: "TIMER", SELECT: "SELECT", USE: "USE", TAKE: "TAKE", GIVE: "GIVE",
-    EDGE: "EDGE", STACK: "STACK", CALL: "CALL", TROUBLE: "TROUBLE",
+    EDGE: "EDGE", STACK: "STACK", CALL: "CALL", TROUBLE: "TROUBLE", TAG: "TAG",
 }  # fmt: skip
-HAS_TEXT = (CODE, STRING, NAME, MESSAGE, POINT)
+HAS_TEXT = (CODE, STRING, NAME, MESSAGE, POINT, TAG)
 
 # flags
 NAME_GIVEN = 1  # SPAWN: the program named the task (a NAME follows)
@@ -193,6 +195,11 @@ OTHER_NODE = 1  # defined first in every recording
 MAX_NODES = 1 << 20
 MAX_SITE_FRAMES = 32
 MAX_MESSAGE = 200  # characters
+MAX_TAG = 100  # characters of a value
+MAX_TAGS = 8  # variables
+
+MISSED_SUFFIX = ".missed"  # in place of ".rec": Pythons that the process started and that are not recorded, one a line,
+#                            "pid TAB why TAB command"; there only if there are any
 
 # What a MESSAGE may be taken from, and what a name made up by asyncio looks like, is decided in the cores.
 # Metadata: one "key TAB value LF" a line; a key may come several times (a list). In values, backslash, TAB, LF and CR

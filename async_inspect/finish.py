@@ -1,14 +1,17 @@
 """The recordings after their program's end: what only somebody outside can know.
 
-Knows the header's fields and how recordings are named.  Does not read events.
+Knows how recordings are named, and that processes may go on.  Does not read events.
 """
 
-import os
-import struct
-from collections.abc import Collection
+import time
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from async_inspect import events as ev
+from async_inspect.errors import UserError
+from async_inspect.headers import Head, head, read_header, runs
+
+GRACE_SECONDS = 0.5  # for processes that end a moment after the first
 
 
 def recordings(folder: Path) -> set[Path]:
@@ -17,7 +20,7 @@ def recordings(folder: Path) -> set[Path]:
 
 
 def root(found: Collection[Path], pid: int) -> Path | None:
-    """Of one run's recordings the one that its reports are about: the target's own.
+    """Of one run's recordings the target's own, which is shown while it runs.
 
     A program that execs another leaves two with its pid: the later one is what it became.  A command that is no Python
     itself (make, a shell) leaves none: then it is the first of its children.
@@ -31,28 +34,56 @@ def is_of(path: Path, pid: int) -> bool:
     return path.stem.split("-")[1:2] == [str(pid)]
 
 
+def complaints(folder: Path, pid: int) -> list[str]:
+    """What the recorder of this process wrote into its log, each but once, with how often and where."""
+    told = []
+    for log in sorted([*folder.glob(f"*-{pid}.log"), *folder.glob(f"{pid}.log")]):
+        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+        said = [line.partition(": ")[2] for line in lines if not line.startswith(" ")]  # "TIME pid PID: TEXT"
+        told += [f"{text} (log: {log}, {said.count(text)}×)" for text in dict.fromkeys(said)]
+    return told
+
+
+def settle(run: Sequence[Head], ended_pid: int, ended_ns: int) -> list[Head]:
+    """Put a run's recordings in order once its first process has ended, then; which processes run still.
+
+    Those that are about to end, as that one did, get a moment for it.  When a process ended that is gone without a word
+    nobody saw: that it is over is all that is noted.
+    """
+    until = time.monotonic() + GRACE_SECONDS
+    own = [one for one in run if one.header.pid == ended_pid]
+    if own:
+        note_end(own[-1].path, ended_ns)
+    going = [one for one in run if one not in own[-1:] and one.header.state == ev.RUNNING]
+    while True:
+        there = [one for one in going if one.header.pid != ended_pid and runs(one.header.pid, one.header.start_unix_ns)]
+        for one in going:
+            if one not in there:
+                note_end(one.path, 0)
+        if not there or time.monotonic() > until:
+            return there
+        going = there
+        time.sleep(0.01)
+
+
 def note_end(path: Path, ended_ns: int) -> None:
-    """Write the program's end into the recording, unless it did so itself."""
+    """Write the process's end into its recording, unless it did so itself; 0: it is over, nobody knows since when."""
     try:
         with open(path, "r+b", buffering=0) as file:
-            fd = file.fileno()
-            if _header(fd)["end_ns"] == 0:
-                os.pwrite(fd, ended_ns.to_bytes(8, "little"), ev.END_NS_OFFSET)
-                os.pwrite(fd, ev.CLOSED_OUTSIDE.to_bytes(4, "little"), ev.STATE_OFFSET)
-    except (OSError, ValueError):
+            header, _ = read_header(file, path)
+            if header.magic == ev.MAGIC and header.version and header.end_ns == 0:
+                for at, data in (
+                    (ev.END_NS_OFFSET, ended_ns.to_bytes(8, "little")),
+                    (ev.STATE_OFFSET, ev.CLOSED_OUTSIDE.to_bytes(4, "little")),
+                ):
+                    file.seek(at)
+                    file.write(data)
+    except (OSError, UserError):
         pass  # a recording without its end is still one
-
-
-def _header(fd: int) -> dict[str, int]:
-    raw = os.pread(fd, struct.calcsize(ev.HEADER_FORMAT), 0)
-    if not raw.startswith(ev.MAGIC) or len(raw) < struct.calcsize(ev.HEADER_FORMAT):
-        raise ValueError("not a recording")
-    return dict(zip(ev.HEADER_FIELDS[1:], struct.unpack(ev.HEADER_FORMAT, raw)[1:], strict=True))
 
 
 def _began(path: Path) -> int:
     try:
-        with open(path, "rb", buffering=0) as file:
-            return _header(file.fileno())["start_ns"]
-    except (OSError, ValueError):
+        return head(path).header.start_ns
+    except UserError:
         return 0

@@ -28,7 +28,7 @@ print(json.dumps({
     "implementation": sys.implementation.name,
     "suffix": _imp.extension_suffixes()[0],
     "includes": sorted({sysconfig.get_path("include"), sysconfig.get_path("platinclude")}),
-    "free_threaded": "t" in sys.abiflags,
+    "free_threaded": "t" in getattr(sys, "abiflags", ""),
 }))
 """
 
@@ -62,7 +62,7 @@ def find(asked: str | None, environ: dict[str, str]) -> str:
         return found
     venv = environ.get("VIRTUAL_ENV")
     if venv:
-        candidate = f"{venv}/bin/python"
+        candidate = f"{venv}/bin/python" if os.name == "posix" else f"{venv}/Scripts/python.exe"
         if not os.access(candidate, os.X_OK):
             raise UserError(f"{candidate} is not there, although VIRTUAL_ENV names its folder; use --python", 127)
         return candidate
@@ -117,7 +117,7 @@ def private_folder(path: Path) -> Path:
     """Make this folder ours alone, or raise OSError: what lies in it gets loaded into programs."""
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     status = path.lstat()
-    if status.st_uid != os.geteuid() or not path.is_dir() or path.is_symlink():
+    if (hasattr(os, "geteuid") and status.st_uid != os.geteuid()) or not path.is_dir() or path.is_symlink():
         raise PermissionError(f"{path} is not this user's own folder")
     if status.st_mode & 0o077:
         path.chmod(0o700)

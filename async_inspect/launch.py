@@ -7,8 +7,8 @@ reaches the target once and by itself.
 
 import errno
 import os
-import resource
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -16,11 +16,12 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import NoReturn, Protocol
 
+from async_inspect import system
 from async_inspect.errors import UserError
 
-FROM_TERMINAL = (signal.SIGINT, signal.SIGQUIT)  # the terminal sends these to the target too: we only outlive them
-FORWARDED = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
-IGNORED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)  # in us; a program expects them as they were
+FROM_TERMINAL = system.signals("SIGINT", "SIGQUIT")  # the terminal sends these to the target too: we only outlive them
+FORWARDED = system.signals("SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2")
+IGNORED_BY_PYTHON = system.signals("SIGPIPE", "SIGXFSZ")  # in us; a program expects them as they were
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,18 @@ def run(
     ``started`` hears the pid; the variable ``pid_in`` tells it to the target.  Raises UserError (127, 126) when it
     cannot be executed.
     """
+    if hasattr(os, "fork"):
+        return _fork(argv, environ, beside, started, pid_in)
+    return _spawn(argv, environ, started, pid_in)
+
+
+def _fork(
+    argv: list[str],
+    environ: dict[str, str],
+    beside: Beside | None,
+    started: Callable[[int], None] | None,
+    pid_in: str,
+) -> Ended:
     pid = seen = 0
     files = beside.files() if beside else ()
 
@@ -101,6 +114,8 @@ def mirror(ended: Ended) -> NoReturn:
     """End as the target ended."""
     flush()
     if ended.code < 0:
+        import resource  # where there are signals, there is this
+
         number = -ended.code
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # the core dump was the target's to leave
         if number not in {signal.SIGKILL, signal.SIGSTOP}:
@@ -109,6 +124,22 @@ def mirror(ended: Ended) -> NoReturn:
         os.kill(os.getpid(), number)
         os._exit(128 + number)  # a container's first process survives its own signals
     sys.exit(ended.code)
+
+
+def _spawn(argv: list[str], environ: dict[str, str], started: Callable[[int], None] | None, pid_in: str) -> Ended:
+    """Run it where there is no fork: the terminal's Ctrl-C reaches the target by itself there, too."""
+    if pid_in:
+        system.require("--no-children", "fork")
+    before = signal.signal(signal.SIGINT, _outlive)
+    try:
+        process = subprocess.Popen(argv, env=environ)
+    except OSError as exc:
+        signal.signal(signal.SIGINT, before)
+        raise not_executed(argv, exc.errno) from exc
+    if started:
+        started(process.pid)
+    code = process.wait()
+    return Ended(process.pid, code << 8 if code >= 0 else -code, time.monotonic_ns())
 
 
 def flush() -> None:
@@ -154,9 +185,10 @@ def _become(
 def _wait(pid: int) -> int:
     """The target's wait status.  Where it stops (a debugger's trick, its own Ctrl-Z), we stop with it."""
     while True:
-        os.waitid(os.P_PID, pid, os.WEXITED | os.WSTOPPED | os.WNOWAIT)
+        if hasattr(os, "waitid"):
+            os.waitid(os.P_PID, pid, os.WEXITED | os.WSTOPPED | os.WNOWAIT)
         # The terminal's Ctrl-Z stops us too: by now the target may run again, and the stop is old news (0).
-        done, status = os.waitpid(pid, os.WUNTRACED | os.WNOHANG)
+        done, status = os.waitpid(pid, os.WUNTRACED | (os.WNOHANG if hasattr(os, "waitid") else 0))
         if not done:
             continue
         if not os.WIFSTOPPED(status):

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 from .model.now import Now, Standing
-from .model.phrases import many, ms
+from .model.phrases import many, ms, short
 
 ALIKE = 3  # tasks that stand in the same way, are waited for by the same one and wait for nobody: so many are shown
 SAYS_ITSELF = (None, "task")
@@ -17,25 +17,45 @@ SAYS_IT = ("lock", "event", "condition", "semaphore", "barrier")  # reasons that
 def lines(now: Now, title: str) -> Iterator[str]:
     """The picture; ``title`` says of what and when."""
     yield title
-    states: dict[str, int] = {}
+    if len(now.processes) == 1:
+        yield from _process(now, now.tasks)
+        return
+    of_process: dict[int, list[Standing]] = defaultdict(list)
     for one in now.tasks:
+        of_process[one.process].append(one)
+    for at, tasks in of_process.items():
+        process = now.processes[at]
+        yield ""
+        yield f"process {process.pid} ({short(process.command)}) at {ms(process.at_ns)}{process.when}"
+        yield from _process(now, tasks)
+    if idle := len(now.processes) - len(of_process):
+        yield ""
+        yield f"{many(idle, 'process')} without a task"
+
+
+def _process(now: Now, tasks: Sequence[Standing]) -> Iterator[str]:
+    """What there is to say of one process."""
+    states: dict[str, int] = {}
+    for one in tasks:
         states[one.state] = states.get(one.state, 0) + 1
     counted = ", ".join(f"{count:,} {state}" for state, count in states.items())
-    yield f"{many(len(now.tasks), 'task')}{': ' * bool(states)}{counted}"
-    for number, cycle in enumerate(now.cycles, 1):
-        around = " → ".join(f"task {task}" for task in (*cycle, cycle[0]))
-        yield f"DEADLOCK {number}: {around}"
-    yield from _Tree(now).lines()
+    yield f"{many(len(tasks), 'task')}{': ' * bool(states)}{counted}"
+    mine = {one.cycle for one in tasks}
+    for number, cycle in enumerate(now.cycles):
+        if number in mine:
+            around = " → ".join(f"task {task}" for task in (*cycle, cycle[0]))
+            yield f"DEADLOCK {number + 1}: {around}"
+    yield from _Tree(tasks).lines()
 
 
 class _Tree:
     """Each task once, below the first that waits for it; who is waited for in a circle only stands at the top."""
 
-    def __init__(self, now: Now) -> None:
-        self._now = now
-        self._by_id = {one.task: one for one in now.tasks}
-        waited_for = {task for one in now.tasks for task in self._below(one)}
-        self._roots = [one for one in now.tasks if one.task not in waited_for]
+    def __init__(self, tasks: Sequence[Standing]) -> None:
+        self._tasks = tasks
+        self._by_id = {one.task: one for one in tasks}
+        waited_for = {task for one in tasks for task in self._below(one)}
+        self._roots = [one for one in tasks if one.task not in waited_for]
         self._shown: set[int] = set()
 
     def _below(self, one: Standing) -> tuple[int, ...]:
@@ -44,7 +64,7 @@ class _Tree:
 
     def lines(self) -> Iterator[str]:
         yield from self._level(self._roots, "", top=True)
-        for one in self._now.tasks:  # circles that nobody else waits for
+        for one in self._tasks:  # circles that nobody else waits for
             if one.task not in self._shown:
                 yield from self._level([one], "", top=True)
 
@@ -94,7 +114,7 @@ class _Tree:
         name = one.name if one.name == one.kind_name or not one.kind_name else f"{one.name}, {one.kind_name}"
         circle = "" if one.cycle is None else f"  DEADLOCK {one.cycle + 1}"
         least = "at least " * one.at_least
-        head = f"task {one.task} ({name})  {one.state} for {least}{ms(self._now.at_ns - one.since_ns)}"
+        head = f"task {one.task} ({name})  {one.state} for {least}{ms(one.at_ns - one.since_ns)}"
         why = self._why(one)
         return [
             f"{head}{f': {why}' * bool(why)}{circle}",

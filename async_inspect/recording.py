@@ -1,11 +1,10 @@
 """The Reader: a recording's file as numpy columns and its definitions, as far as the file has got.
 
-Knows: where recordings lie, the header, the slots, how code positions become lines.  Knows nothing of what the records
+Knows: the slots, how code positions become lines.  Knows nothing of what the records
 mean together (``model/``).  The same object serves a finished recording and one that still grows (``refresh``).
 """
 
 import os
-import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple, Self
@@ -16,37 +15,22 @@ import numpy.typing as npt
 from . import events as ev
 from .codes import Code
 from .errors import UserError
+from .headers import WINDOWS, Header, Meta, read_header, root, run_at, with_slashes
 
 SLOT = np.dtype(list(zip(ev.RECORD_FIELDS, ("<u8", "<u4", "<u4", "<u4", "<u4", "<u4", "<u2", "u1", "u1"), strict=True)))
 type Slots = npt.NDArray[np.void]
 type Ids = npt.NDArray[np.uint32]
 
-SUFFIX = ".rec"
-FOLDER = "recording"
 _BLOCK = 1 << 16  # slots that become text at a time
 _MAX_TAIL = 1 << 30  # bytes; more is damage
 
 
-class Header(NamedTuple):
-    """The header's fields, by the names and meanings of ``events.HEADER_FIELDS``."""
+class Missed(NamedTuple):
+    """A Python that a recorded process started, and that is not recorded."""
 
-    magic: bytes
-    version: int
-    header_size: int
-    record_size: int
     pid: int
-    start_ns: int
-    start_unix_ns: int
-    end_ns: int
-    lost: int
-    state: int
-    meta_len: int
-    callbacks: int
-    timed_callbacks: int
-    timed_ns: int
-    flushed: int
-    tail_base: int
-    tail_size: int
+    why: str
+    command: str
 
 
 class Recording:
@@ -65,6 +49,7 @@ class Recording:
         self.threads: dict[int, int] = {}  # index -> the kernel's thread id
         self.resources: dict[int, tuple[int, int]] = {}  # id -> (string id of its type, site where it was made)
         self.names: dict[int, str] = {}  # task -> the last name the program gave
+        self.tags: dict[int, list[str]] = {}  # task -> "variable=value", as they came
         self.messages: dict[int, str] = {}  # task -> what its exception said
         self.points: list[tuple[int, str, str]] = []  # (slot, label, message)
         self.node_parent: Ids = np.zeros(2, np.uint32)
@@ -72,7 +57,7 @@ class Recording:
         self.count = 0  # slots read
         self.chunks: list[Slots] = []  # these, in order
         try:
-            self._file = path.open("rb")
+            self._file = path.open("rb", buffering=0)
         except OSError as error:
             raise UserError(f"{path}: {error.strerror}") from None
         self.header, self.meta = self._read_header()
@@ -126,36 +111,19 @@ class Recording:
 
     # --- the file ----------------------------------------------------------------------------------------------------
 
-    def _read_header(self) -> tuple[Header, dict[str, tuple[str, ...]]]:
-        file = self._file.fileno()
-        try:
-            size = struct.calcsize(ev.HEADER_FORMAT)
-            raw = os.pread(file, size, 0)
-            if not raw:
-                raise UserError(f"{self.path}: is empty, nothing was recorded")
-            if not ev.MAGIC.startswith(raw[: len(ev.MAGIC)]):
-                raise UserError(f"{self.path}: is not a recording of async-inspect")
-            header = Header(*struct.unpack(ev.HEADER_FORMAT, raw.ljust(size, b"\0")))
-            if header.version > ev.VERSION:
-                raise UserError(
-                    f"{self.path}: was recorded in format {header.version} by a newer async-inspect; "
-                    f"this one reads up to {ev.VERSION}"
-                )
-            if header.version and header.record_size not in (0, ev.RECORD_SIZE):
-                raise UserError(f"{self.path}: is damaged, its records have {header.record_size} bytes")
-            if header.header_size < ev.META_OFFSET:  # cut off within these fields
-                header = header._replace(header_size=ev.HEADER_SIZE)
-            text = os.pread(file, min(header.meta_len, header.header_size - ev.META_OFFSET), ev.META_OFFSET)
-        except OSError as error:
-            raise UserError(f"{self.path}: {error.strerror}") from None
-        return header, parse_metadata(text)
+    def _read_header(self) -> tuple[Header, Meta]:
+        return read_header(self._file, self.path)
+
+    def _read(self, size: int, at: int) -> bytes:
+        self._file.seek(at)
+        return self._file.read(max(size, 0)) or b""
 
     def _read_tail(self) -> Slots:
         """The header anew, and with it the tail's slots up to the first that isn't written."""
         while True:
             self.header, self.meta = self._read_header()
             size = min(self.header.tail_size, _MAX_TAIL)
-            data = os.pread(self._file.fileno(), size, self.header.header_size)
+            data = self._read(size, self.header.header_size)
             again, _ = self._read_header()
             if (again.flushed, again.tail_base) == (self.header.flushed, self.header.tail_base):
                 break  # else the tail was emptied into the body meanwhile
@@ -193,11 +161,19 @@ class Recording:
         if kind == ev.CODE:
             file, name, table = [*data.split(b"\0", 2), b"", b""][:3]
             table, awaits = (table[:size], table[size:]) if size else (table, None)
-            self.codes[subject] = Code(_decode(file), _decode(name), aux, flags, table, awaits)
+            path = _decode(file)
+            if self.meta.get("platform") == WINDOWS:
+                path = with_slashes(path)
+            self.codes[subject] = Code(path, _decode(name), aux, flags, table, awaits)
         elif kind == ev.STRING:
             self.strings[subject] = _decode(data)
         elif kind == ev.NAME:
             self.names[subject] = _decode(data)
+        elif kind == ev.TAG:
+            name, _, value = data.partition(b"\0")
+            known, tag = self.tags.setdefault(subject, []), f"{_decode(name)}={_decode(value)}"
+            if tag not in known[-1:]:
+                known.append(tag)
         elif kind == ev.MESSAGE:
             self.messages[subject] = _decode(data)
         else:
@@ -230,60 +206,12 @@ def _decode(data: bytes) -> str:
     return data.decode("utf-8", "replace")
 
 
-def parse_metadata(text: bytes) -> dict[str, tuple[str, ...]]:
-    """The metadata's lines, key TAB value; of a cut-off text the whole lines."""
-    found: dict[str, tuple[str, ...]] = {}
-    for line in text.decode("utf-8", "surrogateescape").split("\n")[:-1]:
-        key, _, value = line.partition("\t")
-        found[key] = (*found.get(key, ()), _unescape(value))
-    return found
-
-
-def _unescape(value: str) -> str:
-    pieces = value.split("\\\\")
-    return "\\".join(piece.replace("\\t", "\t").replace("\\n", "\n").replace("\\r", "\r") for piece in pieces)
-
-
-# --- where recordings lie --------------------------------------------------------------------------------------------
-
-
 def open_recording(path: str | os.PathLike[str]) -> Recording:
-    """Open the recording at ``path``: its file, the folder it lies in, or the folder that ``attach -o`` was given.
+    """Open the recording at ``path``; of several in a folder the root process's of the newest run (``headers.py``).
 
-    Of several in a folder it is the root process's of the newest run.  UserError: nothing there, not a recording, of a
-    newer version, can't be read.
+    UserError: nothing there, not a recording, of a newer version, can't be read.
     """
-    place = Path(path)
-    if not place.is_dir():
-        return Recording(place)
-    folder = place / FOLDER if (place / FOLDER).is_dir() else place
-    candidates = []
-    for file in sorted(folder.glob(f"*{SUFFIX}")):
-        try:
-            with Recording(file) as found:
-                candidates.append((found.header, found.first("ppid"), file))
-        except (UserError, OSError):
-            continue
-    if not candidates:
-        raise UserError(f"{place}: no recording there")
-    pids = {header.pid for header, _, _ in candidates}
-    roots = [c for c in candidates if not c[1].isdecimal() or int(c[1]) not in pids - {c[0].pid}]
-    return Recording(_newest_root([(header, file) for header, _, file in roots or candidates]))
-
-
-def _newest_root(roots: list[tuple[Header, Path]]) -> Path:
-    """Of processes whose parents aren't recorded, the first of the newest run.
-
-    A run is over when that process has ended: what began before (below a shell, say) is part of it.  A program that
-    execs another leaves two recordings with its pid: the later one is what it became.
-    """
-    (first, chosen), *others = sorted(roots, key=lambda root: root[0].start_unix_ns)
-    for header, file in others:
-        # Where nobody saw the end, the file's last change stands in for it.
-        ended = first.end_ns - first.start_ns + first.start_unix_ns if first.end_ns else chosen.stat().st_mtime_ns
-        if header.start_unix_ns > ended or header.pid == first.pid:
-            first, chosen = header, file
-    return chosen
+    return Recording(root(run_at(path)).path)
 
 
 # --- the recording as text -------------------------------------------------------------------------------------------
@@ -320,3 +248,13 @@ def _line(slots: Slots, at: int, number: int, slot: tuple[int, ...]) -> str:
             parts[2] = parts[2].hex().encode()
         line += " " + " ".join(repr(_decode(part)) for part in parts)
     return line
+
+
+def missed(path: str | os.PathLike[str]) -> list[Missed]:
+    """The Pythons that the process of this recording started without their being recorded, as far as it could tell."""
+    try:
+        text = Path(path).with_suffix(ev.MISSED_SUFFIX).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return []
+    rows = [line.split("\t", 2) for line in text.splitlines()]
+    return [Missed(int(row[0]), row[1], row[2]) for row in rows if len(row) == 3 and row[0].isdecimal()]

@@ -31,9 +31,12 @@ def lister(environ: Mapping[str, str], folder: Path, title: str) -> tuple[Callab
     files: list[Path] = []
 
     def put(pid: int) -> None:
+        began = _began(pid)
+        if not began:
+            return
         try:
             place(environ).mkdir(mode=0o700, parents=True, exist_ok=True)
-            file = place(environ) / f"{pid}-{_began(pid)}"
+            file = place(environ) / f"{pid}-{began}"
             file.write_text(f"{folder}\n{' '.join(title.split())}\n", encoding="utf-8", errors="surrogateescape")
             files.append(file)
         except OSError:
@@ -55,7 +58,7 @@ def runs(environ: Mapping[str, str]) -> list[Run]:
     for file in place(environ).glob("*-*"):
         try:
             pid, _, began = file.name.partition("-")
-            if not pid.isdecimal() or _began(int(pid)) != began:
+            if not pid.isdecimal() or _began(int(pid)) != began or not began:
                 file.unlink()
                 continue
             folder, title = file.read_text(encoding="utf-8", errors="surrogateescape").splitlines()[:2]
@@ -72,7 +75,7 @@ def recording(run: Run) -> Path | None:
 
 
 def _began(pid: int) -> str:
-    """When a process began; "": there is none."""
+    """When a process began; "": there is none, or nobody says (no /proc): then it is not listed."""
     try:
         return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[19]
     except OSError:

@@ -7,14 +7,15 @@ import shlex
 from collections.abc import Iterator, Mapping
 
 from async_inspect import interpreter
-from async_inspect.attach import RECORDINGS, Options, recorded, writable
+from async_inspect.attach import Options, recorded, writable
+from async_inspect.headers import FOLDER
 from async_inspect.target import without_ours
 
 
 def enter(options: Options, environ: dict[str, str]) -> Iterator[str]:
     """Lines after which every Python that the shell starts is recorded."""
     python = interpreter.ask(interpreter.find(options.python, environ))
-    folder = writable(options.output.absolute() / RECORDINGS)
+    folder = writable(options.output.absolute() / FOLDER)
     return difference(environ, recorded(environ, folder, python if python.recordable else None, options))
 
 

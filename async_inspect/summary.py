@@ -14,15 +14,17 @@ from rich.text import Text
 from . import checks, findings
 from .errors import UserError
 from .model.critical import CriticalPath
-from .model.phrases import ms
+from .model.phrases import ms, short
 from .model.polls import BlockingPoll
 from .model.spread import Spread
 from .model.stats import Stats, stats
-from .model.trace import Metadata, Trace
+from .model.trace import Trace
 from .model.waits import Holder
+from .recording import missed
 from .reports import MANY_EVENTS, left_out
 
 TOP = 5
+PROCESSES = 10  # of them at most have a line each
 WORTH_A_LINE_NS = 1_000_000  # of having been ready: less is what any loop takes
 
 
@@ -39,23 +41,29 @@ def render(trace: Trace, files: Iterable[Path] = (), console: Console | None = N
 def summary(trace: Trace, figures: Stats) -> Iterator[RenderableType]:
     """The parts of the summary, top down."""
     meta = trace.meta
-    yield Text.assemble(("async-inspect", "bold"), f"  {ms(meta.duration_ns)} recorded", _ending(meta))
+    several = f", {len(figures.processes):,} processes" if len(figures.processes) > 1 else ""
+    yield Text.assemble(("async-inspect", "bold"), f"  {ms(meta.duration_ns)} recorded{several}", _ending(trace))
     if meta.filter:
         yield Text(f"only {meta.filter}", "yellow")
     if not figures.tasks:
         yield Text("no tasks: no coroutine ran in this program", "yellow")
     else:
         yield Text.assemble(_states(figures), f"  (at most {figures.peak_concurrency} at once)")
-        share = figures.run_ns / figures.duration_ns if figures.duration_ns else 0
-        polls = figures.polls
-        yield Text(f"  {polls.count:,} polls ran {ms(figures.run_ns)}, {share:.1%} of the time", "dim")
+        time = sum(process.end_ns - process.start_ns for process in figures.processes)
+        share, polls = figures.run_ns / time if time else 0, figures.polls
+        of_each = " of all processes" if several else ""
+        yield Text(f"  {polls.count:,} polls ran {ms(figures.run_ns)}, {share:.1%} of the time{of_each}", "dim")
+        if several:
+            yield processes_table(figures)
         if figures.awaits.count:
             yield awaits_table(figures)
         yield coroutines_table(figures)
         yield _longest(figures)
         yield from _blame(figures)
         yield from _wrong(trace)
+    yield from _left_out(trace)
     yield _recorded(figures)
+    yield from _missed(trace)
 
 
 def _states(figures: Stats) -> Text:
@@ -65,14 +73,47 @@ def _states(figures: Stats) -> Text:
     return text + Text(", ").join(parts)
 
 
-def _ending(meta: Metadata) -> Text:
-    return Text("" if meta.finished else "  (its end was not seen: it runs still, or was killed)", "yellow")
+def _ending(trace: Trace) -> Text:
+    going = [str(process.pid) for process in trace.processes if not process.finished]
+    if not going or len(trace.processes) == 1:
+        return Text("  (its end was not seen: it runs still, or was killed)" if going else "", "yellow")
+    which = ", ".join(going[:TOP]) + f" and {len(going) - TOP:,} more" * (len(going) > TOP)
+    return Text(f"\n  the end of {which} was not seen: it runs still, or was killed", "yellow")
+
+
+def _left_out(trace: Trace) -> Iterator[Text]:
+    """The processes that are not in these figures."""
+    for one in trace.left_out[:TOP]:
+        alone = f"; alone: --pid {one.pid}" if one.records else ""
+        yield Text(f"left out: process {one.pid} with {one.records:,} records, {one.why}{alone}", "bold yellow")
+    if more := trace.left_out[TOP:]:
+        pids = ", ".join(str(one.pid) for one in more)
+        yield Text(f"left out too: {pids}, {sum(one.records for one in more):,} records", "bold yellow")
 
 
 def _table(title: str, *numbers: str) -> Table:
     table = Table(title=title, title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0))
     for name in numbers:
         table.add_column(name, justify="right", no_wrap=True)
+    return table
+
+
+def processes_table(figures: Stats) -> Table:
+    """The processes that had tasks, by run."""
+    table = _table("\nprocesses", "run", "wait", "tasks", "longest poll", "lost", "pid")
+    table.add_column("command", overflow="fold", style="dim")
+    busy = sorted((one for one in figures.processes if one.tasks), key=lambda one: -one.run_ns)
+    for one in busy[:PROCESSES]:
+        times = ms(one.run_ns), ms(one.wait_ns), f"{one.tasks:,}", ms(one.longest_poll_ns)
+        missed = Text(f"{one.lost:,}", "bold red" if one.lost else "")
+        table.add_row(*times, missed, str(one.pid), Text(short(one.command)))
+    if rest := busy[PROCESSES:]:
+        names = "run_ns", "wait_ns", "tasks", "lost"
+        run, wait, tasks, lost = (sum(getattr(one, name) for one in rest) for name in names)
+        longest = max(one.longest_poll_ns for one in rest)
+        table.add_row(ms(run), ms(wait), f"{tasks:,}", ms(longest), f"{lost:,}", "", f"{len(rest):,} more")
+    if idle := len(figures.processes) - len(busy):
+        table.add_row("", "", "0", "", "", "", f"{idle:,} {'more' if busy else 'of them'} without a task")
     return table
 
 
@@ -154,6 +195,18 @@ def _recorded(figures: Stats) -> Text:
     names = {"c": "the C core", "python": "the Python core"}
     text.append(f"\nPython {figures.python or '?'}, {names.get(figures.core, 'an unknown core')}", "dim")
     return text
+
+
+def _missed(trace: Trace) -> Iterator[Text]:
+    """Pythons that were started and are not recorded."""
+    found = missed(trace.meta.path)
+    for row in found[:TOP]:
+        yield Text.assemble(("not recorded", "bold yellow"), f"  pid {row.pid}, {row.why}: {row.command}")
+    if len(found) > TOP:
+        yield Text(f"… and {len(found) - TOP:,} more", "yellow")
+    cures = {"--follow-env" if row.why.endswith("own") else "--preload" for row in found if "memory" not in row.why}
+    if cures:
+        yield Text(f"  see {' and '.join(sorted(cures))}", "dim")
 
 
 def _files(trace: Trace, files: list[Path]) -> Text:

@@ -66,10 +66,17 @@ def check(target: Target | None) -> Target:
 
 
 def environment(
-    environ: dict[str, str], folder: str, settings: tracer.Settings, *, follow_env: bool = False, preload: str = ""
+    environ: dict[str, str],
+    folder: str,
+    settings: tracer.Settings,
+    run: str = "",
+    *,
+    follow_env: bool = False,
+    preload: str = "",
 ) -> dict[str, str]:
     """The target's environment: this one, the door first on the path, and where to record.
 
+    ``run``: what the recordings of this run, the target's and its children's, are known by; "": each stands alone.
     ``preload``: the library for LD_PRELOAD, if it is wanted.
     """
     made = {
@@ -79,7 +86,10 @@ def environment(
         env.WITHOUT: ",".join(settings.without),
         env.SLOW_POLL_MS: f"{settings.slow_poll_ms:g}",
         env.CALLS: str(int(settings.calls)),
+        env.TAGS: ",".join(settings.tags),
     }
+    if run:
+        made[env.RUN] = run
     if follow_env:
         made[env.FOLLOW_ENV] = "1"
     if preload:
@@ -105,6 +115,6 @@ def _check_script(path: str) -> None:
     try:
         mode = os.stat(path).st_mode
         if not stat.S_ISDIR(mode):  # Python runs a folder's __main__.py; a zip file, a pipe, too
-            os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK))
+            os.close(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)))
     except OSError as exc:
         raise UserError(f"can't open {path!r}: {exc.strerror}", USAGE) from exc

@@ -14,7 +14,7 @@ PACKAGE = ROOT / "async_inspect"
 # From left to right. A module may import from its own place and from places to its left. A new module goes where what
 # it knows belongs.
 PLACES = (
-    ("_version", "errors", "events", "codes", "rules"),
+    ("_version", "errors", "system", "events", "headers", "codes", "rules"),
     ("tracer",),
     ("recording",),
     ("model",),
@@ -47,7 +47,18 @@ HANDED_ON = {("async_inspect.model.trace", "async_inspect.reports")}
 TARGET_IMPORTS = {
     *sys.builtin_module_names,
     *("_frozen_importlib", "_frozen_importlib_external"),
-    *("__future__", "_posixsubprocess", "_struct", "collections.abc", "fcntl", "gc", "mmap", "opcode", "os"),
+    *(
+        "__future__",
+        "_contextvars",
+        "_posixsubprocess",
+        "_struct",
+        "collections.abc",
+        "fcntl",
+        "gc",
+        "mmap",
+        "opcode",
+        "os",
+    ),
     *("resource", "types", "typing"),
 }
 

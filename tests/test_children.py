@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import async_inspect
+from async_inspect.recording import missed
 
 from .tools import ROOT, TARGET, TOOL, run
 
@@ -116,3 +117,69 @@ def recorded(
         assert role == "-" or trace.meta.core == (core or trace.meta.core)
         roles.append(role)
     return sorted(roles)
+
+
+STARTS = """
+import asyncio, os, subprocess, sys
+
+python, own = sys.executable, {"A": "b"}
+moved = {**os.environ, "PYTHONPATH": "/nowhere"}
+pids = []
+
+def start(*words, **more):
+    with subprocess.Popen([python, *words], **more) as process:
+        pids.append(process.pid)
+
+async def main():
+    process = await asyncio.create_subprocess_exec(python, "-sS", "-c", "pass")
+    pids.append(process.pid)
+    await process.wait()
+
+start("-I", "-c", "pass")
+start("-c", "pass", env=own)
+start("-c", "pass", env=moved)
+start("-XE", "-W", "error", "-BE", "-c", "pass")
+asyncio.run(main())
+start("-X", "dev", "-I", "-c", "pass")
+
+subprocess.run([python, "-Bc", "-I"])  # these are as they should be
+subprocess.run([python, "-c", "pass", "-S"])
+subprocess.run(["true", "-I"], env=own)
+subprocess.run([python, "-c", "pass"], env={"ASYNC_INSPECT_DISABLE": "1"})
+try:
+    subprocess.run([python + "-is-not-there", "-I"])
+except FileNotFoundError:
+    pass
+print(*pids)
+"""
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        ([], ["-I", "an environment of its own", "a PYTHONPATH of its own", "-E", "-S", "-I"]),
+        (["--follow-env"], ["-I", "", "", "-E", "-S", "-I"]),
+        (["--follow-env", "--preload"], ["", "", "", "", "", "-I with debugged memory"]),
+        (["--preload"], ["", "an environment of its own", "", "", "", "-I with debugged memory"]),
+        (["--no-children"], [""] * 6),
+    ],
+    ids=lambda value: " ".join(value)[:24],
+)
+def test_what_is_missed_is_named(options: list[str], why: list[str], core: str, tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(STARTS, encoding="utf-8")
+    words = [*TOOL, "attach", "-f", "json", "-o", str(tmp_path), *options, "--", TARGET, str(program)]
+    done = run(words, cwd=tmp_path, env={"ASYNC_INSPECT_CORE": core})
+    assert done.status == 0, done.stderr
+    expected = [(int(pid), reason) for pid, reason in zip(done.stdout.split(), why, strict=True) if reason]
+    recorded = {int(path.stem.split("-")[1]) for path in tmp_path.glob("recording/*.rec")}
+    assert recorded.isdisjoint({pid for pid, _ in expected})
+    if options != ["--no-children"]:
+        assert {int(pid) for pid in done.stdout.split()} <= recorded | {pid for pid, _ in expected}
+    files = list(tmp_path.glob("recording/*.missed"))
+    assert len(files) == bool(expected)
+    assert [row[:2] for file in files for row in missed(file)] == expected
+    said = done.stderr.replace("\n", " ")
+    assert ("not recorded" in said) == bool(expected)
+    for pid, reason in expected[:5]:
+        assert f"pid {pid}, {reason}: " in said

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 import async_inspect
+from async_inspect.model.holds import violations
 from async_inspect.recording import open_recording
 
 from .servers import free_port
@@ -101,6 +102,13 @@ def test_servers_and_their_workers(name: str, tmp_path: Path) -> None:
         [path] = tmp_path.glob(f"recording/*-{pid}.rec")
         trace = async_inspect.load(path)
         assert answered.count(pid) == sum(function_calls(trace, "who")), "each request's coroutine is there"
+    data = json.loads((tmp_path / "data.json").read_text(encoding="utf-8"))
+    assert {row["pid"] for row in data["processes"]} == recorded.keys(), "the reports are of all"
+    assert [task["id"] for task in data["tasks"]] == list(range(1, len(data["tasks"]) + 1))
+    assert {task["pid"] for task in data["tasks"]} >= set(answered)
+    together = async_inspect.load(tmp_path)
+    assert violations(together) == []
+    assert sum(function_calls(together, "who")) == REQUESTS
 
 
 def function_calls(trace: async_inspect.Trace, name: str) -> Iterator[bool]:

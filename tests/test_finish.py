@@ -50,3 +50,11 @@ def test_root(tmp_path: Path) -> None:
     assert finish.root({first, child}, 10) == first
     assert finish.root({child, after_exec}, 99) == after_exec, "the first of the children, where the root is no Python"
     assert finish.root(set(), 10) is None
+
+
+def test_what_the_recorder_complained_of_is_told_once(tmp_path: Path) -> None:
+    for text in ("a: b\n  file.py:1 f", "a: b", "another"):
+        writer.log(str(tmp_path / "7.log"), f"pid 7: {text}")
+    writer.log(str(tmp_path / "8.log"), "pid 8: not this one's")
+    log = tmp_path / "7.log"
+    assert finish.complaints(tmp_path, 7) == [f"a: b (log: {log}, 2×)", f"another (log: {log}, 1×)"]

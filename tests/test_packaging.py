@@ -41,6 +41,32 @@ def test_wheel(compiler: bool, source: Path, tmp_path: Path) -> None:
     built = {name for name in held if name.endswith(".so")}
     assert held - built == expected
     assert len(built) == compiler
+    if compiler:
+        check_merged(wheel, held, tmp_path)
+
+
+def check_merged(wheel: Path, held: set[str], folder: Path) -> None:
+    """What scripts/wheels uploads: one wheel for any Python of this system with this core, one for all without."""
+    packer = [sys.executable, "-m", "wheel"]
+    run([*packer, "unpack", "--dest", folder / "tree", wheel], cwd=folder)
+    (tree,) = (folder / "tree").iterdir()
+    for core in tree.rglob("_core.*.so"):
+        core.rename(core.with_name(re.sub(r"cpython-\d+", "cpython-399", core.name)))
+    (folder / "other").mkdir()
+    run([*packer, "pack", "--dest-dir", folder / "other", tree], cwd=folder)
+    (other,) = (folder / "other").iterdir()
+    done = run([sys.executable, ROOT / "scripts" / "merge_wheels.py", folder / "dist", wheel, other], cwd=folder)
+    assert done.status == 0, done.stderr
+    system, everywhere = (Path(line) for line in done.stdout.splitlines())
+    platform = wheel.stem.rpartition("-")[2]
+    assert system.name.endswith(f"-py3-none-{platform}.whl") and everywhere.name.endswith("-py3-none-any.whl")
+    cores = {name for name in held if name.endswith(".so")}
+    others = {re.sub(r"_core\.cpython-\d+", "_core.cpython-399", name) for name in cores}
+    for path, expected, pure in (system, held | others, "false"), (everywhere, held - cores, "true"):
+        with zipfile.ZipFile(path) as packed:
+            assert {name for name in packed.namelist() if name.startswith("async_inspect/")} == expected
+            (about,) = (name for name in packed.namelist() if name.endswith(".dist-info/WHEEL"))
+            assert f"Root-Is-Purelib: {pure}" in packed.read(about).decode()
 
 
 def test_editable_install_without_a_compiler(source: Path, tmp_path: Path) -> None:

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from async_inspect import events as ev
 from async_inspect.codes import Code, Position, decode_table
 from async_inspect.errors import UserError
+from async_inspect.headers import parse_metadata
 from async_inspect.model import Builder, load
-from async_inspect.recording import Recording, dump_header, dump_records, open_recording, parse_metadata
+from async_inspect.recording import Recording, dump_header, dump_records, open_recording
 
 from .tape import Tape, two_tasks
 

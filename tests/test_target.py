@@ -6,7 +6,7 @@ import pytest
 
 from async_inspect.errors import UserError
 from async_inspect.target import BOOT, Target, check, environment, split
-from async_inspect.tracer import Settings
+from async_inspect.tracer import Settings, env
 
 VALUED = {"-o", "--output", "-f", "--format", "--python"}
 
@@ -83,3 +83,9 @@ def test_environment() -> None:
     )
     assert Path(made["ASYNC_INSPECT_DIR"]) == Path.cwd() / "rec"
     assert environment({}, "/rec", Settings())["PYTHONPATH"] == BOOT
+
+
+def test_each_variable_is_ours_or_a_person_s() -> None:
+    """``async-inspect env --unset``, and attach in a recorded shell, take away what we put there."""
+    names = {value for name, value in vars(env).items() if name.isupper() and isinstance(value, str)}
+    assert names == {*env.OURS, env.CORE, env.DISABLE}

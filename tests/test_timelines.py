@@ -183,8 +183,9 @@ def test_catapult(trace: Trace, tmp_path: Path) -> None:
 
 
 def test_lanes(trace: Trace) -> None:
-    lane, size = lanes(trace)
-    table = trace.task_table
+    lane, owners = lanes(trace)
+    size, table = len(owners), trace.task_table
+    assert set(owners) == {trace.meta.pid}
     assert size == stats(trace).peak_concurrency
     for number in range(size):
         rows = [row for row, one in enumerate(lane) if one == number]

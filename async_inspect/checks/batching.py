@@ -1,4 +1,4 @@
-"""Hint: many short tasks of one kind, of which each costs more to make than it does.
+"""Hint: many short tasks of one kind in one process, of which each costs more to make than it does.
 
 Looks for: TASKS and more tasks of one kind that ran for LONGEST_NS on average at most, and never suspended.
 
@@ -12,7 +12,7 @@ from typing import Final
 
 import numpy as np
 
-from ..model.columns import counts, sums
+from ..model.columns import counts, group, sums
 from ..model.phrases import ms
 from ..model.trace import Trace
 from .finding import Finding
@@ -26,12 +26,13 @@ LONGEST_NS: Final = 50_000
 def find(trace: Trace) -> Iterator[Finding]:
     tasks = trace.task_table
     rows = np.flatnonzero((tasks.function >= 0) & ~tasks.driven & tasks.ended)
-    function, size = tasks.function[rows], len(trace.functions)
-    count, run = counts(function, size), sums(function, tasks.run_ns[rows], size)
-    polls, idle = sums(function, tasks.polls[rows], size), sums(function, np.maximum(tasks.delay_ns[rows], 0), size)
+    (_, function), which = group(tasks.process[rows], tasks.function[rows])
+    size = len(function)
+    count, run = counts(which, size), sums(which, tasks.run_ns[rows], size)
+    polls, idle = sums(which, tasks.polls[rows], size), sums(which, np.maximum(tasks.delay_ns[rows], 0), size)
     for row in np.flatnonzero((count >= TASKS) & (run <= count * LONGEST_NS) & (polls <= count)).tolist():
-        made = trace.functions[row]
-        one = int(rows[np.argmax(function == row)]) + 1
+        made = trace.functions[function[row]]
+        one = int(rows[np.argmax(which == row)]) + 1
         text = f"{int(count[row]):,} tasks of {made.name} ran {ms(int(run[row] // count[row]))} each and never waited"
         yield Finding(
             check=NAME,

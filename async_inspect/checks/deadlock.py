@@ -19,7 +19,7 @@ from typing import Final
 import numpy as np
 
 from ..model import tables as t
-from ..model.now import LOCKS, Moment, last_moment
+from ..model.now import LOCKS, Moment, last_moments
 from ..model.phrases import many, ms, who
 from ..model.trace import Trace
 from .finding import Finding
@@ -33,14 +33,14 @@ SEMAPHORES: Final = ("asyncio.locks.Semaphore", "asyncio.locks.BoundedSemaphore"
 
 
 def find(trace: Trace) -> Iterator[Finding]:
-    last = last_moment(trace)
     seen: set[frozenset[int]] = set()
-    for cycle in last.cycles:
-        seen.add(frozenset(cycle))
-        yield _circle(last, cycle, None)
-    yield from _all_permits(last)
-    for at in _closings(trace):
-        moment = Moment(trace, at)
+    for last in last_moments(trace):
+        for cycle in last.cycles:
+            seen.add(frozenset(cycle))
+            yield _circle(last, cycle, None)
+        yield from _all_permits(last)
+    for at, process in _closings(trace):
+        moment = Moment(trace, at, process)
         for cycle in moment.cycles:
             members = frozenset(cycle)
             over = min(_woken(trace, moment.awaits[task]) for task in cycle)
@@ -140,8 +140,9 @@ def _given_by_others(moment: Moment, cycle: tuple[int, ...], over: int) -> bool:
     )
 
 
-def _closings(trace: Trace) -> list[int]:
-    """When circles closed: at the beginning of a wait from which the waits that there are then lead back to its task.
+def _closings(trace: Trace) -> list[tuple[int, int]]:
+    """When circles closed, and in which process: at the beginning of a wait from which the waits that there are then
+    lead back to its task.
 
     All waits at once, one hop a round.  Of those who gather several, only whether the first task is one of them.
     """
@@ -188,18 +189,20 @@ def _closings(trace: Trace) -> list[int]:
     current.append(edges.awaited[inside].astype(np.int64))
     begin, at_task = np.concatenate(origin), np.concatenate(current)
 
-    found: list[int] = []
+    process = trace.task_table.process
+    found: set[tuple[int, int]] = set()
     for _ in range(HOPS):
         going = at_task > 0
         begin, at_task = begin[going], at_task[going]
         if not len(begin):
             break
         back = at_task == awaits.task[begin]
-        found += awaits.start_ns[begin[back]].tolist()
+        closed = begin[back]
+        found |= {*zip(awaits.start_ns[closed].tolist(), process[awaits.task[closed] - 1].tolist(), strict=True)}
         begin, at_task = begin[~back], at_task[~back]
         at = awaits.start_ns[begin]
         row = np.searchsorted(key, at_task * size + at, side="right") - 1
         stands = (row >= 0) & (awaits.task[row] == at_task) & (over[row] > at)
         begin, row, at = begin[stands], row[stands], at[stands]
         at_task = following(row, at, awaits.task[begin].astype(np.int64))
-    return sorted(set(found))[:MOMENTS]
+    return sorted(found)[:MOMENTS]

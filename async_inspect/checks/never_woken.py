@@ -19,7 +19,7 @@ from typing import Final
 import numpy as np
 
 from ..model import tables as t
-from ..model.now import Moment, last_moment
+from ..model.now import Moment, last_moments
 from ..model.phrases import ms, several, who
 from ..model.trace import Trace
 from .finding import Finding
@@ -33,7 +33,11 @@ USERS_FUTURE: Final = ("asyncio.Future", "_asyncio.Future", "asyncio.futures.Fut
 
 
 def find(trace: Trace) -> Iterator[Finding]:
-    moment = last_moment(trace)
+    for moment in last_moments(trace):
+        yield from _of_process(trace, moment)
+
+
+def _of_process(trace: Trace, moment: Moment) -> Iterator[Finding]:
     stuck = {task for cycle in moment.cycles for task in cycle}
     kinds: dict[tuple[int, int], list[int]] = defaultdict(list)  # by resource and location
     for task, row in moment.awaits.items():

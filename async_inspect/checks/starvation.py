@@ -1,8 +1,8 @@
 """Tasks that could have run and were made to wait far longer than their like at the same time.
 
-Looks for: a task whose times ready, on average, are TIMES those of the median of its peers (tasks of the same kind, at
-least PEERS that were ready while it lived), and at least the recording's ``slow_poll_ms`` in all.  What it was a victim
-of blocking polls for is ``blocking``'s, and left out.
+Looks for: a task whose times ready, on average, are TIMES those of the median of its peers (tasks of the same kind
+and process, at least PEERS that were ready while it lived), and at least the recording's ``slow_poll_ms`` in all.  What
+it was a victim of blocking polls for is ``blocking``'s, and left out.
 
 Evidence: how long it was certainly ready, and its peers' median in the time that it lived.
 
@@ -33,13 +33,14 @@ def find(trace: Trace) -> Iterator[Finding]:
     delays = _delays(trace)
     n = len(tasks)
     total, times = sums(delays.task - 1, delays.ns, n), counts(delays.task - 1, n)
-    kind = tasks.function[delays.task - 1]
+    kinds = group(tasks.process, tasks.function + 1)[1]  # another process's loop has other things to do
+    kind = kinds[delays.task - 1]
     mean = total / np.maximum(times, 1)
     suspects = np.flatnonzero((total >= max(trace.meta.slow_poll_ns, 1)) & (tasks.function >= 0))
     for row in suspects[np.argsort(-total[suspects], kind="stable")][:LOOKED_AT].tolist():
         function = int(tasks.function[row])
         alive = (delays.end_ns > tasks.created_ns[row]) & (delays.end_ns <= tasks.end_ns[row])
-        (peer,), which = group(delays.task[peers := np.flatnonzero((kind == function) & alive)])
+        (peer,), which = group(delays.task[peers := np.flatnonzero((kind == kinds[row]) & alive)])
         means = sums(which, delays.ns[peers], len(peer)) / counts(which, len(peer))
         median = float(np.median(means[peer != row + 1])) if len(peer) > PEERS else np.inf
         if mean[row] < TIMES * max(median, 1):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from async_inspect import system
 from async_inspect.attach import DEFAULT_FOLDER, Options, tell
 from async_inspect.attach import attach as run
 from async_inspect.cli.filters import Wanted, with_filters
@@ -21,6 +22,7 @@ EXAMPLES = (
     ("async-inspect attach -m package.module", "a module"),
     ("async-inspect attach -- uvicorn app:app --workers 2", "any command"),
     ("async-inspect attach --live app.py", "watch it while it runs"),
+    ("async-inspect attach --exec -- gunicorn app:app", "in a container or a unit: it keeps the pid"),
     ("async-inspect attach -o out -f html -f json app.py", "only these reports, there"),
     ("async-inspect attach --pid 4321 --duration 30s", "a program that runs already"),
 )
@@ -120,6 +122,7 @@ def _view(live: bool, leave: bool, stdin: Path | None) -> Callable[[Path, Path],
         if leave or stdin:
             raise UserError("--exit and --stdin are about --live", USAGE)
         return None
+    system.require("--live", "fork", "openpty", "waitid")
     from async_inspect.tui.beside import Live, has_terminal
 
     if not has_terminal():

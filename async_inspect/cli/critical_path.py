@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from async_inspect.cli.filters import Pid, of_process
 from async_inspect.errors import UserError
 
 EXAMPLES = (
@@ -18,6 +19,7 @@ def critical_path(
     task: Annotated[
         str | None, typer.Option(metavar="ID|NAME", help="Of this task, since it was made (default: of the run).")
     ] = None,
+    pid: Pid = None,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON, with every hop; times are nanoseconds.")] = False,
 ) -> None:
     """The chain of runs, waits and wakes that the end of the run hangs on, and what could be gained at most."""
@@ -28,7 +30,7 @@ def critical_path(
     from async_inspect.model.critical import critical_path as path_of
 
     with progress.reading() as tell:
-        trace = load(recording, tell)
+        trace = load(recording, tell, of_process(pid))
     path = path_of(trace, None if task is None else trace.find(task))
     if path is None:
         raise UserError("nothing ran in this recording")

@@ -2,18 +2,20 @@
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from async_inspect.attach import DEFAULT_FOLDER
+from async_inspect.cli.filters import of_process
 from async_inspect.errors import USAGE, UserError
 
 EXAMPLES = (
     ("async-inspect dump", "how it stood at the end"),
     ("async-inspect dump --at 1500", "1.5 s in"),
+    ("async-inspect dump --pid 1234", "a process that runs, as it stands"),
     ("async-inspect dump run.rec --records | less", "what was recorded, raw"),
 )
 
@@ -23,7 +25,11 @@ def dump(
         Path | None, typer.Argument(metavar="[RECORDING]", help="The file, its folder, or attach's DIR.")
     ] = None,
     pid: Annotated[
-        int | None, typer.Option(metavar="PID", min=1, help="Of this process, which runs: it is looked at, and left.")
+        list[int] | None,
+        typer.Option(
+            metavar="PID",
+            help="Of this process, which runs: it is looked at, and left; with RECORDING: its part (may be repeated).",
+        ),
     ] = None,
     at: Annotated[
         float | None,
@@ -34,10 +40,14 @@ def dump(
     records: Annotated[bool, typer.Option("--records", help="Every raw record as one line of text instead.")] = False,
 ) -> None:
     """Every task with its stack, what it waits for and since when, who holds what, and who waits in a circle."""
-    if pid is not None and (recording is not None or at is not None):
-        raise UserError("--pid is about a process that runs: no RECORDING and no --at beside it", USAGE)
+
+    def lines(place: Path, pids: list[int] | None) -> Iterator[str]:
+        yield from _raw(place, pids, records) if header or records else _picture(place, at, pids, as_json)
+
     try:
-        for line in _lines(recording or Path(DEFAULT_FOLDER), pid, at, header, records, as_json):
+        for line in (
+            _live(pid, at, lines) if pid and recording is None else lines(recording or Path(DEFAULT_FOLDER), pid)
+        ):
             print(line)
         sys.stdout.flush()
     except BrokenPipeError:
@@ -45,30 +55,32 @@ def dump(
         raise typer.Exit(1) from None
 
 
-def _lines(
-    recording: Path, pid: int | None, at: float | None, header: bool, records: bool, as_json: bool
-) -> Iterator[str]:
-    if pid is not None:
-        from async_inspect.inject.attach import snapshot
+def _live(pids: list[int], at: float | None, lines: Callable[[Path, None], Iterator[str]]) -> Iterator[str]:
+    """Of processes that run."""
+    from async_inspect.inject.attach import snapshot
 
+    if at is not None:
+        raise UserError("--pid without RECORDING is about now: no --at beside it", USAGE)
+    for pid in pids:
         with snapshot(pid) as path:
-            yield from _lines(path, None, at, header, records, as_json)
-    elif header or records:
-        yield from _raw(recording, records)
-    else:
-        yield from _picture(recording, at, as_json)
+            yield from lines(path, None)
 
 
-def _raw(recording: Path, records: bool) -> Iterator[str]:
-    from async_inspect.recording import dump_header, dump_records, open_recording
+def _raw(recording: Path, pid: list[int] | None, records: bool) -> Iterator[str]:
+    from async_inspect.headers import of_processes, run_at
+    from async_inspect.recording import Recording, dump_header, dump_records
 
-    with open_recording(recording) as opened:
-        yield from dump_records(opened) if records else dump_header(opened)
+    run = of_processes(run_at(recording), pid or ())
+    for one in run:
+        if len(run) > 1:
+            yield f"recording: {one.path}"
+        with Recording(one.path) as opened:
+            yield from dump_records(opened) if records else dump_header(opened)
 
 
-def _picture(recording: Path, at: float | None, as_json: bool) -> Iterator[str]:
+def _picture(recording: Path, at: float | None, pid: list[int] | None, as_json: bool) -> Iterator[str]:
     from async_inspect import picture
     from async_inspect.model.now import snapshot
 
-    now, title = snapshot(recording, at)
+    now, title = snapshot(recording, at, of_process(pid))
     yield from [now.model_dump_json(indent=2)] if as_json else picture.lines(now, title)

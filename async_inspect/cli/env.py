@@ -11,7 +11,8 @@ from async_inspect.attach import DEFAULT_FOLDER, Options
 from async_inspect.cli.recording import How, with_recording
 
 EXAMPLES = (
-    ('eval "$(async-inspect env -o out)"', "whatever Python this shell starts is recorded"),
+    ('eval "$(async-inspect env -o out)"', "from now on every Python that this shell starts is recorded"),
+    ("async-inspect report out -o out", "the reports, afterwards"),
     ('eval "$(async-inspect env --unset)"', "no more"),
 )
 
@@ -29,11 +30,7 @@ def env(
     *,
     how: How,
 ) -> None:
-    """Print shell lines under which every Python started from that shell is recorded.
-
-    eval "$(async-inspect env -o DIR)" begins, eval "$(async-inspect env --unset)" ends it; async-inspect report DIR
-    -o DIR writes the reports.
-    """
+    """Print lines for a shell under which every Python that it starts is recorded."""
     environ = dict(os.environ)
     options = Options(
         output=output,

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 type Wanted = "Filter | None"
 
 _MANY = "may be repeated"
+_PID: Any = typer.Option(metavar="PID", help=f"Only this process of the run ({_MANY}).")
 _OPTIONS: dict[str, Any] = {
+    "pid": (list[int], _PID),
     "task": (list[str], typer.Option(metavar="GLOB", help=f"Only tasks of such a name ({_MANY}).")),
     "state": (list[str], typer.Option(metavar="STATE", help=f"Only tasks in this state ({_MANY}).")),
     "min_duration": (float, typer.Option(metavar="MS", help="Only tasks that lived at least that long.")),
@@ -30,6 +32,14 @@ _OPTIONS: dict[str, Any] = {
         typer.Option(metavar="GLOB", help=f"No such frames; `stdlib` is all of that ({_MANY})."),
     ),
 }
+
+
+Pid = Annotated[list[int] | None, _PID]  # for commands that take no other part
+
+
+def of_process(pid: list[int] | None) -> Wanted:
+    """What ``--pid`` alone wants."""
+    return _filter({"pid": pid})
 
 
 def _filter(values: dict[str, Any]) -> Wanted:

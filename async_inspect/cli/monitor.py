@@ -5,6 +5,9 @@ from typing import Annotated
 
 import typer
 
+from async_inspect import system
+from async_inspect.cli.filters import Pid
+
 EXAMPLES = (
     ("async-inspect monitor", "the newest of the programs that are being recorded"),
     ("async-inspect monitor async_inspect_exports", "this one, or how it went"),
@@ -19,9 +22,11 @@ def monitor(
     replay: Annotated[
         float | None, typer.Option(metavar="SPEED", min=0.01, help="Show it again from its beginning, so fast.")
     ] = None,
+    pid: Pid = None,
 ) -> None:
     """Watch a program that is being recorded, from another terminal; or look at a recording."""
+    system.require("monitor", "openpty")  # a terminal as POSIX has it; stats and report need none
     from async_inspect.tui.monitor import end_by
     from async_inspect.tui.monitor import monitor as show
 
-    end_by(show(recording, replay))
+    end_by(show(recording, replay, pid or ()))

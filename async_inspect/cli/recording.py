@@ -3,6 +3,7 @@
 Knows: their names and help.  What they mean is known by the tracer (``Settings``) and the launcher.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -11,6 +12,7 @@ import typer
 from async_inspect.attach import parse_size
 from async_inspect.cli.shared import given_as
 from async_inspect.errors import USAGE, UserError
+from async_inspect.events import MAX_TAGS
 from async_inspect.tracer import DEFAULT_SLOW_POLL_MS, Settings
 from async_inspect.tracer.sources import SOURCES
 
@@ -45,6 +47,13 @@ _OPTIONS: dict[str, Any] = {
         Annotated[bool, typer.Option("--calls", help="Record each call that a coroutine's own code makes.")],
         False,
     ),
+    "tag": (
+        Annotated[
+            list[str] | None,
+            typer.Option(metavar="VAR", help="Record this context variable's text, by task (may be repeated)."),
+        ],
+        None,
+    ),
     "core": (
         Annotated[str, typer.Option(metavar="c|python", help="Which core records (default: c where it can be had).")],
         "",
@@ -66,12 +75,22 @@ _OPTIONS: dict[str, Any] = {
 }
 
 
+def _tags(names: Sequence[str]) -> tuple[str, ...]:
+    for name in names:
+        if not name or "," in name:
+            raise UserError(f"--tag {name!r}: not the name of a context variable", USAGE)
+    if len(names) > MAX_TAGS:
+        raise UserError(f"--tag: at most {MAX_TAGS} variables", USAGE)
+    return tuple(dict.fromkeys(names))
+
+
 def _how(given: dict[str, Any]) -> How:
     without = given["without"] or ()
     for name in without:
         if name not in SOURCES:
             raise UserError(f"--without {name}: there is no such source; there are {', '.join(SOURCES)}", USAGE)
-    settings = Settings(parse_size(given["max_size"]), without, given["slow_poll"], given["calls"])
+    tags = _tags(given["tag"] or ())
+    settings = Settings(parse_size(given["max_size"]), without, given["slow_poll"], given["calls"], tags=tags)
     return How(settings, given["core"], given["follow_env"], given["preload"])
 
 

@@ -4,7 +4,8 @@ Source: "Trace Event Format",
 https://docs.google.com/document/d/1CvAClvFfyA5R-PhYUmn5OOQtYMH4h6I0nSsKchNAySU.  Times are microseconds since the
 recording began, with three digits for the nanoseconds.  Colours are names that catapult's viewer knows.
 
-A lane is a thread to this format: its number is added to the pid, so that none is taken for the main thread.
+A process is a process to this format, a lane a thread: its number is added to the highest pid, so that none is taken
+for a main thread, nor for another process's.
 
 Knows how events are written down; what they are is in ``timeline.py``, what they say in ``words.py``.
 """
@@ -14,8 +15,8 @@ from collections.abc import Iterator
 from json.encoder import encode_basestring
 
 from ..model import tables as t
-from ..model.trace import Trace
-from .timeline import CATEGORIES, TASK, Instant, Instants, Timeline, counts, flows, lanes
+from ..model.trace import Process, Trace
+from .timeline import CATEGORIES, TASK, Instant, Instants, Timeline, counts, flows, lanes, pids
 from .words import Words, labels, said_of
 
 BLOCK = 1 << 18  # characters a chunk
@@ -25,7 +26,7 @@ COLOURS = ("rail_response", "rail_load", "yellow", "good")  # of CATEGORIES: blu
 def write(trace: Trace, *, frames: bool = True) -> Iterator[bytes]:
     """``frames``: below each poll, the coroutines that ran in it."""
     lead = f'{{"displayTimeUnit":"ns","otherData":{json.dumps(said_of(trace))}'
-    block = [lead + ',"traceEvents":[\n' + _named(trace, "process_name", 0, name=program(trace))]
+    block = [lead + ',"traceEvents":[\n' + ",\n".join(_programs(trace))]
     size = 0
     for line in _events(trace, frames):
         block.append(line)
@@ -33,34 +34,47 @@ def write(trace: Trace, *, frames: bool = True) -> Iterator[bytes]:
         if size > BLOCK:
             yield ",\n".join([*block, ""]).encode()
             block, size = [], 0
-    block.append(_named(trace, "process_labels", 0, labels=", ".join(labels(trace))))
+    block.append(_named("process_labels", trace.meta.pid, trace.meta.pid, labels=", ".join(labels(trace))))
     yield ",\n".join(block).encode() + b"\n]}\n"
 
 
-def program(trace: Trace) -> str:
+def program(process: Process) -> str:
     """What the process is called."""
-    return " ".join(trace.meta.argv) or trace.meta.executable or "async-inspect"
+    return " ".join(process.argv) or process.executable or "async-inspect"
+
+
+def first_thread(trace: Trace) -> int:
+    """The thread number before that of the first lane: none is a process's own number."""
+    return max(pids(trace))
+
+
+def _programs(trace: Trace) -> Iterator[str]:
+    for process in trace.processes:
+        yield _named("process_name", process.pid, process.pid, name=program(process))
 
 
 def _events(trace: Trace, frames: bool) -> Iterator[str]:
-    lane, size = lanes(trace)
-    pid = trace.meta.pid
-    for number in range(1, size + 1):
-        yield _named(trace, "thread_name", number, name=f"tasks {number}")
-        yield _named(trace, "thread_sort_index", number, sort_index=number)
-    yield from _tasks(trace, frames, lane)
-    for ts, running, blocked in counts(trace):
+    lane, owners = lanes(trace)
+    first, number = first_thread(trace) + 1, dict.fromkeys(owners, 0)
+    for thread, pid in enumerate(owners, first):
+        number[pid] += 1
+        yield _named("thread_name", pid, thread, name=f"tasks {number[pid]}")
+        yield _named("thread_sort_index", pid, thread, sort_index=number[pid])
+    yield from _tasks(trace, frames, [f'"pid":{owners[at]},"tid":{first + at}' for at in lane])
+    for pid, (ts, running, blocked) in counts(trace):
         head = f'"ph":"C","cat":"tasks","name":"tasks","pid":{pid},"ts":{ts / 1000!r}'
         yield f'{{{head},"args":{{"running":{running},"blocked":{blocked}}}}}'
 
 
-def _tasks(trace: Trace, frames: bool, lane: list[int]) -> Iterator[str]:
+def _tasks(trace: Trace, frames: bool, tracks: list[str]) -> Iterator[str]:
     words, timeline, instants = Words(trace), Timeline(trace, frames), Instants(trace)
     spawners = {flow.target: flow.source for flow in flows(trace)}
     heads = [f'{{"ph":"X","cat":"{cat}","cname":"{name}"' for cat, name in zip(CATEGORIES, COLOURS, strict=True)]
-    for number in range(len(trace.task_table) + 1):
-        track = _track(trace, lane, number)
-        for group in timeline.groups(number) if number else ():
+    for pid in pids(trace):
+        for moment in instants.outside(pid):
+            yield _instant(words, 0, moment, f'"pid":{pid},"tid":{pid}')
+    for number, track in enumerate(tracks, 1):
+        for group in timeline.groups(number):
             for one in group:
                 kind, start, end, _ = one
                 yield (
@@ -69,7 +83,7 @@ def _tasks(trace: Trace, frames: bool, lane: list[int]) -> Iterator[str]:
                 )
                 if kind == TASK and number in spawners:
                     # An arrow binds to what was the last to begin on either lane.
-                    spawn, where = instants.spawn(number), _track(trace, lane, spawners[number])
+                    spawn, where = instants.spawn(number), tracks[spawners[number] - 1]
                     head = f'"cat":"spawn","name":"spawn","id":{number},"ts":{spawn.ts_ns / 1000!r}'
                     yield _instant(words, number, spawn, where)
                     yield f'{{"ph":"s",{head},{where}}}'
@@ -77,11 +91,6 @@ def _tasks(trace: Trace, frames: bool, lane: list[int]) -> Iterator[str]:
         for moment in instants.of(number):
             if moment.kind != t.TASK_SPAWNED or number not in spawners:
                 yield _instant(words, number, moment, track)
-
-
-def _track(trace: Trace, lane: list[int], number: int) -> str:
-    pid = trace.meta.pid
-    return f'"pid":{pid},"tid":{pid + lane[number - 1] + 1 if number else pid}'
 
 
 def _instant(words: Words, number: int, moment: Instant, track: str) -> str:
@@ -103,6 +112,5 @@ def _quoted(text: str) -> str:
     return encode_basestring(text if text.isascii() else text.encode("utf-8", "replace").decode())
 
 
-def _named(trace: Trace, kind: str, track: int, **args: object) -> str:
-    pid = trace.meta.pid
-    return json.dumps({"ph": "M", "name": kind, "pid": pid, "tid": pid + track, "args": args}, separators=(",", ":"))
+def _named(kind: str, pid: int, thread: int, **args: object) -> str:
+    return json.dumps({"ph": "M", "name": kind, "pid": pid, "tid": thread, "args": args}, separators=(",", ":"))

@@ -239,10 +239,12 @@ class _Thread:
     """A thread of the profile: its samples, and how it is written."""
 
     def __init__(self, name: str, trace: Trace, number: int, end_ns: int) -> None:
-        self._head = {
+        process = trace.processes[trace.task_table.process[number - 1]] if number else trace.processes[0]
+        one = len(trace.processes) == 1
+        self._head: dict[str, object] = {
             "processType": "default",
-            "processName": "async-inspect",
-            "processStartupTime": 0,
+            "processName": "async-inspect" if one else process.command if number else "all processes",
+            "processStartupTime": process.start_ns / 1e6,
             "processShutdownTime": None,
             "registerTime": 0,
             "unregisterTime": end_ns / 1e6,
@@ -250,7 +252,7 @@ class _Thread:
             "name": name,
             "isMainThread": not number,
             "showMarkersInTimeline": True,
-            "pid": str(trace.meta.pid),
+            "pid": str(process.pid) if one or number else "all",
             "tid": number,
         }
         self._stack: list[int | None] = []

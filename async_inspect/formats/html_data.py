@@ -12,7 +12,6 @@ What nothing finds yet stands in a small function of its own: ``findings``.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import PurePath
 
 import numpy as np
 
@@ -100,8 +99,7 @@ def about(trace: Trace, whole: t.Bools) -> dict[str, object]:
 
 def program(trace: Trace) -> str:
     """What ran, as a title: its command without the folder of its Python."""
-    first, *rest = trace.meta.argv or (trace.meta.executable or "async-inspect",)
-    return " ".join([PurePath(first).name, *rest])
+    return trace.processes[0].command
 
 
 def findings(trace: Trace) -> list[dict[str, object]]:
@@ -131,6 +129,7 @@ def words(trace: Trace) -> dict[str, object]:
         "functions": [(f.name, f.file, f.line, int(f.user)) for f in trace.functions],
         "names": trace.task_table.name,
         "errors": {row + 1: error for row, error in trace.task_table.error.items()},
+        "tags": {row + 1: " ".join(tags) for row, tags in trace.task_table.tags.items()},
         "points": list(zip(trace.points.label, trace.points.message, strict=True)),
         "resources": resources(trace),
     }
@@ -154,6 +153,7 @@ def _tasks(trace: Trace) -> Iterator[bytes]:
     yield numbers("tasks.state", table.state)
     for name in ("driven", "ended", "closed", "before", "created_seen"):
         yield numbers(f"tasks.{name}", getattr(table, name))
+    yield numbers("tasks.pid", np.array([one.pid for one in trace.processes])[table.process], delta=True)
     yield numbers("tasks.created_ns", table.created_ns, delta=True)
     yield numbers("tasks.life_ns", table.end_ns - table.created_ns)
     yield numbers("tasks.run_ns", table.run_ns)

@@ -14,6 +14,7 @@ from typing import Any
 
 from .._version import __version__
 from ..model.polls import blocking_polls, slow_polls
+from ..model.processes import process_figures
 from ..model.trace import Trace
 from ..model.troubles import troubles
 from .rows import BLOCK, event_rows
@@ -31,6 +32,7 @@ def write(trace: Trace) -> Iterator[bytes]:
     yield b'\n],\n"tree": ['
     yield from _rows(_tree(trace))
     for name, rows in (
+        ("processes", _processes(trace)),
         ("resources", _resources(trace)),
         ("holds", _holds(trace)),
         ("blocking_polls", _blocking(trace)),
@@ -84,6 +86,8 @@ def _tasks(trace: Trace) -> Iterator[str]:
                 "closed": task.closed,
                 "created_before_recording": task.created_before_recording,
                 "created_at_first_step": task.created_at_first_step,
+                "pid": task.pid,
+                "tags": task.tags,
             }
         )
 
@@ -124,11 +128,34 @@ def _tree(trace: Trace) -> Iterator[str]:
         stack += [(number, child) for child in reversed(node.children)]
 
 
+def _processes(trace: Trace) -> Iterator[dict[str, object]]:
+    for one, figures in zip(trace.processes, process_figures(trace), strict=True):
+        yield {
+            "pid": one.pid,
+            "ppid": one.ppid,
+            "argv": one.argv,
+            "python": one.python,
+            "core": one.core,
+            "from_ms": one.start_ns / 1e6,
+            "to_ms": one.end_ns / 1e6,
+            "end_seen": one.end_seen,
+            "finished": one.finished,
+            "tasks": figures.tasks,
+            "poll_count": figures.polls,
+            "run_time_ms": figures.run_ns / 1e6,
+            "wait_time_ms": figures.wait_ns / 1e6,
+            "longest_poll_ms": figures.longest_poll_ns / 1e6,
+            "records": one.records,
+            "lost": one.lost,
+        }
+
+
 def _resources(trace: Trace) -> Iterator[dict[str, object]]:
     table = trace.resources
     for row in range(len(table)):
+        pid = trace.processes[table.process[row]].pid
         number, kind, place = int(table.number[row]), table.kind[row], trace.place(int(table.location[row]))
-        yield {"id": number, "name": trace.resource(row, made=False), "type": kind, "made_at": place}
+        yield {"id": number, "name": trace.resource(row, made=False), "type": kind, "made_at": place, "pid": pid}
 
 
 def _holds(trace: Trace) -> Iterator[dict[str, object]]:
@@ -146,11 +173,13 @@ def _holds(trace: Trace) -> Iterator[dict[str, object]]:
 
 def _blocking(trace: Trace) -> Iterator[dict[str, object]]:
     for poll in blocking_polls(trace, slow_polls(trace, trace.meta.slow_poll_ns)[:MOST_BLOCKING]):
+        process = int(trace.task_table.process[poll.task - 1])
         yield {
             "task_id": poll.task,
             "start_ms": poll.start_ns / 1e6,
             "duration_ms": poll.duration_ns / 1e6,
-            "thread": poll.thread,
+            "pid": trace.processes[process].pid,
+            "thread": poll.thread - trace.processes[process].thread,
             "since": poll.since,
             "until": poll.until,
             "seen_by": poll.seen_by,
@@ -165,7 +194,7 @@ def _blocking(trace: Trace) -> Iterator[dict[str, object]]:
 
 
 def _troubles(trace: Trace) -> Iterator[dict[str, object]]:
-    for one in troubles(trace):
+    for one, process in zip(troubles(trace), trace.troubles.process.tolist(), strict=True):
         yield {
             "kind": one.kind,
             "at_ms": one.at_ns / 1e6,
@@ -174,6 +203,7 @@ def _troubles(trace: Trace) -> Iterator[dict[str, object]]:
             "defined_at": one.defined,
             "dropped_at": one.place,
             "error": one.error,
+            "pid": trace.processes[process].pid,
         }
 
 
@@ -197,4 +227,5 @@ def _metadata(trace: Trace) -> dict[str, object]:
         "sources": meta.sources,
         "slow_poll_ms": meta.slow_poll_ns / 1e6,
         "filter": meta.filter or None,
+        "left_out": [one.model_dump() for one in trace.left_out],
     }

@@ -18,14 +18,14 @@ from typing import Final
 from ..model import tables as t
 from ..model.trace import Trace
 from . import protobuf as pb
-from .chrome import program
-from .timeline import CATEGORIES, FRAME, TASK, Instant, Instants, Slice, Timeline, counts, flows, lanes
+from .chrome import first_thread, program
+from .timeline import CATEGORIES, FRAME, TASK, Instant, Instants, Slice, Timeline, counts, flows, lanes, pids
 from .words import Words, labels
 
 BLOCK = 1 << 18  # bytes a chunk
 SEQUENCE: Final = 1
 BEGIN, END, INSTANT, COUNTER = 1, 2, 3, 4  # TrackEvent.Type
-PROCESS, RUNNING, BLOCKED, FIRST_LANE = 1, 2, 3, 4  # uuids of tracks
+PROCESS, RUNNING, BLOCKED, FIRST_LANE = 1, 2, 3, 4  # uuids of tracks; those of further processes come after all lanes
 
 # TracePacket.trusted_packet_sequence_id, .sequence_flags
 _SEQUENCE = pb.number(10, SEQUENCE)
@@ -55,12 +55,14 @@ def _together(block: list[bytes], compress: bool) -> bytes:
 
 
 def _packets(trace: Trace, frames: bool) -> Iterator[bytes]:
-    lane, size = lanes(trace)
-    yield from _tracks(trace, size)
-    yield from _tasks(trace, frames, lane)
-    for ts, *now in counts(trace):
+    lane, owners = lanes(trace)
+    further = FIRST_LANE + len(owners) + 1 - 3  # the second process's first uuid, less 3
+    own = {pid: further + 3 * at if at else 0 for at, pid in enumerate(pids(trace))}
+    yield from _tracks(trace, owners, own)
+    yield from _tasks(trace, frames, [FIRST_LANE + at + 1 for at in lane], own)
+    for pid, (ts, *now) in counts(trace):
         for uuid, value in zip((RUNNING, BLOCKED), now, strict=True):
-            yield _event(ts, _TYPE[COUNTER] + pb.number(11, uuid) + pb.number(30, value))
+            yield _event(ts, _TYPE[COUNTER] + pb.number(11, own[pid] + uuid) + pb.number(30, value))
 
 
 def _event(ts: int, event: bytes) -> bytes:
@@ -74,20 +76,27 @@ def _named(ts: int, event: bytes, interned: bytes) -> bytes:
     return pb.number(8, ts) + _SEQUENCE + _NEEDED + news + pb.length_delimited(11, event)
 
 
-def _tracks(trace: Trace, size: int) -> Iterator[bytes]:
-    pid = trace.meta.pid
-    process = pb.number(1, pid) + b"".join(pb.text(2, word) for word in trace.meta.argv) + pb.text(6, program(trace))
-    process += b"".join(pb.text(8, label) for label in labels(trace))
-    # TrackDescriptor: uuid 1, name 2, process 3, thread 4, parent_uuid 5, counter 8
-    about = pb.number(1, PROCESS) + pb.length_delimited(3, process)
-    yield _SEQUENCE + _CLEARED + pb.length_delimited(60, about)
-    for uuid, name in ((RUNNING, "tasks running"), (BLOCKED, "tasks blocked")):
-        track = pb.number(1, uuid) + pb.text(2, name) + pb.number(5, PROCESS) + pb.length_delimited(8, b"")
-        yield _SEQUENCE + pb.length_delimited(60, track)
-    for number in range(1, size + 1):
-        thread = pb.number(1, pid) + pb.number(2, pid + number) + pb.text(5, f"tasks {number}")
-        track = pb.number(1, FIRST_LANE + number) + pb.length_delimited(4, thread)
-        yield _SEQUENCE + pb.length_delimited(60, track)
+def _tracks(trace: Trace, owners: list[int], own: dict[int, int]) -> Iterator[bytes]:
+    """``owners``: the process of each lane; ``own``: what a process adds to the first one's uuids."""
+    cleared, last = _CLEARED, {process.pid: process for process in trace.processes}
+    for pid, more in own.items():
+        process = last[pid]
+        about = pb.number(1, pid) + b"".join(pb.text(2, word) for word in process.argv) + pb.text(6, program(process))
+        if not more:
+            about += b"".join(pb.text(8, label) for label in labels(trace))
+        # TrackDescriptor: uuid 1, name 2, process 3, thread 4, parent_uuid 5, counter 8
+        yield (
+            _SEQUENCE + cleared + pb.length_delimited(60, pb.number(1, more + PROCESS) + pb.length_delimited(3, about))
+        )
+        cleared = b""
+        for uuid, name in ((RUNNING, "tasks running"), (BLOCKED, "tasks blocked")):
+            track = pb.number(1, more + uuid) + pb.text(2, name) + pb.number(5, more + PROCESS)
+            yield _SEQUENCE + pb.length_delimited(60, track + pb.length_delimited(8, b""))
+    first, number = first_thread(trace), dict.fromkeys(owners, 0)
+    for at, pid in enumerate(owners, 1):
+        number[pid] += 1
+        thread = pb.number(1, pid) + pb.number(2, first + at) + pb.text(5, f"tasks {number[pid]}")
+        yield _SEQUENCE + pb.length_delimited(60, pb.number(1, FIRST_LANE + at) + pb.length_delimited(4, thread))
 
 
 def _value(value: int | str) -> bytes:
@@ -139,31 +148,33 @@ class _Interned:
         return b"".join(pb.length_delimited(4, note) for note in out)
 
 
-def _tasks(trace: Trace, frames: bool, lane: list[int]) -> Iterator[bytes]:
-    writer = _Writer(trace, frames, lane)
-    for number in range(len(trace.task_table) + 1):
-        uuid = _uuid(lane, number) if number else PROCESS
-        # TracePacketDefaults.track_event_defaults: the track of all that follows
-        yield _SEQUENCE + pb.length_delimited(59, pb.length_delimited(11, pb.number(11, uuid)))
-        if number:
-            yield from writer.spawned(number)
-            yield from writer.slices(number)
+def _tasks(trace: Trace, frames: bool, uuids: list[int], own: dict[int, int]) -> Iterator[bytes]:
+    """``uuids``: of each task's lane."""
+    writer = _Writer(trace, frames, uuids)
+    for pid, more in own.items():
+        yield _on_track(more + PROCESS)
+        yield from writer.outside(pid)
+    for number, uuid in enumerate(uuids, 1):
+        yield _on_track(uuid)
+        yield from writer.spawned(number)
+        yield from writer.slices(number)
         yield from writer.instants(number)
 
 
-def _uuid(lane: list[int], number: int) -> int:
-    return FIRST_LANE + lane[number - 1] + 1
+def _on_track(uuid: int) -> bytes:
+    """TracePacketDefaults.track_event_defaults: the track of all that follows."""
+    return _SEQUENCE + pb.length_delimited(59, pb.length_delimited(11, pb.number(11, uuid)))
 
 
 class _Writer:
     """Writes what happened on the tracks of tasks."""
 
-    def __init__(self, trace: Trace, frames: bool, lane: list[int]) -> None:
+    def __init__(self, trace: Trace, frames: bool, uuids: list[int]) -> None:
         self._words, self._interned = Words(trace), _Interned()
         self._timeline, self._instants = Timeline(trace, frames), Instants(trace)
         self._categories = [pb.number(3, self._interned.id(1, name)) for name in CATEGORIES]
         self._spawners = {flow.target: flow.source for flow in flows(trace)}
-        self._lane = lane
+        self._uuids = uuids
 
     def slices(self, number: int) -> Iterator[bytes]:
         open_: list[int] = []  # ends
@@ -195,10 +206,14 @@ class _Writer:
             if moment.kind != t.TASK_SPAWNED or number not in self._spawners:
                 yield self._instant(number, moment)
 
+    def outside(self, pid: int) -> Iterator[bytes]:
+        """Those of a process outside of any task."""
+        return (self._instant(0, moment) for moment in self._instants.outside(pid))
+
     def spawned(self, number: int) -> Iterator[bytes]:
         """The spawn of a task whose spawner is known, on that one's track.  Its arrow begins before it ends."""
         if number in self._spawners:
-            where = pb.number(11, _uuid(self._lane, self._spawners[number])) + _flow(47, number)
+            where = pb.number(11, self._uuids[self._spawners[number] - 1]) + _flow(47, number)
             yield self._instant(number, self._instants.spawn(number), where)
 
     def _instant(self, number: int, moment: Instant, more: bytes = b"") -> bytes:

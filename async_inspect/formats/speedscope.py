@@ -88,7 +88,10 @@ def _sampled(name: str, samples: list[tuple[Stack, list[int]]]) -> Iterator[byte
 def _evented(trace: Trace, number: int, events: list[tuple[str, int, int]]) -> Iterator[bytes]:
     table = trace.task_table
     lifetime = int(table.end_ns[number - 1] - table.created_ns[number - 1])
-    profile = Profile(type="evented", name=f"task {number}: {table.name[number - 1]}", end=lifetime)
+    name = f"task {number}: {table.name[number - 1]}"
+    if len(trace.processes) > 1:
+        name += f" (process {trace.processes[table.process[number - 1]].pid})"
+    profile = Profile(type="evented", name=name, end=lifetime)
     yield profile.model_dump_json(by_alias=True)[:-1].encode() + b',"events":['
     for begin in range(0, len(events), BLOCK):
         block = (f'{{"type":"{kind}","frame":{frame},"at":{at}}}' for kind, frame, at in events[begin : begin + BLOCK])

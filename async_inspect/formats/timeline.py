@@ -1,7 +1,7 @@
 """What every task did when, as slices that nest, on as few tracks as hold them: for the timeline formats.
 
-Knows: lanes (tasks overlap, so each gets a lane that is free while it lives; there are as many as tasks were alive at
-once), the order in which slices open, and which frames ran in a poll.  Knows no format.
+Knows: lanes (tasks overlap, so each gets a lane that is free while it lives; in each process there are as many as tasks
+were alive at once), the order in which slices open, and which frames ran in a poll.  Knows no format.
 
 A task's slice holds its polls and awaits, a poll holds the frames that ran in it.  A frame's slice is the part of its
 call that lies in the poll: exact, since a coroutine runs whenever its task does from its entry to its exit.  A poll in
@@ -32,21 +32,29 @@ class Slice(NamedTuple):
     row: int  # of Tasks, Polls, Awaits; of a FRAME its node (-1: not known)
 
 
-def lanes(trace: Trace) -> tuple[list[int], int]:
-    """Each task's lane, from 0, by row of Tasks; and how many lanes there are."""
-    table = trace.task_table
-    order = np.argsort(table.created_ns, kind="stable")
-    lane = [0] * len(table)
-    busy: list[tuple[int, int]] = []  # (until, lane)
-    free: list[int] = []
-    for row, start, end in zip(
-        order.tolist(), table.created_ns[order].tolist(), table.end_ns[order].tolist(), strict=True
-    ):
-        while busy and busy[0][0] <= start:
-            heappush(free, heappop(busy)[1])
-        lane[row] = heappop(free) if free else len(busy)
-        heappush(busy, (end, lane[row]))
-    return lane, max(lane, default=-1) + 1
+def pids(trace: Trace) -> list[int]:
+    """The processes' ids, each once: one that exec'd another program goes on in the same tracks."""
+    return list(dict.fromkeys(process.pid for process in trace.processes))
+
+
+def lanes(trace: Trace) -> tuple[list[int], list[int]]:
+    """Each task's lane, from 0, by row of Tasks; and the process id of each lane: no two processes share one."""
+    table, lane, owners = trace.task_table, [0] * len(trace.task_table), list[int]()
+    for pid in pids(trace):
+        parts = [trace.tasks_of(row) for row, process in enumerate(trace.processes) if process.pid == pid]
+        rows = np.concatenate([np.arange(part.start, part.stop) for part in parts])
+        rows = rows[np.argsort(table.created_ns[rows], kind="stable")]
+        first = len(owners)
+        busy: list[tuple[int, int]] = []  # (until, lane)
+        free: list[int] = []
+        columns = (rows, table.created_ns[rows], table.end_ns[rows])
+        for row, start, end in zip(*(column.tolist() for column in columns), strict=True):
+            while busy and busy[0][0] <= start:
+                heappush(free, heappop(busy)[1])
+            lane[row] = heappop(free) if free else first + len(busy)
+            heappush(busy, (end, lane[row]))
+        owners += [pid] * (max(lane[row] for row in rows.tolist()) + 1 - first if len(rows) else 0)
+    return lane, owners
 
 
 class Timeline:
@@ -158,7 +166,7 @@ class Instants:
     """What happens at a moment, by task."""
 
     def __init__(self, trace: Trace) -> None:
-        events = trace.events
+        events, self._trace = trace.events, trace
         rows = np.flatnonzero(np.isin(events.kind, INSTANTS))
         self._rows = rows[np.argsort(events.task[rows], kind="stable")]
         self._edges = np.searchsorted(events.task[self._rows], np.arange(len(trace.task_table) + 2))
@@ -169,6 +177,11 @@ class Instants:
         events, rows = self._events, self._rows[self._edges[number] : self._edges[number + 1]]
         columns = (events.kind[rows], events.ts_ns[rows], events.row[rows])
         yield from map(Instant._make, zip(*(column.tolist() for column in columns), strict=True))
+
+    def outside(self, pid: int) -> Iterator[Instant]:
+        """Those of a process outside of any task."""
+        process = self._trace.points.process
+        return (one for one in self.of(0) if self._trace.processes[process[one.row]].pid == pid)
 
     def spawn(self, number: int) -> Instant:
         """The spawning of a task."""
@@ -200,11 +213,28 @@ class Count(NamedTuple):
     blocked: int  # tasks in an await
 
 
-def counts(trace: Trace, block: int = 1 << 16) -> Iterator[Count]:
-    """How many tasks run and how many are blocked, from each moment at which that changes."""
-    events, awaits = trace.events, trace.awaits
-    open_ends = np.sort(awaits.end_ns[~awaits.ended])  # ended without an AwaitEnded
-    open_ends = open_ends[open_ends < trace.meta.duration_ns]
+def counts(trace: Trace) -> Iterator[tuple[int, Count]]:
+    """By process id, how many tasks run and how many are blocked, from each moment at which that changes."""
+    all_, index = pids(trace), {pid: at for at, pid in enumerate(pids(trace))}
+    of_process = np.array([index[process.pid] for process in trace.processes])
+    of_task = np.append(of_process[trace.task_table.process], -1)  # the last: points outside of any
+    of_event = of_task[trace.events.task - 1]
+    rows = np.argsort(of_event, kind="stable")
+    edges = np.searchsorted(of_event[rows], np.arange(len(all_) + 1))
+    open_ = np.flatnonzero(~trace.awaits.ended)  # ended without an AwaitEnded
+    of_open, ends = of_task[trace.awaits.task[open_] - 1], trace.awaits.end_ns[open_]
+    for at, pid in enumerate(all_):
+        over = max(process.end_ns for process in trace.processes if process.pid == pid)
+        gone = np.sort(ends[of_open == at])
+        told = Count(-1, 0, 0)
+        for told in _counts(trace.events, rows[edges[at] : edges[at + 1]], gone[gone < over]):
+            yield pid, told
+        if over < trace.meta.duration_ns and (told.running or told.blocked):
+            yield pid, Count(over, 0, 0)
+
+
+def _counts(events: t.Events, rows: t.Ints, open_ends: t.Ints, block: int = 1 << 16) -> Iterator[Count]:
+    """Of these events."""
     running = np.zeros(len(t.EVENT_KINDS), np.int64)
     running[[t.POLL_STARTED, t.POLL_ENDED]] = 1, -1
     blocked = np.zeros(len(t.EVENT_KINDS), np.int64)
@@ -212,8 +242,8 @@ def counts(trace: Trace, block: int = 1 << 16) -> Iterator[Count]:
     run = wait = 0
     told = Count(-1, 0, 0)
     pending: Count | None = None
-    for begin in range(0, len(events), block):
-        part = slice(begin, begin + block)
+    for begin in range(0, len(rows), block):
+        part = rows[begin : begin + block]
         kind, ts = events.kind[part], events.ts_ns[part]
         runs, waits = np.cumsum(running[kind]) + run, np.cumsum(blocked[kind]) + wait
         run, wait = int(runs[-1]), int(waits[-1])

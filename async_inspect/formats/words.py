@@ -52,8 +52,9 @@ class Words:
             function = self._functions[one.row]
             return [("defined", f"{function.file}:{function.line}")] if function.file else []
         if one.kind == POLL:
-            thread = int(trace.polls.thread[one.row])
-            task = ("task", int(trace.polls.task[one.row]))
+            number = int(trace.polls.task[one.row])
+            process = trace.processes[trace.task_table.process[number - 1]]
+            task, thread = ("task", number), int(trace.polls.thread[one.row]) - process.thread
             return [task, ("thread", thread)] if thread else [task]
         if one.kind == AWAIT:
             awaits = trace.awaits
@@ -72,6 +73,7 @@ class Words:
             ("polls", int(table.polls[row])),
             ("run_ns", int(table.run_ns[row])),
             ("error", table.error.get(row)),
+            ("tags", " ".join(table.tags[row]) if row in table.tags else None),
         ]
         return [(key, value) for key, value in said if value is not None]
 

@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Self
 
 from async_inspect import finish, running
-from async_inspect.attach import RECORDINGS, Options, check_formats, report, tell, writable
+from async_inspect.attach import Options, check_formats, report, tell, writable
 from async_inspect.errors import FAILED, USAGE, UserError
+from async_inspect.headers import FOLDER, heads
 from async_inspect.inject import process
 from async_inspect.inject.place import place
 from async_inspect.inject.session import Session
@@ -35,7 +36,7 @@ def attach(pid: int, options: Options, seconds: float | None, view: View | None)
     check_formats(options.formats)
     options = replace(options, rules=configured())
     one = process.look(pid)
-    folder = writable(options.output.absolute() / RECORDINGS)
+    folder = writable(options.output.absolute() / FOLDER)
     title = process.command(pid)
     with Ends() as ends, place(one, folder) as where:
         session = Session(one, where, tell, ends.heard)
@@ -54,7 +55,7 @@ def attach(pid: int, options: Options, seconds: float | None, view: View | None)
             take()
             status = _leave(session, ends)
             kept = _keep(recording, folder)
-    return report(kept, options) or status
+    return report(heads([kept]), options) or status
 
 
 @contextlib.contextmanager

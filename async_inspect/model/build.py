@@ -4,77 +4,37 @@
 fed at once, one that grows as it grows: it is the same code.
 """
 
-import os
-from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 import numpy as np
 
 from .. import events as ev
-from ..recording import Recording, Slots, open_recording
-from ..rules import Rule
+from ..headers import Head
+from ..recording import Recording, Slots
 from . import lives as lv
-from . import observed, resources, select, wakes
+from . import observed, resources, said, select, wakes
 from . import tables as t
 from .chains import Graph, climb
 from .columns import Ints, group, sums
-from .filters import ALL, Filter, Window, narrowed
-from .gather import CHUNK, Columns, Gathered
+from .filters import ALL, Window
+from .gather import Columns, Gathered
 from .happenings import happenings
 from .places import NOWHERE, Places, Sites
 from .reasons import covering
-from .trace import Metadata, Trace
+from .trace import Trace
 
-SLOW_POLL_NS = 100_000_000  # asyncio's own slow_callback_duration
 SWALLOWED = ("GeneratorExit", "StopAsyncIteration")  # of an async generator that is closed
-
-
-def load(
-    path: str | os.PathLike[str],
-    progress: Callable[[int, int], None] | None = None,
-    wanted: Filter | None = None,
-    rules: Iterable[Rule] = (),
-) -> Trace:
-    """What the recording at ``path`` (its file, folder, or the folder of ``attach -o``) means.
-
-    ``progress`` hears (slots read, slots in all).  ``wanted``: only this part of it.  ``rules``: more of them for
-    reasons; they win over the shipped ones.  UserError: there is no recording, or none that can be read.
-    """
-    trace = replace(_read(path, progress, wanted.window_ns if wanted else ALL), rules=tuple(rules))
-    return select.filtered(trace, wanted) if wanted else trace
-
-
-def narrow(trace: Trace, wanted: Filter) -> Trace:
-    """Only this part of a trace.  UserError: a window is wanted, and the recording is gone."""
-    if wanted.window_ns != ALL:
-        before = trace.meta.filters
-        trace = replace(_read(trace.meta.path, None, narrowed([*before, wanted])), rules=trace.rules)
-        for one in before:
-            trace = select.filtered(trace, one)
-    return select.filtered(trace, wanted)
-
-
-def _read(path: str | os.PathLike[str], progress: Callable[[int, int], None] | None, window_ns: Window) -> Trace:
-    with open_recording(path) as recording:
-        builder = Builder(recording, window_ns)
-        done = 0
-        for slots in recording.chunks:
-            for begin in range(0, len(slots), CHUNK):
-                chunk = slots[begin : begin + CHUNK]
-                builder.feed(chunk)
-                done += len(chunk)
-                if progress:
-                    progress(done, recording.count)
-        return builder.trace()
 
 
 class Builder:
     """Builds the Trace of one recording, from the slots that its ``refresh`` returns."""
 
-    def __init__(self, recording: Recording, window_ns: Window = ALL) -> None:
-        """``window_ns``: (since, until), the part of the recording that is wanted; None: to its end."""
+    def __init__(self, recording: Recording, window_ns: Window = ALL, cwd: str | None = None) -> None:
+        """``window_ns``: (since, until), the part of the recording that is wanted; None: to its end.  ``cwd``: the
+        folder to which files are shown relative, by default the recording's own."""
         self._recording = recording
         self._window = window_ns
+        self._cwd = recording.first("cwd") if cwd is None else cwd
         self._gathered = Gathered(recording.header.start_ns, window_ns)
 
     def feed(self, slots: Slots) -> None:
@@ -98,7 +58,7 @@ class Builder:
         ends = lv.find_ends(gathered, lives, bursts, moments, lost, closers, swallowed)
         calls, entries = lv.find_calls(gathered, lives, bursts, moments, code_of, own_node)
 
-        places = Places(recording)
+        places = Places(recording, self._cwd)
         sites = Sites(recording, places)
         callouts = gathered.columns("callouts")
         suspends, links = gathered.columns("suspends"), gathered.columns("links")
@@ -184,8 +144,10 @@ class Builder:
         tasks = self._tasks(lives, bursts, ends, self_ns, code_of, sites)
         points = self._points(lives, moments)
         closings = (ends.closed & ~lives.driven, ends.end_pos)
+        head = Head(recording.path, recording.header, recording.meta)
         trace = Trace(
-            meta=_metadata(recording, gathered, moments),
+            meta=said.metadata(head, gathered.records, moments, self._cwd),
+            processes=(said.process(head, gathered.records, moments),),
             functions=tuple(functions),
             strings=strings,
             locations=places.locations,
@@ -242,7 +204,7 @@ class Builder:
     ) -> t.Tasks:
         recording, polls = self._recording, bursts.polls
         function = code_of[lives.coro] - 1
-        names = recording.names
+        names, tags = recording.names, recording.tags
         name = [
             names[coro] if coro in names else recording.codes[code + 1].name if code + 1 in recording.codes else "?"
             for coro, code in zip(lives.coro.tolist(), function.tolist(), strict=True)
@@ -260,6 +222,7 @@ class Builder:
         first[polls.task[::-1] - 1] = polls.start_ns[::-1]
         return t.Tasks(
             coro=lives.coro,
+            process=np.zeros(len(lives.coro), np.int32),
             name=name,
             function=function.astype(np.int32),
             driven=lives.driven,
@@ -277,6 +240,9 @@ class Builder:
             parent=lives.parent.astype(np.int32),
             location=location,
             error=error,
+            tags={
+                row: tuple(dict.fromkeys(tags[coro])) for row, coro in enumerate(lives.coro.tolist()) if coro in tags
+            },
         )
 
     def _points(self, lives: lv.Lives, moments: lv.Moments) -> t.Points:
@@ -285,6 +251,7 @@ class Builder:
         found = [texts.get(slot, ("", "")) for slot in points["pos"].tolist()]
         return t.Points(
             task=lives.task_of[_known(points["task"], len(lives.task_of))].astype(np.int32),
+            process=np.zeros(len(points["ts"]), np.int32),
             ts_ns=moments.ns(points["ts"]),
             label=[label for label, _ in found],
             message=[message for _, message in found],
@@ -332,34 +299,3 @@ def _await_times(bursts: lv.Bursts, polls: Ints, ends: lv.Ends) -> tuple[Ints, I
 
 def _strings(recording: Recording) -> tuple[str, ...]:
     return tuple(recording.strings.get(i, "?") for i in range(1, max(recording.strings, default=0) + 1))
-
-
-def _slow_poll(ms: str) -> int:
-    try:
-        return max(0, round(float(ms) * 1e6))
-    except (ValueError, OverflowError):  # it doesn't say, or nothing that makes sense
-        return SLOW_POLL_NS
-
-
-def _metadata(recording: Recording, gathered: Gathered, moments: lv.Moments) -> Metadata:
-    header, first = recording.header, recording.first
-    cost = header.timed_ns * header.callbacks // header.timed_callbacks if header.timed_callbacks else None
-    return Metadata(
-        path=str(recording.path),
-        pid=header.pid,
-        started_unix_ns=header.start_unix_ns,
-        duration_ns=moments.end - moments.base,
-        finished=header.state != ev.RUNNING,
-        records=gathered.records,
-        lost=header.lost,
-        callbacks=header.callbacks,
-        cost_ns=cost,
-        core=first("core"),
-        python=first("python"),
-        executable=first("executable"),
-        argv=recording.meta.get("argv", ()),
-        cwd=first("cwd"),
-        sources=recording.meta.get("source", ()),
-        slow_poll_ns=_slow_poll(first("slow_poll_ms")),
-        extra=recording.meta,
-    )

@@ -1,13 +1,15 @@
 """Filters: which part of a trace is wanted, in words, and whom it lets pass.
 
-Knows: what the options mean.  What becomes of a trace is in ``select.py``, but for the window of time: that is cut out
-while a trace is built (``gather.py``), since only the recording knows what was where at every moment.
+Knows: what the options mean.  What becomes of a trace is in ``select.py``, but for processes, which aren't even read
+(``reading.py``), and the window of time: that is cut out while a trace is built (``gather.py``), since only the
+recording knows what was where at every moment.
 
 A filtered trace is a trace like any other: all its sums hold.
 
+- ``pid``: only what these processes recorded; of one that exec'd another program both.
 - ``since_ms``, ``until_ms``: as though the recording had begun and ended then.  What was over by ``since`` is not
-  there, what had begun begins at ``since``; states are those at ``until``.  Times still count from the recording's
-  beginning.
+  there, what had begun begins at ``since``; states are those at ``until``.  Times still count from the beginning
+  of the run.
 - ``include``, ``exclude``: frames of functions that don't pass are folded into those that awaited them, with their time
   and without their await lines.  A task's root stays, whatever it is; a task in which nothing passes goes.
 - ``task``, ``state``, ``min_duration_ms``: tasks that don't pass go, with all that is theirs.  Tasks count anew from 1.
@@ -25,6 +27,7 @@ from . import tables as t
 
 type Window = tuple[int, int | None]  # since, until in ns; None: to the end
 ALL: Final[Window] = (0, None)
+TAG: Final = "tag:"
 
 
 class Filter(BaseModel):
@@ -32,7 +35,8 @@ class Filter(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    task: tuple[str, ...] = ()  # globs of names: any of them; none: all
+    pid: tuple[int, ...] = ()  # processes: any of them; none: all
+    task: tuple[str, ...] = ()  # globs of names, "tag:" and globs of tags: any of them; none: all
     state: tuple[str, ...] = ()  # names of states
     min_duration_ms: float = 0  # of lifetimes
     since_ms: float | None = None
@@ -60,7 +64,7 @@ class Filter(BaseModel):
             for one in value if isinstance(value, tuple) else (value,):
                 words += [
                     f"--{name.removesuffix('_ms').replace('_', '-')}",
-                    f"{one:g}" if isinstance(one, float) else one,
+                    f"{one:g}" if isinstance(one, float) else str(one),
                 ]
         return shlex.join(words)
 
@@ -74,8 +78,8 @@ class Filter(BaseModel):
         included = not self.include or any(_matches(glob, names) for glob in self.include)
         return included and not any(_matches(glob, names) for glob in self.exclude)
 
-    def passes_name(self, name: str) -> bool:
-        return not self.task or any(fnmatchcase(name, glob) for glob in self.task)
+    def passes_name(self, name: str, tags: Iterable[str] = ()) -> bool:
+        return not self.task or any(_is_called(glob, name, tags) for glob in self.task)
 
 
 def narrowed(filters: Iterable[Filter]) -> Window:
@@ -88,6 +92,12 @@ def narrowed(filters: Iterable[Filter]) -> Window:
     if until is not None and until <= since:
         raise UserError(f"nothing is between {since / 1e6:g} and {until / 1e6:g} ms", USAGE)
     return since, until
+
+
+def _is_called(glob: str, name: str, tags: Iterable[str]) -> bool:
+    if glob.startswith(TAG):
+        return any(fnmatchcase(tag, glob.removeprefix(TAG)) for tag in tags)
+    return fnmatchcase(name, glob)
 
 
 def _names(file: str) -> Iterable[str]:

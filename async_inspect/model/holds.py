@@ -11,13 +11,31 @@ from .trace import Trace
 
 def violations(trace: Trace) -> list[str]:
     """A line for each rule that is broken, with the first row that breaks it."""
-    parts = (_tasks, _bursts, _calls, _sums, _events, _wakes, _resources)
+    parts = (_processes, _tasks, _bursts, _calls, _sums, _events, _wakes, _resources)
     return [line for part in parts for line in part(trace)]
 
 
 def _first(rule: str, broken: t.Bools) -> list[str]:
     rows = np.flatnonzero(broken)
     return [f"{rule}: row {rows[0]}, {len(rows)} in all"] if len(rows) else []
+
+
+def _processes(trace: Trace) -> list[str]:
+    tasks, meta, all_ = trace.task_table, trace.meta, trace.processes
+    of_task, parent = tasks.process, tasks.process[tasks.parent - 1]
+    begin, end = (np.array([getattr(one, name) for one in all_]) for name in ("start_ns", "end_ns"))
+    first = np.array([one.thread for one in all_])
+    of_poll = of_task[trace.polls.task - 1]
+    own = np.searchsorted(first, trace.polls.thread, side="right") - 1
+    return [
+        *_first("tasks are in order of their processes", np.diff(of_task) < 0),
+        *_first("a parent is in its child's process", (tasks.parent > 0) & (of_task != parent)),
+        *_first("a task's process was there before it", tasks.created_ns < begin[of_task]),
+        *_first("a task is over when its process is", tasks.end_ns > end[of_task]),
+        *_first("a poll runs on a thread of its process", own != of_poll),
+        *_first("it is all over with the last process", np.array([end.max() != meta.duration_ns])),
+        *_first("all records are some process's", np.array([sum(one.records for one in all_) != meta.records])),
+    ]
 
 
 def _tasks(trace: Trace) -> list[str]:
@@ -112,7 +130,8 @@ def _wakes(trace: Trace) -> list[str]:
 
 
 def _resources(trace: Trace) -> list[str]:
-    holds, selects, end = trace.holds, trace.selects, trace.meta.duration_ns
+    holds, selects = trace.holds, trace.selects
+    end = np.array([process.end_ns for process in trace.processes])[trace.resources.process[holds.resource]]
     return [
         *_first("a hold ends after it began", (holds.start_ns < 0) | (holds.end_ns < holds.start_ns)),
         *_first("a hold is over when the recording is", holds.end_ns > end),

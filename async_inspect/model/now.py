@@ -5,10 +5,9 @@ goes on when that one ends, and who waits for a Lock when its holder gives it ba
 is not sure to wait for any of them; who holds a semaphore is not sure to be who gives it back.
 """
 
-import os
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from os import PathLike
@@ -17,10 +16,13 @@ from typing import Final, Literal
 
 import numpy as np
 
+from ..headers import runs
 from . import tables as t
-from .build import load
-from .phrases import ms
-from .trace import Frozen, Hold, Metadata, Trace
+from .filters import Filter
+from .merge import merge
+from .phrases import many, ms
+from .reading import load, read
+from .trace import Frozen, Hold, Process, Trace
 
 FIRST_OF_MANY: Final = ("wait", "as_completed")  # reasons of who may wait for the first of several tasks
 FROM_BEFORE: Final = ("task group", "as_completed")  # of who said before it waited whom it waits for
@@ -31,6 +33,9 @@ class Standing(Frozen):
     """A task at that moment."""
 
     task: int
+    process: int  # row of Now.processes
+    pid: int
+    at_ns: int  # the moment
     name: str
     kind_name: str  # its root coroutine's qualified name
     state: Literal["Pending", "Ready", "Running", "Blocked"]
@@ -48,28 +53,41 @@ class Standing(Frozen):
     cycle: int | None  # the number of the circle in which it waits, from 0
 
 
-class Now(Frozen):
-    """All tasks that are there at a moment."""
+class Looked(Frozen):
+    """A process that is looked at."""
 
+    pid: int
+    command: str
     at_ns: int
+    when: str  # what there is to say of that moment
+
+
+class Now(Frozen):
+    """All tasks that are there at a moment: in each process its own, as some may have ended before."""
+
+    at_ns: int  # the last of these moments
     duration_ns: int  # the recording's
+    processes: tuple[Looked, ...]
     tasks: tuple[Standing, ...]
     cycles: tuple[tuple[int, ...], ...]  # tasks of which each waits for the next, the last for the first
 
 
 @dataclass(frozen=True)
 class Moment:
-    """Who waits for what at ``at_ns``, by id of task.  What happens at that very time has happened."""
+    """Who waits for what at ``at_ns``, in one process, by id of task.  What happens at that very time has happened."""
 
     trace: Trace
     at_ns: int
+    process: int = 0  # row of trace.processes
 
     @cached_property
     def alive(self) -> list[int]:
         """The tasks that are there."""
         tasks = self.trace.task_table
-        there = (tasks.created_ns <= self.at_ns) & (~tasks.ended | (tasks.end_ns > self.at_ns))
-        found: list[int] = (np.flatnonzero(there) + 1).tolist()
+        part = self.trace.tasks_of(self.process)
+        created, end = tasks.created_ns[part], tasks.end_ns[part]
+        there = (created <= self.at_ns) & (~tasks.ended[part] | (end > self.at_ns))
+        found: list[int] = (part.start + np.flatnonzero(there) + 1).tolist()
         return found
 
     @cached_property
@@ -83,8 +101,10 @@ class Moment:
         return self._rows_of(self.trace.polls)
 
     def _rows_of(self, table: t.Awaits | t.Polls) -> dict[int, int]:
-        now = (table.start_ns <= self.at_ns) & ((table.end_ns > self.at_ns) | ~table.ended)
-        rows = np.flatnonzero(now)
+        tasks = self.trace.tasks_of(self.process)
+        part = slice(*np.searchsorted(table.task, [tasks.start + 1, tasks.stop + 1]).tolist())
+        now = (table.start_ns[part] <= self.at_ns) & ((table.end_ns[part] > self.at_ns) | ~table.ended[part])
+        rows = part.start + np.flatnonzero(now)
         there = set(self.alive)
         pairs = zip(table.task[rows].tolist(), rows.tolist(), strict=True)
         return {task: row for task, row in pairs if task in there}
@@ -128,6 +148,7 @@ class Moment:
         """What is held, by row of resources: the rows of holds, oldest first."""
         holds, found = self.trace.holds, defaultdict(list)
         now = (holds.start_ns <= self.at_ns) & ((holds.end_ns > self.at_ns) | ~holds.ended)
+        now &= self.trace.resources.process[holds.resource] == self.process
         for row in np.flatnonzero(now).tolist():
             found[int(holds.resource[row])].append(row)
         return found
@@ -210,72 +231,98 @@ def _cycles(hangs_on: dict[int, tuple[int, ...]]) -> Iterator[tuple[int, ...]]:
             yield (*cycle[first:], *cycle[:first])
 
 
-def interrupted(trace: Trace) -> int | None:
-    """The moment before a signal cancelled what there was (Ctrl-C); None: none did."""
-    awaits = trace.awaits
-    cancelled = trace.task_table.state[awaits.task - 1] == t.CANCELLED
+def interrupted(trace: Trace) -> dict[int, int]:
+    """By process in which a signal cancelled what there was (Ctrl-C), the moment before that."""
+    awaits, tasks = trace.awaits, trace.task_table
+    cancelled = tasks.state[awaits.task - 1] == t.CANCELLED
     rows = np.flatnonzero((awaits.woken_by == t.BY_SIGNAL) & (awaits.ready_ns >= 0) & cancelled)
     rows = rows[awaits.ended[rows]]
-    return int((awaits.end_ns[rows] - awaits.ready_ns[rows]).min()) - 1 if len(rows) else None
+    woken = awaits.end_ns[rows] - awaits.ready_ns[rows]
+    order = np.argsort(woken, kind="stable")[::-1]  # the first comes last, and stays
+    return dict(zip(tasks.process[awaits.task[rows[order]] - 1].tolist(), (woken[order] - 1).tolist(), strict=True))
 
 
-def last_moment(trace: Trace) -> Moment:
-    """The recording's end, or where a signal brought that about, the moment before."""
-    at = interrupted(trace)
-    return Moment(trace, trace.meta.duration_ns if at is None else at)
+def last_moments(trace: Trace) -> Iterator[Moment]:
+    """Of each process its recording's end, or where a signal brought that about, the moment before."""
+    before = interrupted(trace)
+    for row, process in enumerate(trace.processes):
+        yield Moment(trace, before.get(row, process.end_ns), row)
 
 
-def now(trace: Trace, moment: Moment | None = None) -> Now:
-    """What there is at that moment, by default the last."""
-    moment = moment or last_moment(trace)
-    cycle_of = {task: number for number, cycle in enumerate(moment.cycles) for task in cycle}
-    held: dict[int, list[Hold]] = defaultdict(list)
-    for rows in moment.held.values():
-        for row in rows:
-            held[int(trace.holds.task[row])].append(hold(trace, row))
+def now(trace: Trace, moments: Sequence[Moment] | None = None, said: Sequence[str] = ()) -> Now:
+    """What there is at these moments, one a process; by default the last.  ``said``: what to say of each."""
+    parts = list(last_moments(trace) if moments is None else moments)
+    tasks: list[Standing] = []
+    cycles: list[tuple[int, ...]] = []
+    for row, moment in enumerate(parts):
+        tasks += _standings(moment, row, len(cycles))
+        cycles += moment.cycles
+    processes = [trace.processes[moment.process] for moment in parts]
     return Now(
-        at_ns=moment.at_ns,
+        at_ns=max(moment.at_ns for moment in parts),
         duration_ns=trace.meta.duration_ns,
-        tasks=tuple(_standing(moment, task, tuple(held.get(task, ())), cycle_of.get(task)) for task in moment.alive),
-        cycles=moment.cycles,
+        processes=tuple(
+            Looked(pid=process.pid, command=process.command, at_ns=moment.at_ns, when=when)
+            for process, moment, when in zip(processes, parts, said or [""] * len(parts), strict=True)
+        ),
+        tasks=tuple(tasks),
+        cycles=tuple(cycles),
     )
 
 
-def snapshot(recording: str | PathLike[str], at_ms: float | None = None) -> tuple[Now, str]:
-    """What a recording has then, by default at its last moment, and a line that says of what and when.
+def _standings(moment: Moment, row: int, before: int) -> Iterator[Standing]:
+    """The tasks of a moment, that of the ``row``-th process; ``before``: so many circles are others'."""
+    cycle_of = {task: before + number for number, cycle in enumerate(moment.cycles) for task in cycle}
+    held: dict[int, list[Hold]] = defaultdict(list)
+    for rows in moment.held.values():
+        for at in rows:
+            held[int(moment.trace.holds.task[at])].append(hold(moment.trace, at))
+    for task in moment.alive:
+        yield _standing(moment, row, task, tuple(held.get(task, ())), cycle_of.get(task))
+
+
+def snapshot(
+    recording: str | PathLike[str], at_ms: float | None = None, wanted: Filter | None = None
+) -> tuple[Now, str]:
+    """What a recording has then, by default at its last moment, and a line that says of what and when.  Of a run it is
+    that of each process that was there; without a moment each has its own last.
 
     It is read as though it had ended then: of what does not go on after that, the whole stack is known.
     UserError: there is no recording, or none that can be read.
     """
-    trace = load(recording)
-    meta, end = trace.meta, trace.meta.duration_ns
-    running = not meta.finished and _runs(meta)
-    cancelled = interrupted(trace) if at_ms is None else None
+    trace = load(recording, wanted=wanted)
+    meta, cancelled = trace.meta, interrupted(trace)
+    at_ns = None if at_ms is None else round(at_ms * 1e6)
+    looked = []
+    for row, process in enumerate(trace.processes):
+        at, when, running = _when(trace, process, at_ns, cancelled.get(row))
+        there = process.start_ns <= at and (running or at_ns is None or at <= process.end_ns)
+        looked.append((process, at if running else min(at, process.end_ns), when, there))
+    looked = [one for one in looked if one[-1]] or [one for one in looked if one[0].start_ns <= one[1]] or looked[:1]
+    if len(looked) < len(trace.processes) or any(at < process.end_ns for process, at, *_ in looked):
+        parts = [
+            read(Path(process.path), (0, max(at - process.start_ns, 1) if at < process.end_ns else None), meta.cwd)
+            for process, at, *_ in looked
+        ]
+        trace = merge(parts, meta.clock_ns)
+    moments = [Moment(trace, at, row) for row, (_, at, *_) in enumerate(looked)]
+    found = now(trace, moments, [when for _, _, when, _ in looked])
+    if len(looked) == 1:
+        return found, f"{trace.processes[0].path} (process {meta.pid}) at {ms(looked[0][1])}{looked[0][2]}"
+    return found, f"{meta.path}: {many(len(looked), 'process')}{'' if at_ns is None else f' at {ms(at_ns)}'}"
+
+
+def _when(trace: Trace, process: Process, at_ns: int | None, cancelled: int | None) -> tuple[int, str, bool]:
+    """The moment to look at in a process, in words, and whether it runs still."""
+    running = not process.finished and runs(process.pid, trace.meta.started_unix_ns + process.start_ns)
+    if at_ns is not None:
+        return at_ns, "", running
     if cancelled is not None:
-        at, when = cancelled, ", just before a signal cancelled its tasks"
-    elif at_ms is not None:
-        at, when = round(at_ms * 1e6), ""
-    elif running:  # nothing may have happened in it for long
-        at, when = max(end, time.time_ns() - meta.started_unix_ns), ", now: it runs still"
-    else:
-        at, when = end, ", its end" if meta.finished else ", the last that was seen of it"
-    at = at if running else min(at, end)
-    if at < end:
-        trace = trace.filter(until_ms=max(at, 1) / 1e6)
-    title = f"{meta.path} (process {meta.pid}) at {ms(at)}{when}"
-    return now(trace, Moment(trace, at)), title
-
-
-def _runs(meta: Metadata) -> bool:
-    """Whether the process that made a recording is there still, and not a younger one of its number."""
-    try:
-        stat = Path(f"/proc/{meta.pid}/stat").read_text(encoding="utf-8", errors="replace")
-        began = int(stat.rpartition(")")[2].split()[19])
-        uptime = float(Path("/proc/uptime").read_text(encoding="ascii").split()[0])
-    except (OSError, ValueError, IndexError):
-        return False
-    age = uptime - began / os.sysconf("SC_CLK_TCK")
-    return time.time() - age <= meta.started_unix_ns / 1e9 + 1
+        return cancelled, ", just before a signal cancelled its tasks", running
+    if running:  # nothing may have happened in it for long
+        now_ns = time.time_ns() - trace.meta.started_unix_ns
+        return max(process.end_ns, now_ns), ", now: it runs still", running
+    return process.end_ns, ", its end" if process.end_seen else ", the last that was seen of it", running
 
 
 def hold(trace: Trace, row: int) -> Hold:
@@ -309,11 +356,14 @@ def seen(moment: Moment, task: int, since_ns: int) -> tuple[str, ...]:
     return tuple(frames)
 
 
-def _standing(moment: Moment, task: int, holds: tuple[Hold, ...], cycle: int | None) -> Standing:
+def _standing(moment: Moment, row: int, task: int, holds: tuple[Hold, ...], cycle: int | None) -> Standing:
     trace, table = moment.trace, moment.trace.task_table
     function = int(table.function[task - 1])
     said: dict[str, object] = {
         "task": task,
+        "process": row,
+        "pid": trace.processes[moment.process].pid,
+        "at_ns": moment.at_ns,
         "name": table.name[task - 1],
         "kind_name": trace.functions[function].name if function >= 0 else "",
         "holds": holds,
@@ -322,18 +372,18 @@ def _standing(moment: Moment, task: int, holds: tuple[Hold, ...], cycle: int | N
         **dict.fromkeys(("place", "reason", "awaiting", "resource", "due_ns")),
         **dict.fromkeys(("stack", "waits_for", "holders"), ()),
     }
-    row = moment.awaits.get(task, -1)
-    if row >= 0:
+    at = moment.awaits.get(task, -1)
+    if at >= 0:
         awaits, ready = trace.awaits, moment.ready_since(task)
-        due = int(awaits.due_ns[row])
+        due = int(awaits.due_ns[at])
         said |= {
             "state": "Blocked" if ready is None else "Ready",
-            "since_ns": int(awaits.start_ns[row]) if ready is None else ready,
-            "place": trace.place(int(awaits.location[row])),
-            "stack": stack(trace, row),
+            "since_ns": int(awaits.start_ns[at]) if ready is None else ready,
+            "place": trace.place(int(awaits.location[at])),
+            "stack": stack(trace, at),
             "reason": moment.reason(task) or None,
-            "awaiting": trace.awaiting(row),
-            "resource": trace.resource(int(awaits.resource[row])),
+            "awaiting": trace.awaiting(at),
+            "resource": trace.resource(int(awaits.resource[at])),
             "due_ns": due if due >= 0 else None,
             "waits_for": moment.waits_for.get(task, ()),
             "holders": tuple(int(trace.holds.task[hold]) for hold in moment.holders(task)),

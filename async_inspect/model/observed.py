@@ -65,6 +65,7 @@ def find_troubles(
     return t.Troubles(
         kind=kind[known],
         ts_ns=moments.ns(rows["ts"])[known],
+        process=np.zeros(int(known.sum()), np.int32),
         task=_tasks(np.where(unawaited, rows["task"], rows["coro"]), lives).astype(np.int32)[known],
         function=function.astype(np.int32)[known],
         location=np.where(unawaited, sites.shown(rows["off"]), -1).astype(np.int32)[known],

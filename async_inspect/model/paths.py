@@ -23,7 +23,7 @@ class Paths:
         """``file`` (a ``co_filename``) as exports print it: relative to cwd, ``site-packages/…``, ``<stdlib>/…``."""
         if file.startswith("<frozen "):
             return f"<stdlib>/{file[8:-1].replace('.', '/')}.py"
-        if not file.startswith("/"):
+        if not file.startswith("/") and file[1:3] != ":/":  # a drive's
             return normpath(file) if file and not file.startswith("<") else file
         if found := _LIBRARIES.fullmatch(file):
             return found[1]

@@ -23,7 +23,7 @@ def several(trace: Trace, tasks: list[int] | tuple[int, ...]) -> str:
 
 def many(count: int, what: str) -> str:
     """3 tasks"""
-    return f"{count:,} {what}{'' if count == 1 else 's'}"
+    return f"{count:,} {what}{'' if count == 1 else 'es' if what.endswith('s') else 's'}"
 
 
 def ms(ns: int) -> str:
@@ -32,3 +32,8 @@ def ms(ns: int) -> str:
         return f"{ns / 1e9:,.1f} s"
     value, unit = (ns / 1e6, "ms") if ns >= 1_000_000 else (ns / 1e3, "µs")
     return f"{value:,.{0 if value >= 100 else 1 if value >= 10 else 2}f} {unit}"
+
+
+def short(text: str, most: int = 60) -> str:
+    """So many letters of it at most."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"

@@ -19,11 +19,11 @@ NOWHERE: Final = 0xFFFFFFFF  # an offset that no code has
 class Places:
     """The functions of a recording, and its (code, offset) pairs as locations, each once."""
 
-    def __init__(self, recording: Recording) -> None:
+    def __init__(self, recording: Recording, cwd: str) -> None:
         codes, meta = recording.codes, recording.meta
         files = {code.file for code in codes.values()}
         folders = stdlib_folders(recording.first("stdlib"), recording.first("base_prefix"), files)
-        paths = Paths(recording.first("cwd"), folders, meta.get("site", ()))
+        paths = Paths(cwd, folders, meta.get("site", ()))
         shown = {file: (paths.shown(file), paths.user(file)) for file in files}
         unknown = t.Function("?", "?", 0, user=False)
         self.codes = codes

@@ -37,6 +37,7 @@ def find_resources(recording: Recording, functions: list[t.Function], sites: Sit
     made = np.array([recording.resources[number][1] for number in numbers], np.int64)
     return t.Resources(
         number=np.array(numbers, np.int64),
+        process=np.zeros(len(numbers), np.int32),
         kind=[kind(*recording.resources[number]) for number in numbers],
         location=sites.shown(made),
     )

@@ -4,6 +4,7 @@ Knows how rows refer to one another, and so what goes with what.  What is wanted
 """
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -28,7 +29,11 @@ def filtered(trace: Trace, wanted: Filter) -> Trace:
         states = [t.STATES.index(name.capitalize()) for name in wanted.state]
         keep &= np.isin(table.state, states)
     if wanted.task:
-        keep &= np.fromiter((wanted.passes_name(name) for name in table.name), np.bool_, len(table))
+        keep &= np.fromiter(
+            (wanted.passes_name(name, table.tags.get(row, ())) for row, name in enumerate(table.name)),
+            np.bool_,
+            len(table),
+        )
     chosen = bool(wanted.task or wanted.state or wanted.min_duration_ms)
     return select(trace, keep, points=trace.points.task > 0) if chosen else trace
 
@@ -117,6 +122,18 @@ def select(
     )
 
 
+def nothing(trace: Trace) -> Trace:
+    """A trace with the same tables and no rows."""
+    empty: dict[str, Any] = {}
+    for name in trace.__dataclass_fields__:
+        table = getattr(trace, name)
+        if isinstance(table, t.Table):
+            columns = {column: getattr(table, column) for column in table.__dataclass_fields__}
+            cut = {column: {} if isinstance(values, dict) else values[:0] for column, values in columns.items()}
+            empty[name] = replace(table, **cut)
+    return replace(trace, functions=(), strings=(), **empty)
+
+
 def _rows[T: t.Table](table: T, kept: t.Bools, number: t.Small | None) -> T:
     """Some rows of a table; its tasks by their new numbers."""
     at = np.flatnonzero(kept)
@@ -142,9 +159,15 @@ def _holds(holds: t.Holds, number: t.Small) -> t.Holds:
 def _tasks(trace: Trace, kept: t.Bools, polls: t.Polls, number: t.Small) -> t.Tasks:
     table = trace.task_table
     errors = {int(number[row + 1]) - 1: text for row, text in table.error.items() if kept[row]}
-    some = _rows(replace(table, error=np.empty(len(table), np.bool_)), kept, None)  # type: ignore[arg-type]
+    tags = {int(number[row + 1]) - 1: told for row, told in table.tags.items() if kept[row]}
+    nothing = np.empty(len(table), np.bool_)
+    some = _rows(replace(table, error=nothing, tags=nothing), kept, None)  # type: ignore[arg-type]
     return replace(
-        some, error=errors, parent=number[some.parent], polls=counts(polls.task, len(some) + 1)[1:].astype(np.int64)
+        some,
+        error=errors,
+        tags=tags,
+        parent=number[some.parent],
+        polls=counts(polls.task, len(some) + 1)[1:].astype(np.int64),
     )
 
 

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from . import tables as t
 from .columns import counts, group, sums
 from .polls import BlockingPoll, PollFigures, blocking_polls, longest_polls, slow_polls
+from .processes import ProcessFigures, process_figures
 from .spread import Spread, spread
 from .trace import Frozen, Trace
 from .troubles import TroubleFigures, trouble_figures
@@ -47,6 +48,7 @@ class Stats(Frozen):
     """What ``stats`` says of a trace."""
 
     duration_ns: int
+    processes: tuple[ProcessFigures, ...]
     tasks: int
     tasks_by_state: dict[str, int]  # in the order of tables.STATES, without zeros
     peak_concurrency: int  # tasks alive at once
@@ -85,6 +87,7 @@ def stats(trace: Trace, top: int = 10, slow_poll_ms: float | None = None) -> Sta
     states = counts(tasks.state.astype(np.int64), len(t.STATES)).tolist()
     return Stats(
         duration_ns=meta.duration_ns,
+        processes=process_figures(trace),
         tasks=len(tasks),
         tasks_by_state={name: n for name, n in zip(t.STATES, states, strict=True) if n},
         peak_concurrency=peak(tasks.created_ns, tasks.end_ns),

@@ -4,7 +4,10 @@ Knows: the shape and the unit of every column.  Knows nothing of recordings (``b
 
 All times are int64 nanoseconds since the recording began.  Task columns hold task ids (1, 2, 3 …; 0: none).  Columns
 that end in ``function``, ``location``, ``node``, ``call``, ``chain`` hold row numbers of the table of that name
-(-1: none, unknown).  Rows are in the order in which the things began, unless a table says otherwise.
+(-1: none, unknown).  Rows are in the order in which the things began, unless a table says otherwise; where a trace is
+of several processes, those of the first come first, then those of the second.  Threads are numbered over all of them.
+
+``merge.py`` must know what each column holds: a new one has its line there.
 """
 
 from dataclasses import dataclass, fields
@@ -117,6 +120,7 @@ class Tasks(Table):
     """Row i is task i + 1, in order of creation."""
 
     coro: Ints  # the recording's id of the root coroutine
+    process: Small  # row of Trace.processes
     name: list[str]
     function: Small  # the root coroutine's
     driven: Bools  # by hand: no runtime's Task owns it
@@ -134,6 +138,7 @@ class Tasks(Table):
     parent: Small  # task
     location: Small  # where it was spawned: the innermost frame of the user's
     error: dict[int, str]  # by row, of the failed: "ValueError: message"
+    tags: dict[int, tuple[str, ...]]  # by row, of those that have any: "request_id=42", in the order they were seen
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +190,7 @@ class Resources(Table):
     """What tasks wait for or hold, ordered by number."""
 
     number: Ints  # the recording's id
+    process: Small  # row of Trace.processes
     kind: list[str]  # its type; of a part of another, "asyncio.locks.Lock of a Condition"
     location: Small  # where it was made: the innermost frame of the user's
 
@@ -239,6 +245,7 @@ class Troubles(Table):
 
     kind: Bytes  # TROUBLES
     ts_ns: Ints
+    process: Small  # row of Trace.processes
     task: Small  # that failed, that was destroyed; NEVER_AWAITED: that ran when it was dropped
     function: Small  # NEVER_AWAITED: of which function
     location: Small  # NEVER_AWAITED: where it was dropped
@@ -304,6 +311,7 @@ class Points(Table):
     """Inspection points."""
 
     task: Small
+    process: Small  # row of Trace.processes
     ts_ns: Ints
     label: list[str]
     message: list[str]
@@ -311,7 +319,7 @@ class Points(Table):
 
 @dataclass(frozen=True, slots=True)
 class Events(Table):
-    """What exports call events; row i is the event with id i, in order of time.
+    """What exports call events; row i is the event with id i, in order of time, whichever process.
 
     ``row`` is the subject's row: of Tasks (TaskSpawned, TaskCompleted …, StateChanged), Polls, Awaits or Points.
     """

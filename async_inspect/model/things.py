@@ -5,6 +5,7 @@ began, in names that end in ``_ns``.
 """
 
 from collections.abc import Iterator, Mapping
+from pathlib import PurePath
 from typing import Literal, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, model_validator
@@ -19,23 +20,61 @@ class Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Metadata(Frozen):
-    """Where a trace comes from, and how good it is."""
+class Process(Frozen):
+    """A process, as its recording has it.  One that execs another program is two, with one pid."""
 
-    path: str  # the recording's file
     pid: int
-    started_unix_ns: int  # Unix time at which the recording began
-    duration_ns: int  # from then to the recording's end
+    ppid: int | None  # None: the recording doesn't say
+    path: str  # the recording's file
+    argv: tuple[str, ...]
+    executable: str
+    python: str
+    core: str
+    start_ns: int  # when its recording began
+    end_ns: int  # and ended, or the last that was seen of it
+    end_seen: bool  # False: it runs still, or went without a word
+    finished: bool  # it is over; False: nobody knows
+    records: int
+    lost: int
+    callbacks: int
+    cost_ns: int | None
+    thread: int  # from this number on the columns' threads are its own
+
+    @property
+    def command(self) -> str:
+        """What people call it: its command without the folder of its Python."""
+        first, *rest = self.argv or (self.executable or "async-inspect",)
+        return " ".join([PurePath(first).name, *rest])
+
+
+class LeftOut(Frozen):
+    """A process of the run that is not in the trace."""
+
+    pid: int
+    path: str  # its recording
+    records: int
+    why: str
+
+
+class Metadata(Frozen):
+    """Where a trace comes from, and how good it is.  Of several processes it is all of them together; what they don't
+    have in common is what the first says."""
+
+    path: str  # the recording's file; of several processes the folder
+    pid: int  # the first process's
+    clock_ns: int  # CLOCK_MONOTONIC at 0, when the first recording began
+    started_unix_ns: int  # Unix time then
+    duration_ns: int  # from then to the (last) recording's end
     finished: bool  # the end was seen; False: it runs still, or was killed and nobody looked
     records: int  # events in the recording (not definitions)
     lost: int  # what was due and not written
     callbacks: int  # how often the tracer was called
     cost_ns: int | None  # the tracer's own measured cost, projected from the timed callbacks; None: none was timed
-    core: str  # "c", "python" or "" where the recording doesn't say
-    python: str  # version of the program's Python
+    core: str  # "c", "python" or "" where the recording doesn't say; "c, python" if they differ
+    python: str  # version of the program's Python; "3.12.1, 3.13.0" if they differ
     executable: str
     argv: tuple[str, ...]
-    cwd: str
+    cwd: str  # to which files are shown relative
     sources: tuple[str, ...]  # what was seen beside coroutines: wakes, resources …
     slow_poll_ns: int  # a poll of that length is called blocking
     extra: Mapping[str, tuple[str, ...]]  # all of the recording's metadata, as it stands there
@@ -98,6 +137,7 @@ class Task(Frozen):
     """A root coroutine: what the runtime calls a task, or one driven by hand."""
 
     id: int
+    pid: int
     name: str
     kind: Literal["task", "driven"]
     kind_name: str  # the root coroutine's qualified name; "" where it never started and so was never seen
@@ -124,6 +164,7 @@ class Task(Frozen):
     holds: tuple[Hold, ...]  # what it holds at the end of the recording
     location: str | None  # "file:line" of its spawning
     error: str | None  # of a Failed task: "ValueError: message"
+    tags: tuple[str, ...]  # of context variables that were asked for, in the order they were seen: "request_id=42"
 
     @property
     def lifetime_ns(self) -> int:

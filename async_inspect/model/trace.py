@@ -17,21 +17,23 @@ from ..errors import USAGE, UserError
 from ..rules import Rule
 from . import tables as t
 from .filters import Filter
-from .things import Await, AwaitLine, Frame, Frozen, Hold, Metadata, StateName, Task, TreeNode, Wakes
+from .things import Await, AwaitLine, Frame, Frozen, Hold, LeftOut, Metadata, Process, StateName, Task, TreeNode, Wakes
 
 __all__ = [
-    "Await", "AwaitLine", "Frame", "Frozen", "Hold", "Metadata", "StateName", "Task", "Trace", "TreeNode", "Wakes",
+    "Await", "AwaitLine", "Frame", "Frozen", "Hold", "LeftOut", "Metadata", "Process", "StateName", "Task", "Trace",
+    "TreeNode", "Wakes",
 ]  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Trace:
-    """One recording, understood.  Immutable; make one with ``async_inspect.load``.
+    """The recordings of a run, or one of them, understood.  Immutable; make one with ``async_inspect.load``.
 
     The columns (``polls``, ``awaits`` …) are described in ``tables.py``.  ``strings`` are the names of types.
     """
 
     meta: Metadata
+    processes: tuple[Process, ...]  # in the order in which their recordings began
     functions: tuple[t.Function, ...]
     strings: tuple[str, ...]
     locations: t.Locations
@@ -55,6 +57,7 @@ class Trace:
     troubles: t.Troubles
     events: t.Events
     rules: tuple[Rule, ...] = ()  # of the user's own, for reasons
+    left_out: tuple[LeftOut, ...] = ()  # processes of the run that are not in here
 
     # --- tasks -------------------------------------------------------------------------------------------------------
 
@@ -111,6 +114,13 @@ class Trace:
         from .reasons import coded
 
         return coded(self)
+
+    # --- processes ---------------------------------------------------------------------------------------------------
+
+    def tasks_of(self, process: int) -> slice:
+        """The rows of tasks of a process, by its row."""
+        first, last = self.task_table.process.searchsorted([process, process + 1]).tolist()
+        return slice(first, last)
 
     # --- trees -------------------------------------------------------------------------------------------------------
 
@@ -195,6 +205,7 @@ class Trace:
     def filter(
         self,
         *,
+        pid: int | Sequence[int] = (),
         task: str | Sequence[str] = (),
         state: str | Sequence[str] = (),
         min_duration_ms: float = 0,
@@ -205,16 +216,18 @@ class Trace:
     ) -> "Trace":
         """Only this part of the trace (``filters.py`` says what the words mean); this one stays as it is.
 
-        ``since_ms`` and ``until_ms`` need the recording: it is read again.  UserError: it is gone, or no such state.
+        ``pid``, ``since_ms`` and ``until_ms`` need the recording: it is read again.  UserError: it is gone, there is no
+        such process, or no such state.
         """
         lists = {"task": task, "state": state, "include": include, "exclude": exclude}
         words = {key: (value,) if isinstance(value, str) else tuple(value) for key, value in lists.items()}
         times = {"min_duration_ms": min_duration_ms, "since_ms": since_ms, "until_ms": until_ms}
-        return self.narrowed(Filter.model_validate({**words, **times}))
+        pids = (pid,) if isinstance(pid, int) else tuple(pid)
+        return self.narrowed(Filter.model_validate({**words, **times, "pid": pids}))
 
     def narrowed(self, wanted: Filter) -> "Trace":
         """As ``filter``, which see."""
-        from .build import narrow
+        from .reading import narrow
 
         return narrow(self, wanted)
 

@@ -31,6 +31,7 @@ def task(trace: Trace, number: int) -> Task:
     return Task.model_validate(
         {
             "id": number,
+            "pid": trace.processes[table.process[row]].pid,
             "name": table.name[row],
             "kind": "driven" if table.driven[row] else "task",
             "kind_name": trace.functions[function].name if function >= 0 else "",
@@ -57,6 +58,7 @@ def task(trace: Trace, number: int) -> Task:
             "holds": trace.held.get(number, ()),
             "location": trace.place(int(table.location[row])),
             "error": table.error.get(row),
+            "tags": table.tags.get(row, ()),
         }
     )
 

@@ -127,7 +127,7 @@ class Asked:
             return np.full(len(pos), -1, np.int64), np.full(len(pos), -1, np.int64)
         last = np.searchsorted(self.key, thread.astype(np.int64) * (slots + 1) + pos) - 1
         last = np.where((last >= 0) & (self.table.thread[last] == thread), last, -1)
-        past = np.where((last > 0) & (self.table.thread[last - 1] == thread), last - 1, -1)
+        past = np.where((last > 0) & (self.table.thread[np.maximum(last - 1, 0)] == thread), last - 1, -1)
         return last, past
 
 

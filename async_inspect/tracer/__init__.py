@@ -13,20 +13,21 @@ import _thread
 import os
 import sys
 
-from . import choose, env, hooks, there, writer
+from .. import events as ev
+from . import choose, env, hooks, missed, there, writer
 from .sources import SOURCES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
-    from types import ModuleType, TracebackType
+    from types import FrameType, ModuleType, TracebackType
 
 TOOL_NAME = "async-inspect"
 TOOL_IDS = (3, 4, 2, 5)  # the unnamed ones first; 0, 1 (debugger, coverage) are never ours
 DEFAULT_MAX_SIZE = 4 << 30
 DEFAULT_SLOW_POLL_MS = 100.0
 
-# Pythons that run none of the program's code, by what stands behind their -c.
+# Helpers of multiprocessing, which run nothing of the program's but imports, by what stands behind their -c.
 _FORKSERVER = "from multiprocessing.forkserver import main"
 _TRACKER = "from multiprocessing.resource_tracker import main"
 
@@ -36,6 +37,7 @@ _tool_id: int | None = None  # the one that we took
 _path: str | None = None  # of the recording
 _unhook: "Callable[[], object] | None" = None  # takes back what the interpreter calls
 _entered_by = ""  # who came into this process
+_on_process: "Callable[[FrameType], None] | None" = None  # who looks at children that subprocess starts
 
 
 class Settings:
@@ -48,14 +50,20 @@ class Settings:
         slow_poll_ms: float = DEFAULT_SLOW_POLL_MS,
         calls: bool = False,
         children: bool = True,
+        tags: "Collection[str]" = (),
+        run: str = "",
     ) -> None:
         """``max_size``: the bound of the recording, in bytes.  ``without``: sources that are off.  ``slow_poll_ms``: a
         poll that lasts longer is looked into (0: none is).  ``calls``: calls that coroutines make are recorded.
-        ``children``: so is what the process forks, and under the door every Python that it starts."""
+        ``children``: so is what the process forks, and under the door every Python that it starts.  ``tags``: names of
+        context variables whose text is recorded.  ``run``: what the recordings of one run have in common; "": this one
+        stands alone."""
         self.max_size = max_size
         self.without = tuple(without)
         self.slow_poll_ms = slow_poll_ms
         self.calls = calls
+        self.run = run
+        self.tags = tuple(tags)
         self.children = children
 
 
@@ -67,19 +75,26 @@ def attach() -> None:
     get = os.environ.get
     if not get(env.DIR) or get(env.DISABLE) == "1" or get(env.ONLY, own := str(os.getpid())) != own:
         return
+    if not _thread._is_main_interpreter():  # type: ignore[attr-defined,unused-ignore]
+        writer.log(f"{get(env.DIR)}/{own}.log", f"pid {own}: a subinterpreter began; it is not recorded")
+        return
     code = _code(sys.orig_argv)
-    if code.startswith(_FORKSERVER):
+    if _FORKSERVER in code:
         os.register_at_fork(after_in_child=_start_as_told)
-    elif not code.startswith(_TRACKER) and not _is_the_tool(sys.orig_argv):
+    elif _TRACKER not in code and not _is_the_tool(sys.orig_argv):
         _start_as_told()
 
 
 def _start_as_told() -> None:
+    global _on_process
     folder = os.environ.get(env.DIR)
     try:
         if folder and recording() is None:
-            start(folder=folder, settings=_settings_of(os.environ.get))
-            if os.environ.get(env.FOLLOW_ENV) == "1":
+            settings = _settings_of(os.environ.get)
+            follows = os.environ.get(env.FOLLOW_ENV) == "1"
+            _on_process = missed.hook(_miss, follows) if settings.children else None
+            start(folder=folder, settings=settings)
+            if follows:
                 from . import follow
 
                 follow.install()
@@ -87,6 +102,11 @@ def _start_as_told() -> None:
         raise  # the program's, not ours
     except BaseException as exc:
         _complain(f"{folder}/{os.getpid()}", exc)
+
+
+def _miss(line: str) -> None:
+    if _path is not None:
+        writer.append(_path.removesuffix(".rec") + ev.MISSED_SUFFIX, line)
 
 
 def _code(words: "list[str]") -> str:
@@ -190,9 +210,20 @@ def _open(path: str | None, folder: str, tasks: "Collection[object]" = ()) -> No
         size = writer.write_header(fd, said)
         assert _tool_id is not None
         _set_probes(_core, _tool_id, _settings.without)
+        _core.on_process(_on_process)
         slow_poll_ns = int(_settings.slow_poll_ms * 1e6)
-        calls = _settings.calls
-        _core.start(fd, size, _settings.max_size, _tool_id, writer.stdlib(), False, slow_poll_ns, calls, tasks)
+        _core.start(
+            fd,
+            size,
+            _settings.max_size,
+            _tool_id,
+            writer.stdlib(),
+            False,
+            slow_poll_ns,
+            _settings.calls,
+            _settings.tags,
+            tasks,
+        )
         _path = path
     except BaseException:
         os.unlink(path)
@@ -209,6 +240,8 @@ def _settings_of(get: "Callable[[str], str | None]") -> Settings:
         without=(get(env.WITHOUT) or "").split(","),
         slow_poll_ms=float(slow) if slow else DEFAULT_SLOW_POLL_MS,
         calls=get(env.CALLS) == "1",
+        run=get(env.RUN) or "",
+        tags=tuple(name for name in (get(env.TAGS) or "").split(",") if name),
         children=not get(env.ONLY),
     )
 
@@ -218,8 +251,12 @@ def _set_probes(core: "ModuleType", tool_id: int, without: "Collection[str]") ->
     for name, source in SOURCES.items():
         if name not in without:
             for qualname, file_tail, actions in source.PROBES:
-                core.add_probe(qualname, file_tail, sum(core.ACTIONS[action] for action in actions))
+                wanted = sum(core.ACTIONS[action] for action in actions)
+                core.add_probe(qualname, file_tail.replace("/", os.sep), wanted)
                 _enable(tool_id, qualname, file_tail)
+    if _on_process is not None:
+        core.add_probe(*missed.PROBE[:2], core.ACTIONS[missed.PROBE[2]])
+        _enable(tool_id, *missed.PROBE[:2])
 
 
 def _enable(tool_id: int, qualname: str, file_tail: str) -> None:

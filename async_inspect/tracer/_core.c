@@ -38,6 +38,7 @@
 #include "internal/pycore_interpframe.h"
 #endif
 #include "internal/pycore_genobject.h"
+#include "internal/pycore_intrinsics.h"
 
 #define LIKELY(x) __builtin_expect(!!(x), 1)
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
@@ -50,6 +51,7 @@
 #include "core/frames.h"
 #include "core/coros.h"
 #include "core/ask.h"
+#include "core/tags.h"
 #include "core/running.h"
 #include "core/monitoring.h"
 #include "core/probes.h"

@@ -4,7 +4,8 @@ A core turns ``sys.monitoring`` events into the records of ``events.py``.  One p
 since a process has one recording at a time.  Both cores write the same records for the same program.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from types import FrameType
 from typing import Final
 
 NAME: Final[str]  # "c" or "python"
@@ -18,6 +19,7 @@ def start(
     ticks: bool = False,
     slow_poll_ns: int = 0,
     calls: bool = False,
+    tags: tuple[str, ...] = (),
     tasks: Collection[object] = (),
 ) -> None:
     """Begin to record into ``fd``, whose header is already written; the fd is duplicated or mapped, never closed.
@@ -26,7 +28,7 @@ def start(
     callbacks and sets the events.  ``stdlib`` is the directory of the standard library (to tell the program's own
     frames when a stack is taken).  With ``ticks`` the clock counts its own readings, 1, 2, 3 …, for exact tests.
     ``slow_poll_ns``: a watchdog looks, once, what a poll does that lasts longer (0: no watchdog).  ``calls``: each call
-    that a coroutine's own code makes is written.
+    that a coroutine's own code makes is written.  ``tags``: names of context variables whose text is written, by task.
     What was there before is written first, at one moment: of these ``tasks`` (a list) those that wait, as they stand,
     or have not run yet; and what coroutines run, on any thread.
     Raises RuntimeError when it records already, OSError when the file can't be reserved or mapped.
@@ -58,6 +60,10 @@ def add_probe(qualname: str, file_tail: str, actions: int) -> None:
 def clear_probes() -> None:
     """Before ``start``: forget all probes."""
 
+def on_process(hook: Callable[[FrameType], object] | None) -> None:
+    """Before ``start``: whom PROCESS calls, with the function's frame, and none of our events on.  What it raises is
+    dropped."""
+
 ACTIONS: Final[dict[str, int]]
 # What a probe may ask for, by name. What is read are local variables of the function, by the names given here.
 #
@@ -73,9 +79,22 @@ ACTIONS: Final[dict[str, int]]
 #   MADE     ``self``, which tasks may wait for, is made
 #   GIVE     ``self`` is given back by whoever holds it
 #   USE      a coroutine function: whoever is suspended in it waits for ``self``
-#   TAKE     a coroutine function: if it returns True, its task holds ``self``
+#   TAKE     a coroutine function: if it returns, its task holds ``self``
+#            …, or its ``_lock`` if it has one; another function: if it returns
 #   MANY     waits for all the tasks in ``todo``, or ``fs``: a coroutine function once it suspends, a generator once it
 #            yields, another once it returns
 #   SHIELD   the future that it returns stands for ``inner``
 #   NEVER    ``coro`` was never awaited
+#   TASK     when it returns: a coroutine was made the task that is returned (of trio's); GROUP: in ``nursery``
+#   PUT      ``task`` (of trio's) is put among what runs next
+#   LOOP     its frames are trio's loop
+#   EXPIRE   its frames wake those who waited until ``deadline``
+#   IO       its frames wake those for whom the selector answered
+#   LEAVE    ``sync_fn`` with ``args`` is left for trio to call
+#   JOB      … and is called: ``job`` are these two
+#   ALONE    with SELECT: only where trio is no other loop's guest
+#   UNTIL    a coroutine function: whoever is suspended in it waits until ``deadline``
+#   CHILDREN a coroutine function: whoever is suspended in it waits for all in ``self._children``
+#   MOVE     all in ``self._old_nursery`` goes over to ``self._new_nursery``, whose owner waits for it
+#   PROCESS  when it returns, a process was started: ``on_process``'s hook is called
 #   HANDLER  an exception handler: ``context`` says what happened

@@ -8,19 +8,19 @@ ACTIONS = {
     for bit, name in enumerate((
         "SPAWN", "GROUP", "SOON", "READY", "RUN", "SIGNAL", "TIMER", "SELECT", "MADE", "GIVE", "USE", "TAKE", "MANY",
         "SHIELD", "NEVER", "HANDLER", "POST", "TASK", "PUT", "LOOP", "EXPIRE", "IO", "LEAVE", "JOB", "UNTIL",
-        "CHILDREN", "MOVE", "ALONE",
+        "CHILDREN", "MOVE", "ALONE", "PROCESS",
     ))
 }  # fmt: skip
 (
     SPAWN, GROUP, SOON, READY, RUN, SIGNAL, TIMER, SELECT, MADE, GIVE, USE, TAKE, MANY, SHIELD, NEVER, HANDLER, POST,
-    TASK, PUT, LOOP, EXPIRE, IO, LEAVE, JOB, UNTIL, CHILDREN, MOVE, ALONE,
+    TASK, PUT, LOOP, EXPIRE, IO, LEAVE, JOB, UNTIL, CHILDREN, MOVE, ALONE, PROCESS,
 ) = ACTIONS.values()  # fmt: skip
 WATCHED = 1 << 30  # a coroutine's code that has our local events
 
 AT_START = (
     SPAWN | READY | TIMER | SELECT | MADE | GIVE | NEVER | HANDLER | POST | PUT | LEAVE | JOB | MOVE
 )  # fmt: skip
-AT_RETURN = SOON | SELECT | SHIELD | MANY | TASK | TAKE
+AT_RETURN = SOON | SELECT | SHIELD | MANY | TASK | TAKE | PROCESS
 TOLD = USE | MANY | UNTIL | CHILDREN  # of coroutines, once they suspend
 ROLES = TOLD | TAKE  # of coroutines
 STEPS = RUN | SIGNAL | LOOP | EXPIRE | IO | JOB  # their frames say on whose behalf something happens

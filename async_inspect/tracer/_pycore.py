@@ -15,25 +15,18 @@ from ._pytape import Tape
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
+    from types import FrameType
 
 __all__ = [
-    "ACTIONS",
-    "NAME",
-    "abandon",
-    "add_probe",
-    "clear_probes",
-    "meet",
-    "point",
-    "recording",
-    "rest",
-    "start",
-    "stop",
-]
+    "ACTIONS", "NAME", "abandon", "add_probe", "clear_probes", "meet", "on_process", "point", "recording", "rest",
+    "start", "stop",
+]  # fmt: skip
 
 NAME = "python"
 
 _wanted: dict[str, dict[str, int]] = {}
+_on_process: "Callable[[FrameType], object]" = id
 _recorder: Recorder | None = None
 
 
@@ -46,6 +39,11 @@ def clear_probes() -> None:
     _wanted.clear()
 
 
+def on_process(hook: "Callable[[FrameType], object] | None") -> None:
+    global _on_process
+    _on_process = hook or id
+
+
 def start(
     fd: int,
     header_size: int,
@@ -55,13 +53,15 @@ def start(
     ticks: bool = False,
     slow_poll_ns: int = 0,
     calls: bool = False,
+    tags: tuple[str, ...] = (),
     tasks: "Collection[object]" = (),
 ) -> None:
     global _recorder
     if _recorder is not None:
         raise RuntimeError("it records already")
     tape = Tape(fd, header_size, max_size, ticks)
-    recorder = Recorder(tape, tool_id, stdlib, dict(_wanted), slow_poll_ns, calls)
+    recorder = Recorder(tape, tool_id, stdlib, dict(_wanted), slow_poll_ns, calls, tags)
+    recorder.probes.on_process = _on_process
     with recorder.lock:  # nothing is written before what was there
         recorder.attach()
         _meet(recorder, tasks)

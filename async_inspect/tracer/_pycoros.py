@@ -52,6 +52,7 @@ class Coro:
         "role",
         "root",
         "state",
+        "tags",
     )
 
     def __init__(self, id: int, key: int, code: "Code") -> None:
@@ -65,6 +66,7 @@ class Coro:
         self.bare = False  # of a root: it only yielded, and is ready at once
         self.closing = False  # a close() runs it: not by way of its awaiter, to whom it doesn't return either
         self.name_hash = 0  # of the name that was written, 0: none
+        self.tags = 0  # ... and of the tags
         self.off = -1  # where it stood in its last suspension ...
         self.child: Coro | None = None  # ... and whom it awaited there
         self.awaiter: Coro | None = None  # who awaits it; None: a root
@@ -351,6 +353,4 @@ def _last_name(coro: Coro, task: object) -> str | None:
         return None
     if ask.is_trio_task(task):  # which tells no name of its making from the program's
         return name if coro.name_hash else None
-    if ask.is_made_up(name):
-        return None  # asyncio's own; an eager task ends its first step before create_task names it
-    return name
+    return None if ask.is_made_up(name) else name

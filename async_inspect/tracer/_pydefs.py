@@ -4,8 +4,9 @@ Knows how a definition is written, before the first record that uses it, and wha
 its awaits are, and whether a stack need be followed past it.  Knows nothing of coroutines that live, nor of events.
 """
 
+import os
 from _weakref import ref
-from opcode import opmap  # type: ignore[attr-defined,unused-ignore]
+from opcode import _intrinsic_1_descs, opmap  # type: ignore[attr-defined,unused-ignore]
 
 from .. import events as ev
 from . import _pyask as ask
@@ -21,12 +22,14 @@ CO_ITERABLE_COROUTINE = 0x100
 CO_ASYNC_GENERATOR = 0x200
 
 _SEND, _CACHE, _YIELD_VALUE, _RESUME = (opmap.get(name, 0) for name in ("SEND", "CACHE", "YIELD_VALUE", "RESUME"))
+_SITE, _DIST = (f"{os.sep}{name}-packages{os.sep}" for name in ("site", "dist"))
+_WRAP_ITEM = bytes((opmap["CALL_INTRINSIC_1"], _intrinsic_1_descs.index("INTRINSIC_ASYNC_GEN_WRAP")))
 
 
 class Code:
     """A code object that was seen, by its id in the recording."""
 
-    __slots__ = ("awaits", "ends_stack", "id", "kind", "probe", "ref", "sends", "suspends")
+    __slots__ = ("awaits", "ends_stack", "id", "items", "kind", "probe", "ref", "sends", "suspends")
 
     def __init__(self, id: int) -> None:
         self.id = id
@@ -36,15 +39,17 @@ class Code:
         self.ref: ref[CodeType] | None = None
         self.sends: frozenset[int] | None = None
         self.suspends: frozenset[int] = frozenset()
+        self.items: frozenset[int] = frozenset()
         self.awaits: list[int] = []
 
     def look(self, code: "CodeType") -> None:
-        """Find where its awaits are."""
+        """Find where its awaits and items are."""
         ops = code.co_code
         sends = [i for i in range(0, len(ops), 2) if ops[i] == _SEND]
         self.sends = frozenset([*sends, *[i + 2 for i in sends if ops[i + 2] == _CACHE]])
         yields = [i for i in range(0, len(ops), 2) if ops[i] == _YIELD_VALUE]
         self.suspends = frozenset([*yields, *[i + 2 for i in yields if ops[i + 2] == _RESUME]])
+        self.items = frozenset(i for i in yields if ops[i - 2 : i] == _WRAP_ITEM)
         self.awaits = sorted(sends + yields) if self.kind == ev.CODE_GENERATOR_BASED else sends
 
 
@@ -53,7 +58,7 @@ class Definitions:
 
     def __init__(self, tape: "Tape", stdlib: str) -> None:
         self.tape = tape
-        self.stdlib = stdlib.rstrip("/") + "/"
+        self.stdlib = stdlib.rstrip(os.sep) + os.sep
         self.codes: dict[int, Code] = {}  # by id(code); the weak reference takes it out
         self.code_ids = 0
         self.nodes: dict[tuple[int, int], int] = {}
@@ -75,8 +80,8 @@ class Definitions:
         name = code.co_filename
         info.ends_stack = code.co_qualname == "Handle._run" or not (
             name.startswith((self.stdlib, "<frozen ", "<attrs "))
-            or "/site-packages/" in name
-            or "/dist-packages/" in name
+            or _SITE in name
+            or _DIST in name
             or code.co_qualname.startswith(ev.GENERATED)
         )
         flags = code.co_flags
@@ -148,16 +153,25 @@ class Definitions:
 
         Not ``at_send``: at a suspended await, where a frame stands while ``throw()`` goes through it.
         """
-        info = self._look_at(code)
-        return lasti in ((info.sends or ()) if at_send else info.suspends)
+        info = self.looked_at(code)
+        assert info.sends is not None
+        return lasti in (info.sends if at_send else info.suspends)
 
     def suspended_at(self, frame: "FrameType") -> int:
         """Where a suspended frame stands, as the event of its suspension would say."""
-        suspends, lasti = self._look_at(frame.f_code).suspends, frame.f_lasti
+        suspends, lasti = self.looked_at(frame.f_code).suspends, frame.f_lasti
         # From 3.13 on a frame stands after the instruction that suspended it.
         return lasti - 2 if lasti in suspends and lasti - 2 in suspends else lasti
 
-    def _look_at(self, code: "CodeType") -> Code:
+    def is_item(self, code: "CodeType", off: int) -> bool:
+        """Whether a yield of an async generator hands over an item, told from its bytecode.
+
+        That the value then is a wrapper of CPython's own is a leak that is to be closed (gh-129013).
+        """
+        return off in self.looked_at(code).items
+
+    def looked_at(self, code: "CodeType") -> Code:
+        """What is known of this code, with where its awaits and items are."""
         info = self.code_of(code)
         if info.sends is None:
             info.look(code)

@@ -48,6 +48,7 @@ class Probes:
         self.posted: dict[int, int] = {}  # callback id by the callback itself, as long as its handle isn't known
         self.shields: set[int] = set()  # worth to ask the future itself
         self.fresh: set[int] = set()  # generators' frames that have not yielded; their start is seen
+        self.on_process: Callable[[FrameType], object] = id  # whom PROCESS calls
         self.run_code = 0
         self.wanted_of = wanted_of
         self.trio = Trio(self)
@@ -99,6 +100,8 @@ class Probes:
             self.take(thread.top, frame)
             if thread.top.key == id(frame.f_back):
                 thread.top.role &= ~act.TAKE  # it needn't say so again
+        elif action & act.PROCESS:
+            self.on_process(frame)
         elif action & act.MANY and not code.co_flags & GENERATOR and thread.top is not None:
             self.edges_to_all(thread.top.root, _many(frame), 0)
 

@@ -23,8 +23,9 @@ from .. import events as ev
 from . import _pyactions as act
 from . import _pyask as ask
 from . import _pyprobes as probes
-from ._pycoros import ALIVE, ASYNC, CREATED, ITEM, Coroutines
+from ._pycoros import ALIVE, ASYNC, CREATED, ITEM, Coro, Coroutines
 from ._pydefs import CO_ASYNC_GENERATOR, Definitions
+from ._pytags import Tags
 from ._pytape import Tape
 from ._pywatchdog import Watchdog
 
@@ -47,13 +48,23 @@ _MEET_EVENTS = _E.PY_START | _E.PY_RESUME | (_E.PY_THROW if _LOCAL_THROW else 0)
 class Recorder:
     """One recording being made: the callbacks, and what they share."""
 
-    def __init__(self, tape: Tape, tool_id: int, stdlib: str, wanted: "Wanted", slow_poll_ns: int, calls: bool) -> None:
+    def __init__(
+        self,
+        tape: Tape,
+        tool_id: int,
+        stdlib: str,
+        wanted: "Wanted",
+        slow_poll_ns: int,
+        calls: bool,
+        tags: tuple[str, ...],
+    ) -> None:
         """``wanted``: what sources want to know, ACTIONS by qualified name and the end of the file's path."""
         self.tape = tape
         self.defs = Definitions(self.tape, stdlib)
         self.coros = Coroutines(self.tape, self.defs)
         self.probes = probes.Probes(self.tape, self.defs, self.coros, self.wanted_of)
         self.watchdog = Watchdog(self, slow_poll_ns)
+        self.tags = Tags(self.coros, tags) if tags else None
         self.wanted = wanted
         self.calls = calls
         self.edges = any(action & act.MANY for files in wanted.values() for action in files.values())
@@ -189,15 +200,11 @@ class Recorder:
         sleeper = thread.sleeper
         self.coros.settle()
         coro = self.coros.running(frame)
-        if code.co_flags & CO_ASYNC_GENERATOR and ask.short_name(type(value)) == "async_generator_wrapped_value":
-            awaiter = coro.awaiter
-            coro.state = ITEM
-            if awaiter is not None and awaiter.child is coro:
-                awaiter.child = None
-            after = awaiter if awaiter is not None else coro.outer
-            self.coros.put(ev.ITEM, self.tape.now(), coro.id, awaiter.id if awaiter is not None else 0, after, off)
-            thread.top = after
+        if code.co_flags & CO_ASYNC_GENERATOR and self.defs.is_item(code, off):
+            self.hand_item(coro, off)
             return None
+        if self.tags is not None:
+            self.tags.tell(coro.root)
         aux, flags = self.awaited(value)
         coro.child = None
         coro.off = off
@@ -218,12 +225,24 @@ class Recorder:
             self.probes.edges_to(coro.root, value)
         return None
 
+    def hand_item(self, coro: Coro, off: int) -> None:
+        """An async generator hands over an item, and its awaiter goes on."""
+        awaiter = coro.awaiter
+        coro.state = ITEM
+        if awaiter is not None and awaiter.child is coro:
+            awaiter.child = None
+        after = awaiter if awaiter is not None else coro.outer
+        self.coros.put(ev.ITEM, self.tape.now(), coro.id, awaiter.id if awaiter is not None else 0, after, off)
+        self.thread.top = after
+
     def on_return(self, frame: "FrameType", code: "CodeType", off: int, value: object) -> object:
         if code.co_flags & ASYNC:
             self.coros.settle()
             coro = self.coros.running(frame)
             if coro.role & act.TAKE:
                 self.probes.take(coro, frame)
+            if self.tags is not None:
+                self.tags.tell(coro.root)
             self.coros.finish(coro, ev.RETURN, off, None)
             return None
         info = self.codes.get(id(code))
@@ -241,7 +260,10 @@ class Recorder:
     def on_unwind(self, frame: "FrameType", code: "CodeType", off: int, exc: BaseException) -> object:
         if code.co_flags & ASYNC:
             self.coros.settle()
-            self.coros.finish(self.coros.running(frame), ev.RAISE, off, exc)
+            coro = self.coros.running(frame)
+            if self.tags is not None and type(exc) is not GeneratorExit:  # anybody may close it
+                self.tags.tell(coro.root)
+            self.coros.finish(coro, ev.RAISE, off, exc)
             return None
         info = self.codes.get(id(code))
         if info is not None and info.probe & act.SPAWN:

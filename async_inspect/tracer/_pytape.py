@@ -4,16 +4,27 @@ Knows the layout that ``events.py`` describes, the descriptor (and whether it st
 know what any record means, and nothing of the program that is traced.
 """
 
-import posix
+import os
 import sys
 import time
 from _struct import Struct
-from errno import EFBIG
-from fcntl import F_DUPFD_CLOEXEC, fcntl
+from errno import EFBIG, ENOSPC
 from mmap import mmap
-from resource import RLIM_INFINITY, RLIMIT_FSIZE, getrlimit
 
 from .. import events as ev
+from .writer import OPEN_FLAGS
+
+try:
+    from fcntl import F_DUPFD_CLOEXEC, fcntl
+    from resource import RLIM_INFINITY, RLIMIT_FSIZE, getrlimit
+except ImportError:  # not a POSIX system: no limits on files, and descriptors as they come
+    _POSIX = False
+else:
+    _POSIX = True
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 HIGH_FD = 1000
 
@@ -25,14 +36,16 @@ class Tape:
         self.fd = _high_duplicate(fd)
         self.identity = _identity(fd)
         try:
-            self.path = posix.readlink(f"/proc/self/fd/{fd}")
+            self.path = os.readlink(f"/proc/self/fd/{fd}")
         except OSError:
             self.path = ""
         self.tail = header_size  # where it begins in the file
         self.body = header_size + ev.TAIL_SIZE
         if not _may_grow(self.body):
             raise OSError(EFBIG, "the file may not grow so large")
-        posix.posix_fallocate(self.fd, 0, self.body)  # or a full disk would be SIGBUS
+        os.lseek(self.fd, self.tail, os.SEEK_SET)
+        if os.write(self.fd, bytes(ev.TAIL_SIZE)) != ev.TAIL_SIZE:  # or a full disk would be SIGBUS
+            raise OSError(ENOSPC, "no room for the first records")
         self.map = _map(self.fd, self.body)
         self.map_fd = -1 if _CAN_LEAVE_FD else self.own_fd_of_map(fd)
         self.released = False
@@ -59,18 +72,18 @@ class Tape:
         if _identity(self.fd) != self.identity:
             self.fd = -1
             try:
-                fd = posix.open(self.path, posix.O_RDWR | posix.O_CLOEXEC | posix.O_NOFOLLOW)
+                fd = os.open(self.path, os.O_RDWR | OPEN_FLAGS | getattr(os, "O_NOFOLLOW", 0))
             except OSError:
                 return -1
             if _identity(fd) == self.identity:
                 self.fd = _high_duplicate(fd)
-            posix.close(fd)
+            os.close(fd)
         return self.fd
 
     def own_fd_of_map(self, fd: int) -> int:
         """The duplicate that a mapping makes for itself: a descriptor of our file that we know nothing of."""
         try:
-            names = posix.listdir("/dev/fd")
+            names = os.listdir("/dev/fd")
         except OSError:
             return -1
         for name in names:
@@ -100,10 +113,10 @@ class Tape:
             return False
         try:
             fd = self.own_fd()
+            if fd >= 0:
+                os.lseek(fd, at, os.SEEK_SET)
             while data and fd >= 0:
-                done = posix.pwrite(fd, data, at)
-                at += done
-                data = data[done:]
+                data = data[os.write(fd, data) :]
         except OSError:
             return False
         return not data
@@ -148,13 +161,24 @@ class Tape:
         if _CAN_LEAVE_FD or _identity(self.map_fd) == self.identity:
             self.map.close()
         else:
-            posix.register_at_fork(after_in_parent=[self.map].copy)  # who keeps it now that nothing of ours may be left
+            _keep([self.map].copy)  # now that nothing of ours may be left
         if _identity(self.fd) == self.identity:
-            posix.close(self.fd)
+            os.close(self.fd)
 
 
 _pack_into = Struct(ev.RECORD_FORMAT[:-1]).pack_into  # all but the kind
-_CAN_LEAVE_FD = sys.version_info[:2] >= (3, 13)
+_CAN_LEAVE_FD = sys.version_info[:2] >= ((3, 13) if _POSIX else (3, 15))
+
+
+def _keep(method: "Callable[[], object]") -> None:
+    """For good: what is registered for forks stays."""
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_parent=method)
+    else:
+        _kept.append(method)
+
+
+_kept: list[object] = []
 
 
 def _map(fd: int, size: int) -> mmap:
@@ -163,13 +187,15 @@ def _map(fd: int, size: int) -> mmap:
 
 def _may_grow(size: int) -> bool:
     """Whether the file may have that size: to try would be a SIGXFSZ, and what that does is the program's affair."""
+    if not _POSIX:
+        return True
     most = getrlimit(RLIMIT_FSIZE)[0]
     return most == RLIM_INFINITY or size <= most
 
 
 def _identity(fd: int) -> tuple[int, int] | None:
     try:
-        found = posix.fstat(fd)
+        found = os.fstat(fd)
     except OSError:
         return None
     return found.st_dev, found.st_ino
@@ -177,9 +203,9 @@ def _identity(fd: int) -> tuple[int, int] | None:
 
 def _high_duplicate(fd: int) -> int:
     """The same under a number that programs which count descriptors from below don't meet."""
-    for least in HIGH_FD, 3:
+    for least in (HIGH_FD, 3) if _POSIX else ():
         try:
             return fcntl(fd, F_DUPFD_CLOEXEC, least)
         except OSError:
             pass
-    return posix.dup(fd)
+    return os.dup(fd)

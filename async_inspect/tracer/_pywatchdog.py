@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from ._pyrecorder import Recorder
 
 LOOKS = 4  # within the time that is too long
+# Before 3.14, Python code of two interpreters that each have their own GIL corrupts memory when it runs at once.
+INTERPRETERS = frozenset(("_xxsubinterpreters", "_interpreters") if sys.version_info < (3, 14) else ())
 
 
 class Watchdog:
@@ -45,6 +47,8 @@ class Watchdog:
         looks: dict[int, tuple[int, int]] = {}  # by thread: how many of its polls had ended, how often we saw it so
         try:
             while not self.stopping.acquire(timeout=self.slow_poll_ns / 1e9 / LOOKS):
+                if not INTERPRETERS.isdisjoint(sys.modules):
+                    break
                 for ident, state in list(self.recorder.coros.states.items()):
                     serial, times = state.get("serial", 0), 0
                     if state.get("top") is not None and looks.get(ident, (-1, 0))[0] == serial:

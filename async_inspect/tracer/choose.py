@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 SUFFIX = _imp.extension_suffixes()[0]  # ".cpython-312-x86_64-linux-gnu.so": one core fits one of these
-FREE_THREADED = "t" in sys.abiflags
+FREE_THREADED = "t" in getattr(sys, "abiflags", "")  # Windows has none
 
 
 def choose(forced: str = "", cores: str = "", hint: str = "") -> "tuple[ModuleType, str]":

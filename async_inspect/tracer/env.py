@@ -7,7 +7,9 @@ DIR = "ASYNC_INSPECT_DIR"  # the folder for recordings; without it nothing is re
 MAX_SIZE = "ASYNC_INSPECT_MAX_SIZE"  # the bound of one recording, in bytes
 WITHOUT = "ASYNC_INSPECT_WITHOUT"  # names of sources (``sources/``) that are off, with commas between
 SLOW_POLL_MS = "ASYNC_INSPECT_SLOW_POLL_MS"  # from when on a poll is looked into; 0: never
+RUN = "ASYNC_INSPECT_RUN"  # what the recordings of one run have in common: its children's are the same
 CALLS = "ASYNC_INSPECT_CALLS"  # "1": record each call that a coroutine's own code makes
+TAGS = "ASYNC_INSPECT_TAGS"  # names of context variables whose text is recorded, with commas between
 CORES = "ASYNC_INSPECT_CORES"  # where built C cores lie, less the "-<SOABI>" at the end of each one's folder
 CORE_HINT = "ASYNC_INSPECT_CORE_HINT"  # why the launcher has no C core for this Python
 ONLY = "ASYNC_INSPECT_ONLY"  # the pid of the one process that is recorded; without it every one is
@@ -18,4 +20,4 @@ DOOR = "ASYNC_INSPECT_DOOR"  # for ``preload.c``: the file that starts the recor
 CORE = "ASYNC_INSPECT_CORE"  # "c" or "python": which core must record
 DISABLE = "ASYNC_INSPECT_DISABLE"  # "1": every door is a no-op
 
-OURS = (DIR, MAX_SIZE, WITHOUT, SLOW_POLL_MS, CALLS, CORES, CORE_HINT, ONLY, FOLLOW_ENV, DOOR)
+OURS = (DIR, MAX_SIZE, WITHOUT, SLOW_POLL_MS, CALLS, TAGS, RUN, CORES, CORE_HINT, ONLY, FOLLOW_ENV, DOOR)

@@ -23,8 +23,9 @@ def add(before: "Call", after_in_child: "Call", at_exit: "Call") -> "Call":
     lists = {hook.__name__: hook.__defaults__[1] for hook in _found()}  # type: ignore[index]
     if not lists:
         lists = {_BEFORE: [], _AFTER: []}
-        hooks = {name: _hook(name, calls) for name, calls in lists.items()}
-        os.register_at_fork(before=hooks[_BEFORE], after_in_child=hooks[_AFTER])
+        hooks = {name: _hook(name, calls) for name, calls in lists.items()} if hasattr(os, "register_at_fork") else {}
+        if hooks:
+            os.register_at_fork(before=hooks[_BEFORE], after_in_child=hooks[_AFTER])
     lists[_BEFORE].append(before)
     lists[_AFTER].append(after_in_child)
     had_atexit = "atexit" in sys.modules
@@ -58,5 +59,7 @@ def _hook(name: str, calls: "list[Call]") -> "FunctionType":
 
 def _found() -> "list[FunctionType]":
     """The hooks of who was here before."""
+    if not hasattr(os, "register_at_fork"):
+        return []
     found = (weak.__callback__ for weak in getweakrefs(os.register_at_fork))
     return [hook for hook in found if type(hook) is type(_hook) and hook.__name__ in (_BEFORE, _AFTER)]  # type: ignore[misc]

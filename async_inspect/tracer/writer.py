@@ -13,6 +13,7 @@ Metadata, one "key TAB value LF" a line (``events.py`` has the escapes)::
     core               c or python              core_reason        why this one
     max_size           the bound in bytes
     source             each source that is on, one line a name
+    run                what the recordings of one run have in common, where the environment says it
     slow_poll_ms       from when on a poll is looked into   calls   1: calls that coroutines make are recorded
 """
 
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
     from . import Settings
 
 
+# Python makes no descriptor inheritable by itself, but on one system each of these has another name.
+OPEN_FLAGS = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOINHERIT", 0)
+
+
 def create(folder: str) -> tuple[int, str]:
     """A new recording's file in this folder, as (fd, path); its name tells when and who."""
     stem = f"{folder}/{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{os.getpid()}"
@@ -43,11 +48,11 @@ def create(folder: str) -> tuple[int, str]:
 
 def create_at(path: str) -> int:
     """The file of this very name, which must not exist: whoever maps an old one keeps what they have."""
-    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | OPEN_FLAGS, 0o600)
 
 
 def write_header(fd: int, metadata: list[tuple[str, str]]) -> int:
-    """Write the header, all at once, and return its size."""
+    """Write the header into the new file, all at once, and return its size."""
     text = b"".join(_line(key, value) for key, value in metadata)
     size = -(-(ev.META_OFFSET + len(text)) // ev.HEADER_SIZE) * ev.HEADER_SIZE
     fields = (
@@ -64,7 +69,7 @@ def write_header(fd: int, metadata: list[tuple[str, str]]) -> int:
         _int(len(text), 4),
     )
     header = b"".join(fields).ljust(ev.META_OFFSET, b"\0") + text
-    if os.pwrite(fd, header.ljust(size, b"\0"), 0) != size:
+    if os.write(fd, header.ljust(size, b"\0")) != size:
         raise OSError("the header could not be written whole")
     return size
 
@@ -85,7 +90,7 @@ def metadata(core: str, core_reason: str, settings: "Settings") -> list[tuple[st
         ("prefix", sys.prefix),
         ("base_prefix", sys.base_prefix),
         ("stdlib", stdlib()),
-        *[("site", path) for path in sys.path if path.endswith(("/site-packages", "/dist-packages"))],
+        *[("site", path) for path in sys.path if os.path.basename(path) in ("site-packages", "dist-packages")],
         ("platform", sys.platform),
         ("pid", str(os.getpid())),
         ("ppid", str(os.getppid())),
@@ -95,6 +100,8 @@ def metadata(core: str, core_reason: str, settings: "Settings") -> list[tuple[st
         *[("source", name) for name in SOURCES if name not in settings.without],
         ("slow_poll_ms", f"{settings.slow_poll_ms:g}"),
         ("calls", str(int(settings.calls))),
+        *([("run", settings.run)] if settings.run else []),
+        *[("tag", name) for name in settings.tags],
     ]
 
 
@@ -104,11 +111,16 @@ def stdlib() -> str:
 
 
 def log(path: str, text: str) -> None:
-    """Add a line to this log, the only place where the tracer complains; the file is made when first needed."""
+    """Add a line to this log, the only place where the tracer complains."""
+    append(path, f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} {text}")
+
+
+def append(path: str, line: str) -> None:
+    """Add a line to this file, which is made when first needed."""
     try:
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | OPEN_FLAGS, 0o600)
         try:
-            os.write(fd, f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} {text}\n".encode(errors="replace"))
+            os.write(fd, f"{line}\n".encode(errors="replace"))
         finally:
             os.close(fd)
     except OSError:

@@ -6,8 +6,11 @@ to everyone in the foreground; Ctrl-Z does nothing while keys are read.
 
 import os
 import select
-import termios
+from contextlib import suppress
 from typing import Self
+
+with suppress(ImportError):  # where there are no such terminals, nobody enters Keys
+    import termios
 
 NAMES = {
     b"\x1b[A": "up", b"\x1b[B": "down", b"\x1b[C": "right", b"\x1b[D": "left",

@@ -6,12 +6,12 @@ Knows which recording is meant, and how to wait for one that begins.
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from .. import running
 from ..errors import UserError
-from ..recording import FOLDER, open_recording
+from ..headers import FOLDER, of_processes, root, run_at
 from .beside import has_terminal
 from .follow import Follower
 from .screen import Nobody, View
@@ -21,14 +21,15 @@ from .terminal import Terminal
 WAIT_SECONDS = 5.0  # for a program on the list to begin to record
 
 
-def monitor(place: Path | None, speed: float | None) -> int:
+def monitor(place: Path | None, speed: float | None, pids: Collection[int] = ()) -> int:
     """Show it until somebody leaves; the signal that ended the view, or 0.  UserError: nothing to show, or nowhere.
 
-    ``place``: None: of this user's running programs the newest.  ``speed``: replay it, so many times as fast.
+    ``place``: None: of this user's running programs the newest.  ``pids``: of which process, by default the run's
+    first.  ``speed``: replay it, so many times as fast.
     """
     if not has_terminal():
         raise UserError("monitor shows a recording on a terminal, and there is none; stats and report need none")
-    path, title = _running() if place is None else (_path(place), "")
+    path, title = _running(pids) if place is None else (_path(place, pids), "")
     follower = Follower(path, replay=speed is not None)
     view = View(follower, _reports(path), title or " ".join(follower.recording.meta.get("argv", ())[1:]))
     if speed is not None:
@@ -62,8 +63,13 @@ def end_by(number: int) -> None:
         os.kill(os.getpid(), number)
 
 
-def _running() -> tuple[Path, str]:
+def _running(pids: Collection[int]) -> tuple[Path, str]:
     for run in running.runs(os.environ):
+        if pids and run.pid not in pids:
+            found = [one for one in run_at(run.folder) if one.header.pid in pids]
+            if not found:
+                continue
+            return found[-1].path, ""
         until = time.monotonic() + WAIT_SECONDS
         while time.monotonic() < until:
             path = running.recording(run)
@@ -73,14 +79,12 @@ def _running() -> tuple[Path, str]:
                 break
             time.sleep(0.05)
         else:  # a command that is no Python itself: its children are recorded
-            with open_recording(run.folder) as recording:
-                return recording.path, run.title
+            return _path(run.folder, ()), run.title
     raise UserError("nothing of yours is being recorded now; name a recording: async-inspect monitor RECORDING")
 
 
-def _path(place: Path) -> Path:
-    with open_recording(place) as recording:
-        return recording.path
+def _path(place: Path, pids: Collection[int]) -> Path:
+    return root(of_processes(run_at(place), pids)).path
 
 
 def _reports(path: Path) -> Path:

@@ -10,6 +10,7 @@ import select
 import signal
 import struct
 import termios
+import time
 from collections import deque
 from pathlib import Path
 
@@ -89,14 +90,10 @@ class Ptys:
 
     def drained(self, seconds: float) -> None:
         """Wait until all of it is in the log; not for long: something of the target may live on."""
+        until = time.monotonic() + seconds
         try:
-            with_fd = os.pidfd_open(self._copier)
-        except OSError:
-            return
-        select.select([with_fd], [], [], seconds)
-        os.close(with_fd)
-        try:
-            os.waitpid(self._copier, os.WNOHANG)
+            while not os.waitpid(self._copier, os.WNOHANG)[0] and time.monotonic() < until:
+                time.sleep(0.005)
         except ChildProcessError:
             pass
 

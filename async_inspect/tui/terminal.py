@@ -12,12 +12,13 @@ from typing import Any, Self
 
 from rich.console import Console
 
+from .. import system
 from .draw import THEMES, Line, Screenful
 from .keys import Keys
 
 ENTER = b"\x1b[?1049h\x1b[?25l\x1b[2J"
 LEAVE = b"\x1b[0m\x1b[?25h\x1b[?1049l"
-HEARD = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGWINCH, signal.SIGCONT, signal.SIGQUIT)
+HEARD = system.signals("SIGINT", "SIGTERM", "SIGHUP", "SIGWINCH", "SIGCONT", "SIGQUIT")
 
 
 class Terminal:
@@ -29,7 +30,9 @@ class Terminal:
         self._shown: list[str] = []
         self._consoles: dict[tuple[int, int, bool], Console] = {}
         self._before: dict[int, Callable[[int, FrameType | None], Any] | int | None] = {}
-        self._wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._wake = os.pipe()
+        for fd in self._wake:
+            os.set_blocking(fd, False)
         self._wakeup = -1
         self.heard: set[int] = set()
 

@@ -15,6 +15,7 @@ from async_inspect import launch
 from async_inspect.attach import Options, after_run, finishing_command, parse_size
 from async_inspect.errors import UserError
 from async_inspect.formats import members
+from async_inspect.headers import head
 from async_inspect.recording import open_recording
 from async_inspect.tracer import Settings, writer
 
@@ -233,7 +234,7 @@ def test_reports_that_fail_name_the_command(
     assert after_run({recorded}, launch.Ended(os.getpid(), 0, 1), Options()) == 1
     said = capsys.readouterr().err
     assert "ValueError: broken" in said
-    assert finishing_command(recorded, Options()) in said
+    assert finishing_command([head(recorded)], Options()) in said
 
 
 def test_ctrl_c_on_a_terminal_ends_the_program_and_not_the_reports(tmp_path: Path) -> None:

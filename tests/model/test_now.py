@@ -38,8 +38,8 @@ def test_a_moment_is_what_a_recording_that_ends_then_has(tmp_path: Path) -> None
     trace = load(contention().write(tmp_path / "a.rec"))
     for cut in range(1, 160):
         ended = trace.filter(until_ms=cut + 0.25)
-        cold = now(ended, Moment(ended, ended.meta.duration_ns))
-        warm = now(trace, Moment(trace, cut * MS + MS // 4))
+        cold = now(ended, [Moment(ended, ended.meta.duration_ns)])
+        warm = now(trace, [Moment(trace, cut * MS + MS // 4)])
         short = {"stack"}  # of what goes on, it is known from its await point down
         assert [one.model_dump(exclude=short) for one in warm.tasks] == [
             one.model_dump(exclude=short) for one in cold.tasks
@@ -81,12 +81,12 @@ def test_the_moment_before_ctrl_c(tmp_path: Path) -> None:
     tape.put(ev.RAISE, 520, coro=1, aux=error, flags=ev.CANCELLED)
     tape.end_ns = 600
     recording = tape.write(tmp_path / "a.rec")
-    assert interrupted(load(recording)) == 499
+    assert interrupted(load(recording)) == {0: 499}
     then, title = snapshot(recording)
     assert title.endswith("at 0.50 µs, just before a signal cancelled its tasks")
     assert [(one.state, one.place, one.since_ns) for one in then.tasks] == [("Blocked", "app.py:12", 20)]
     tape.slots[-1] = tape.slots[-1][:30] + b"\0" + tape.slots[-1][31:]  # it ended by itself: a signal is no Ctrl-C
-    assert interrupted(load(tape.write(tmp_path / "b.rec"))) is None
+    assert interrupted(load(tape.write(tmp_path / "b.rec"))) == {}
 
 
 def test_a_process_that_runs_still(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import pytest
 
 from async_inspect import Trace
-from async_inspect.model.reasons import SHIPPED, Rule, aiohttp, asyncpg, redis, stdlib
+from async_inspect.model.reasons import SHIPPED, Rule, aiohttp, asyncpg, redis, stdlib, trio
 
 from .. import servers
 from . import cases
@@ -338,6 +338,161 @@ async def case_first():
 
 # ---------------------------------------------------------------------------------------------------------------------
 
+# --- trio ------------------------------------------------------------------------------------------------------------
+
+TRIO: cases.Cases = {
+    "yield": {
+        "sleep(0)": "await trio.sleep(0)  # here",
+        "what is free": "await trio.Lock().acquire()  # here",
+    },
+    "timer": {"sleep": "await trio.sleep(0.01)  # here"},
+    "cancellation": {"sleep_forever": "with trio.move_on_after(0.01):\n        await trio.sleep_forever()  # here"},
+    "nursery": {
+        "its end": "async with trio.open_nursery() as nursery:  # here\n        nursery.start_soon(trio.sleep, 0.01)"
+    },
+    "task start": {
+        "start": """async def starts(task_status):
+        await trio.sleep(0.01)
+        task_status.started()
+    async with trio.open_nursery() as nursery:
+        await nursery.start(starts)  # here"""
+    },
+    "idle": {"wait_all_tasks_blocked": "await trio.testing.wait_all_tasks_blocked()  # here"},
+    "parking lot": {
+        "of one's own": "with trio.move_on_after(0.01):\n        await trio.lowlevel.ParkingLot().park()  # here"
+    },
+    "event": {"Event": "with trio.move_on_after(0.01):\n        await trio.Event().wait()  # here"},
+    "lock": {
+        "Lock": """lock = trio.Lock()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(hold, lock)
+        await trio.testing.wait_all_tasks_blocked()
+        await lock.acquire()  # here"""
+    },
+    "semaphore": {"Semaphore": "with trio.move_on_after(0.01):\n        await trio.Semaphore(0).acquire()  # here"},
+    "capacity limiter": {
+        "CapacityLimiter": """limiter = trio.CapacityLimiter(1)
+    limiter.acquire_on_behalf_of_nowait("me")
+    with trio.move_on_after(0.01):
+        await limiter.acquire()  # here"""
+    },
+    "condition, yield": {
+        "Condition": """condition = trio.Condition()
+    await condition.acquire()
+    with trio.move_on_after(0.01):
+        await condition.wait()  # here"""
+    },
+    "channel send": {
+        "send": """channel, other = trio.open_memory_channel(0)
+    with trio.move_on_after(0.01):
+        await channel.send(1)  # here"""
+    },
+    "channel receive": {
+        "receive": """other, channel = trio.open_memory_channel(0)
+    with trio.move_on_after(0.01):
+        await channel.receive()  # here"""
+    },
+    "queue get": {
+        "UnboundedQueue": """queue = unbounded()
+    with trio.move_on_after(0.01):
+        await queue.get_batch()  # here"""
+    },
+    "signal": {
+        "open_signal_receiver": """with trio.open_signal_receiver(signal.SIGUSR1) as signals, trio.move_on_after(0.01):
+        await anext(signals)  # here"""
+    },
+    "yield, thread": {
+        "to_thread": "await trio.to_thread.run_sync(time.sleep, 0.01)  # here",
+        "a file": "file = await trio.open_file(__file__)  # here",
+    },
+    "yield, DNS": {"getaddrinfo": "await trio.socket.getaddrinfo('localhost', 80)  # here"},
+    "yield, subprocess": {"run_process": "await trio.run_process([sys.executable, '-c', ''])  # here"},
+    "readable": {
+        "wait_readable": """a, b = socket.socketpair()
+    with a, b, trio.move_on_after(0.01):
+        await trio.lowlevel.wait_readable(a)  # here"""
+    },
+    "writable": {
+        "wait_writable": """a, b = full()
+    with a, b, trio.move_on_after(0.01):
+        await trio.lowlevel.wait_writable(a)  # here"""
+    },
+    "socket read": {
+        "recv": """a, b = trio.socket.socketpair()
+    with a, b, trio.move_on_after(0.01):
+        await a.recv(1)  # here"""
+    },
+    "socket write": {
+        "send": """a, b = full()
+    with trio.socket.from_stdlib_socket(a) as a, b, trio.move_on_after(0.01):
+        await a.send(b"x")  # here"""
+    },
+    "socket accept": {
+        "accept": """(listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    with trio.move_on_after(0.01):
+        await listener.socket.accept()  # here"""
+    },
+    "stream read": {
+        "SocketStream": """a, b = trio.socket.socketpair()
+    with a, b, trio.move_on_after(0.01):
+        await trio.SocketStream(a).receive_some()  # here""",
+    },
+    "socket connect": {
+        "connect": """with socket.create_server(("127.0.0.1", 0)) as server, trio.socket.socket() as client:
+        await client.connect(server.getsockname())  # here"""
+    },
+    "stream read, yield": {
+        "FdStream": """a, b = os.pipe()
+    async with trio.lowlevel.FdStream(a) as stream:
+        with trio.move_on_after(0.01):
+            await stream.receive_some()  # here
+    os.close(b)""",
+    },
+    "stream write": {
+        "SocketStream": """a, b = full()
+    with trio.socket.from_stdlib_socket(a) as a, b, trio.move_on_after(0.01):
+        await trio.SocketStream(a).send_all(b"x")  # here"""
+    },
+    "yield, TLS handshake": {
+        "SSLStream": """a, b = trio.socket.socketpair()
+    stream = trio.SSLStream(trio.SocketStream(a), ssl.create_default_context(), server_hostname="x")
+    with b, trio.move_on_after(0.01):
+        await stream.do_handshake()  # here"""
+    },
+    "yield, server": {
+        "serve_tcp": """with trio.move_on_after(0.01):
+        await trio.serve_tcp(trio.aclose_forcefully, 0, host="127.0.0.1")  # here"""
+    },
+}
+
+TRIO_PRELUDE = """
+import os, signal, socket, ssl, sys, time, warnings, trio, trio.testing
+
+asyncio.run = lambda made: trio.run(lambda: made)
+
+async def hold(lock):
+    async with lock:
+        await trio.sleep(0.01)
+
+def full():
+    a, b = socket.socketpair()
+    a.setblocking(False)
+    try:
+        while True:
+            a.send(bytes(1 << 16))
+    except BlockingIOError:
+        return a, b
+
+def unbounded():
+    with warnings.catch_warnings(action="ignore"):
+        return trio.lowlevel.UnboundedQueue()
+
+async def case_connect():
+    # What trio waits for in tasks of its own.
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        await trio.open_tcp_stream(*server.getsockname())
+"""
+
 
 class Library(NamedTuple):
     rules: tuple[Rule, ...]
@@ -384,6 +539,16 @@ LIBRARIES = {
         CLUSTER,
         {"ClusterNode.execute_pipeline": {"redis command"}},
         lambda: servers.redis(*ALONE),
+    ),
+    "trio": Library(
+        trio.RULES,
+        TRIO_PRELUDE,
+        TRIO,
+        {
+            "Runner.init": {"nursery", "shutdown"},
+            "open_tcp_stream.<locals>.attempt_connect": {"connect"},
+        },
+        lambda: nullcontext(0),
     ),
 }
 

@@ -66,6 +66,11 @@ class Seen:
         coro = int(self._tasks["coro"][row])
         return self.live.recording.names.get(coro) or self.function(row).name
 
+    def tags(self, row: int) -> str:
+        """What its context variables are now, of those that were asked for."""
+        told = self.live.recording.tags.get(int(self._tasks["coro"][row]), ())
+        return " ".join({tag.partition("=")[0]: tag for tag in told}.values())
+
     def function(self, row: int) -> t.Function:
         """Of its root coroutine."""
         functions = self.live.functions.functions

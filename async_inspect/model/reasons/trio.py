@@ -30,6 +30,7 @@ RULES: Final = (
           ("parking lot",)),
     _rule("_timeouts.py", ("sleep_forever",), "cancellation"),
     _rule("_timeouts.py", ("sleep_until", "sleep"), "timer", ("cancellation",)),
+    _rule("_core/_asyncgens.py", ("AsyncGenerators.finalize_remaining",), "shutdown"),
     # Primitives
     _rule("_sync.py", ("Event.wait",), "event"),
     _rule("_sync.py", ("_LockImpl.acquire",), "lock", ("parking lot",)),
@@ -48,15 +49,10 @@ RULES: Final = (
     _rule("_subprocess.py", ("Process.wait",), "subprocess", (*ANY_IO, "event", "lock")),
     _rule("_subprocess.py", ("_open_process", "_run_process"), "subprocess", ("thread", "task start", "nursery")),
     # Sockets, pipes, streams
-    *(
-        rule
-        for manager in ("_core/_io_epoll.py", "_core/_io_kqueue.py")
-        for name in ("EpollIOManager", "KqueueIOManager")
-        for rule in (
-            _rule(manager, (f"{name}.wait_readable",), FD_READ),
-            _rule(manager, (f"{name}.wait_writable",), FD_WRITE),
-        )
-    ),
+    _rule("_core/_io_epoll.py", ("EpollIOManager.wait_readable",), FD_READ),
+    _rule("_core/_io_epoll.py", ("EpollIOManager.wait_writable",), FD_WRITE),
+    _rule("_core/_io_kqueue.py", ("KqueueIOManager.wait_readable",), FD_READ),
+    _rule("_core/_io_kqueue.py", ("KqueueIOManager.wait_writable",), FD_WRITE),
     _rule("_socket.py", ("_SocketType._nonblocking_helper",), "socket read", (FD_READ,)),
     _rule("_socket.py", ("_SocketType._nonblocking_helper", "_SocketType.wait_writable"), "socket write", (FD_WRITE,)),
     _rule("_socket.py", ("_SocketType.accept",), "socket accept", ("socket read",)),

@@ -8,6 +8,7 @@ on one that cannot be recorded it only hands over.
 Where ``site`` doesn't look here, ``preload.c`` runs this file, if it is there, just before the program's first line.
 """
 
+import os
 import sys
 
 
@@ -22,7 +23,7 @@ def _start(package):
         tracer.attach()
     finally:
         for path in list(sys.path_importer_cache):
-            if path == package or path.startswith(package + "/"):
+            if path == package or path.startswith(package + os.sep):
                 del sys.path_importer_cache[path]
 
 
@@ -31,7 +32,7 @@ def _enter(here):
     sys.path_importer_cache.pop(here, None)
     if _can:
         try:
-            _start(here.rpartition("/")[0].rpartition("/")[0])
+            _start(os.path.dirname(os.path.dirname(here)))
         except Exception:  # not BaseException: a Ctrl-C is the program's
             pass  # and whatever it was is in the log, or there is no place for a log
 
@@ -45,11 +46,9 @@ def _hand_over(here):
 
 def _enter_late(here):
     """The program's own folder is on the path by now, and what lies there must not be taken for the library's."""
-    import os  # frozen into the interpreter
-
     library = os.path.dirname(os.__file__)
     kept = [path for path in sys.path if path != here]
-    sys.path[:] = [path for path in kept if path == library or path.startswith(library + "/lib-dynload")]
+    sys.path[:] = [path for path in kept if path == library or path.startswith(os.path.join(library, "lib-dynload"))]
     try:
         _enter(here)
     finally:
@@ -58,6 +57,6 @@ def _enter_late(here):
 
 _can = sys.version_info >= (3, 12) and "_async_inspect" not in sys.modules
 if __name__ == "sitecustomize":
-    _hand_over(__file__.rpartition("/")[0])
+    _hand_over(os.path.dirname(__file__))
 elif _can:
-    _enter_late(__file__.rpartition("/")[0])
+    _enter_late(os.path.dirname(__file__))

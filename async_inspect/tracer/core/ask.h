@@ -163,6 +163,8 @@ static PyObject *task_name(PyObject *task)
     return name;
 }
 
+/* Whether asyncio gave a task this name: an eager task ends its first step before create_task names it, and on 3.13
+ * one that comes from a task factory, and has no name, is named "None" (CPython's gh-130033). */
 static int is_made_up(PyObject *name)
 {
     Py_ssize_t n;
@@ -170,6 +172,9 @@ static int is_made_up(PyObject *name)
     if (s == NULL) {
         PyErr_Clear();
         return 0;
+    }
+    if (PY_MAJOR_VERSION == 3 && PY_MINOR_VERSION == 13 && strcmp(s, "None") == 0) {
+        return 1;
     }
     if (n < 6 || memcmp(s, "Task-", 5) != 0) {
         return 0;

@@ -97,9 +97,16 @@ static inline int offset_of(PyObject *off)
                ? (int)PyUnstable_Long_CompactValue((PyLongObject *)off) : (int)PyLong_AsLong(off);
 }
 
-static inline int is_item(PyCodeObject *code, PyObject *value)
+/* Whether an async generator hands over an item, told from its bytecode: that the value then is a wrapper of CPython's own
+ * is a leak that is to be closed (gh-129013). */
+static inline int is_item(PyCodeObject *code, int off)
 {
-    return code->co_flags & CO_ASYNC_GENERATOR && strcmp(Py_TYPE(value)->tp_name, "async_generator_wrapped_value") == 0;
+    if (LIKELY(!(code->co_flags & CO_ASYNC_GENERATOR))) {
+        return 0;
+    }
+    CodeInfo *info = known_code(code);
+    return info != NULL && (info->stands != NULL || look_at_code(info, code)) && off / 2 < info->stands_len
+           && info->stands[off / 2] & AT_ITEM;
 }
 
 static PyObject *plain_yield(Thread *th, Frame *f, PyCodeObject *code)
@@ -140,7 +147,7 @@ static inline PyObject *yield_event(Thread *th, Frame *f, PyObject *const *args)
     if (UNLIKELY(c == NULL)) {
         Py_RETURN_NONE;
     }
-    if (is_item((PyCodeObject *)args[0], args[2])) {
+    if (is_item((PyCodeObject *)args[0], off)) {
         Coro *awaiter = c->awaiter;
         c->state = ST_ITEM;
         if (awaiter && awaiter->child == c) {
@@ -152,6 +159,9 @@ static inline PyObject *yield_event(Thread *th, Frame *f, PyObject *const *args)
         Py_RETURN_NONE;
     }
     int flags;
+    if (UNLIKELY(R.tag_names != NULL)) {
+        tell_tags(th, c->root);
+    }
     uint32_t aux = awaited(args[2], &flags);
     c->child = NULL;
     c->off = off;

@@ -119,7 +119,7 @@ static Coro *new_coro(void *frame, CodeInfo *info)
     c->frame = frame;
     c->child = c->awaiter = c->outer = NULL;
     c->root = c;
-    c->name_hash = 0;
+    c->name_hash = c->tags = 0;
     c->id = ++R.coros;
     c->node = 0;
     c->code = info->id;

@@ -64,6 +64,9 @@ static PyObject *utf8(PyObject *text)
     return bytes;
 }
 
+/* What a frame that stands at an instruction does: bits of CodeInfo.stands. */
+enum { AT_SEND = 1, AT_YIELD = 2, AT_AWAIT = 4, AT_ITEM = 8 };
+
 static int look_at_code(CodeInfo *info, PyCodeObject *code)
 {
     PyObject *bytes = PyCode_GetCode(code);
@@ -80,19 +83,22 @@ static int look_at_code(CodeInfo *info, PyCodeObject *code)
         for (int i = 0; i < n; i++) {
             int op = ops[2 * i], next = i + 1 < n ? ops[2 * i + 2] : -1;
             if (op == SEND || (op == YIELD_VALUE && info->kind == CODE_GENERATOR_BASED)) {
-                info->stands[i] |= 4;
+                info->stands[i] |= AT_AWAIT;
                 info->awaits++;
             }
             if (op == SEND) {
-                info->stands[i] |= 1;
+                info->stands[i] |= AT_SEND;
                 if (next == CACHE) {
-                    info->stands[i + 1] |= 1; /* where 3.12 says it stands */
+                    info->stands[i + 1] |= AT_SEND; /* where 3.12 says it stands */
                 }
             }
             if (op == YIELD_VALUE) {
-                info->stands[i] |= 2;
+                info->stands[i] |= AT_YIELD;
                 if (next == RESUME) {
-                    info->stands[i + 1] |= 2;
+                    info->stands[i + 1] |= AT_YIELD;
+                }
+                if (i > 0 && ops[2 * i - 2] == CALL_INTRINSIC_1 && ops[2 * i - 1] == INTRINSIC_ASYNC_GEN_WRAP) {
+                    info->stands[i] |= AT_ITEM;
                 }
             }
         }
@@ -117,7 +123,7 @@ static void define_code(CodeInfo *info, PyCodeObject *code)
         memcpy(text + f + 1, PyBytes_AS_STRING(name), (size_t)n + 1);
         memcpy(text + f + n + 2, PyBytes_AS_STRING(code->co_linetable), (size_t)l);
         for (int i = 0; says && i < info->stands_len; i++) {
-            if (info->stands[i] & 4) {
+            if (info->stands[i] & AT_AWAIT) {
                 uint32_t off = 2 * (uint32_t)i;
                 memcpy(text + len, &off, 4);
                 len += 4;

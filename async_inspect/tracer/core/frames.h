@@ -134,7 +134,7 @@ static inline int stands(CodeInfo *info, PyCodeObject *code, int lasti, int how)
     }
     int i = lasti / 2;
     int at = lasti >= 0 && i < info->stands_len ? info->stands[i] : 0;
-    if (at & 1) {
+    if (at & AT_SEND) {
         info->last_send = lasti;
     }
     return at & how;

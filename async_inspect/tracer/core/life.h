@@ -84,6 +84,10 @@ static void release(void)
     Py_CLEAR(trio.clock);
     Py_CLEAR(trio.checkpoint);
     Py_CLEAR(trio.cancelled);
+    Py_CLEAR(R.tag_names);
+    for (int i = 0; i < MAX_TAGS; i++) {
+        Py_CLEAR(R.tag_vars[i]);
+    }
     uint32_t session = R.session;
     memset(&R, 0, sizeof R);
     R.session = session;
@@ -91,25 +95,33 @@ static void release(void)
     current = NULL;
 }
 
-PyDoc_STRVAR(start_doc, "start(fd, header_size, max_size, tool_id, stdlib, ticks=False, slow_poll_ns=0, calls=False, tasks=()): see _core.pyi");
+PyDoc_STRVAR(start_doc, "start(fd, header_size, max_size, tool_id, stdlib, ticks=False, slow_poll_ns=0, calls=False, tags=(), tasks=()): see _core.pyi");
 static PyObject *start(PyObject *self, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {"fd", "header_size", "max_size", "tool_id", "stdlib", "ticks", "slow_poll_ns", "calls", "tasks", NULL};
+    static char *names[] = {"fd", "header_size", "max_size", "tool_id", "stdlib", "ticks", "slow_poll_ns", "calls", "tags",
+                            "tasks", NULL};
     int fd, tool, ticks = 0, calls = 0;
     unsigned long long slow_poll_ns = 0;
     long long header_size, max_size;
     const char *stdlib;
-    PyObject *tasks = NULL;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "iLLis|pKpO", names, &fd, &header_size, &max_size, &tool, &stdlib, &ticks,
-                                     &slow_poll_ns, &calls, &tasks)) {
+    PyObject *tags = NULL, *tasks = NULL;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "iLLis|pKpO!O", names, &fd, &header_size, &max_size, &tool, &stdlib, &ticks,
+                                     &slow_poll_ns, &calls, &PyTuple_Type, &tags, &tasks)) {
         return NULL;
     }
     if (R.active) {
         PyErr_SetString(PyExc_RuntimeError, "it records already");
         return NULL;
     }
+    for (Py_ssize_t i = 0; tags != NULL && i < PyTuple_GET_SIZE(tags); i++) {
+        if (!PyUnicode_CheckExact(PyTuple_GET_ITEM(tags, i)) || i >= MAX_TAGS) {
+            PyErr_SetString(PyExc_ValueError, "tags: a few names");
+            return NULL;
+        }
+    }
     R.session++;
     R.active = 1;
+    R.tag_names = tags != NULL && PyTuple_GET_SIZE(tags) ? Py_NewRef(tags) : NULL;
     R.tool = tool;
     R.ticks = ticks;
     R.slow_ns = slow_poll_ns;
@@ -299,6 +311,7 @@ static PyMethodDef methods[] = {
     {"meet", meet, METH_O, NULL},
     {"add_probe", add_probe, METH_VARARGS, NULL},
     {"clear_probes", clear_probes, METH_NOARGS, NULL},
+    {"on_process", on_process, METH_O, NULL},
     {NULL, NULL, 0, NULL},
 };
 
@@ -314,7 +327,7 @@ static int add_vocabulary(PyObject *m)
         {"SUSPEND", SUSPEND}, {"LINK", LINK}, {"ITEM", ITEM}, {"RETURN", RETURN}, {"RAISE", RAISE},
         {"VANISH", VANISH}, {"MESSAGE", MESSAGE}, {"POINT", POINT}, {"RESOURCE", RESOURCE}, {"WAKE", WAKE}, {"SOON", SOON},
         {"TIMER", TIMER}, {"SELECT", SELECT}, {"USE", USE}, {"TAKE", TAKE}, {"GIVE", GIVE}, {"EDGE", EDGE},
-        {"STACK", STACK}, {"CALL", CALLED}, {"TROUBLE", TROUBLE}, {"IDLE", IDLE}, {"BY_CODE", BY_CODE},
+        {"STACK", STACK}, {"CALL", CALLED}, {"TROUBLE", TROUBLE}, {"TAG", TAG}, {"MAX_TAG", MAX_TAG}, {"MAX_TAGS", MAX_TAGS}, {"IDLE", IDLE}, {"BY_CODE", BY_CODE},
         {"BY_CALLBACK", BY_CALLBACK}, {"BY_TIMER", BY_TIMER}, {"BY_IO", BY_IO}, {"BY_THREAD", BY_THREAD},
         {"BY_SIGNAL", BY_SIGNAL}, {"BY_TASK", BY_TASK}, {"NEVER_AWAITED", NEVER_AWAITED},
         {"NEVER_RETRIEVED", NEVER_RETRIEVED}, {"DESTROYED", DESTROYED}, {"NAME_GIVEN", NAME_GIVEN}, {"IS_TASK", IS_TASK},
@@ -383,7 +396,7 @@ static int init(PyObject *m)
         {&word.tasks_attr, "_tasks"},
         {&word.callback_attr, "_callback"}, {&word.task_name, "name"}, {&word.is_guest, "is_guest"},
         {&word.clock, "clock"}, {&word.offset, "offset"}, {&word.lock, "_lock"}, {&word.old_nursery, "_old_nursery"},
-        {&word.new_nursery, "_new_nursery"}, {&word.exceptions, "exceptions"}, {&word.nursery, "nursery"},
+        {&word.new_nursery, "_new_nursery"}, {&word.exceptions, "exceptions"}, {&word.integer, "int"}, {&word.nursery, "nursery"},
         {&word.runner, "runner"}, {&word.deadline, "deadline"}, {&word.job, "job"}, {&word.sync_fn, "sync_fn"},
         {&word.self, "self"}, {&word.callback, "callback"}, {&word.args, "args"}, {&word.when, "when"},
         {&word.handle, "handle"}, {&word.timeout, "timeout"}, {&word.inner, "inner"}, {&word.coro, "coro"},

@@ -405,6 +405,25 @@ static void move(Thread *th, Frame *f, PyCodeObject *code);
 static void new_trio_task(Thread *th, Frame *f, PyCodeObject *code, int probe, PyObject *task);
 static int is_guest(void);
 
+static PyObject *process_hook; /* whom P_PROCESS calls; NULL: nobody */
+
+static PyObject *on_process(PyObject *self, PyObject *hook)
+{
+    Py_XSETREF(process_hook, hook == Py_None ? NULL : Py_NewRef(hook));
+    Py_RETURN_NONE;
+}
+
+/* A process was started. Events of what we call are off while we are called. */
+static void process(void)
+{
+    PyFrameObject *frame = process_hook ? PyThreadState_GetFrame(PyThreadState_Get()) : NULL;
+    if (frame != NULL) {
+        Py_XDECREF(PyObject_CallOneArg(process_hook, (PyObject *)frame));
+        PyErr_Clear();
+        Py_DECREF(frame);
+    }
+}
+
 /* A function that a source asked for is called. */
 static void probe_start(Thread *th, Frame *f, PyCodeObject *code, int probe)
 {
@@ -490,6 +509,9 @@ static void probe_return(Thread *th, Frame *f, PyCodeObject *code, int probe, Py
                 c->role &= ~P_TAKE; /* it needn't say so again */
             }
         }
+    }
+    else if (probe & P_PROCESS) {
+        process();
     }
     else if (probe & P_MANY && !(code->co_flags & CO_GENERATOR) && th->top != NULL) {
         edges_to_all(th, th->top->root, many_of(f, code), 0);

@@ -14,7 +14,7 @@ static inline Coro *awaiter_of(Thread *th, Frame *f, int thrown)
         int is_top = top != NULL && top->frame == g;
         CodeInfo *info = code_of(code);
         int lasti = frame_lasti(g, code);
-        if (info == NULL || (!stands(info, code, lasti, 1) && !(thrown && stands(info, code, lasti, 2)))) {
+        if (info == NULL || (!stands(info, code, lasti, AT_SEND) && !(thrown && stands(info, code, lasti, AT_YIELD)))) {
             return NULL;
         }
         if (code->co_flags & ASYNC_FLAGS) {
@@ -69,7 +69,7 @@ static Coro *open_coro(Thread *th, Frame *f, int flags, int thrown)
         R.header->lost++;
         return NULL;
     }
-    if (!thrown || stands(info, code, frame_lasti(f, code), 2)) {
+    if (!thrown || stands(info, code, frame_lasti(f, code), AT_YIELD)) {
         flags |= BEFORE;
     }
     Coro *awaiter = awaiter_of(th, f, thrown);
@@ -130,6 +130,9 @@ static inline void finish(Thread *th, Coro *c, int kind, int off, PyObject *exc)
     int flags = 0;
     uint32_t aux = 0;
     PyObject *message = NULL, *name = NULL;
+    if (UNLIKELY(R.tag_names != NULL) && (exc == NULL || Py_TYPE(exc) != (PyTypeObject *)PyExc_GeneratorExit)) {
+        tell_tags(th, c->root); /* not where it is closed: anybody may do that */
+    }
     Coro *after = c->closing ? c->root->outer : c->awaiter;
     if (c->awaiter == NULL) {
         PyObject *task = c->is_task ? step_of(th, c) : NULL;

@@ -7,10 +7,11 @@ enum {
     P_MANY = 1 << 12, P_SHIELD = 1 << 13, P_NEVER = 1 << 14, P_HANDLER = 1 << 15, P_POST = 1 << 16,
     P_TASK = 1 << 17, P_PUT = 1 << 18, P_LOOP = 1 << 19, P_EXPIRE = 1 << 20, P_IO = 1 << 21, P_LEAVE = 1 << 22,
     P_JOB = 1 << 23, P_UNTIL = 1 << 24, P_CHILDREN = 1 << 25, P_MOVE = 1 << 26, P_ALONE = 1 << 27,
+    P_PROCESS = 1 << 28,
     P_WATCHED = 1 << 30, /* a coroutine's code that has our local events */
     AT_START = P_SPAWN | P_READY | P_TIMER | P_SELECT | P_MADE | P_GIVE | P_NEVER | P_HANDLER | P_POST
                | P_PUT | P_LEAVE | P_JOB | P_MOVE,
-    AT_RETURN = P_SOON | P_SELECT | P_SHIELD | P_MANY | P_TASK | P_TAKE,
+    AT_RETURN = P_SOON | P_SELECT | P_SHIELD | P_MANY | P_TASK | P_TAKE | P_PROCESS,
     TOLD = P_USE | P_MANY | P_UNTIL | P_CHILDREN, /* of coroutines, once they suspend */
     ROLES = TOLD | P_TAKE,                        /* of coroutines */
     STEPS = P_RUN | P_SIGNAL | P_LOOP | P_EXPIRE | P_IO | P_JOB /* their frames say on whose behalf something happens */
@@ -21,6 +22,7 @@ static const struct { const char *name; int bit; } probe_names[] = {
     {"MANY", P_MANY}, {"SHIELD", P_SHIELD}, {"NEVER", P_NEVER}, {"HANDLER", P_HANDLER}, {"POST", P_POST},
     {"TASK", P_TASK}, {"PUT", P_PUT}, {"LOOP", P_LOOP}, {"EXPIRE", P_EXPIRE}, {"IO", P_IO}, {"LEAVE", P_LEAVE},
     {"JOB", P_JOB}, {"UNTIL", P_UNTIL}, {"CHILDREN", P_CHILDREN}, {"MOVE", P_MOVE}, {"ALONE", P_ALONE},
+    {"PROCESS", P_PROCESS},
     {NULL, 0},
 };
 enum { ST_CREATED, ST_ALIVE, ST_ITEM, ST_DEAD }; /* where a coroutine stands */
@@ -43,7 +45,7 @@ typedef struct Coro {
     void *frame;
     struct Coro *next; /* in its hash bucket, or of the free ones */
     struct Coro *child, *awaiter, *root, *outer;
-    Py_hash_t name_hash;
+    Py_hash_t name_hash, tags; /* of the name and the tags that were written; 0: none */
     uint32_t id, node, code; /* the code's id, not its entry: that dies with the code, we may not know when this ends */
     int off;
     int role; /* ROLES of its code, less what was told */
@@ -107,6 +109,8 @@ static struct {
     int prepared; /* threads that were written about before they had an event of their own */
     uint64_t slow_ns;
     PyObject *string_ids;
+    PyObject *tag_names;          /* a tuple, or NULL: nobody asked for any ... */
+    PyObject *tag_vars[MAX_TAGS]; /* ... and the variables, once met */
 } R = {.fd = -1};
 
 static Thread *current;             /* whose event came last */
@@ -127,7 +131,7 @@ static struct {
     /* attributes */
     PyObject *coro_attr, *must_cancel, *name_attr, *self_attr, *when_attr, *loop_attr, *time, *parent_task, *children, *callbacks, *callback_attr,
         *fut_waiter, *state_attr, *tasks_attr,
-        *task_name, *is_guest, *clock, *offset, *lock, *old_nursery, *new_nursery, *exceptions;
+        *task_name, *is_guest, *clock, *offset, *lock, *old_nursery, *new_nursery, *exceptions, *integer;
     /* local variables */
     PyObject *self, *callback, *args, *when, *handle, *timeout, *inner, *coro, *context, *fs, *todo, *nursery, *runner,
         *deadline, *job, *sync_fn;

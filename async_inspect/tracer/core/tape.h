@@ -1,7 +1,11 @@
 /* Writing: the mapped file, its tail, and what is lost when it cannot grow. */
 
+/* The same clock as Python's time.monotonic(), which the launcher reads. */
 static inline uint64_t monotonic_ns(void)
 {
+#ifdef __APPLE__
+    return clock_gettime_nsec_np(CLOCK_UPTIME_RAW);
+#endif
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;

@@ -1,6 +1,11 @@
 /* A thread that looks what a poll does that has lasted too long. */
 
 enum { LOOKS = 4 }; /* within the time that is too long */
+#ifdef __APPLE__
+#define WAIT_CLOCK CLOCK_REALTIME /* the only one that a condition waits by there */
+#else
+#define WAIT_CLOCK CLOCK_MONOTONIC
+#endif
 static struct {
     int runs, stop;
     pthread_t thread;
@@ -24,7 +29,7 @@ static void *watch_polls(void *unused)
     pthread_mutex_lock(&watchdog.lock);
     while (!watchdog.stop) {
         struct timespec until;
-        clock_gettime(CLOCK_MONOTONIC, &until);
+        clock_gettime(WAIT_CLOCK, &until);
         uint64_t next = (uint64_t)until.tv_nsec + R.slow_ns / LOOKS;
         until.tv_sec += (time_t)(next / 1000000000u);
         until.tv_nsec = (long)(next % 1000000000u);
@@ -56,7 +61,7 @@ static void start_watchdog(void)
         pthread_condattr_t clock;
         pthread_condattr_init(&clock);
 #ifndef __APPLE__
-        pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
+        pthread_condattr_setclock(&clock, WAIT_CLOCK);
 #endif
         pthread_cond_init(&watchdog.wake, &clock);
         watchdog.stop = 0;

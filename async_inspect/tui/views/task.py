@@ -47,6 +47,8 @@ def _head(seen: Seen, row: int) -> list[Line]:
         [(f"{function.name}  {function.file}:{function.line}", "dim")],
         [piece for name, value in figures.items() for piece in ((f"{name} ", "dim"), (f"{value}  ", "text"))],
     ]
+    if tags := seen.tags(row):
+        lines.append([(tags, "text")])
     if error := seen.error(row):
         lines.append([(error, "bad")])
     return lines

@@ -38,7 +38,8 @@ def draw(scene: Scene) -> Page:
         colour = STYLE_OF_STATE[word]
         mark = f"{MARK_OF_STATE[word]} {word}" if scene.wide else MARK_OF_STATE[word]
         cells = {
-            "id": (str(seen.number(task)), "dim"), "name": (seen.name(task), "text"), "state": (mark, colour),
+            "id": (str(seen.number(task)), "dim"), "state": (mark, colour),
+            "name": (f"{seen.name(task)} {seen.tags(task)}".rstrip(), "text"),
             "await": (fit(seen.error(task), sizes[3]), "bad") if word == "Failed" else (seen.place(task), "text"),
             "for": (seen.awaiting(task), "dim"),
             "since": (span(since), "text"), "age": (span(age), "dim"), "polls": (number(polls), "text"),
@@ -63,7 +64,7 @@ def chosen(seen: Seen, state: State) -> tuple[Ints, t.Bytes]:
         rows, states = rows[kept], states[kept]
     if state.text:
         text = state.text.lower()
-        found = [text in f"{seen.name(r)} {seen.place(r)}".lower() for r in rows.tolist()]
+        found = [text in f"{seen.name(r)} {seen.tags(r)} {seen.place(r)}".lower() for r in rows.tolist()]
         kept = np.array(found, np.bool_)
         rows, states = rows[kept], states[kept]
     name, largest = state.sort

@@ -81,7 +81,7 @@ const Column = (() => {
       const bend = x - out * round;
       path = `M${edge} ${start}H${bend}Q${x} ${start} ${x} ${start + turn}`;
       path += `V${end - turn}Q${x} ${end} ${bend} ${end}H${edge}`;
-      label = { transform: `translate(${x} ${(start + end) / 2}) rotate(-90)`, y: -4, "text-anchor": "middle" };
+      label = { transform: `translate(${x} ${(start + end) / 2}) rotate(-90)`, y: -5, "text-anchor": "middle" };
     }
     const back = b <= a;
     return svg(

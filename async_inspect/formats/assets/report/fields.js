@@ -77,6 +77,7 @@ const Fields = (() => {
     { key: "await_point", title: "await point", width: 170, rare: true, ...place(point) },
     { key: "awaiting", title: "awaiting", width: 150, rare: true, ...word(awaiting) },
     { key: "error", title: "error", width: 220, rare: true, ...word((task) => Words.error(task)) },
+    { key: "tags", title: "tags", width: 150, rare: true, ...word((task) => Words.tags(task)) },
     { key: "location", title: "spawned at", width: 170, ...place((task) => Words.place(column("location")(task))) },
     {
       key: "ended_at_ms",
@@ -94,6 +95,14 @@ const Fields = (() => {
       width: 84,
       rare: true,
       ...flag((task) => !column("created_seen")(task)),
+    },
+    {
+      key: "pid",
+      title: "process",
+      width: 84,
+      rare: true,
+      ...id(column("pid")),
+      value: (task) => (Page.data.about.figures.processes.length > 1 ? column("pid")(task) : 0),
     },
   ];
 

@@ -41,7 +41,7 @@ const Layers = (() => {
       ),
       known.map((arrow) => curve(arrow, by.get(arrow.from), by.get(arrow.to), most)),
       boxes.map(box),
-      labelled(known, by).map(({ text, label }) => svg("text.arrow", label, text)),
+      labelled(known, by).map(({ text, label }) => svg("text.arrow", label, Page.fit(text, GAP_X))),
     );
   }
 

@@ -1,5 +1,5 @@
 // State machines: the lines on which a coroutine awaits from top to bottom, and how often one followed another.
-// Knows: the tables ``moves``, ``states``, ``awaited`` and ``never`` of the data, and in which order states stand.
+// Knows: the tables ``moves``, ``states``, ``awaited`` and ``never`` of the data, and what a box says.
 // column.js draws.
 const Machine = (() => {
   const START = -1,
@@ -89,40 +89,14 @@ const Machine = (() => {
       if (first) box.scrollLeft = room < 700 ? first.getBoundingClientRect().x - box.getBoundingClientRect().x - 12 : 0;
     }
 
-    // The states in the order in which they are first met, the likeliest first.
-    function ordered(machine) {
-      const next = new Map(),
-        found = [],
-        seen = new Set();
-      for (const move of [...machine.moves].sort((a, b) => b.count - a.count)) {
-        if (!next.has(move.from)) next.set(move.from, []);
-        next.get(move.from).push(move.to);
-      }
-      const ends = new Set(),
-        queue = [START, EARLIER];
-      while (queue.length) {
-        const state = queue.shift();
-        if (seen.has(state)) continue;
-        seen.add(state);
-        if (state <= END) ends.add(state);
-        else if (state >= 0) found.push(state);
-        queue.unshift(...(next.get(state) ?? []).filter((to) => !seen.has(to)));
-      }
-      const most = [...found].sort((a, b) => machine.states.get(b).count - machine.states.get(a).count).slice(0, MANY),
-        kept = new Set(most);
-      return {
-        states: found.filter((state) => kept.has(state)),
-        left: found.length - kept.size,
-        ends: [...ends].sort((a, b) => b - a),
-      };
-    }
-
     function draw(machine, name) {
-      const { states, left, ends } = ordered(machine),
-        sum = (state, side) =>
-          machine.moves.reduce((all, move) => all + (move[side] === state ? move.count : 0), 0);
-      const outer = (id, title, count) => ({ id, title, lines: [`${number(count)} times`], outer: true });
-      const lines = states.map((state) => {
+      const states = [...machine.states.keys()].sort(
+          (x, y) => machine.states.get(y).count - machine.states.get(x).count,
+        ),
+        ends = [...new Set(machine.moves.map((move) => move.to).filter((to) => to <= END))].sort((x, y) => y - x),
+        sum = (state, side) => machine.moves.reduce((all, move) => all + (move[side] === state ? move.count : 0), 0),
+        outer = (id, title, count) => ({ id, title, lines: [`${number(count)} times`], outer: true });
+      const entered = states.slice(0, MANY).map((state) => {
         const { count, wait, run, awaited } = machine.states.get(state),
           [inside] = awaited.map(([fn]) => machines.find((other) => other.function === fn)).filter(Boolean);
         return {
@@ -137,13 +111,16 @@ const Machine = (() => {
           ],
         };
       });
-      // Where it never waited stands before the next line at which it did.
       const [, file] = Words.fn(machine.function);
-      for (const line of machine.never.slice(0, MANY)) {
-        const at = lines.findIndex((other) => other.line > line);
-        const box = { id: `never ${line}`, line, title: `${file}:${line}`, lines: ["never waited here"], never: true };
-        lines.splice(at < 0 ? lines.length : at, 0, box);
-      }
+      const never = machine.never.slice(0, MANY).map((line) => ({
+        id: `never ${line}`,
+        line,
+        title: `${file}:${line}`,
+        lines: ["never waited here"],
+        never: true,
+      }));
+      const lines = [...entered, ...never].sort((x, y) => x.line - y.line), // as in the source
+        more = states.length + machine.never.length - lines.length;
       const earlier = sum(EARLIER, "from");
       const boxes = [
         outer(START, "start", sum(START, "from")),
@@ -157,7 +134,6 @@ const Machine = (() => {
         weight: count,
         text: `×${number(count)}  ${ms(run)}`,
       }));
-      const more = left + Math.max(machine.never.length - MANY, 0);
       return [
         Column.draw(boxes, arrows, `State machine of ${name}`),
         more > 0 ? el("p.dim", null, `${number(more)} states that were entered least are not drawn`) : "",

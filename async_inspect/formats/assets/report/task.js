@@ -55,6 +55,7 @@ const Task = (() => {
           el("span.state", { "data-state": Words.state(task) }, Words.state(task)),
           Page.button("×", () => Select.set({ task: 0 }), { "aria-label": "close", class: "close" }),
         ),
+        Words.tags(task) && el("p", null, Words.tags(task)),
         Words.error(task) && el("p.error", null, Words.error(task)),
         el(
           "div.group",

@@ -53,7 +53,7 @@ const Tasks = (() => {
           text &&
           ![
             task,
-            ...[Words.name, Words.kind, Words.error].map((said) => said(task)),
+            ...[Words.name, Words.kind, Words.tags, Words.error].map((said) => said(task)),
             Words.place(D.tasks.location[task - 1]),
           ]
             .join(" ")

@@ -48,6 +48,7 @@ const Words = ((D) => {
   const state = (task) => D().words.states[D().tasks.state[task - 1]];
   const kind = (task) => (D().tasks.function[task - 1] < 0 ? "" : fn(D().tasks.function[task - 1])[0]);
   const error = (task) => D().words.errors[task] ?? "";
+  const tags = (task) => D().words.tags[task] ?? "";
 
   function place(location) {
     const { locations } = D();
@@ -234,6 +235,7 @@ const Words = ((D) => {
     state,
     kind,
     error,
+    tags,
     place,
     file,
     at,

@@ -1,0 +1,205 @@
+"""A recording's file up to its first slot; where recordings lie, and which of them are one run.
+
+Knows: the header, the metadata, run ids, and whether a recording's process is still there.  Reads no events, and needs
+no numpy: whoever is about to fork may ask.
+"""
+
+import os
+import struct
+import time
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from io import FileIO
+from pathlib import Path
+from typing import NamedTuple
+
+from . import events as ev
+from .errors import USAGE, UserError
+
+SUFFIX = ".rec"
+FOLDER = "recording"
+WINDOWS = ("win32",)
+_PATHS = {"cwd", "executable", "prefix", "base_prefix", "stdlib", "site"}  # in the metadata
+
+type Meta = dict[str, tuple[str, ...]]
+
+
+class Header(NamedTuple):
+    """The header's fields, by the names and meanings of ``events.HEADER_FIELDS``."""
+
+    magic: bytes
+    version: int
+    header_size: int
+    record_size: int
+    pid: int
+    start_ns: int
+    start_unix_ns: int
+    end_ns: int
+    lost: int
+    state: int
+    meta_len: int
+    callbacks: int
+    timed_callbacks: int
+    timed_ns: int
+    flushed: int
+    tail_base: int
+    tail_size: int
+
+
+class Head(NamedTuple):
+    """A recording, before its events are read."""
+
+    path: Path
+    header: Header
+    meta: Meta
+
+    @property
+    def run(self) -> str:
+        """What it has in common with the recordings of its run; "": it stands alone."""
+        return self.first("run")
+
+    def first(self, key: str) -> str:
+        """The first value of a metadata key."""
+        return self.meta.get(key, ("",))[0]
+
+
+def read_header(file: FileIO, path: Path) -> tuple[Header, Meta]:
+    """The header and the metadata of an open file.  UserError: it is no recording, or none that this version reads."""
+    try:
+        size = struct.calcsize(ev.HEADER_FORMAT)
+        raw = _read(file, size, 0)
+        if not raw:
+            raise UserError(f"{path}: is empty, nothing was recorded")
+        if not ev.MAGIC.startswith(raw[: len(ev.MAGIC)]):
+            raise UserError(f"{path}: is not a recording of async-inspect")
+        header = Header(*struct.unpack(ev.HEADER_FORMAT, raw.ljust(size, b"\0")))
+        if header.version > ev.VERSION:
+            raise UserError(
+                f"{path}: was recorded in format {header.version} by a newer async-inspect; "
+                f"this one reads up to {ev.VERSION}"
+            )
+        if header.version and header.record_size not in (0, ev.RECORD_SIZE):
+            raise UserError(f"{path}: is damaged, its records have {header.record_size} bytes")
+        if header.header_size < ev.META_OFFSET:  # cut off within these fields
+            header = header._replace(header_size=ev.HEADER_SIZE)
+        text = _read(file, min(header.meta_len, header.header_size - ev.META_OFFSET), ev.META_OFFSET)
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}") from None
+    return header, parse_metadata(text)
+
+
+def _read(file: FileIO, size: int, at: int) -> bytes:
+    file.seek(at)
+    return file.read(max(size, 0)) or b""
+
+
+def parse_metadata(text: bytes) -> Meta:
+    """The metadata's lines, key TAB value; of a cut-off text the whole lines."""
+    found: Meta = {}
+    for line in text.decode("utf-8", "surrogateescape").split("\n")[:-1]:
+        key, _, value = line.partition("\t")
+        found[key] = (*found.get(key, ()), _unescape(value))
+    if found.get("platform") == WINDOWS:
+        for key in _PATHS & found.keys():
+            found[key] = tuple(map(with_slashes, found[key]))
+    return found
+
+
+def with_slashes(path: str) -> str:
+    """A path of Windows as it is written everywhere else, so that nobody after this need tell them apart."""
+    return path.replace("\\", "/")
+
+
+def _unescape(value: str) -> str:
+    pieces = value.split("\\\\")
+    return "\\".join(piece.replace("\\t", "\t").replace("\\n", "\n").replace("\\r", "\r") for piece in pieces)
+
+
+# --- where recordings lie --------------------------------------------------------------------------------------------
+
+
+def head(path: Path) -> Head:
+    """UserError: it can't be read, or is no recording."""
+    try:
+        file = path.open("rb", buffering=0)
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}") from None
+    with file:
+        return Head(path, *read_header(file, path))
+
+
+def heads(paths: Iterable[Path]) -> list[Head]:
+    """Of those that are recordings, in the order in which they began."""
+    found = []
+    for path in paths:
+        try:
+            found.append(head(path))
+        except UserError:
+            continue
+    return sorted(found, key=lambda one: (one.header.start_ns, one.path))
+
+
+def run_at(place: str | os.PathLike[str]) -> list[Head]:
+    """The recordings that are meant by a path, in the order in which they began: a file is that one alone; a folder (in
+    which recordings lie, or that ``attach -o`` was given) its newest run, with all its processes.
+
+    Recordings of no run stand alone: then it is the root process's of the newest.
+    UserError: nothing there, not a recording, of a newer version, can't be read.
+    """
+    path = Path(place)
+    if not path.is_dir():
+        return [head(path)]
+    folder = path / FOLDER if (path / FOLDER).is_dir() else path
+    found = heads(folder.glob(f"*{SUFFIX}"))
+    if not found:
+        raise UserError(f"{place}: no recording there")
+    runs: dict[str, list[Head]] = defaultdict(list)
+    for one in found:
+        runs[one.run].append(one)
+    if alone := runs.pop("", None):
+        runs[""] = [root(alone)]
+    return max(runs.values(), key=lambda run: run[0].header.start_unix_ns)
+
+
+def of_processes(run: Sequence[Head], pids: Collection[int]) -> list[Head]:
+    """Those of a run that are of these processes; none: all.  UserError: one of them isn't there."""
+    there = dict.fromkeys(one.header.pid for one in run)
+    if missing := set(pids) - set(there):
+        raise UserError(f"no process {min(missing)} in this run; there are {', '.join(map(str, there))}", USAGE)
+    return [one for one in run if not pids or one.header.pid in pids]
+
+
+def root(run: Sequence[Head]) -> Head:
+    """Of recordings that of the process which all others come from: of those whose parents aren't recorded the first.
+
+    Where they are of several runs it is the newest.  A run is over when that process has ended: what began before
+    (below a shell, say) is part of it.  A program that execs another leaves two recordings with its pid: the later one
+    is what it became.
+    """
+    pids = {one.header.pid for one in run}
+    tops = [one for one in run if _parent(one) not in pids - {one.header.pid}] or run
+    chosen, *others = sorted(tops, key=lambda one: one.header.start_unix_ns)
+    for one in others:
+        # Where nobody saw the end, the file's last change stands in for it.
+        first = chosen.header
+        ended = first.end_ns - first.start_ns + first.start_unix_ns if first.end_ns else chosen.path.stat().st_mtime_ns
+        if one.header.pid == first.pid or (not one.run and one.header.start_unix_ns > ended):
+            chosen = one
+    return chosen
+
+
+def _parent(one: Head) -> int:
+    parent = one.first("ppid")
+    return int(parent) if parent.isdecimal() else -1
+
+
+def runs(pid: int, recorded_unix_ns: int) -> bool:
+    """Whether the process that began a recording then is there still, and not a younger one of its number."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+        began, state = int(stat[19]), stat[0]
+        uptime = float(Path("/proc/uptime").read_text(encoding="ascii").split()[0])
+    except (OSError, ValueError, IndexError):
+        return False
+    age = uptime - began / os.sysconf("SC_CLK_TCK")
+    return state not in "ZX" and time.time() - age <= recorded_unix_ns / 1e9 + 1
