@@ -9,7 +9,7 @@ import typer
 from async_inspect import system
 from async_inspect.attach import DEFAULT_FOLDER, Options, tell
 from async_inspect.attach import attach as run
-from async_inspect.cli.filters import Wanted, with_filters
+from async_inspect.cli.filters import Wanted, with_filters_of_tasks
 from async_inspect.cli.recording import How, with_recording
 from async_inspect.errors import USAGE, UserError
 from async_inspect.launch import Beside
@@ -29,7 +29,7 @@ EXAMPLES = (
 
 
 @with_recording
-@with_filters
+@with_filters_of_tasks
 def attach(
     context: typer.Context,
     *,

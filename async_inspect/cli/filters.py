@@ -3,11 +3,12 @@
 Knows: their names and help.  What they mean is in ``model/filters.py``.
 """
 
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from async_inspect.cli.shared import given_as
+from async_inspect.cli.shared import Command, given_as
 
 if TYPE_CHECKING:
     from async_inspect.model.filters import Filter
@@ -52,7 +53,11 @@ def _filter(values: dict[str, Any]) -> Wanted:
     return Filter.model_validate({times.get(name, name): value for name, value in given.items()})
 
 
+def _with(names: Iterable[str]) -> Callable[[Command], Command]:
+    options = {name: (Annotated[_OPTIONS[name][0] | None, _OPTIONS[name][1]], None) for name in names}
+    return given_as("wanted", options, _filter)
+
+
 # A command with these options in place of its parameter ``wanted``, which gets a Filter, or None: all.
-with_filters = given_as(
-    "wanted", {name: (Annotated[type_ | None, option], None) for name, (type_, option) in _OPTIONS.items()}, _filter
-)
+with_filters = _with(_OPTIONS)
+with_filters_of_tasks = _with(name for name in _OPTIONS if name != "pid")  # for who means something else by --pid

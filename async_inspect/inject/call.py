@@ -11,6 +11,7 @@ A thread that waits for a lock is never used for the first: it may be the GIL's 
 """
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from time import sleep
 
@@ -23,30 +24,55 @@ _FUTEX = {"202", "98"}  # on x86-64, on aarch64
 _READ_WRITE, _PRIVATE_ANONYMOUS = 3, 0x22
 
 
-def run(process: Process, line: str) -> bool:
-    """Have it run; whether it has (else it will).  OSError: no thread of it may be had.  DiedError: it is gone."""
-    text = line.encode() + b"\0"
-    for tid in _waiting(process.pid):
-        with undisturbed(), Stopped(process.pid, tid) as thread:
-            if thread.waits and _is_python_without_gil(process, thread):
-                with _Text(process, thread, text) as address:
-                    held = thread.call(process.symbols["PyGILState_Ensure"])
-                    thread.call(process.symbols["PyRun_SimpleString"], address)
-                    thread.call(process.symbols["PyGILState_Release"], held & 0xFFFFFFFF)
-                return True
-    parked = _is_parked(process.pid)
-    with undisturbed(), Stopped(process.pid, process.pid) as thread:
-        # The text stays: nobody says when it was read. A page for each attach that came this way.
-        address = _Text(process, thread, text).put()
-        run_it = process.symbols["PyRun_SimpleString"]
-        if parked:
-            main = thread.call(process.symbols["PyInterpreterState_Main"])
-            full = thread.call(process.symbols["_PyEval_AddPendingCall"], main, run_it, address, 0)
-        else:
-            full = thread.call(process.symbols["Py_AddPendingCall"], run_it, address)
-    if full & 0xFFFFFFFF:
-        raise BlockingIOError("its queue of pending calls is full")
-    return False
+class Asked:
+    """A line that a process is asked to run: by whoever of it comes first, so it must do no harm a second time."""
+
+    def __init__(self, process: Process, line: str) -> None:
+        """OSError: no thread of it may be had.  DiedError: it is gone."""
+        self._process, self._text = process, line.encode() + b"\0"
+        self._ran = self._run()
+        self._anybody = False
+        if not self._ran:
+            self._anybody = _is_parked(process.pid)
+            self._queue()
+
+    def remind(self) -> None:
+        """It has not answered: the main thread may have gone to wait just before it was asked."""
+        if self._ran or self._anybody:
+            return
+        with suppress(OSError):
+            self._ran = self._run()
+            if not self._ran and _is_parked(self._process.pid):
+                self._anybody = True
+                self._queue()
+
+    def _run(self) -> bool:
+        """The first way, if it can be gone."""
+        process = self._process
+        for tid in _waiting(process.pid):
+            with undisturbed(), Stopped(process.pid, tid) as thread:
+                if thread.waits and _is_python_without_gil(process, thread):
+                    with _Text(process, thread, self._text) as address:
+                        held = thread.call(process.symbols["PyGILState_Ensure"])
+                        thread.call(process.symbols["PyRun_SimpleString"], address)
+                        thread.call(process.symbols["PyGILState_Release"], held & 0xFFFFFFFF)
+                    return True
+        return False
+
+    def _queue(self) -> None:
+        """The second way, or the third."""
+        process = self._process
+        with undisturbed(), Stopped(process.pid, process.pid) as thread:
+            # The text stays: nobody says when it was read. A page for each attach that came this way.
+            address = _Text(process, thread, self._text).put()
+            run_it = process.symbols["PyRun_SimpleString"]
+            if self._anybody:
+                main = thread.call(process.symbols["PyInterpreterState_Main"])
+                full = thread.call(process.symbols["_PyEval_AddPendingCall"], main, run_it, address, 0)
+            else:
+                full = thread.call(process.symbols["Py_AddPendingCall"], run_it, address)
+        if full & 0xFFFFFFFF:
+            raise BlockingIOError("its queue of pending calls is full")
 
 
 class _Text:

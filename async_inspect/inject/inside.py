@@ -3,7 +3,7 @@
 
 Never imported: ``session`` sends it as text, with ``ASKED``.  Leaves nothing in the program but the recorder, and that
 only from "start" to "stop"; whatever goes wrong is an answer, in a file that the tool has made.  If that is gone, so is
-who asked, and nothing is done.
+who asked, or it was done already, and nothing is done.
 """
 
 import posix
@@ -60,6 +60,7 @@ def main() -> None:
     try:
         fd = posix.open(ASKED["answer"], posix.O_WRONLY | posix.O_CLOEXEC)
         try:
+            posix.unlink(ASKED["answer"])  # of two who come, one can do that
             answer(fd)
         finally:
             posix.close(fd)

@@ -8,6 +8,7 @@ import contextlib
 import hashlib
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -45,9 +46,7 @@ class Place:
 
     @contextlib.contextmanager
     def _file(self, kind: str) -> Iterator[tuple[int, str]]:
-        name = f".{self._pid}-{os.getpid()}.{kind}"
-        with contextlib.suppress(FileNotFoundError):
-            (self.outside / name).unlink()
+        name = f".{self._pid}-{os.getpid()}-{time.monotonic_ns():x}.{kind}"
         fd = os.open(self.outside / name, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
             if self.copied:

@@ -114,8 +114,7 @@ class Session:
             raise UserError(f"process {one.pid} is {process.STATES[state].format(pid=one.pid)}")
         tracer = process.traced_by(one.pid)
         if not tracer:
-            call.run(one, line)
-            return self._answer(fd, lambda: None)
+            return self._answer(fd, call.Asked(one, line).remind)
         if one.version < REMOTE:
             raise UserError(f"process {one.pid} is held by another debugger (process {tracer})")
         with self.place.script(line) as script, remote.Asked(one, script) as wanted:
@@ -124,7 +123,6 @@ class Session:
     def _answer(self, fd: int, remind: Callable[[], None]) -> list[str]:
         began, told = time.monotonic(), False
         while True:
-            remind()
             for _ in range(REMIND_EVERY):
                 data = os.pread(fd, 1 << 16, 0)
                 if data.endswith(_END):
@@ -132,6 +130,7 @@ class Session:
                 time.sleep(0.002)
             if not self.is_there():
                 raise DiedError
+            remind()
             if self.recording is None and self._given_up():
                 raise UserError(f"given up before {self.process.name} could be recorded")
             waited = time.monotonic() - began
