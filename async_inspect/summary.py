@@ -199,7 +199,7 @@ def _recorded(figures: Stats) -> Text:
 
 def _missed(trace: Trace) -> Iterator[Text]:
     """Pythons that were started and are not recorded."""
-    found = missed(trace.meta.path)
+    found = [row for process in trace.processes for row in missed(process.path)]
     for row in found[:TOP]:
         yield Text.assemble(("not recorded", "bold yellow"), f"  pid {row.pid}, {row.why}: {row.command}")
     if len(found) > TOP:

@@ -1,5 +1,6 @@
 """Programs of several processes under the tool: each is recorded, and the reports are of all."""
 
+import csv
 import json
 from collections import Counter
 from pathlib import Path
@@ -108,8 +109,8 @@ def test_a_process_pool(how: str, attach: Attach, tmp_path: Path, core: str) -> 
     assert [task["id"] for task in said["tasks"]] == list(range(1, len(trace.task_table) + 1))
     assert [task["pid"] for task in said["tasks"]] == [task.pid for task in trace.tasks]
     assert {row["pid"] for row in said["processes"]} == {process.pid for process in trace.processes}
-    lines = (run.folder / "tasks.csv").read_text(encoding="utf-8").splitlines()
-    assert [int(line.rpartition(",")[2]) for line in lines[1:]] == [task.pid for task in trace.tasks]
+    with (run.folder / "tasks.csv").open(encoding="utf-8", newline="") as lines:
+        assert [int(row["pid"]) for row in csv.DictReader(lines)] == [task.pid for task in trace.tasks]
     assert f"{len(trace.processes)} processes" in run.stderr
     assert all(f" {pid} " in run.stderr for pid in {root.pid, *workers})
 

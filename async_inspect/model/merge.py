@@ -37,7 +37,7 @@ _SOMETIMES: Final = {
 _VALUES: Final = {
     "line", "name", "driven", "state", "ended", "closed", "before", "delay_ns", "created_seen", "polls", "run_ns",
     "self_ns", "error", "woken_by", "ready_ns", "ready_most_ns", "kind", "idle", "outcome", "segments", "calls",
-    "wait_ns", "count", "label", "message",
+    "wait_ns", "count", "label", "message", "tags",
 }  # fmt: skip
 _SUBJECTS: Final = {
     **dict.fromkeys((t.POLL_STARTED, t.POLL_ENDED), "poll"),
@@ -209,13 +209,12 @@ def _highest(*columns: Any) -> int:
 def _table[T: t.Table](tables: Sequence[T]) -> T:
     """These one after the other."""
     columns: dict[str, Any] = {}
-    first = 0
     for name in tables[0].__dataclass_fields__:
         values = [getattr(table, name) for table in tables]
         if isinstance(values[0], list):
             columns[name] = [one for some in values for one in some]
         elif isinstance(values[0], dict):  # by row
-            columns[name] = {}
+            columns[name], first = {}, 0
             for table, some in zip(tables, values, strict=True):
                 columns[name] |= {first + row: one for row, one in some.items()}
                 first += len(table)

@@ -129,7 +129,7 @@ def test_details(trace: Trace) -> None:
 
 def test_data_json(trace: Trace) -> None:
     data = json.loads(trace.to_bytes("json"))
-    lock = {"id": 1, "name": "Lock 1", "type": "asyncio.locks.Lock", "made_at": "app.py:11"}
+    lock = {"id": 1, "name": "Lock 1", "type": "asyncio.locks.Lock", "made_at": "app.py:11", "pid": 7}
     assert data["resources"] == [lock]
     assert [(hold["task_id"], hold["from_ms"], hold["to_ms"], hold["given_by"]) for hold in data["holds"]] == [
         (1, 0.5, 155.5, 1),

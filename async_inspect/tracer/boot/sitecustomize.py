@@ -14,6 +14,7 @@ import sys
 
 def _start(package):
     """Load the tracer under a private name, without running the package around it."""
+    known = list(sys.path_importer_cache)
     private = type(sys)("_async_inspect")
     private.__path__ = [package]
     sys.modules["_async_inspect"] = private
@@ -22,9 +23,9 @@ def _start(package):
 
         tracer.attach()
     finally:
-        for path in list(sys.path_importer_cache):
-            if path == package or path.startswith(package + os.sep):
-                del sys.path_importer_cache[path]
+        # What looking for the tracer left behind: its own folders, and those of the library that were looked into.
+        for path in set(sys.path_importer_cache).difference(known):
+            del sys.path_importer_cache[path]
 
 
 def _enter(here):
