@@ -37,12 +37,12 @@ class Asked:
             self._queue()
 
     def remind(self) -> None:
-        """It has not answered: the main thread may have gone to wait just before it was asked."""
-        if self._ran or self._anybody:
+        """It has not answered: who was asked may have gone to wait just before, and then one that waits is free."""
+        if self._ran:
             return
         with suppress(OSError):
             self._ran = self._run()
-            if not self._ran and _is_parked(self._process.pid):
+            if not self._ran and not self._anybody and _is_parked(self._process.pid):
                 self._anybody = True
                 self._queue()
 
