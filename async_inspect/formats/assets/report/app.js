@@ -19,6 +19,7 @@ function theme() {
     Page.repaint();
   };
   dark.addEventListener("change", apply);
+  matchMedia("print").addEventListener("change", () => Page.repaint()); // on paper all is light
   button.addEventListener("click", () => {
     root.dataset.theme = root.dataset.theme === "dark" ? "light" : "dark";
     root.dataset.chosen = "yes";
