@@ -7,7 +7,7 @@ import pytest
 from async_inspect.tui.keys import decode
 from async_inspect.tui.state import PANES, RATES, SORTS, SPEEDS, VIEWS, Facts, State, update
 
-FACTS = Facts(rows=100, page=10, at=7)
+FACTS = Facts(rows=100, page=10, at=7, processes=3)
 BEGIN = State()
 
 
@@ -57,6 +57,10 @@ TABLE: list[tuple[State, str, State]] = [
     (State(typing=True, text="ab"), "enter", State(text="ab")),
     (State(typing=True, text="ab"), "esc", BEGIN),
     (State(typing=True, text="ab"), "up", State(typing=True, text="ab")),
+    # processes
+    (replace(at(5), text="a"), "]", replace(BEGIN, text="a", wishes=("next",))),
+    (State(view="task", task=3, back=(("tree", 0),), toggled=frozenset({3})), "[", State(wishes=("previous",))),
+    (State(view="loop"), "[", State(view="loop", wishes=("previous",))),
     # the tree
     (State(view="tree"), "right", State(view="tree", toggled=frozenset({7}))),
     (State(view="tree", toggled=frozenset({7})), "left", State(view="tree")),
@@ -118,3 +122,8 @@ def test_nothing_to_open() -> None:
 )
 def test_what_a_terminal_sends(sent: bytes, keys: list[str], rest: bytes) -> None:
     assert decode(sent) == (keys, rest)
+
+
+def test_of_one_process_there_is_no_next() -> None:
+    for key in "[]":
+        assert update(at(5), key, Facts(rows=100)) == at(5)

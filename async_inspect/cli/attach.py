@@ -72,7 +72,7 @@ def attach(
     stdin: Annotated[
         Path | None, typer.Option(metavar="FILE", help="The program's input under --live (default: none).")
     ] = None,
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No summary.")] = False,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No summary; with --pid no live view either.")] = False,
     how: How,
     wanted: Wanted,
 ) -> None:

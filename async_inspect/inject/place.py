@@ -66,14 +66,16 @@ def place(one: Process, ours: Path) -> Iterator[Place]:
         return
     root = os.open(f"/proc/{one.pid}/root", os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        for folder in FOLDERS:
-            with contextlib.suppress(OSError):
-                with _made(root, folder, one) as found:
-                    yield found
-                return
-        raise UserError(
-            f"{one.name} has other files than we, and none of {', '.join(FOLDERS)} to put the recorder into"
-        )
+        with contextlib.ExitStack() as made:
+            for folder in FOLDERS:
+                with contextlib.suppress(OSError):
+                    found = made.enter_context(_made(root, folder, one))
+                    break
+            else:
+                raise UserError(
+                    f"{one.name} has other files than we, and none of {', '.join(FOLDERS)} to put the recorder into"
+                )
+            yield found
     finally:
         os.close(root)
 

@@ -53,9 +53,9 @@ MACHINES = {
         syscall=15,
         link=None,
         others=0x202,
-        # poll select nanosleep accept recvfrom recvmsg wait4 clock_nanosleep epoll_wait waitid pselect6 ppoll
-        # epoll_pwait accept4 epoll_pwait2
-        waits=frozenset({7, 23, 35, 43, 45, 47, 61, 230, 232, 247, 270, 271, 281, 288, 441}),
+        # read poll select pause nanosleep accept recvfrom recvmsg wait4 rt_sigtimedwait clock_nanosleep epoll_wait
+        # waitid pselect6 ppoll epoll_pwait accept4 epoll_pwait2
+        waits=frozenset({0, 7, 23, 34, 35, 43, 45, 47, 61, 128, 230, 232, 247, 270, 271, 281, 288, 441}),
     ),
     "aarch64": Machine(
         registers=34,
@@ -66,8 +66,9 @@ MACHINES = {
         syscall=8,
         link=30,
         others=2,
-        # epoll_pwait pselect6 ppoll waitid nanosleep clock_nanosleep accept recvfrom recvmsg accept4 wait4 epoll_pwait2
-        waits=frozenset({22, 72, 73, 95, 101, 115, 202, 207, 212, 242, 260, 441}),
+        # epoll_pwait read pselect6 ppoll waitid nanosleep clock_nanosleep rt_sigtimedwait accept recvfrom recvmsg
+        # accept4 wait4 epoll_pwait2
+        waits=frozenset({22, 63, 72, 73, 95, 101, 115, 137, 202, 207, 212, 242, 260, 441}),
     ),
 }
 NO_SYSCALL = 2**64 - 1

@@ -46,6 +46,7 @@ class Session:
         asked = environment({}, self.place.inside, settings)
         del asked["PYTHONPATH"]
         asked |= self._core(core)
+        asked[env.ONLY] = str(self.process.pid)  # nobody would end the recordings of what it forks
         asked |= {"do": "start", "package": self.place.package, "by": self._by}
         said = self._ask(asked)
         if said[0] == "recorded" and self._is_orphan(said[2]):

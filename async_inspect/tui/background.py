@@ -51,14 +51,14 @@ def _all(file: IO[bytes]) -> str:
 class Reports:
     """The reports, on demand."""
 
-    def __init__(self, recording: Path, folder: Path) -> None:
-        self._recording, self._folder = recording, folder
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
         self._beside: Beside | None = None
 
-    def start(self) -> str:
+    def start(self, recording: Path) -> str:
         """What to tell the user."""
         if self._beside is None:
-            words = ["-m", "async_inspect", "report", str(self._recording), "-o", str(self._folder), "-q"]
+            words = ["-m", "async_inspect", "report", str(recording), "-o", str(self._folder), "-q"]
             self._beside = Beside(words)
         return f"writing the reports to {self._folder} …"
 

@@ -82,15 +82,15 @@ class Live:
         if path is None:
             return False
         # Only now: numpy starts threads when it is imported, and nobody forks with those.
-        from .follow import Follower
+        from .processes import Processes
         from .screen import View
         from .terminal import Terminal
 
-        follower = Follower(path)
-        view = View(follower, self._reports, " ".join(follower.recording.meta.get("argv", ())[1:]), self)
+        processes = Processes(path)
+        view = View(processes, self._reports, host=self)
         with Terminal(0, 1) as terminal:
             view.show(terminal, self._leave_at_end)
-        follower.close()
+        processes.close()
         return True
 
     def _recording(self) -> Path | None:

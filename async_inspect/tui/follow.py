@@ -88,6 +88,11 @@ class Follower:
         else:
             self._now = max(time.monotonic_ns(), self.live.end)
 
+    def meet(self, other: "Follower") -> None:
+        """Go on at the other's moment: a replay at the same one, else now."""
+        self._last = time.monotonic_ns()
+        self._position = other.live.base + other._position - self.live.base
+
     def rest(self) -> None:
         """Nothing is taken in for now: a replay stands still."""
         self._last = time.monotonic_ns()

@@ -21,6 +21,7 @@ class Around:
     message: str = ""  # what a key led to
     behind: int = 0  # records not shown yet
     replaying: bool = False
+    process: tuple[int, int, int] = (1, 1, 0)  # which, of how many, its pid
     findings: list[Line] = field(default_factory=list)
     output: list[str] | None = None  # the program's last lines; None: it has its own terminal
 
@@ -36,11 +37,13 @@ def compose(state: State, seen: Seen, around: Around, width: int, height: int) -
     if state.help:
         lines = _help(body)
     drawn = [_title(state, seen, around, width), _figures(seen, width), _tabs(state), *lines, *pane]
-    return [*drawn[: height - 1], _foot(state, around)], Facts(page.rows, page.page, page.at)
+    return [*drawn[: height - 1], _foot(state, around)], Facts(page.rows, page.page, page.at, around.process[1])
 
 
 def _title(state: State, seen: Seen, around: Around, width: int) -> Line:
     badges = []
+    if around.process[1] > 1:
+        badges.append(" [ process {} of {}: pid {} ] ".format(*around.process))
     if state.paused:
         badges.append(" PAUSED ")
     if around.replaying:

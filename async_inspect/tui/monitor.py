@@ -13,7 +13,7 @@ from .. import running
 from ..errors import UserError
 from ..headers import FOLDER, of_processes, root, run_at
 from .beside import has_terminal
-from .follow import Follower
+from .processes import Processes
 from .screen import Nobody, View
 from .state import SPEEDS, State
 from .terminal import Terminal
@@ -30,14 +30,15 @@ def monitor(place: Path | None, speed: float | None, pids: Collection[int] = ())
     if not has_terminal():
         raise UserError("monitor shows a recording on a terminal, and there is none; stats and report need none")
     path, title = _running(pids) if place is None else (_path(place, pids), "")
-    follower = Follower(path, replay=speed is not None)
-    view = View(follower, _reports(path), title or " ".join(follower.recording.meta.get("argv", ())[1:]))
+    alone = place is not None and not place.is_dir()
+    processes = Processes(path, replay=speed is not None, alone=alone, pids=pids)
+    view = View(processes, _reports(path), title)
     if speed is not None:
         nearest = min(range(len(SPEEDS)), key=lambda at: abs(SPEEDS[at] - speed))
         view.state = State(speed=nearest)
     with Terminal(0, 1) as terminal:
         view.show(terminal)
-    follower.close()
+    processes.close()
     return view.signal
 
 
@@ -50,10 +51,10 @@ class _Attached(Nobody):
 
 def watch(path: Path, reports: Path, title: str, over: Callable[[], str]) -> None:
     """Show a process that we have entered until somebody leaves, or it is over."""
-    follower = Follower(path)
+    processes = Processes(path, alone=True)
     with Terminal(0, 1) as terminal:
-        View(follower, reports, title, _Attached(over)).show(terminal, leave_at_end=True)
-    follower.close()
+        View(processes, reports, title, _Attached(over)).show(terminal, leave_at_end=True)
+    processes.close()
 
 
 def end_by(number: int) -> None:

@@ -13,13 +13,14 @@ from typing import Protocol
 from ..model.live import Seen
 from .background import Findings, Reports
 from .draw import Line
-from .follow import Follower
 from .frame import Around, compose
+from .processes import Processes
 from .state import RATES, SPEEDS, Facts, State, update
 from .terminal import Terminal
 
 BUSY = 0.3  # of the time is spent on frames at most: where they take long they come less often
 MESSAGE_SECONDS = 6.0
+TURNS = {"next": 1, "previous": -1}
 
 
 class Host(Protocol):
@@ -51,13 +52,13 @@ class Nobody:
 class View:
     """A recording on a terminal."""
 
-    def __init__(self, follower: Follower, folder: Path, title: str, host: Host | None = None) -> None:
-        """``folder``: where reports go."""
+    def __init__(self, processes: Processes, folder: Path, title: str = "", host: Host | None = None) -> None:
+        """``folder``: where reports go.  ``title``: of the first process, if not its command line."""
         self.state = State()
         self.facts = Facts()
         self.signal = 0  # that ended it
-        self._follower, self._title, self._host = follower, title, host or Nobody()
-        self._reports, self._findings = Reports(follower.recording.path, folder), Findings(follower.recording.path)
+        self._processes, self._title, self._host = processes, title, host or Nobody()
+        self._reports, self._findings = Reports(folder), Findings(processes.first.recording.path)
         self._message, self._until = "", 0.0
 
     def show(self, terminal: Terminal, leave_at_end: bool = False) -> None:
@@ -107,23 +108,35 @@ class View:
             self.state = update(self.state, key, self.facts)
         wishes = self.state.wishes
         if "reset" in wishes:
-            self._follower.live.reset(self._follower.now)
+            self._processes.current.live.reset(self._processes.current.now)
             self._tell("counting anew")
         if "reports" in wishes:
-            self._tell(self._reports.start())
+            self._tell(self._reports.start(self._processes.whole))
+        for wish in wishes:
+            if wish in TURNS:
+                self._turn(TURNS[wish])
         if "quit" not in wishes:
             self.state = replace(self.state, wishes=())
         return keys
 
     def _advance(self) -> None:
-        self._follower.over = bool(self._host.poll())
+        self._processes.first.over = bool(self._host.poll())
+        self._processes.look()
         if self.state.paused:
-            self._follower.rest()
+            self._processes.current.rest()
         else:
-            self._follower.step(SPEEDS[self.state.speed])
+            self._processes.current.step(SPEEDS[self.state.speed])
         if message := self._reports.poll():
             self._tell(message)
         self._findings.poll(self.state.view == "findings")
+
+    def _turn(self, by: int) -> None:
+        if message := self._processes.turn(by):
+            self._tell(message)
+        self._findings.stop()
+        self._findings = Findings(self._processes.current.recording.path)
+        if self.state.paused:
+            self._processes.current.step(0)  # as it stands
 
     def _tell(self, message: str) -> None:
         self._message, self._until = message, time.monotonic() + MESSAGE_SECONDS
@@ -136,14 +149,16 @@ class View:
 
     def lines(self, width: int, height: int) -> list[Line]:
         """A frame of this size."""
-        follower = self._follower
+        follower = self._processes.current
+        own = self._title if follower is self._processes.first else ""
         seen = Seen(follower.live, follower.now)
         around = Around(
-            title=self._title,
+            title=own or self._processes.title,
             status=self._host.poll() or ("" if follower.running or follower.replaying else "ended"),
             message=self._message if time.monotonic() < self._until else "",
             behind=follower.behind,
             replaying=follower.replaying,
+            process=self._processes.place,
             findings=self._finding_lines(),
             output=self._host.output(),
         )

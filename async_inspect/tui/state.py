@@ -26,6 +26,7 @@ class Facts:
     rows: int = 0  # that can be walked
     page: int = 1  # of them at once
     at: int = 0  # the task at the cursor, 0: none
+    processes: int = 1  # that the run has
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class State:
     rate: int = 3  # of RATES
     speed: int = 3  # of SPEEDS
     pane: int = 0  # of PANES
-    wishes: tuple[str, ...] = ()  # quit, reset, reports
+    wishes: tuple[str, ...] = ()  # quit, reset, reports, next, previous
 
     @property
     def at(self) -> int:
@@ -149,6 +150,14 @@ def _wish(state: State, wish: str) -> State:
     return replace(state, wishes=(*state.wishes, wish))
 
 
+def _turn(state: State, facts: Facts, wish: str) -> State:
+    """To another process: nothing that was about the tasks of this one stays."""
+    if facts.processes < 2:
+        return state
+    view = "tasks" if state.view == "task" else state.view
+    return _wish(replace(state, view=view, cursors=State.cursors, task=0, back=(), toggled=frozenset()), wish)
+
+
 def _step(state: State, name: str, by: int, most: int) -> State:
     return replace(state, **{name: min(max(getattr(state, name) + by, 0), most)})
 
@@ -169,6 +178,8 @@ _KEYS: dict[str, Callable[[State, Facts], State]] = {
     "right": _toggle,
     "w": lambda state, _: replace(state, by_await=not state.by_await) if state.view == "tree" else state,
     "space": lambda state, _: replace(state, paused=not state.paused),
+    "]": lambda state, facts: _turn(state, facts, "next"),
+    "[": lambda state, facts: _turn(state, facts, "previous"),
     "r": lambda state, _: _wish(state, "reset"),
     "e": lambda state, _: _wish(state, "reports"),
     "t": lambda state, _: replace(state, light=not state.light),
@@ -183,6 +194,7 @@ HELP = (
     ("Esc", "back; in Tasks: no filter"), ("s S", "order by the next column; turn it round"),
     ("f", "tasks by state"), ("/", "tasks by text in name or place"),
     ("← →", "fold and unfold (Tree)"), ("w", "by parent, by who awaits whom (Tree)"),
+    ("[ ]", "the process before, the next one"),
     ("Space", "pause: the program and its recording go on"),
     ("r", "count anew: Awaits, coroutines, longest polls"), ("e", "write the reports now"),
     ("o", "the program's output: more, none"), ("+ -", "refresh rate"), ("< >", "speed of a replay"),
