@@ -22,7 +22,7 @@ from async_inspect.model.stats import stats
 
 from .. import consumers, report
 from ..samples import SAMPLES, kitchen
-from ..tape import Tape, at
+from ..tape import Tape, at, two_tasks
 from ..tools import ROOT
 
 ASSETS = ROOT / "async_inspect" / "formats" / "assets" / "report"
@@ -935,6 +935,38 @@ def test_a_fragment_restores_the_view(browser: Browser, cooked: Trace) -> None:
     for odd in ("#task=999", "#view=nothing&t=a-b", "#t=-5", "#%zz"):
         page = browser.open(cooked, odd)
         assert page.locator(".view:visible").count() == 1
+
+
+def test_several_processes_are_told_apart(browser: Browser, tmp_path: Path) -> None:
+    """A line above the first task of each, in the table whose each is."""
+    for pid in 7, 8:
+        tape = two_tasks()
+        tape.header["pid"] = pid
+        tape.meta.append(("run", "r"))
+        tape.write(tmp_path / f"{pid}.rec")
+    trace = load(tmp_path)
+    page = browser.open(trace, "#view=timeline")
+    frames(page)
+    edges = page.evaluate(
+        """([head, row]) => {
+            const canvas = document.querySelector("#view-timeline canvas.chart"), part = new OffscreenCanvas(1, 1)
+            const context = part.getContext("2d", { willReadFrequently: true })
+            return [0, 1, 2, 3].map(at => {
+                context.drawImage(canvas, -2, -(head + at * row))
+                return context.getImageData(0, 0, 1, 1).data[0]
+            })
+        }""",
+        [HEAD, ROW],
+    )
+    line, no_line, *others = edges
+    assert line != no_line
+    assert others == [line, no_line]
+    show(page, "tasks")
+    frames(page)
+    table = page.locator("#view-tasks .rows .row").evaluate_all("rows => rows.map(r => r.children[2].textContent)")
+    assert table == ["7", "7", "8", "8"]
+    show(page, "summary")
+    assert "of the time of all processes" in page.locator("#view-summary .cards").inner_text()
 
 
 def hostile() -> Tape:

@@ -78,7 +78,9 @@ const Chart = (() => {
           task = v.mode === "nested" ? v.order.tasks[row] : 0;
         if (task) {
           const indent = 6 + Math.min(v.order.depth[row], width < 600 ? 3 : 8) * 10,
-            below = Page.data.children(task).length;
+            below = Page.data.children(task).length,
+            process = begins(v, row) ? `pid ${Page.data.tasks.pid[task - 1]}` : "",
+            room = left - indent - 18 - (process && left > 150 ? Page.width(process) + 8 : 0);
           if (task === Select.chosen.task) {
             context.fillStyle = c.soft;
             context.fillRect(0, y, left - 1, v.pitch);
@@ -88,12 +90,8 @@ const Chart = (() => {
           context.fillStyle = c.dim;
           if (below) context.fillText(v.folded.has(task) ? "▸" : "▾", indent, y + v.pitch / 2);
           context.fillStyle = ["Failed", "Unknown"].includes(Words.state(task)) ? c.bad : c.ink;
-          context.fillText(
-            Page.fit(Words.name(task), left - indent - 18),
-            indent + 12,
-            y + v.pitch / 2,
-            Math.max(left - indent - 16, 1),
-          );
+          context.fillText(Page.fit(Words.name(task), room), indent + 12, y + v.pitch / 2, Math.max(room + 2, 1));
+          if (process) edge(context, process, y, left, width, v.pitch);
         }
         inside(v, context, row, y, left, width, step, v.mode === "lanes");
       }
@@ -102,6 +100,22 @@ const Chart = (() => {
         context.strokeRect(0.5, TOP + v.cursor * v.pitch - v.top + 0.5, width - 1, v.pitch - 1);
       }
       context.restore();
+    }
+
+    // Whether a row is the first of its process, where there are several.
+    function begins(v, row) {
+      const { tasks, about } = Page.data,
+        { pid } = tasks;
+      if (about.figures.processes.length < 2) return false;
+      return !row || pid[v.order.tasks[row - 1] - 1] !== pid[v.order.tasks[row] - 1];
+    }
+    function edge(context, text, y, left, width, pitch) {
+      context.fillStyle = Page.colours.dim;
+      context.fillRect(0, Math.round(y), width, 1);
+      if (left < 150) return;
+      context.textAlign = "right";
+      context.fillText(text, left - 6, y + pitch / 2);
+      context.textAlign = "left";
     }
 
     // What is written into bars that have room for it.

@@ -112,7 +112,10 @@ const Fields = (() => {
       for (let task = 1; task <= tasks.length; task++) if (value(task)) return true;
       return false;
     };
-    return ALL.filter((field) => !field.hidden && (!field.rare || some(field.value)));
+    const found = ALL.filter((field) => !field.hidden && (!field.rare || some(field.value))),
+      last = found.at(-1);
+    // Where there are several processes, whose a task is belongs to its name.
+    return last.key === "pid" ? found.toSpliced(2, 0, last).slice(0, -1) : found;
   }
   const csv = (tasks) =>
     Words.csv([ALL.map((field) => field.key), ...Array.from(tasks, (task) => ALL.map((field) => field.csv(task)))]);

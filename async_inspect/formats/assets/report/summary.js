@@ -25,6 +25,7 @@ const Summary = (() => {
     const waited = data.shapes.wait_ns.reduce((sum, ns) => sum + ns, 0);
     const longest = f.longest_polls[0],
       delayed = f.worst_ready && { start_ns: f.worst_ready.start_ns, duration_ns: f.worst_ready.ready_ns };
+    const lived = f.processes.reduce((sum, process) => sum + process.end_ns - process.start_ns, 0);
     const rest = (of, shown) => of.length > shown && ` and ${number(of.length - shown)} more`;
 
     section.append(
@@ -46,7 +47,9 @@ const Summary = (() => {
           share(by.Failed ?? 0, ended),
           `${number(by.Failed ?? 0)} failed, ${number(by.Cancelled ?? 0)} cancelled`,
         ),
-        card("running", ms(f.run_ns), `${share(f.run_ns, f.duration_ns)} of the wall time`),
+        card("running", ms(f.run_ns), f.processes.length > 1
+          ? `${share(f.run_ns, lived)} of the time of all processes`
+          : `${share(f.run_ns, f.duration_ns)} of the wall time`),
         card("waiting", ms(waited), `${number(f.awaits.count)} awaits of all tasks`),
         card(
           "median duration",
