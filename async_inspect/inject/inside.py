@@ -10,6 +10,7 @@ import posix
 import sys
 
 ASKED: "dict[str, str]"
+OFTEN = 0.0001
 
 
 def start() -> "tuple[str, ...]":
@@ -49,10 +50,16 @@ def forget() -> None:
 
 
 def answer(fd: int) -> None:
+    # Loading gives the GIL away at each file, and beside a thread that computes waits 5 ms to have it back.
+    switch = sys.getswitchinterval()
+    sys.setswitchinterval(OFTEN)
     try:
         said = start() if ASKED["do"] == "start" else stop()
     except BaseException as exc:
         said = "failed", type(exc).__name__, str(exc)
+    finally:
+        if sys.getswitchinterval() == OFTEN:  # else the program has set it meanwhile
+            sys.setswitchinterval(switch)
     posix.write(fd, "\0".join(said).encode("utf-8", "surrogateescape") + b"\0\n")
 
 
