@@ -148,13 +148,16 @@ TROUBLE = (
 TAG = 41  # coro: a root in which a context variable that was asked for has another value than when it was last looked
 #           at. off: bytes that follow: the variable's name NUL the value's text
 
+CANCEL = 42  # coro was woken (by the WAKE before it) since a cancel scope or a timeout, above it, is cancelled. aux:
+#              string id of its type. off: site where it was made (0: not seen)
+
 KIND_NAMES = {
     CODE: "CODE", NODE: "NODE", STRING: "STRING", SITE: "SITE", THREAD: "THREAD", TEXT: "TEXT",
     SPAWN: "SPAWN", NAME: "NAME", START: "START", ENTER: "ENTER", RESUME: "RESUME", THROW: "THROW",
     SUSPEND: "SUSPEND", LINK: "LINK", ITEM: "ITEM", RETURN: "RETURN", RAISE: "RAISE", VANISH: "VANISH",
     MESSAGE: "MESSAGE", POINT: "POINT", RESOURCE: "RESOURCE",
     WAKE: "WAKE", SOON: "SOON", TIMER: "TIMER", SELECT: "SELECT", USE: "USE", TAKE: "TAKE", GIVE: "GIVE",
-    EDGE: "EDGE", STACK: "STACK", CALL: "CALL", TROUBLE: "TROUBLE", TAG: "TAG",
+    EDGE: "EDGE", STACK: "STACK", CALL: "CALL", TROUBLE: "TROUBLE", TAG: "TAG", CANCEL: "CANCEL",
 }  # fmt: skip
 HAS_TEXT = (CODE, STRING, NAME, MESSAGE, POINT, TAG)
 

@@ -60,6 +60,7 @@ def summary(trace: Trace, figures: Stats) -> Iterator[RenderableType]:
         yield coroutines_table(figures)
         yield _longest(figures)
         yield from _blame(figures)
+        yield from _cuts(figures)
         yield from _wrong(trace)
     yield from _left_out(trace)
     yield _recorded(figures)
@@ -167,6 +168,15 @@ def _blame(figures: Stats) -> Iterator[Text]:
         yield text
 
 
+def _cuts(figures: Stats) -> Iterator[Text]:
+    """Timeouts and cancel scopes that cut waits short."""
+    if figures.cuts:
+        waits = sum(one.wait.count for one in figures.cuts)
+        text = Text.assemble((f"{waits:,} wait{'s' if waits != 1 else ''} cut short", "bold"), " by ")
+        of_each = [f"{one.scope}" + f" ×{one.wait.count:,}" * (one.wait.count > 1) for one in figures.cuts]
+        yield text + Text(", ".join(of_each[:TOP]) + ", …" * (len(of_each) > TOP))
+
+
 def _wrong(trace: Trace) -> Iterator[Text]:
     """The worst findings; that a check of others fails is no reason to say nothing else."""
     try:
@@ -260,6 +270,8 @@ def blame(figures: Stats) -> Iterator[RenderableType]:
         yield _ready_table(figures)
     if figures.resources:
         yield _resources_table(figures)
+    if figures.cuts:
+        yield _cuts_table(figures)
     if figures.blocking_polls:
         yield _blocking_table(figures)
     if figures.troubles:
@@ -291,6 +303,14 @@ def _held(holder: Holder, which: bool) -> str:
     what = f"{holder.resource}: " if which else ""
     ended = " (ended)" if holder.ended else ""
     return f"{what}task {holder.task} since {ms(holder.since_ns)} at {holder.place or '?'}{ended}"
+
+
+def _cuts_table(figures: Stats) -> Table:
+    table = _table("\nwaits cut short", "wait", "count", "max")
+    table.add_column("by", overflow="fold")
+    for row in figures.cuts:
+        table.add_row(ms(row.wait.total_ns), f"{row.wait.count:,}", ms(row.wait.max_ns), Text(row.scope))
+    return table
 
 
 def _blocking_table(figures: Stats) -> Table:

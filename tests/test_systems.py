@@ -1,6 +1,7 @@
 """Real systems through their usual clients, and hosts that switch stacks: traced they say what they say bare, each
 await stands on its line, and nothing in the recording contradicts itself."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -259,7 +260,7 @@ async def main():
         await anyio.sleep(0.01)  # sleeps
         event.set()
         await send.send(7)  # sends
-    with anyio.move_on_after(0.01) as scope:
+    with anyio.move_on_after(0.01) as scope:  # scope
         async with anyio.create_task_group() as group:
             group.start_soon(late, scope, name="late")
     print(await anyio.to_thread.run_sync(lambda: 1))  # thread
@@ -280,5 +281,15 @@ def test_anyio(backend: str, core: str, attach: Attach, tmp_path: Path) -> None:
         "late": (main.id, "Cancelled"),
     }
     assert lines_of(trace, "waits") == {line(ANYIO, "waits"): {"event"}}
-    if backend == "trio":  # on asyncio its task groups wait for a bare Future
-        assert {name for name, task in by_name.items() if main.id in task.awaiters} == {"waits", "reads", "late"}
+    assert {name: by_name[name].kind_name for name in states} == {"waits": "waits", "reads": "reads", "late": "late"}
+    assert {name for name, task in by_name.items() if main.id in task.awaiters} == {"waits", "reads", "late"}
+    whole = [trace.await_at(row) for row in range(len(trace.awaits))]
+    at = f"program.py:{line(ANYIO, 'group')}"
+    reason, kind = {"asyncio": ("task group", "TaskGroup"), "trio": ("nursery", "Nursery")}[backend]
+    which = {one.resource or "" for one in whole if one.await_point == at and one.reason == reason}
+    assert [re.sub(r" \d+", "", one) for one in which] == [f"{kind} (made at {at})"]
+    scope = f"CancelScope (made at program.py:{line(ANYIO, 'scope')})"
+    assert [one.cancelled_by for one in whole if one.task == by_name["late"].id][-1] == scope
+    ours = {one.cancelled_by for one in whole if one.task in (main.id, by_name["waits"].id, by_name["reads"].id)}
+    # What only sleeps is not cut short; who waits in a nursery waits on.
+    assert ours == ({None, scope} if backend == "asyncio" else {None})

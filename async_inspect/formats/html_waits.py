@@ -36,12 +36,14 @@ def ready_of_awaits(trace: Trace, rows: t.Ints) -> Iterator[bytes]:
 
 
 def wakes(trace: Trace, rows: t.Ints) -> Iterator[bytes]:
-    """Of these awaits: who woke them, which resource they waited for, and after how long their timer was due."""
+    """Of these awaits: who woke them, for which cancel scope, which resource they waited for, and after how long their
+    timer was due."""
     awaits = trace.awaits
     due = awaits.due_ns[rows]
     yield numbers("awaits.woken_by", awaits.woken_by[rows])
     yield numbers("awaits.waker", awaits.waker[rows])
     yield numbers("awaits.resource", awaits.resource[rows])
+    yield numbers("awaits.scope", trace.scopes[1][rows])
     yield numbers("awaits.due_in_ns", np.where(due < 0, -1, np.maximum(due - awaits.start_ns[rows], 0)))
 
 

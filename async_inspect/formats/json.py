@@ -13,6 +13,7 @@ from json.encoder import encode_basestring_ascii as quoted
 from typing import Any
 
 from .._version import __version__
+from ..model.cuts import cut_figures
 from ..model.polls import blocking_polls, slow_polls
 from ..model.processes import process_figures
 from ..model.trace import Trace
@@ -36,6 +37,7 @@ def write(trace: Trace) -> Iterator[bytes]:
         ("resources", _resources(trace)),
         ("holds", _holds(trace)),
         ("blocking_polls", _blocking(trace)),
+        ("cuts", _cuts(trace)),
         ("troubles", _troubles(trace)),
     ):
         yield f'\n],\n"{name}": ['.encode()
@@ -190,6 +192,16 @@ def _blocking(trace: Trace) -> Iterator[dict[str, object]]:
             "stack": poll.stack,
             "victims": [{"task_id": v.task, "held_up_ms": v.held_up_ns / 1e6} for v in poll.victims],
             "maybe": poll.maybe,
+        }
+
+
+def _cuts(trace: Trace) -> Iterator[dict[str, object]]:
+    for one in cut_figures(trace):
+        yield {
+            "scope": one.scope,
+            "made_at": one.made_at,
+            "count": one.wait.count,
+            "wait_time_ms": one.wait.total_ns / 1e6,
         }
 
 

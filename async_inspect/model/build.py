@@ -11,8 +11,8 @@ import numpy as np
 from .. import events as ev
 from ..headers import Head
 from ..recording import Recording, Slots
+from . import cuts, observed, resources, said, select, wakes
 from . import lives as lv
-from . import observed, resources, said, select, wakes
 from . import tables as t
 from .chains import Graph, climb
 from .columns import Ints, group, sums
@@ -22,6 +22,7 @@ from .happenings import happenings
 from .places import NOWHERE, Places, Sites
 from .reasons import covering
 from .trace import Trace
+from .wrappers import about
 
 SWALLOWED = ("GeneratorExit", "StopAsyncIteration")  # of an async generator that is closed
 
@@ -102,22 +103,17 @@ class Builder:
         aux = suspends["aux"][rows].astype(np.int64)
         due = wakes.due_times(gathered, moments, suspends)[rows]
         next_poll = bursts.following[polls]
-        woken = wakes.woken(
-            gathered,
-            moments,
-            lives.task_of,
-            asked,
-            wakes.Suspended(
-                pos=suspends["pos"][rows],
-                until=np.where(ended, bursts.open_pos[next_poll], moments.slots) if len(polls) else polls,
-                task=task,
-                start_ns=start,
-                end_ns=end,
-                due_ns=due,
-                owned=~lives.driven[task - 1],
-                yields=~of_task & (aux == 0),
-            ),
+        asleep = wakes.Suspended(
+            pos=suspends["pos"][rows],
+            until=np.where(ended, bursts.open_pos[next_poll], moments.slots) if len(polls) else polls,
+            task=task,
+            start_ns=start,
+            end_ns=end,
+            due_ns=due,
+            owned=~lives.driven[task - 1],
+            yields=~of_task & (aux == 0),
         )
+        woken = wakes.woken(gathered, moments, lives.task_of, asked, asleep)
         awaits = t.Awaits(
             task=task.astype(np.int32),
             start_ns=start,
@@ -135,13 +131,14 @@ class Builder:
             due_ns=due,
             woken_by=woken.by,
             waker=woken.waker,
+            **cuts.columns(woken, sites, functions),
             ready_ns=woken.ready_ns,
             ready_most_ns=woken.ready_most_ns,
         )
 
         node_sums, self_ns = self._node_sums(entries, awaits, lives, moments)
         strings = _strings(recording)
-        tasks = self._tasks(lives, bursts, ends, self_ns, code_of, sites)
+        tasks = about(self._tasks(lives, bursts, ends, self_ns, code_of, sites), functions, calls)
         points = self._points(lives, moments)
         closings = (ends.closed & ~lives.driven, ends.end_pos)
         head = Head(recording.path, recording.header, recording.meta)

@@ -51,6 +51,7 @@ def _awaits(trace: Trace, places: list[str]) -> tuple[Say, Say]:
     point, leaf, kind_of, task_of = awaits.location, awaits.leaf_location, awaits.awaited, awaits.awaited_task
     resources = [trace.resource(row, made=False) for row in range(len(trace.resources))]
     resource, due, woken_by, waker = awaits.resource, awaits.due_ns, awaits.woken_by, awaits.waker
+    scope, made = awaits.scope, awaits.scope_location
     start, end, least, most = awaits.start_ns, awaits.end_ns, awaits.ready_ns, awaits.ready_most_ns
 
     def both(row: int) -> str:
@@ -74,14 +75,19 @@ def _awaits(trace: Trace, places: list[str]) -> tuple[Say, Say]:
         text = both(row)
         if how := t.WAKERS[woken_by[row]]:
             text = f"{text}, woken_by={how} {waker[row]}" if waker[row] else f"{text}, woken_by={how}"
-        low, high = int(least[row]), int(most[row])
-        if low < 0:
-            return text
-        if high < 0:
-            high = int(end[row] - start[row])
-        return f"{text}, ready={exact_ms(low)}{'' if low == high else f'..{exact_ms(high)}'}ms"
+        if (kind := int(scope[row])) >= 0:
+            text = f"{text}, cancelled_by={trace.scope(kind, int(made[row]))}"
+        return text + _ready(int(least[row]), int(most[row]), int(end[row] - start[row]))
 
     return started, ended
+
+
+def _ready(least: int, most: int, wait: int) -> str:
+    """How long it could have run."""
+    if least < 0:
+        return ""
+    most = wait if most < 0 else most
+    return f", ready={exact_ms(least)}{'' if least == most else f'..{exact_ms(most)}'}ms"
 
 
 def exact_ms(ns: int) -> str:

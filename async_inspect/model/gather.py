@@ -37,6 +37,7 @@ KEPT = {
     "uses": ("burst", "coro", "aux"),
     "holds": ("pos", "ts", "coro", "aux", "off", "task", "kind"),
     "edges": ("ts", "coro", "aux"),
+    "cancels": ("pos", "coro", "aux", "off"),
     "stacks": ("ts", "coro", "off", "thread"),
     "callouts": ("ts", "coro", "aux", "off", "task", "thread"),
     "troubles": ("ts", "coro", "aux", "off", "task", "flags"),
@@ -45,6 +46,7 @@ KEPT = {
 _OF_SOURCES = {
     "wakes": (ev.WAKE,), "soons": (ev.SOON,), "timers": (ev.TIMER,), "selects": (ev.SELECT,), "uses": (ev.USE,),
     "holds": (ev.TAKE, ev.GIVE), "edges": (ev.EDGE,), "callouts": (ev.CALL,), "troubles": (ev.TROUBLE,),
+    "cancels": (ev.CANCEL,),
 }  # fmt: skip
 _TYPES = {"pos": np.int64, "ts": np.int64, "burst": np.int64, "below": np.uint32, "before": np.uint32}
 

@@ -20,7 +20,7 @@ VALUE, TIME = "", "time"
 _ALWAYS: Final = {
     **dict.fromkeys(("task", "awaited_task", "waker", "given_by"), "task"),
     **dict.fromkeys(("created_ns", "start_ns", "end_ns", "ts_ns", "since_ns", "due_ns"), TIME),
-    **dict.fromkeys(("location", "leaf_location"), "location"),
+    **dict.fromkeys(("location", "leaf_location", "scope_location"), "location"),
     **dict.fromkeys(("node", "leaf_node"), "node"),
     **dict.fromkeys(("chain", "stack"), "chain"),
     **dict.fromkeys(("first_poll", "last_poll"), "poll"),
@@ -28,7 +28,7 @@ _ALWAYS: Final = {
 }
 _SOMETIMES: Final = {
     t.Tasks: {"parent": "task"},
-    t.Awaits: {"awaited": "string"},
+    t.Awaits: {"awaited": "string", "scope": "string"},
     t.Edges: {"awaited": "task"},
     t.Callouts: {"name": "string"},
     t.Calls: {"awaiter": "call", "error": "string"},

@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from . import tables as t
 from .columns import counts, group, sums
+from .cuts import CutFigures, cut_figures
 from .polls import BlockingPoll, PollFigures, blocking_polls, longest_polls, slow_polls
 from .processes import ProcessFigures, process_figures
 from .spread import Spread, spread
@@ -63,6 +64,7 @@ class Stats(Frozen):
     worst_ready: ReadyDelay | None  # the longest time for which a task could have run and did not
     top_ready: tuple[ReadyFigures, ...]  # by how long tasks could have run for sure
     resources: tuple[ResourceFigures, ...]  # by wait
+    cuts: tuple[CutFigures, ...]  # by wait, all there are
     slow_poll_ns: int  # from here on a poll is called blocking
     blocking: Spread  # those that are
     blocking_polls: tuple[BlockingPoll, ...]  # the longest of them
@@ -102,6 +104,7 @@ def stats(trace: Trace, top: int = 10, slow_poll_ms: float | None = None) -> Sta
         worst_ready=worst_ready(trace),
         top_ready=top_ready(trace, top),
         resources=resource_figures(trace, top),
+        cuts=cut_figures(trace),
         slow_poll_ns=slow_ns,
         blocking=spread(polls.end_ns[slow] - polls.start_ns[slow]),
         blocking_polls=blocking_polls(trace, slow[:top]),

@@ -172,6 +172,8 @@ class Awaits(Table):
     due_ns: Ints  # when the timer that it waited for was due; -1: it waited for none, or not known
     woken_by: Bytes  # WAKERS
     waker: Small  # task that woke it
+    scope: Small  # row of Trace.strings: the type of the cancel scope or timeout that ended it; -1: none, or not known
+    scope_location: Small  # and where that was made: the innermost frame of the user's
     ready_ns: Ints  # how long at least it could have run and did not, at its end; -1: not known
     ready_most_ns: Ints  # and how long at most, the same where that is exact; -1: nothing is known but its whole wait
 

@@ -123,6 +123,7 @@ class Await(Frozen):
     due_ns: int | None  # when the timer that it waited for was due
     woken_by: str | None  # tables.WAKERS; None: not known, or not woken
     waker: int | None  # the task that woke it
+    cancelled_by: str | None  # a cancel scope or timeout that ended it: "CancelScope (made at app.py:12)"
     ready_ns: int | None  # how long it could have run and did not; None: not known exactly
     ready_least_ns: int
     ready_most_ns: int

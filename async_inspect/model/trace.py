@@ -183,6 +183,21 @@ class Trace:
         place = self.place(int(self.resources.location[row])) if made else None
         return f"{name} (made at {place})" if place else name
 
+    def scope(self, kind: int, made: int) -> str | None:
+        """A cancel scope or timeout as "CancelScope (made at app.py:12)", by the rows of its type and of the location
+        where it was made; None for -1."""
+        if kind < 0:
+            return None
+        name, place = self.strings[kind].rpartition(".")[2], self.place(made)
+        return f"{name} (made at {place})" if place else name
+
+    @cached_property
+    def scopes(self) -> tuple[tuple[str, ...], t.Small]:
+        """The cancel scopes and timeouts that ended awaits, those alike once: (names, and by await a row of these)."""
+        from .cuts import scopes
+
+        return scopes(self)
+
     def segments(self, call: int) -> t.Ints:
         """The uninterrupted runs of a call, shape (n, 2): start and end in ns, in order."""
         from .views import segments

@@ -85,6 +85,7 @@ def await_at(trace: Trace, row: int) -> Await:
         due_ns=due if due >= 0 else None,
         woken_by=t.WAKERS[awaits.woken_by[row]] or None,
         waker=int(awaits.waker[row]) or None,
+        cancelled_by=trace.scope(int(awaits.scope[row]), int(awaits.scope_location[row])),
         ready_ns=least if least == most else None,
         ready_least_ns=least,
         ready_most_ns=most,

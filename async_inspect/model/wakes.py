@@ -52,6 +52,8 @@ class Woken:
     waker: t.Small
     ready_ns: Ints
     ready_most_ns: Ints
+    scope: Ints  # string id of the type of the cancel scope that it ended for; 0: none, or not known
+    scope_site: Ints  # the site where that was made; 0: not known
 
 
 def woken(gathered: Gathered, moments: Moments, task_of: Ints, asked: "Asked", asleep: Suspended) -> Woken:
@@ -94,7 +96,7 @@ def woken(gathered: Gathered, moments: Moments, task_of: Ints, asked: "Asked", a
     )
     least = asleep.end_ns[rows] - np.clip(since, asleep.start_ns[rows], asleep.end_ns[rows])
     ready[rows], most[rows] = least, np.where(more < 0, -1, np.minimum(least + more, wait[rows]))
-    return Woken(by, waker, ready, most)
+    return Woken(by, waker, ready, most, *_cancelled(gathered, task_of, moments.slots + 1, asleep))
 
 
 def moment(low: Any1d, high: Any1d) -> Ints:
@@ -112,6 +114,13 @@ def due_times(gathered: Gathered, moments: Moments, suspends: Columns) -> Ints:
         own &= when > 0
         found[row[own]] = np.maximum(moments.ns(when[own]), 0)
     return found
+
+
+def _cancelled(gathered: Gathered, task_of: Ints, slots: int, asleep: Suspended) -> tuple[Ints, Ints]:
+    """Of each suspension the cancel scope that it ended for, as ``Woken`` has it."""
+    rows = gathered.columns("cancels")
+    row = _first_wakes(rows, task_of, slots, asleep)
+    return np.append(rows["aux"].astype(np.int64), 0)[row], np.append(rows["off"].astype(np.int64), 0)[row]
 
 
 @dataclass

@@ -96,5 +96,7 @@ ACTIONS: Final[dict[str, int]]
 #   UNTIL    a coroutine function: whoever is suspended in it waits until ``deadline``
 #   CHILDREN a coroutine function: whoever is suspended in it waits for all in ``self._children``
 #   MOVE     all in ``self._old_nursery`` goes over to ``self._new_nursery``, whose owner waits for it
+#   MEMBER   when it returns: ``task`` is in the task group ``self``, for which its ``cancel_scope._host_task`` waits
+#   SCOPE    its frames cancel ``origin``, or ``self``; with MADE: ``self``, which may be cancelled so, is made
 #   PROCESS  when it returns, a process was started: ``on_process``'s hook is called
 #   HANDLER  an exception handler: ``context`` says what happened

@@ -8,19 +8,19 @@ ACTIONS = {
     for bit, name in enumerate((
         "SPAWN", "GROUP", "SOON", "READY", "RUN", "SIGNAL", "TIMER", "SELECT", "MADE", "GIVE", "USE", "TAKE", "MANY",
         "SHIELD", "NEVER", "HANDLER", "POST", "TASK", "PUT", "LOOP", "EXPIRE", "IO", "LEAVE", "JOB", "UNTIL",
-        "CHILDREN", "MOVE", "ALONE", "PROCESS",
+        "CHILDREN", "MOVE", "ALONE", "PROCESS", "MEMBER", "SCOPE",
     ))
 }  # fmt: skip
 (
     SPAWN, GROUP, SOON, READY, RUN, SIGNAL, TIMER, SELECT, MADE, GIVE, USE, TAKE, MANY, SHIELD, NEVER, HANDLER, POST,
-    TASK, PUT, LOOP, EXPIRE, IO, LEAVE, JOB, UNTIL, CHILDREN, MOVE, ALONE, PROCESS,
+    TASK, PUT, LOOP, EXPIRE, IO, LEAVE, JOB, UNTIL, CHILDREN, MOVE, ALONE, PROCESS, MEMBER, SCOPE,
 ) = ACTIONS.values()  # fmt: skip
-WATCHED = 1 << 30  # a coroutine's code that has our local events
+WATCHED = ALONE  # a coroutine's code that has our local events, where that bit has no meaning
 
 AT_START = (
     SPAWN | READY | TIMER | SELECT | MADE | GIVE | NEVER | HANDLER | POST | PUT | LEAVE | JOB | MOVE
 )  # fmt: skip
-AT_RETURN = SOON | SELECT | SHIELD | MANY | TASK | TAKE | PROCESS
+AT_RETURN = SOON | SELECT | SHIELD | MANY | TASK | TAKE | PROCESS | MEMBER
 TOLD = USE | MANY | UNTIL | CHILDREN  # of coroutines, once they suspend
 ROLES = TOLD | TAKE  # of coroutines
 STEPS = RUN | SIGNAL | LOOP | EXPIRE | IO | JOB  # their frames say on whose behalf something happens

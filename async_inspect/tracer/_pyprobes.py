@@ -10,6 +10,7 @@ from .. import events as ev
 from . import _pyactions as act
 from . import _pyask as ask
 from ._pycoros import CREATED, Coro, Coroutines
+from ._pyscopes import Scopes
 from ._pytrio import Trio
 
 TYPE_CHECKING = False
@@ -52,6 +53,7 @@ class Probes:
         self.run_code = 0
         self.wanted_of = wanted_of
         self.trio = Trio(self)
+        self.scopes = Scopes(self)
 
     def put(self, kind: int, ts: int, coro: int, aux: int, off: int = 0, flags: int = 0) -> None:
         """Write an event that changes nothing of what runs."""
@@ -100,8 +102,8 @@ class Probes:
             self.take(thread.top, frame)
             if thread.top.key == id(frame.f_back):
                 thread.top.role &= ~act.TAKE  # it needn't say so again
-        elif action & act.PROCESS:
-            self.on_process(frame)
+        elif action & (act.PROCESS | act.MEMBER):
+            (self.on_process if action & act.PROCESS else self.scopes.member)(frame)
         elif action & act.MANY and not code.co_flags & GENERATOR and thread.top is not None:
             self.edges_to_all(thread.top.root, _many(frame), 0)
 
@@ -178,8 +180,7 @@ class Probes:
         if task is not None:
             coro = self.coro_of(task)
             if coro is not None and coro.state != CREATED and not coro.bare:
-                by, aux, off = self.cause(frame)
-                self.put(ev.WAKE, self.tape.now(), coro.id, aux, off, by)
+                self.put_wake(coro, frame)
         elif callback is not None:
             known = self.posted.pop(id(callback), 0) if action & act.POST else 0
             self.handles[id(handle)] = known or self.put_callback(frame)
@@ -190,8 +191,16 @@ class Probes:
         if callback is not None and ask.stepped_task(callback) is None:
             self.posted[id(callback)] = self.put_callback(frame)
 
+    def put_wake(self, coro: Coro, frame: "FrameType") -> None:
+        """A suspended task was put among what runs next, by what runs ``frame``."""
+        by, aux, off = self.cause(frame)
+        ts = self.tape.now()
+        self.put(ev.WAKE, ts, coro.id, aux, off, by)
+        self.scopes.put(coro, ts)
+
     def put_callback(self, frame: "FrameType") -> int:
         by, aux, off = self.cause(frame)
+        self.scopes.cancelled = None
         self.callback_ids += 1
         self.put(ev.SOON, self.tape.now(), self.callback_ids, aux, off, by)
         return self.callback_ids
@@ -206,11 +215,14 @@ class Probes:
     def cause(self, frame: "FrameType") -> tuple[int, int, int]:
         """By whom something is put among what a loop runs next, as (BY_*, aux, off)."""
         top = self.thread.top
+        self.scopes.cancelled = None
         below = frame.f_back
         while below is not None:
             if top is not None and top.key == id(below):
                 return ev.BY_CODE, 0, 0
-            step = self.wanted_of_frame(below.f_code) & act.STEPS
+            wanted = self.wanted_of_frame(below.f_code)
+            self.scopes.look(below, wanted)
+            step = wanted & act.STEPS
             if step & act.SIGNAL:
                 return ev.BY_SIGNAL, 0, 0
             if step & act.RUN:
@@ -288,7 +300,11 @@ class Probes:
         return self.resources.get(id(thing), 0) or self.define_resource(thing, 0)
 
     def made(self, frame: "FrameType") -> None:
-        self.define_resource(frame.f_locals.get("self"), self.defs.site_of(frame.f_back))
+        made, site = frame.f_locals.get("self"), self.defs.site_of(frame.f_back)
+        if self.wanted_of_frame(frame.f_code) & act.SCOPE:
+            self.scopes.made(made, site)
+        else:
+            self.define_resource(made, site)
 
     def give(self, frame: "FrameType") -> None:
         top = self.thread.top

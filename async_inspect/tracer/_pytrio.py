@@ -54,8 +54,7 @@ class Trio:
         if type(made) is CoroutineType and made.cr_suspended:
             coro = self.probes.coro_of(task)
             if coro is not None and not coro.bare:
-                by, aux, off = self.probes.cause(frame)
-                self.probes.put(ev.WAKE, self.coros.tape.now(), coro.id, aux, off, by)
+                self.probes.put_wake(coro, frame)
 
     def by(self, frame: "FrameType", step: int) -> tuple[int, int, int]:
         """By what trio does in ``frame``, as (BY_*, aux, off)."""

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import pytest
 
 from async_inspect import Trace
-from async_inspect.model.reasons import SHIPPED, Rule, aiohttp, asyncpg, redis, stdlib, trio
+from async_inspect.model.reasons import SHIPPED, Rule, aiohttp, anyio, asyncpg, redis, stdlib, trio
 
 from .. import servers
 from . import cases
@@ -494,6 +494,177 @@ async def case_connect():
 """
 
 
+# --- anyio, on asyncio -----------------------------------------------------------------------------------------------
+
+ANYIO: cases.Cases = {
+    "yield": {
+        "sleep(0)": "await anyio.sleep(0)  # here",
+        "what is free": "await anyio.Lock().acquire()  # here",
+    },
+    "timer": {"sleep": "await anyio.sleep(0.01)  # here"},
+    "task group": {
+        "its end": """async with anyio.create_task_group() as group:  # here
+        group.start_soon(anyio.sleep, 0.01)""",
+    },
+    "task start": {
+        "start": """async def serve(task_status):
+        await anyio.sleep(0.01)
+        task_status.started()
+    async with anyio.create_task_group() as group:
+        await group.start(serve)  # here""",
+    },
+    "event": {"Event": "with anyio.move_on_after(0.01):\n        await anyio.Event().wait()  # here"},
+    "lock": {
+        "Lock": """lock = anyio.Lock()
+    async with anyio.create_task_group() as group:
+        group.start_soon(holds, lock)
+        await anyio.sleep(0.005)
+        await lock.acquire()  # here"""
+    },
+    "semaphore": {"Semaphore": "with anyio.move_on_after(0.01):\n        await anyio.Semaphore(0).acquire()  # here"},
+    "capacity limiter": {
+        "CapacityLimiter": """limiter = anyio.CapacityLimiter(1)
+    limiter.acquire_on_behalf_of_nowait("somebody")
+    with anyio.move_on_after(0.01):
+        await limiter.acquire()  # here"""
+    },
+    "yield, condition": {
+        "Condition": """condition = anyio.Condition()
+    with anyio.move_on_after(0.01):
+        async with condition:
+            await condition.wait()  # here"""
+    },
+    "yield, channel receive": {
+        "receive": """send, receive = anyio.create_memory_object_stream(0)
+    with anyio.move_on_after(0.01), send, receive:
+        await receive.receive()  # here"""
+    },
+    "yield, channel send": {
+        "send": """send, receive = anyio.create_memory_object_stream(0)
+    with anyio.move_on_after(0.01), send, receive:
+        await send.send(1)  # here"""
+    },
+    "yield, signal": {
+        "receiver": """with anyio.open_signal_receiver(signal.SIGUSR1) as received:
+        later(os.kill, os.getpid(), signal.SIGUSR1)
+        async for _ in received:  # here
+            break"""
+    },
+    "yield, thread": {"to_thread": "await anyio.to_thread.run_sync(time.sleep, 0.01)  # here"},
+    "socket read": {
+        "TCP": """async with pair() as (one, other):
+        later(other.send, b"x")
+        await one.receive()  # here"""
+    },
+    "yield, socket read": {
+        "UDP": """async with await anyio.create_udp_socket(local_host="127.0.0.1") as one:
+        with anyio.move_on_after(0.01):
+            await one.receive()  # here""",
+        "unix": """async with unix_pair() as (one, other):
+        later(other.send, b"x")
+        await one.receive()  # here""",
+    },
+    "yield, socket write": {
+        "TCP": """async with pair() as (one, other):
+        with anyio.move_on_after(0.02):
+            while True:
+                await one.send(bytes(1 << 20))  # here""",
+        "unix": """async with unix_pair() as (one, other):
+        with anyio.move_on_after(0.02):
+            await one.send(bytes(1 << 22))  # here""",
+    },
+    "yield, socket accept": {
+        "unix": """async with await anyio.create_unix_listener(place()) as listener:
+        with anyio.move_on_after(0.01):
+            await listener.accept()  # here""",
+    },
+    "readable": {
+        "wait_readable": """a, b = socket.socketpair()
+    later(b.send, b"x")
+    await anyio.wait_readable(a)  # here
+    a.close(); b.close()"""
+    },
+    "writable": {
+        "wait_writable": """a, b = full()
+    with anyio.move_on_after(0.01):
+        await anyio.wait_writable(a)  # here
+    a.close(); b.close()"""
+    },
+    "yield, socket connect": {
+        "unix": """with crowded() as path:
+        with anyio.move_on_after(0.02):
+            await anyio.connect_unix(path)  # here""",
+    },
+}
+
+ANYIO_PRELUDE = """
+import os, signal, socket, tempfile, time
+from contextlib import asynccontextmanager, contextmanager
+import anyio, anyio.to_thread
+
+def later(function, *args):
+    def call():
+        result = function(*args)
+        if hasattr(result, "send"):
+            keep.append(asyncio.ensure_future(result))
+    asyncio.get_running_loop().call_later(0.01, call)
+
+keep = []
+
+async def holds(lock):
+    async with lock:
+        await anyio.sleep(0.02)
+
+def place():
+    return os.path.join(tempfile.mkdtemp(), "socket")
+
+@asynccontextmanager
+async def pair():
+    async with await anyio.create_tcp_listener(local_host="127.0.0.1") as listener:
+        port = listener.extra(anyio.abc.SocketAttribute.local_port)
+        async with await anyio.connect_tcp("127.0.0.1", port) as one:
+            async with await listener.listeners[0].accept() as other:
+                yield one, other
+
+@asynccontextmanager
+async def unix_pair():
+    path = place()
+    async with await anyio.create_unix_listener(path) as listener:
+        async with await anyio.connect_unix(path) as one:
+            async with await listener.accept() as other:
+                yield one, other
+
+@contextmanager
+def crowded():
+    "A listener whose queue is full: a connect must wait."
+    with socket.socket(socket.AF_UNIX) as listener:
+        path = place()
+        listener.bind(path)
+        listener.listen(0)
+        others = []
+        while True:
+            other = socket.socket(socket.AF_UNIX)
+            other.setblocking(False)
+            others.append(other)
+            try:
+                other.connect(path)
+            except BlockingIOError:
+                break
+        yield path
+        for other in others:
+            other.close()
+
+def full():
+    a, b = socket.socketpair()
+    a.setblocking(False)
+    try:
+        while True:
+            a.send(bytes(1 << 16))
+    except BlockingIOError:
+        return a, b
+"""
+
+
 class Library(NamedTuple):
     rules: tuple[Rule, ...]
     prelude: str
@@ -514,6 +685,13 @@ LIBRARIES = {
             "ClientRequest.write_bytes": {"thread", "response"},
         },
         lambda: nullcontext(0),  # its own
+    ),
+    "anyio": Library(
+        anyio.RULES,
+        ANYIO_PRELUDE,
+        ANYIO,
+        {"holds": {"timer"}},  # and not the wrapper in which it runs
+        lambda: nullcontext(0),
     ),
     "asyncpg": Library(
         asyncpg.RULES,

@@ -12,6 +12,7 @@ import types
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from async_inspect import events as ev
@@ -408,6 +409,77 @@ def test_a_fork_warns_of_no_thread_of_ours(core: types.ModuleType, tmp_path: Pat
     env = {"ASYNC_INSPECT_CORE": core.NAME, "PYTHONPATH": str(ROOT)}
     done = run_command([sys.executable, "-c", FORKS, tmp_path / "run.rec"], cwd=tmp_path, env=env)
     assert (done.stdout, done.stderr) == ("forked\n", "")
+
+
+# --- scopes ----------------------------------------------------------------------------------------------------------
+
+
+def cancels(recording: Recording) -> list[tuple[int, str, int]]:
+    """(who was woken, the type of what was cancelled, the line after the test's first where that was made; -1)."""
+    found = []
+    for coro, aux, made, kind in recording.records[["coro", "aux", "off", "kind"]].tolist():
+        if kind == ev.CANCEL:
+            line, site = -1, made
+            while site:
+                site, code, off = recording.sites[site]
+                if recording.codes[code].file == __file__:
+                    line = int(recording.codes[code].lines(np.array([off]))[0])
+            found.append((coro, recording.strings[aux], line))
+    return found
+
+
+def here() -> int:
+    return sys._getframe(1).f_lineno
+
+
+def test_a_timeout_cuts_a_wait_short(record: Record) -> None:
+    made = []
+
+    async def main() -> None:
+        with contextlib.suppress(TimeoutError):
+            made.append(here() + 1)
+            async with asyncio.timeout(0.001):
+                await asyncio.sleep(9)
+        with contextlib.suppress(TimeoutError):
+            made.append(here() + 1)
+            await asyncio.wait_for(asyncio.Event().wait(), 0.001)
+        async with asyncio.timeout(9):
+            await asyncio.sleep(0.001)
+
+    run = record(main, "wakes", "scopes")
+    assert cancels(run) == [(1, "asyncio.timeouts.Timeout", line) for line in made]
+    assert [how for coro, how, _ in wakes(run) if coro == 1] == ["timer"] * 3
+
+
+def test_a_task_group_cancels_the_others(record: Record) -> None:
+    made = []
+
+    async def fails() -> None:
+        await asyncio.sleep(0.001)
+        raise ValueError
+
+    async def main() -> None:
+        with contextlib.suppress(ExceptionGroup):
+            made.append(here() + 1)
+            async with asyncio.TaskGroup() as group:
+                group.create_task(asyncio.sleep(9))
+                group.create_task(fails())
+                await asyncio.sleep(9)
+
+    run = record(main, "wakes", "scopes")
+    (sleeps, *_) = of_kind(run, ev.SPAWN)[1]  # after main
+    assert cancels(run) == [(sleeps, "asyncio.taskgroups.TaskGroup", made[0])]  # whose it is, it cancels elsewhere
+
+
+def test_what_a_task_cancels_is_no_scopes(record: Record) -> None:
+    async def main() -> None:
+        other = asyncio.create_task(asyncio.sleep(9))
+        await asyncio.sleep(0)
+        other.cancel()
+        await asyncio.wait([other])
+
+    assert cancels(record(main, "wakes", "scopes")) == []
+    assert cancels(record(main, "wakes")) == []
 
 
 # --- all of them -----------------------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ import numpy as np
 from ...rules import ALL, Rule
 from .. import tables as t
 from ..trace import Trace
-from . import aiohttp, asyncpg, redis, stdlib, trio
+from . import aiohttp, anyio, asyncpg, redis, stdlib, trio
 
 __all__ = ["GATHER", "RULES", "SHIPPED", "TASK", "UNKNOWN", "YIELD", "Rule", "coded", "covering", "reasons"]
 
@@ -33,6 +33,7 @@ SHIPPED: Final = (
     asyncpg,
     redis,
     trio,
+    anyio,
 )
 RULES: Final[tuple[Rule, ...]] = tuple(rule for library in SHIPPED for rule in library.RULES)
 

@@ -327,7 +327,7 @@ static int add_vocabulary(PyObject *m)
         {"SUSPEND", SUSPEND}, {"LINK", LINK}, {"ITEM", ITEM}, {"RETURN", RETURN}, {"RAISE", RAISE},
         {"VANISH", VANISH}, {"MESSAGE", MESSAGE}, {"POINT", POINT}, {"RESOURCE", RESOURCE}, {"WAKE", WAKE}, {"SOON", SOON},
         {"TIMER", TIMER}, {"SELECT", SELECT}, {"USE", USE}, {"TAKE", TAKE}, {"GIVE", GIVE}, {"EDGE", EDGE},
-        {"STACK", STACK}, {"CALL", CALLED}, {"TROUBLE", TROUBLE}, {"TAG", TAG}, {"MAX_TAG", MAX_TAG}, {"MAX_TAGS", MAX_TAGS}, {"IDLE", IDLE}, {"BY_CODE", BY_CODE},
+        {"STACK", STACK}, {"CALL", CALLED}, {"TROUBLE", TROUBLE}, {"TAG", TAG}, {"CANCEL", CANCEL}, {"MAX_TAG", MAX_TAG}, {"MAX_TAGS", MAX_TAGS}, {"IDLE", IDLE}, {"BY_CODE", BY_CODE},
         {"BY_CALLBACK", BY_CALLBACK}, {"BY_TIMER", BY_TIMER}, {"BY_IO", BY_IO}, {"BY_THREAD", BY_THREAD},
         {"BY_SIGNAL", BY_SIGNAL}, {"BY_TASK", BY_TASK}, {"NEVER_AWAITED", NEVER_AWAITED},
         {"NEVER_RETRIEVED", NEVER_RETRIEVED}, {"DESTROYED", DESTROYED}, {"NAME_GIVEN", NAME_GIVEN}, {"IS_TASK", IS_TASK},
@@ -391,7 +391,8 @@ static int init(PyObject *m)
     static const struct { PyObject **place; const char *text; } words[] = {
         {&word.coro_attr, "_coro"}, {&word.must_cancel, "_must_cancel"}, {&word.name_attr, "_name"},
         {&word.self_attr, "__self__"}, {&word.when_attr, "_when"}, {&word.loop_attr, "_loop"}, {&word.time, "time"},
-        {&word.parent_task, "_parent_task"}, {&word.children, "_children"}, {&word.callbacks, "_callbacks"},
+        {&word.parent_task, "_parent_task"}, {&word.cancel_scope, "cancel_scope"}, {&word.host_task, "_host_task"},
+        {&word.origin, "origin"}, {&word.children, "_children"}, {&word.callbacks, "_callbacks"},
         {&word.fut_waiter, "_fut_waiter"}, {&word.state_attr, "_state"},
         {&word.tasks_attr, "_tasks"},
         {&word.callback_attr, "_callback"}, {&word.task_name, "name"}, {&word.is_guest, "is_guest"},

@@ -55,6 +55,7 @@ enum {
     TAG_POSTED,   /* a callback -> its id, as long as its handle isn't known */
     TAG_SHIELD,   /* -> 1: worth to ask the future itself */
     TAG_TASK,     /* the frame of a task's root -> its id, after its end, too: whoever asks holds the task */
+    TAG_SCOPE,    /* a cancel scope -> the site where it was made: its __init__ is seen */
     TAG_FRESH     /* a generator's frame -> 1: it has not yielded yet; its start is seen */
 };
 enum { HANDLE_IO = 0xFFFFFFFF, HANDLE_SIGNAL = 0xFFFFFFFE, NOTHING = 0xFFFFFFFD };

@@ -117,11 +117,16 @@ static int by_trio(Thread *th, Frame *g, int step, uint32_t *aux, uint32_t *off)
 static int cause(Thread *th, Frame *f, uint32_t *aux, uint32_t *off)
 {
     *aux = *off = 0;
+    th->scope = NULL;
     for (Frame *g = below(f); g != NULL; g = below(g)) {
         if (th->top != NULL && th->top->frame == g) {
             return BY_CODE;
         }
-        int step = wanted_of_frame(frame_code(g)) & STEPS;
+        int wanted = wanted_of_frame(frame_code(g)), step = wanted & STEPS;
+        if (wanted & P_SCOPE && !(wanted & P_MADE) && th->scope == NULL) {
+            PyObject *origin = local_of(g, frame_code(g), word.origin);
+            th->scope = origin ? origin : local_of(g, frame_code(g), word.self);
+        }
         if (step & P_SIGNAL) {
             return BY_SIGNAL;
         }
@@ -139,6 +144,18 @@ static int cause(Thread *th, Frame *f, uint32_t *aux, uint32_t *off)
         }
     }
     return wanted_of_frame(frame_code(f)) & (P_POST | P_LEAVE) && th->top == NULL && !runs_trio() ? BY_THREAD : BY_CODE;
+}
+
+/* A suspended task was put among what runs next, for a cause() that was just found. */
+static void put_wake(Thread *th, Coro *c, uint32_t aux, uint32_t off, int by)
+{
+    PyObject *scope = th->scope;
+    uint64_t ts = now();
+    put(th, WAKE, ts, c->id, aux, th->top, off, by);
+    if (scope != NULL) {
+        put(th, CANCEL, ts, c->id, type_of(Py_TYPE(scope)), th->top, thing(scope, TAG_SCOPE), 0);
+        th->scope = NULL;
+    }
 }
 
 static uint32_t put_callback(Thread *th, Frame *f)
@@ -163,7 +180,7 @@ static void soon(Thread *th, Frame *f, PyCodeObject *code, int probe, PyObject *
         if (c != NULL && c->state != ST_CREATED && !c->bare) {
             uint32_t aux, off;
             int by = cause(th, f, &aux, &off);
-            put(th, WAKE, now(), c->id, aux, th->top, off, by);
+            put_wake(th, c, aux, off, by);
         }
     }
     else {
@@ -450,7 +467,10 @@ static void probe_start(Thread *th, Frame *f, PyCodeObject *code, int probe)
     }
     else if (probe & P_MADE) {
         PyObject *object = local_of(f, code, word.self);
-        if (object != NULL) {
+        if (object != NULL && probe & P_SCOPE) {
+            set_thing(object, TAG_SCOPE, site_of(below(f), 0));
+        }
+        else if (object != NULL) {
             define_resource(object, site_of(below(f), 0));
         }
     }
@@ -483,6 +503,21 @@ static void probe_start(Thread *th, Frame *f, PyCodeObject *code, int probe)
     }
 }
 
+/* A task of asyncio's was made in a task group of anyio's. */
+static void member(Thread *th, Frame *f, PyCodeObject *code)
+{
+    PyObject *group = local_of(f, code, word.self), *task = local_of(f, code, word.task);
+    PyObject *scope = group ? get(group, word.cancel_scope) : NULL, *owner = scope ? get(scope, word.host_task) : NULL;
+    if (owner != NULL && task != NULL && is_task(Py_TYPE(owner)) && is_task(Py_TYPE(task))) {
+        Coro *c = coro_of_task(task, NULL);
+        if (c != NULL) {
+            put_edge(th, coro_of_task(owner, NULL), c);
+        }
+    }
+    Py_XDECREF(owner);
+    Py_XDECREF(scope);
+}
+
 /* ... and returns. */
 static void probe_return(Thread *th, Frame *f, PyCodeObject *code, int probe, PyObject *value)
 {
@@ -512,6 +547,9 @@ static void probe_return(Thread *th, Frame *f, PyCodeObject *code, int probe, Py
     }
     else if (probe & P_PROCESS) {
         process();
+    }
+    else if (probe & P_MEMBER) {
+        member(th, f, code);
     }
     else if (probe & P_MANY && !(code->co_flags & CO_GENERATOR) && th->top != NULL) {
         edges_to_all(th, th->top->root, many_of(f, code), 0);

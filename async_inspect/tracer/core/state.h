@@ -7,11 +7,11 @@ enum {
     P_MANY = 1 << 12, P_SHIELD = 1 << 13, P_NEVER = 1 << 14, P_HANDLER = 1 << 15, P_POST = 1 << 16,
     P_TASK = 1 << 17, P_PUT = 1 << 18, P_LOOP = 1 << 19, P_EXPIRE = 1 << 20, P_IO = 1 << 21, P_LEAVE = 1 << 22,
     P_JOB = 1 << 23, P_UNTIL = 1 << 24, P_CHILDREN = 1 << 25, P_MOVE = 1 << 26, P_ALONE = 1 << 27,
-    P_PROCESS = 1 << 28,
-    P_WATCHED = 1 << 30, /* a coroutine's code that has our local events */
+    P_PROCESS = 1 << 28, P_MEMBER = 1 << 29, P_SCOPE = 1 << 30,
+    P_WATCHED = P_ALONE, /* a coroutine's code that has our local events, where that bit has no meaning */
     AT_START = P_SPAWN | P_READY | P_TIMER | P_SELECT | P_MADE | P_GIVE | P_NEVER | P_HANDLER | P_POST
                | P_PUT | P_LEAVE | P_JOB | P_MOVE,
-    AT_RETURN = P_SOON | P_SELECT | P_SHIELD | P_MANY | P_TASK | P_TAKE | P_PROCESS,
+    AT_RETURN = P_SOON | P_SELECT | P_SHIELD | P_MANY | P_TASK | P_TAKE | P_PROCESS | P_MEMBER,
     TOLD = P_USE | P_MANY | P_UNTIL | P_CHILDREN, /* of coroutines, once they suspend */
     ROLES = TOLD | P_TAKE,                        /* of coroutines */
     STEPS = P_RUN | P_SIGNAL | P_LOOP | P_EXPIRE | P_IO | P_JOB /* their frames say on whose behalf something happens */
@@ -22,7 +22,7 @@ static const struct { const char *name; int bit; } probe_names[] = {
     {"MANY", P_MANY}, {"SHIELD", P_SHIELD}, {"NEVER", P_NEVER}, {"HANDLER", P_HANDLER}, {"POST", P_POST},
     {"TASK", P_TASK}, {"PUT", P_PUT}, {"LOOP", P_LOOP}, {"EXPIRE", P_EXPIRE}, {"IO", P_IO}, {"LEAVE", P_LEAVE},
     {"JOB", P_JOB}, {"UNTIL", P_UNTIL}, {"CHILDREN", P_CHILDREN}, {"MOVE", P_MOVE}, {"ALONE", P_ALONE},
-    {"PROCESS", P_PROCESS},
+    {"PROCESS", P_PROCESS}, {"MEMBER", P_MEMBER}, {"SCOPE", P_SCOPE},
     {NULL, 0},
 };
 enum { ST_CREATED, ST_ALIVE, ST_ITEM, ST_DEAD }; /* where a coroutine stands */
@@ -67,6 +67,7 @@ typedef struct Thread {
     int idle;
     void *ended; /* the frame of the task's root that ended last ... */
     uint32_t ended_id;
+    PyObject *scope; /* the cancel scope that the cause() found last is a cancellation of; borrowed, until the next event */
     uint32_t job; /* the callback id of what was posted and runs now */
     uint64_t serial; /* how many polls have ended here: the watchdog looks at this, from its own thread ... */
     uint64_t watched_serial; /* ... which keeps these two */
@@ -129,7 +130,7 @@ static struct {
 static struct { PyObject *context, *task, *clock, *checkpoint, *cancelled; } trio;
 static struct {
     /* attributes */
-    PyObject *coro_attr, *must_cancel, *name_attr, *self_attr, *when_attr, *loop_attr, *time, *parent_task, *children, *callbacks, *callback_attr,
+    PyObject *coro_attr, *must_cancel, *name_attr, *self_attr, *when_attr, *loop_attr, *time, *parent_task, *cancel_scope, *host_task, *origin, *children, *callbacks, *callback_attr,
         *fut_waiter, *state_attr, *tasks_attr,
         *task_name, *is_guest, *clock, *offset, *lock, *old_nursery, *new_nursery, *exceptions, *integer;
     /* local variables */

@@ -94,7 +94,7 @@ static void put_next(Thread *th, Frame *f, PyCodeObject *code)
         if (c != NULL && !c->bare) {
             uint32_t aux, off;
             int by = cause(th, f, &aux, &off);
-            put(th, WAKE, now(), c->id, aux, th->top, off, by);
+            put_wake(th, c, aux, off, by);
         }
     }
     Py_XDECREF(made);

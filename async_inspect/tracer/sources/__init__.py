@@ -5,12 +5,13 @@ core something (``_core.pyi``, ACTIONS).  Nothing is patched, and a runtime that
 nothing.  Each can be switched off by its name.  Standard library only.
 """
 
-from . import edges, locks, tasks, troubles, wakes
+from . import edges, locks, scopes, tasks, troubles, wakes
 
 SOURCES = {
     "tasks": tasks,  # which coroutines become tasks, made by whom and where
     "wakes": wakes,  # who makes a suspended task ready, and when
     "edges": edges,  # which tasks a task awaits by way of what gathers them
     "locks": locks,  # which lock, queue … a task waits for, and who holds it
+    "scopes": scopes,  # which cancel scope or timeout a wait ended for
     "troubles": troubles,  # coroutines never awaited, exceptions never retrieved, tasks destroyed while pending
 }

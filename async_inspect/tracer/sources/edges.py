@@ -11,6 +11,7 @@ PROBES = (
     ("as_completed", "/asyncio/tasks.py", ("MANY",)),
     ("_AsCompletedIterator.__init__", "/asyncio/tasks.py", ("MANY",)),
     ("shield", "/asyncio/tasks.py", ("SHIELD",)),
+    ("TaskGroup._spawn", "/anyio/_backends/_asyncio.py", ("MEMBER",)),
     ("Runner.spawn_impl", "/trio/_core/_run.py", ("GROUP",)),
     ("Nursery._nested_child_finished", "/trio/_core/_run.py", ("CHILDREN",)),
     ("_TaskStatus.started", "/trio/_core/_run.py", ("MOVE",)),

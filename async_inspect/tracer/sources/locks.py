@@ -1,12 +1,13 @@
 """Which lock, queue, stream … a task waits for, where that was made, and who holds it.
 
-Conditions are held by their lock, of trio's ``CapacityLimiter`` it is not known who holds it: it lends to anything.
+Conditions are held by their lock; of a ``CapacityLimiter`` it is not known who holds it: it lends to anything.
 """
 
 _LOCKS = "/asyncio/locks.py"
 _QUEUES = "/asyncio/queues.py"
 _STREAMS = "/asyncio/streams.py"
 _SUBPROCESS = "/asyncio/base_subprocess.py"
+_ANYIO = "/anyio/_backends/_asyncio.py"
 _TRIO_SYNC = "/trio/_sync.py"
 # Their __init__ is attrs' making, in "files" that are called <attrs generated methods trio._sync.Event> and the like.
 _OF_ATTRS = ("_sync.Event", "_sync._LockImpl", "_channel.MemorySendChannel", "_channel.MemoryReceiveChannel")
@@ -25,6 +26,11 @@ PROBES = (
     *(("__init__", f"trio.{name}>", ("MADE",)) for name in _OF_ATTRS),
     *((f"{name}.__init__", _TRIO_SYNC, ("MADE",)) for name in ("Semaphore", "CapacityLimiter", "Condition")),
     ("Nursery.__init__", "/trio/_core/_run.py", ("MADE",)),
+    *((f"{name}.__init__", _ANYIO, ("MADE",)) for name in ("Lock", "Semaphore", "CapacityLimiter", "TaskGroup")),
+    *((f"{name}.acquire", _ANYIO, ("USE", "TAKE")) for name in ("Lock", "Semaphore")),
+    *((f"{name}.acquire_nowait", _ANYIO, ("TAKE",)) for name in ("Lock", "Semaphore")),
+    *((f"{name}.release", _ANYIO, ("GIVE",)) for name in ("Lock", "Semaphore")),
+    *((name, _ANYIO, ("USE",)) for name in ("CapacityLimiter.acquire_on_behalf_of", "TaskGroup.__aexit__")),
     *((f"{name}.acquire", _TRIO_SYNC, ("USE", "TAKE")) for name in ("_LockImpl", "Semaphore")),
     *((f"{name}.acquire_nowait", _TRIO_SYNC, ("TAKE",)) for name in ("_LockImpl", "Semaphore")),
     *((f"{name}.release", _TRIO_SYNC, ("GIVE",)) for name in ("_LockImpl", "Semaphore")),

@@ -103,10 +103,21 @@ const Words = ((D) => {
     return after < 0 ? "" : `its timer was due at ${ms(awaits.start_ns[row] + after)}`;
   }
 
+  function cancelled(row) {
+    const { awaits, words } = D();
+    return awaits.scope[row] < 0 ? "" : `cancelled by ${words.scopes[awaits.scope[row]]}`;
+  }
+
   // All that is known of who ended an await, and when: a line each.
   function waking(row) {
     const which = D().awaits.resource[row];
-    return [which < 0 ? "" : resource(which), `ready ${ready(row)}`, woken(row), due(row)].filter(Boolean);
+    return [
+      which < 0 ? "" : resource(which),
+      `ready ${ready(row)}`,
+      woken(row),
+      cancelled(row),
+      due(row),
+    ].filter(Boolean);
   }
   // Of a task before its first poll: one that was seen to be created is ready from then on.
   const fresh = (task, length) => {
@@ -184,7 +195,8 @@ const Words = ((D) => {
     const least = awaits.ready_ns[row],
       more = awaits.more_ns[row],
       most = more < 0 ? awaits.end_ns[row] - awaits.start_ns[row] : least + more;
-    const woke = by && `, woken_by=${by}${who}`;
+    const scope = awaits.scope[row] < 0 ? "" : `, cancelled_by=${words.scopes[awaits.scope[row]]}`,
+      woke = `${by && `, woken_by=${by}${who}`}${scope}`;
     return least < 0 ? woke : `${woke}, ready=${digits(least)}${least === most ? "" : `..${digits(most)}`}ms`;
   }
   const suspensions = [];
