@@ -143,7 +143,7 @@ def run_at(place: str | os.PathLike[str]) -> list[Head]:
     """The recordings that are meant by a path, in the order in which they began: a file is that one alone; a folder (in
     which recordings lie, or that ``attach -o`` was given) its newest run, with all its processes.
 
-    Recordings of no run stand alone: then it is the root process's of the newest.
+    Where no run is named (below ``env``, or a program that records itself) it is a process with all that came from it.
     UserError: nothing there, not a recording, of a newer version, can't be read.
     """
     path = Path(place)
@@ -156,9 +156,30 @@ def run_at(place: str | os.PathLike[str]) -> list[Head]:
     runs: dict[str, list[Head]] = defaultdict(list)
     for one in found:
         runs[one.run].append(one)
-    if alone := runs.pop("", None):
-        runs[""] = [root(alone)]
+    if unnamed := runs.pop("", None):
+        runs[""] = max(_families(unnamed), key=lambda family: family[0].header.start_unix_ns)
     return max(runs.values(), key=lambda run: run[0].header.start_unix_ns)
+
+
+def _families(heads: Sequence[Head]) -> list[list[Head]]:
+    """Recordings, in the order in which they began, by who started whom while it was recorded."""
+    families: list[list[Head]] = []
+    last: dict[int, tuple[Head, list[Head]]] = {}  # of each pid the last, and its family
+    for one in heads:
+        became = last.get(one.header.pid)  # by exec: nobody saw the first one's end
+        if became and (became[0].header.end_ns or _parent(became[0]) != _parent(one)):
+            became = None
+        above = last.get(_parent(one))
+        if above and 0 < above[0].header.end_ns < one.header.start_ns:
+            above = None
+        if found := became or above:
+            family = found[1]
+        else:
+            family = []
+            families.append(family)
+        family.append(one)
+        last[one.header.pid] = one, family
+    return families
 
 
 def of_processes(run: Sequence[Head], pids: Collection[int]) -> list[Head]:

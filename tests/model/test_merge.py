@@ -120,6 +120,24 @@ def test_the_newest_run_in_a_folder(tmp_path: Path) -> None:
     assert [process.pid for process in load(tmp_path / "5-0.rec").processes] == [5]
     put(tmp_path, two_tasks(), 9, 50, "")
     assert [process.pid for process in load(tmp_path).processes] == [9], "of no run: alone"
+    put(tmp_path, two_tasks(), 10, 60, "", ppid=9)
+    put(tmp_path, two_tasks(), 11, 70, "", ppid=10)
+    assert [process.pid for process in load(tmp_path).processes] == [9, 10, 11], "but for what it started"
+    put(tmp_path, two_tasks(), 12, 500, "", ppid=9)
+    assert [process.pid for process in load(tmp_path).processes] == [12], "9 was over by then"
+    (tmp_path / "12-500.rec").unlink()
+    put(tmp_path, two_tasks(), 13, 80, "", ppid=2)
+    assert [process.pid for process in load(tmp_path).processes] == [13]
+
+
+def test_what_a_program_of_no_run_became(tmp_path: Path) -> None:
+    gone = two_tasks()
+    gone.end_ns = 0  # exec leaves no end
+    put(tmp_path, gone, 7, 0, "")
+    put(tmp_path, two_tasks(), 7, 500, "")
+    assert [(process.pid, process.start_ns) for process in load(tmp_path).processes] == [(7, 0), (7, 500)]
+    put(tmp_path, two_tasks(), 7, 900, "")
+    assert [(process.pid, process.start_ns) for process in load(tmp_path).processes] == [(7, 0)], "a number used again"
 
 
 def test_a_program_that_became_another(tmp_path: Path) -> None:
