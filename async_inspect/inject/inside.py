@@ -10,7 +10,6 @@ import posix
 import sys
 
 ASKED: "dict[str, str]"
-OFTEN = 0.0001
 
 
 def start() -> "tuple[str, ...]":
@@ -52,13 +51,14 @@ def forget() -> None:
 def answer(fd: int) -> None:
     # Loading gives the GIL away at each file, and beside a thread that computes waits 5 ms to have it back.
     switch = sys.getswitchinterval()
-    sys.setswitchinterval(OFTEN)
+    sys.setswitchinterval(0.0001)
+    often = sys.getswitchinterval()
     try:
         said = start() if ASKED["do"] == "start" else stop()
     except BaseException as exc:
         said = "failed", type(exc).__name__, str(exc)
     finally:
-        if sys.getswitchinterval() == OFTEN:  # else the program has set it meanwhile
+        if sys.getswitchinterval() == often:  # else the program has set it meanwhile
             sys.setswitchinterval(switch)
     posix.write(fd, "\0".join(said).encode("utf-8", "surrogateescape") + b"\0\n")
 

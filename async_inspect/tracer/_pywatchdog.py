@@ -3,8 +3,10 @@
 Knows how to tell that a poll lasts, and the record that comes of a look.  Knows nothing of why polls last.
 """
 
+import os
 import sys
-from _thread import allocate_lock, start_new_thread
+from _thread import allocate_lock, get_native_id, start_new_thread
+from time import sleep
 
 from .. import events as ev
 
@@ -12,6 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ._pyrecorder import Recorder
 
+PATIENCE = 1000  # looks, a tenth of a millisecond apart, whether it is gone
 LOOKS = 4  # within the time that is too long
 # Before 3.14, Python code of two interpreters that each have their own GIL corrupts memory when it runs at once.
 INTERPRETERS = frozenset(("_xxsubinterpreters", "_interpreters") if sys.version_info < (3, 14) else ())
@@ -26,6 +29,7 @@ class Watchdog:
         self.runs = False
         self.stopping = allocate_lock()  # free: stop
         self.stopped = allocate_lock()
+        self.thread = 0  # its id in the system
 
     def start(self) -> None:
         if self.slow_poll_ns and not self.runs:
@@ -42,8 +46,14 @@ class Watchdog:
             self.stopping.release()
             self.stopped.acquire()
             self.runs = False
+            # Python counts the system's threads, and this one has yet to end there.
+            for _ in range(PATIENCE):
+                if not os.path.exists(f"/proc/self/task/{self.thread}"):
+                    break
+                sleep(0.0001)
 
     def watch(self) -> None:
+        self.thread = get_native_id()
         looks: dict[int, tuple[int, int]] = {}  # by thread: how many of its polls had ended, how often we saw it so
         try:
             while not self.stopping.acquire(timeout=self.slow_poll_ns / 1e9 / LOOKS):

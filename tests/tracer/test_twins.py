@@ -41,6 +41,16 @@ class Unlocks(selectors.DefaultSelector):
             timeout = 0
         return super().select(timeout)
 
+class Ordered(dict):
+    def add(self, task): self[task] = None
+    def discard(self, task): self.pop(task, None)
+
+class Group(asyncio.TaskGroup):
+    """Cancels its tasks in the order in which they were made, and not in a set's."""
+    def __init__(self):
+        super().__init__()
+        self._tasks = Ordered()
+
 class Pause:
     def __init__(self, times): self.times = times
     def __await__(self):
@@ -125,7 +135,7 @@ WITH_CALL = (  # {f} is a later function's call, {g} that of an async generator
     "t = asyncio.create_task({f}); await asyncio.sleep(0); await asyncio.gather(t, shared.queue.join())",
     "asyncio.create_task({f})",
     "async with shared.lock: await {f}",
-    "async with asyncio.TaskGroup() as g: g.create_task({f}); g.create_task({f}, name=f'in group-{{next(names)}}')",
+    "async with Group() as g: g.create_task({f}); g.create_task({f}, name=f'in group-{{next(names)}}')",
 )
 TAIL = """
 def drive(coro, times):

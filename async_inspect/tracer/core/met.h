@@ -75,12 +75,18 @@ static uint32_t suspended_at(CodeInfo *info, Frame *f, PyCodeObject *code)
     return (uint32_t)(after ? lasti - 2 : lasti);
 }
 
+#if PY_VERSION_HEX < 0x030F0000
+#define ENDED FRAME_COMPLETED
+#else
+#define ENDED FRAME_CLEARED
+#endif
+
 /* A task's root, if it is one that lives and isn't known: made, and not run yet as far as we know. */
 static void expect(PyObject *task)
 {
     PyObject *made = get(task, word.coro_attr);
     Frame *f = coroutine_frame(made);
-    if (f != NULL && generator_state(made) < FRAME_COMPLETED && find(f) == NULL) {
+    if (f != NULL && generator_state(made) < ENDED && find(f) == NULL) {
         CodeInfo *info = code_of(frame_code(f));
         Coro *c = info ? new_coro(f, info) : NULL;
         if (c != NULL) {
