@@ -1,8 +1,8 @@
 """Runs of several processes in the live view: which there are, and from one to the next."""
 
+import os
 import shutil
 import signal
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -151,7 +151,7 @@ def test_a_process_that_ends_meanwhile(terminal: Tmux, tmp_path: Path) -> None:
     with waits() as running:
         terminal.start([*TOOL, "attach", "--pid", str(running.pid), "-f", "json"], width=120)
         terminal.until("request")
-        subprocess.run(["kill", f"-{signal.SIGKILL:d}", str(running.pid)], check=True)
+        os.kill(running.pid, signal.SIGKILL)
         running.process.wait()
         assert terminal.ended() == 0
         assert (tmp_path / "async_inspect_exports" / "data.json").exists()

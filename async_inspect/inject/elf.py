@@ -31,22 +31,6 @@ def symbols(path: str, base: int, wanted: Collection[str]) -> dict[str, int]:
         return {}
 
 
-def section(path: str, name: bytes) -> int | None:
-    """Where a section begins, counted from where the file's first segment does."""
-    with open(path, "rb") as file:
-        data = file.read()
-    sections = _sections(data)
-    names = sections[struct.unpack_from("<H", data, 62)[0]]
-    at, size, count = struct.unpack_from("<Q", data, 32)[0], *struct.unpack_from("<HH", data, 54)
-    segments = [struct.unpack_from("<IIQQQQQQ", data, at + i * size) for i in range(count)]
-    first = next(start - start % align for kind, _, _, start, _, _, _, align in segments if kind == 1)
-    for one in sections:
-        begin = names[4] + one[0]
-        if data[begin : data.index(b"\0", begin)] == name:
-            return int(one[3] - first)
-    return None
-
-
 def _sections(data: bytes) -> list[tuple[int, ...]]:
     if machine(data[:20]) not in {"x86-64", "aarch64"}:
         raise ValueError("not an ELF file of 64 bits")

@@ -9,6 +9,7 @@ import re
 import struct
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from async_inspect.errors import UserError
 from async_inspect.inject import elf
@@ -20,7 +21,7 @@ STATES = {
     "X": "dead",
 }
 CAP_SYS_PTRACE = 19
-_MAPPED = re.compile(r"([0-9a-f]+)-\S+ (\S)\S+ ([0-9a-f]+) \S+ (\d+)\s+(/.*)")
+_MAPPED = re.compile(r"(([0-9a-f]+)-\S+) \S+ ([0-9a-f]+) \S+ (\d+)\s+(/.*)")
 # Where Python's functions may be; and libc's, one of which we call.
 _LIBRARIES = re.compile(r"libpython|libc[.-]|ld-musl|libc\.musl")
 _WANTED = frozenset({
@@ -28,6 +29,15 @@ _WANTED = frozenset({
     "PyGILState_GetThisThreadState", "PyGILState_Release", "PyInterpreterState_Main", "PyRun_SimpleString",
     "_PyEval_AddPendingCall", "_PyRuntime", "_Py_DecRefShared", "mmap", "munmap",
 })  # fmt: skip
+_OF_SOME = {"_Py_DecRefShared"}  # builds
+
+
+class _Mapped(NamedTuple):
+    """A file as it is mapped."""
+
+    base: int  # where it begins in the process
+    range: str  # its first mapping, as the kernel calls it
+    inode: int
 
 
 @dataclass(frozen=True)
@@ -75,13 +85,10 @@ def look(pid: int) -> Process:
     except OSError as exc:
         raise UserError(f"process {pid} may not be looked into: {exc.strerror}{why_not_allowed()}") from None
     _check_machine(pid)
-    symbols: dict[str, int] = {}
-    for path, base in mapped.items():
-        if path == exe or _LIBRARIES.search(os.path.basename(path)):
-            file = f"/proc/{pid}/exe" if path == exe else f"/proc/{pid}/root{path}"
-            for name, address in elf.symbols(file, base, _WANTED).items():
-                symbols.setdefault(name, address)
+    symbols = _symbols(pid, exe, mapped)
     version = _version(pid, symbols)
+    if missing := _WANTED - _OF_SOME - symbols.keys():
+        raise UserError(f"process {pid} hides what is needed of it: {', '.join(sorted(missing))}")
     musl = any("musl" in os.path.basename(path) for path in mapped)
     return Process(pid, exe, uid, gid, symbols, version, musl)
 
@@ -186,14 +193,39 @@ def _status(pid: int) -> dict[str, str]:
     return {key: value.strip() for key, _, value in (line.partition(":") for line in text.splitlines())}
 
 
-def _mapped(pid: int) -> dict[str, int]:
-    """Where each file that is mapped begins in it."""
-    found: dict[str, int] = {}
+def _mapped(pid: int) -> dict[str, _Mapped]:
+    """Each file that is mapped."""
+    found: dict[str, _Mapped] = {}
     for line in Path(f"/proc/{pid}/maps").read_text(encoding="utf-8", errors="surrogateescape").splitlines():
         match = _MAPPED.match(line)
         if match:
-            found.setdefault(match[5], int(match[1], 16) - int(match[3], 16))
+            one = _Mapped(int(match[2], 16) - int(match[3], 16), match[1], int(match[4]))
+            found.setdefault(match[5], one)
     return found
+
+
+def _symbols(pid: int, exe: str, mapped: dict[str, _Mapped]) -> dict[str, int]:
+    """The addresses of what is wanted, as far as it is there."""
+    found: dict[str, int] = {}
+    for path, one in mapped.items():
+        if path == exe or _LIBRARIES.search(os.path.basename(path)):
+            file = f"/proc/{pid}/exe" if path == exe else _file_of(pid, path, one)
+            found = elf.symbols(file, one.base, _WANTED) | found
+    return found
+
+
+def _file_of(pid: int, path: str, one: _Mapped) -> str:
+    """Where to read a file that is mapped: by its path, if that is still it, and the process's own name for it.
+
+    Else by the mapping itself, which takes some rights; a file system of layers, as containers have, only seems to be
+    another file.
+    """
+    by_path, by_range = f"/proc/{pid}/root{path}", f"/proc/{pid}/map_files/{one.range}"
+    try:
+        same = os.stat(by_path).st_ino == one.inode
+    except OSError:
+        same = False
+    return by_path if same or not os.access(by_range, os.R_OK) else by_range
 
 
 def _identity(path: str) -> tuple[int, int] | None:
