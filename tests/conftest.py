@@ -19,7 +19,10 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 
 
-@pytest.fixture(scope="session", params=["c", "python"])
+CORES = os.environ.get("TEST_CORES", "c python").split()
+
+
+@pytest.fixture(scope="session", params=CORES)
 def core(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
     """The name of a core; the C one is skipped where the target has none and nothing can build it."""
     name: str = request.param

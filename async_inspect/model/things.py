@@ -17,7 +17,7 @@ type StateName = Literal["Pending", "Running", "Blocked", "Completed", "Failed",
 
 
 class Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
 
 class Process(Frozen):

@@ -3,6 +3,7 @@
 import json
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,6 +33,13 @@ class Program:
     def facts(self) -> dict[str, Any]:
         self.say("facts")
         found: dict[str, Any] = json.loads(self.line())
+        return found
+
+    def settled(self, threads: object) -> dict[str, Any]:
+        """The facts once there are no more threads than that: who gave the last answer ends just after it."""
+        until = time.monotonic() + SECONDS
+        while (found := self.facts())["threads"] != threads and time.monotonic() < until:
+            time.sleep(0.005)
         return found
 
     def end(self) -> None:

@@ -34,7 +34,7 @@ def test_nothing_is_left(kind: str, core: str, tmp_path: Path) -> None:
                 meanwhile = running.facts()
                 assert meanwhile["tools"].count("async-inspect") == 1
                 assert meanwhile["mapped"]
-            after = running.facts()
+            after = running.settled(before["threads"])
             added = set(after.pop("modules")) - set(before["modules"])
             assert added <= (OF_THE_PYTHON_CORE if core == "python" else set())
             assert after == {key: value for key, value in before.items() if key != "modules"}

@@ -72,7 +72,7 @@ def check(running: Program, folder: Path, core: str) -> None:
     before = running.facts()
     with attached(running.pid, folder, "--core", core):
         assert running.facts()["tools"].count("async-inspect") == 1
-    after = running.facts()
+    after = running.settled(before["threads"])
     assert [after[key] for key in ("tools", "threads", "fds", "path", "mapped")] == [
         before[key] for key in ("tools", "threads", "fds", "path", "mapped")
     ]
