@@ -72,8 +72,10 @@ def stop() -> None:
     global _recorder
     recorder, _recorder = _recorder, None
     if recorder is not None:
-        recorder.watchdog.stop()
         recorder.detach()
+        with recorder.lock:  # whoever is amid a callback has left it, and nobody wakes the watchdog any more
+            recorder.watchdog.over = True
+        recorder.watchdog.stop()
         with recorder.lock:
             recorder.close()
 

@@ -26,13 +26,13 @@ class Watchdog:
     def __init__(self, recorder: "Recorder", slow_poll_ns: int) -> None:
         self.recorder = recorder
         self.slow_poll_ns = slow_poll_ns
-        self.runs = False
+        self.runs = self.over = False
         self.stopping = allocate_lock()  # free: stop
         self.stopped = allocate_lock()
         self.thread = 0  # its id in the system
 
     def start(self) -> None:
-        if self.slow_poll_ns and not self.runs:
+        if self.slow_poll_ns and not self.runs and not self.over:
             self.stopping.acquire(False)
             self.stopped.acquire(False)
             try:
