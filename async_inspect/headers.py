@@ -157,7 +157,8 @@ def run_at(place: str | os.PathLike[str]) -> list[Head]:
     for one in found:
         runs[one.run].append(one)
     if unnamed := runs.pop("", None):
-        runs[""] = max(_families(unnamed), key=lambda family: family[0].header.start_unix_ns)
+        families = {family[0].path: family for family in _families(unnamed)}
+        runs[""] = families[_newest([family[0] for family in families.values()]).path]
     return max(runs.values(), key=lambda run: run[0].header.start_unix_ns)
 
 
@@ -198,7 +199,11 @@ def root(run: Sequence[Head]) -> Head:
     is what it became.
     """
     pids = {one.header.pid for one in run}
-    tops = [one for one in run if _parent(one) not in pids - {one.header.pid}] or run
+    return _newest([one for one in run if _parent(one) not in pids - {one.header.pid}] or run)
+
+
+def _newest(tops: Sequence[Head]) -> Head:
+    """Of these, none of which comes from another, that of the newest run."""
     chosen, *others = sorted(tops, key=lambda one: one.header.start_unix_ns)
     for one in others:
         # Where nobody saw the end, the file's last change stands in for it.

@@ -127,7 +127,7 @@ def test_the_newest_run_in_a_folder(tmp_path: Path) -> None:
     assert [process.pid for process in load(tmp_path).processes] == [12], "9 was over by then"
     (tmp_path / "12-500.rec").unlink()
     put(tmp_path, two_tasks(), 13, 80, "", ppid=2)
-    assert [process.pid for process in load(tmp_path).processes] == [13]
+    assert [process.pid for process in load(tmp_path).processes] == [9, 10, 11], "what begins meanwhile is no newer run"
 
 
 def test_what_a_program_of_no_run_became(tmp_path: Path) -> None:
