@@ -11,17 +11,19 @@ A thread that waits for a lock is never used for the first: it may be the GIL's 
 """
 
 import os
+import time
 from contextlib import suppress
 from pathlib import Path
-from time import sleep
 
 from async_inspect.inject.process import Process
 from async_inspect.inject.ptrace import Stopped, undisturbed
 
-PARKED_SECONDS = 0.2
+AGAIN_SECONDS = 0.25  # a wait for the GIL never lasts so long without a wake-up
 _PAGE = 4096
 _FUTEX = {"202", "98"}  # on x86-64, on aarch64
 _READ_WRITE, _PRIVATE_ANONYMOUS = 3, 0x22
+
+type _Wait = tuple[str, list[str]]
 
 
 class Asked:
@@ -30,21 +32,37 @@ class Asked:
     def __init__(self, process: Process, line: str) -> None:
         """OSError: no thread of it may be had.  DiedError: it is gone."""
         self._process, self._text = process, line.encode() + b"\0"
+        self._main = self._anybody = False  # who was asked to
+        self._waits: _Wait | None = None  # for a lock, as the main thread did when we looked last
         self._ran = self._run()
-        self._anybody = False
         if not self._ran:
-            self._anybody = _is_parked(process.pid)
-            self._queue()
+            self._ask()
+        self._next = time.monotonic() + AGAIN_SECONDS
 
     def remind(self) -> None:
-        """It has not answered: who was asked may have gone to wait just before, and then one that waits is free."""
-        if self._ran:
+        """It has not answered: who was asked may have gone to wait just before, and then one that waits is free.
+
+        Not at once: who answers is slowed down by being looked at.
+        """
+        if self._ran or time.monotonic() < self._next:
             return
         with suppress(OSError):
             self._ran = self._run()
-            if not self._ran and not self._anybody and _is_parked(self._process.pid):
+            if not self._ran:
+                self._ask()
+        self._next = time.monotonic() + AGAIN_SECONDS
+
+    def _ask(self) -> None:
+        """The main thread, unless it waits for a lock, and not for its turn with the GIL: for that it wakes up all the
+        time.  Where it stands as it stood the last time, anybody."""
+        before, self._waits = self._waits, _lock_wait(self._process.pid)
+        if self._waits is not None and self._waits == before:
+            if not self._anybody:
                 self._anybody = True
                 self._queue()
+        elif not self._main and (self._waits is None or before is not None):
+            self._main = True
+            self._queue()
 
     def _run(self) -> bool:
         """The first way, if it can be gone."""
@@ -118,13 +136,10 @@ def _waiting(pid: int) -> list[int]:
     return found
 
 
-def _is_parked(tid: int) -> bool:
-    """Whether a thread waits for a lock, and not for its turn with the GIL: for that it wakes up all the time."""
-    before = _syscall(tid), _switches(tid)
-    if before[0].partition(" ")[0] not in _FUTEX:
-        return False
-    sleep(PARKED_SECONDS)
-    return (_syscall(tid), _switches(tid)) == before
+def _lock_wait(tid: int) -> _Wait | None:
+    """What tells a thread's wait for a lock from every other wait of it; None: it doesn't wait for one."""
+    syscall = _syscall(tid)
+    return (syscall, _switches(tid)) if syscall.partition(" ")[0] in _FUTEX else None
 
 
 def _syscall(tid: int) -> str:

@@ -18,6 +18,7 @@ def start() -> "tuple[str, ...]":
     if known is not None and known.recording() is not None:
         return "recorded", known.path(), known.entered_by()
     forget()
+    looked = list(sys.path_importer_cache)
     package = ASKED["package"]
     private = sys.modules["_async_inspect"] = type(sys)("_async_inspect")
     private.__path__ = [package]
@@ -29,9 +30,8 @@ def start() -> "tuple[str, ...]":
         forget()
         raise
     finally:
-        for path in list(sys.path_importer_cache):
-            if path == package or path.startswith(package + "/"):
-                del sys.path_importer_cache[path]
+        for path in set(sys.path_importer_cache).difference(looked):
+            sys.path_importer_cache.pop(path, None)
 
 
 def stop() -> "tuple[str, ...]":
@@ -49,21 +49,18 @@ def forget() -> None:
 
 
 def answer(fd: int) -> None:
-    # Loading gives the GIL away at each file, and beside a thread that computes waits 5 ms to have it back.
-    switch = sys.getswitchinterval()
-    sys.setswitchinterval(0.0001)
-    often = sys.getswitchinterval()
     try:
         said = start() if ASKED["do"] == "start" else stop()
     except BaseException as exc:
         said = "failed", type(exc).__name__, str(exc)
-    finally:
-        if sys.getswitchinterval() == often:  # else the program has set it meanwhile
-            sys.setswitchinterval(switch)
     posix.write(fd, "\0".join(said).encode("utf-8", "surrogateescape") + b"\0\n")
 
 
 def main() -> None:
+    # Loading gives the GIL away at each file, and beside a thread that computes waits 5 ms and more to have it back.
+    switch = sys.getswitchinterval()
+    sys.setswitchinterval(0.0001)
+    often = sys.getswitchinterval()
     try:
         fd = posix.open(ASKED["answer"], posix.O_WRONLY | posix.O_CLOEXEC)
         try:
@@ -73,6 +70,9 @@ def main() -> None:
             posix.close(fd)
     except BaseException:
         pass
+    finally:
+        if sys.getswitchinterval() == often:  # else the program has set it meanwhile
+            sys.setswitchinterval(switch)
 
 
 main()
