@@ -13,8 +13,6 @@ import tempfile
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
 from async_inspect.errors import UserError
 from async_inspect.inject import process
 from async_inspect.inject.place import place
@@ -57,6 +55,7 @@ with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
 def soak(name: str, program: str, rounds: int, python: str) -> bool:
     pipe = subprocess.PIPE
     target = subprocess.Popen([python, "-c", program], stdin=pipe, stdout=pipe, stderr=pipe, text=True)
+    assert target.stdout is not None
     if target.stdout.readline() != "ready\n":
         print(f"{name}: not tried: {target.communicate()[1].strip().splitlines()[-1]}")
         return True

@@ -88,9 +88,9 @@ def test_only_these(tmp_path: Path, often: None) -> None:
 
 def test_one_that_is_gone(tmp_path: Path, often: None) -> None:
     found = Processes(recorded(tmp_path, 7, "x"))
-    recorded(tmp_path, 8, "x", 1_001).parent.joinpath("0-8.rec")
+    gone = recorded(tmp_path, 8, "x", 1_001)
     found.look()
-    (tmp_path / "0-8.rec").unlink()
+    gone.unlink()
     assert "No such file" in found.turn(1)
     assert found.current is found.first
     found.close()

@@ -132,7 +132,7 @@ def words(trace: Trace) -> dict[str, object]:
         "tags": {row + 1: " ".join(tags) for row, tags in trace.task_table.tags.items()},
         "points": list(zip(trace.points.label, trace.points.message, strict=True)),
         "resources": resources(trace),
-        "scopes": trace.scopes[0],
+        "scopes": [one.name for one in trace.scopes[0]],
     }
 
 

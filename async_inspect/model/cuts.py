@@ -11,6 +11,7 @@ from . import tables as t
 from .columns import group
 from .places import Sites
 from .spread import Spread, spread
+from .things import Scope
 from .trace import Frozen, Trace
 from .wakes import Woken
 
@@ -31,34 +32,34 @@ def _sleeps(function: t.Function) -> bool:
 
 
 class CutFigures(Frozen):
-    """Cancel scopes of one type that were made at one place, and the waits that ended for them."""
+    """The waits that ended for such scopes."""
 
-    scope: str  # "Timeout (made at app.py:12)"
-    made_at: str | None  # "file:line"
-    wait: Spread  # of these waits
+    scope: str
+    made_at: str | None
+    wait: Spread
 
 
-def scopes(trace: Trace) -> tuple[tuple[str, ...], t.Small]:
-    """What cut waits short, those alike once: their names, and by await the row of its own; -1: none."""
+def scopes(trace: Trace) -> tuple[tuple[Scope, ...], t.Small]:
+    """What cut waits short, those alike once; and by await the row of its own; -1: none."""
     awaits = trace.awaits
     rows = np.flatnonzero(awaits.scope >= 0)
     (kind, made), which = group(awaits.scope[rows], awaits.scope_location[rows] + 1)
-    names = [trace.scope(kind, made - 1) or "?" for kind, made in zip(kind.tolist(), made.tolist(), strict=True)]
     found = np.full(len(awaits), -1, np.int32)
     found[rows] = which
-    return tuple(names), found
+    return tuple(_scope(trace, *pair) for pair in zip(kind.tolist(), (made - 1).tolist(), strict=True)), found
+
+
+def _scope(trace: Trace, kind: int, made: int) -> Scope:
+    name, place = trace.strings[kind].rpartition(".")[2], trace.place(made)
+    return Scope(f"{name} (made at {place})" if place else name, place)
 
 
 def cut_figures(trace: Trace) -> tuple[CutFigures, ...]:
     """All there are, the longest wait first."""
-    awaits = trace.awaits
-    rows = np.flatnonzero(awaits.scope >= 0)
-    (kind, made), which = group(awaits.scope[rows], awaits.scope_location[rows] + 1)
-    wait = (awaits.end_ns - awaits.start_ns)[rows]
+    names, which = trace.scopes
+    wait = trace.awaits.end_ns - trace.awaits.start_ns
     found = [
-        CutFigures(
-            scope=trace.scope(kind, made - 1) or "?", made_at=trace.place(made - 1), wait=spread(wait[which == number])
-        )
-        for number, (kind, made) in enumerate(zip(kind.tolist(), made.tolist(), strict=True))
+        CutFigures(scope=one.name, made_at=one.made_at, wait=spread(wait[which == row]))
+        for row, one in enumerate(names)
     ]
     return tuple(sorted(found, key=lambda one: -one.wait.total_ns))

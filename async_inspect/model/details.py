@@ -51,7 +51,7 @@ def _awaits(trace: Trace, places: list[str]) -> tuple[Say, Say]:
     point, leaf, kind_of, task_of = awaits.location, awaits.leaf_location, awaits.awaited, awaits.awaited_task
     resources = [trace.resource(row, made=False) for row in range(len(trace.resources))]
     resource, due, woken_by, waker = awaits.resource, awaits.due_ns, awaits.woken_by, awaits.waker
-    scope, made = awaits.scope, awaits.scope_location
+    scopes, scope = trace.scopes
     start, end, least, most = awaits.start_ns, awaits.end_ns, awaits.ready_ns, awaits.ready_most_ns
 
     def both(row: int) -> str:
@@ -75,8 +75,8 @@ def _awaits(trace: Trace, places: list[str]) -> tuple[Say, Say]:
         text = both(row)
         if how := t.WAKERS[woken_by[row]]:
             text = f"{text}, woken_by={how} {waker[row]}" if waker[row] else f"{text}, woken_by={how}"
-        if (kind := int(scope[row])) >= 0:
-            text = f"{text}, cancelled_by={trace.scope(kind, int(made[row]))}"
+        if (which := int(scope[row])) >= 0:
+            text = f"{text}, cancelled_by={scopes[which].name}"
         return text + _ready(int(least[row]), int(most[row]), int(end[row] - start[row]))
 
     return started, ended

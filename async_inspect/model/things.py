@@ -17,7 +17,7 @@ type StateName = Literal["Pending", "Running", "Blocked", "Completed", "Failed",
 
 
 class Frozen(BaseModel):
-    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Process(Frozen):
@@ -107,6 +107,13 @@ class Hold(Frozen):
     resource: str  # "Lock 3 (made at app.py:12)"
     since_ns: int
     place: str | None  # "file:line" where it was taken
+
+
+class Scope(NamedTuple):
+    """Cancel scopes of one type that were made at one place."""
+
+    name: str  # "Timeout (made at app.py:12)"
+    made_at: str | None  # "file:line"
 
 
 class Await(Frozen):

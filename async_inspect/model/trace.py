@@ -17,11 +17,25 @@ from ..errors import USAGE, UserError
 from ..rules import Rule
 from . import tables as t
 from .filters import Filter
-from .things import Await, AwaitLine, Frame, Frozen, Hold, LeftOut, Metadata, Process, StateName, Task, TreeNode, Wakes
+from .things import (
+    Await,
+    AwaitLine,
+    Frame,
+    Frozen,
+    Hold,
+    LeftOut,
+    Metadata,
+    Process,
+    Scope,
+    StateName,
+    Task,
+    TreeNode,
+    Wakes,
+)
 
 __all__ = [
-    "Await", "AwaitLine", "Frame", "Frozen", "Hold", "LeftOut", "Metadata", "Process", "StateName", "Task", "Trace",
-    "TreeNode", "Wakes",
+    "Await", "AwaitLine", "Frame", "Frozen", "Hold", "LeftOut", "Metadata", "Process", "Scope", "StateName", "Task",
+    "Trace", "TreeNode", "Wakes",
 ]  # fmt: skip
 
 
@@ -183,17 +197,9 @@ class Trace:
         place = self.place(int(self.resources.location[row])) if made else None
         return f"{name} (made at {place})" if place else name
 
-    def scope(self, kind: int, made: int) -> str | None:
-        """A cancel scope or timeout as "CancelScope (made at app.py:12)", by the rows of its type and of the location
-        where it was made; None for -1."""
-        if kind < 0:
-            return None
-        name, place = self.strings[kind].rpartition(".")[2], self.place(made)
-        return f"{name} (made at {place})" if place else name
-
     @cached_property
-    def scopes(self) -> tuple[tuple[str, ...], t.Small]:
-        """The cancel scopes and timeouts that ended awaits, those alike once: (names, and by await a row of these)."""
+    def scopes(self) -> tuple[tuple[Scope, ...], t.Small]:
+        """The cancel scopes and timeouts that ended awaits, those alike once; and by await a row of these, -1."""
         from .cuts import scopes
 
         return scopes(self)

@@ -73,6 +73,7 @@ def await_at(trace: Trace, row: int) -> Await:
     most = end - start if most < 0 else most
     due = int(awaits.due_ns[row])
     words, codes = trace.reasons
+    scopes, scope = trace.scopes[0], int(trace.scopes[1][row])
     return Await(
         task=int(awaits.task[row]),
         start_ns=start,
@@ -85,7 +86,7 @@ def await_at(trace: Trace, row: int) -> Await:
         due_ns=due if due >= 0 else None,
         woken_by=t.WAKERS[awaits.woken_by[row]] or None,
         waker=int(awaits.waker[row]) or None,
-        cancelled_by=trace.scope(int(awaits.scope[row]), int(awaits.scope_location[row])),
+        cancelled_by=scopes[scope].name if scope >= 0 else None,
         ready_ns=least if least == most else None,
         ready_least_ns=least,
         ready_most_ns=most,

@@ -7,6 +7,7 @@ import time
 from collections.abc import Collection
 from pathlib import Path
 
+from .. import finish
 from ..errors import UserError
 from ..headers import Head, head
 from .follow import Follower
@@ -21,7 +22,8 @@ class Processes:
         """UserError: it can't be read.  ``alone``: no others of its run, else those of these pids (none: all)."""
         self.first = self.current = Follower(path, replay)
         self._replay, self._pids = replay, frozenset(pids)
-        own = head(path)
+        recording = self.first.recording
+        own = Head(recording.path, recording.header, recording.meta)
         self._run = "" if alone else own.run
         self._known: dict[Path, Head | None] = {path: own}  # None: of another run
         self._open = {path: self.first}
@@ -60,14 +62,13 @@ class Processes:
         if not self._run or now < self._next:
             return
         self._next = now + LOOK_SECONDS
-        for path in self.first.recording.path.parent.glob("*.rec"):
-            if path not in self._known:
-                try:
-                    one = head(path)
-                except UserError:
-                    continue  # it has just begun
-                wanted = one.run == self._run and (not self._pids or one.header.pid in self._pids)
-                self._known[path] = one if wanted else None
+        for path in finish.recordings(self.first.recording.path.parent) - self._known.keys():
+            try:
+                one = head(path)
+            except UserError:
+                continue  # it has just begun
+            wanted = one.run == self._run and (not self._pids or one.header.pid in self._pids)
+            self._known[path] = one if wanted else None
 
     def turn(self, by: int) -> str:
         """To the next one, or that before; what to tell the user, "": nothing."""

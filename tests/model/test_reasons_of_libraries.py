@@ -338,6 +338,20 @@ async def case_first():
 
 # ---------------------------------------------------------------------------------------------------------------------
 
+# --- what several of them need ---------------------------------------------------------------------------------------
+
+FULL = """
+def full():
+    "Two ends of a socket, the first of which takes no more."
+    a, b = socket.socketpair()
+    a.setblocking(False)
+    try:
+        while True:
+            a.send(bytes(1 << 16))
+    except BlockingIOError:
+        return a, b
+"""
+
 # --- trio ------------------------------------------------------------------------------------------------------------
 
 TRIO: cases.Cases = {
@@ -465,7 +479,9 @@ TRIO: cases.Cases = {
     },
 }
 
-TRIO_PRELUDE = """
+TRIO_PRELUDE = (
+    FULL
+    + """
 import os, signal, socket, ssl, sys, time, warnings, trio, trio.testing
 
 asyncio.run = lambda made: trio.run(lambda: made)
@@ -473,15 +489,6 @@ asyncio.run = lambda made: trio.run(lambda: made)
 async def hold(lock):
     async with lock:
         await trio.sleep(0.01)
-
-def full():
-    a, b = socket.socketpair()
-    a.setblocking(False)
-    try:
-        while True:
-            a.send(bytes(1 << 16))
-    except BlockingIOError:
-        return a, b
 
 def unbounded():
     with warnings.catch_warnings(action="ignore"):
@@ -492,6 +499,7 @@ async def case_connect():
     with socket.create_server(("127.0.0.1", 0)) as server:
         await trio.open_tcp_stream(*server.getsockname())
 """
+)
 
 
 # --- anyio, on asyncio -----------------------------------------------------------------------------------------------
@@ -597,7 +605,9 @@ ANYIO: cases.Cases = {
     },
 }
 
-ANYIO_PRELUDE = """
+ANYIO_PRELUDE = (
+    FULL
+    + """
 import os, signal, socket, tempfile, time
 from contextlib import asynccontextmanager, contextmanager
 import anyio, anyio.to_thread
@@ -653,16 +663,8 @@ def crowded():
         yield path
         for other in others:
             other.close()
-
-def full():
-    a, b = socket.socketpair()
-    a.setblocking(False)
-    try:
-        while True:
-            a.send(bytes(1 << 16))
-    except BlockingIOError:
-        return a, b
 """
+)
 
 
 class Library(NamedTuple):

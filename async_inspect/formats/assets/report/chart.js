@@ -79,8 +79,9 @@ const Chart = (() => {
         if (task) {
           const indent = 6 + Math.min(v.order.depth[row], width < 600 ? 3 : 8) * 10,
             below = Page.data.children(task).length,
-            process = begins(v, row) ? `pid ${Page.data.tasks.pid[task - 1]}` : "",
-            room = left - indent - 18 - (process && left > 150 ? Page.width(process) + 8 : 0);
+            first = begins(v, row),
+            process = first && left > 150 ? `pid ${Page.data.tasks.pid[task - 1]}` : "",
+            room = left - indent - 18 - (process && Page.width(process) + 8);
           if (task === Select.chosen.task) {
             context.fillStyle = c.soft;
             context.fillRect(0, y, left - 1, v.pitch);
@@ -91,7 +92,7 @@ const Chart = (() => {
           if (below) context.fillText(v.folded.has(task) ? "▸" : "▾", indent, y + v.pitch / 2);
           context.fillStyle = ["Failed", "Unknown"].includes(Words.state(task)) ? c.bad : c.ink;
           context.fillText(Page.fit(Words.name(task), room), indent + 12, y + v.pitch / 2, Math.max(room + 2, 1));
-          if (process) edge(context, process, y, left, width, v.pitch);
+          if (first) edge(context, process, y, left, width, v.pitch);
         }
         inside(v, context, row, y, left, width, step, v.mode === "lanes");
       }
@@ -112,7 +113,6 @@ const Chart = (() => {
     function edge(context, text, y, left, width, pitch) {
       context.fillStyle = Page.colours.dim;
       context.fillRect(0, Math.round(y), width, 1);
-      if (left < 150) return;
       context.textAlign = "right";
       context.fillText(text, left - 6, y + pitch / 2);
       context.textAlign = "left";

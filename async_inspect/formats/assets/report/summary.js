@@ -47,9 +47,13 @@ const Summary = (() => {
           share(by.Failed ?? 0, ended),
           `${number(by.Failed ?? 0)} failed, ${number(by.Cancelled ?? 0)} cancelled`,
         ),
-        card("running", ms(f.run_ns), f.processes.length > 1
-          ? `${share(f.run_ns, lived)} of the time of all processes`
-          : `${share(f.run_ns, f.duration_ns)} of the wall time`),
+        card(
+          "running",
+          ms(f.run_ns),
+          f.processes.length > 1
+            ? `${share(f.run_ns, lived)} of the time of all processes`
+            : `${share(f.run_ns, f.duration_ns)} of the wall time`,
+        ),
         card("waiting", ms(waited), `${number(f.awaits.count)} awaits of all tasks`),
         card(
           "median duration",

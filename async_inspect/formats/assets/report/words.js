@@ -103,10 +103,8 @@ const Words = ((D) => {
     return after < 0 ? "" : `its timer was due at ${ms(awaits.start_ns[row] + after)}`;
   }
 
-  function cancelled(row) {
-    const { awaits, words } = D();
-    return awaits.scope[row] < 0 ? "" : `cancelled by ${words.scopes[awaits.scope[row]]}`;
-  }
+  // The cancel scope or timeout that ended an await; "": none, or not known.
+  const scope = (row) => D().words.scopes[D().awaits.scope[row]] ?? "";
 
   // All that is known of who ended an await, and when: a line each.
   function waking(row) {
@@ -115,7 +113,7 @@ const Words = ((D) => {
       which < 0 ? "" : resource(which),
       `ready ${ready(row)}`,
       woken(row),
-      cancelled(row),
+      scope(row) && `cancelled by ${scope(row)}`,
       due(row),
     ].filter(Boolean);
   }
@@ -195,8 +193,7 @@ const Words = ((D) => {
     const least = awaits.ready_ns[row],
       more = awaits.more_ns[row],
       most = more < 0 ? awaits.end_ns[row] - awaits.start_ns[row] : least + more;
-    const scope = awaits.scope[row] < 0 ? "" : `, cancelled_by=${words.scopes[awaits.scope[row]]}`,
-      woke = `${by && `, woken_by=${by}${who}`}${scope}`;
+    const woke = `${by && `, woken_by=${by}${who}`}${scope(row) && `, cancelled_by=${scope(row)}`}`;
     return least < 0 ? woke : `${woke}, ready=${digits(least)}${least === most ? "" : `..${digits(most)}`}ms`;
   }
   const suspensions = [];
