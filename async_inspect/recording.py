@@ -55,6 +55,8 @@ class Recording:
         self.node_parent: Ids = np.zeros(2, np.uint32)
         self.node_code: Ids = np.zeros(2, np.uint32)
         self.count = 0  # slots read
+        self.cut = False  # the file is shorter than it was, or has a hole: it is known up to there only
+        self.missing = 0  # slots that it had and that are gone with that, at least
         self.chunks: list[Slots] = []  # these, in order
         try:
             self._file = path.open("rb", buffering=0)
@@ -84,20 +86,27 @@ class Recording:
 
     def refresh(self) -> list[Slots]:
         """Read what the file has got since the last time.  The new slots, whole definitions only."""
-        tail = self._read_tail()
+        tail, ended = self._read_tail()
         header = self.header
         new: list[Slots] = []
         start = header.header_size + header.tail_size
-        written = max(0, os.fstat(self._file.fileno()).st_size - start) // ev.RECORD_SIZE
+        size = os.fstat(self._file.fileno()).st_size
+        written = max(0, size - start) // ev.RECORD_SIZE
         rest = np.empty(0, SLOT)
+        hole = False
         if (end := min(header.flushed, written)) > self.count:
             offset = start + self.count * ev.RECORD_SIZE
             body: Slots = np.memmap(self._file, SLOT, mode="r", offset=offset, shape=(end - self.count,))
+            if hole := not (body["kind"] != 0).all():  # of a disk that lost power: nobody knows what stood there
+                body = body[: int(np.argmin(body["kind"] != 0))]
             taken = self._take(body, new)
             rest = np.array(body[taken:])  # a text that goes on in the tail
-        if written >= header.flushed:  # else the tail doesn't follow
+        follows = written >= header.flushed and not hole and header.tail_base <= header.flushed
+        if follows:
             at = max(self.count + len(rest), header.flushed) - header.tail_base
             self._take(np.concatenate([rest, tail[max(at, 0) :]]), new)
+        self.cut = not follows or size < header.header_size or not ended
+        self.missing = 0 if follows else max(header.flushed, header.tail_base) + len(tail) - self.count
         self.chunks += new
         return new
 
@@ -118,8 +127,9 @@ class Recording:
         self._file.seek(at)
         return self._file.read(max(size, 0)) or b""
 
-    def _read_tail(self) -> Slots:
-        """The header anew, and with it the tail's slots up to the first that isn't written."""
+    def _read_tail(self) -> tuple[Slots, bool]:
+        """The header anew, and with it the tail's slots up to the first that isn't written; whether it was seen to end
+        there, and is not cut off."""
         while True:
             self.header, self.meta = self._read_header()
             size = min(self.header.tail_size, _MAX_TAIL)
@@ -129,7 +139,7 @@ class Recording:
                 break  # else the tail was emptied into the body meanwhile
         slots = np.frombuffer(data, SLOT, len(data) // ev.RECORD_SIZE)
         empty = np.flatnonzero(slots["kind"] == 0)
-        return slots[: empty[0]] if len(empty) else slots
+        return (slots[: empty[0]], True) if len(empty) else (slots, len(data) >= size)
 
     # --- definitions -------------------------------------------------------------------------------------------------
 
@@ -225,6 +235,8 @@ def dump_header(recording: Recording) -> Iterator[str]:
         for text in values:
             yield f"{key}: {text!r}"
     yield f"slots: {recording.count}"
+    if recording.cut:
+        yield f"missing: {recording.missing} slots at least: the file was cut off"
 
 
 def dump_records(recording: Recording) -> Iterator[str]:

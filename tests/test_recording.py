@@ -44,6 +44,12 @@ def test_cut_at_any_byte(tmp_path: Path) -> None:
         path.write_bytes(data[:size])
         with open_recording(path) as recording:
             found = recording.records.tobytes()
+            count, missing = recording.count, recording.missing
+            assert recording.cut == (size < len(data))
+        if size >= ev.META_OFFSET:  # the header says how many there were
+            slots = len(whole) // ev.RECORD_SIZE
+            seen = slots - 5 + max(0, min(5, (size - ev.HEADER_SIZE) // ev.RECORD_SIZE))
+            assert count + missing == (slots if size == len(data) else seen)
         assert whole.startswith(found)
         assert len(found) >= most
         most = len(found)
@@ -51,6 +57,20 @@ def test_cut_at_any_byte(tmp_path: Path) -> None:
             trace = load(path)
             assert len(trace.tasks) <= 2
     assert most == len(whole)
+
+
+def test_a_hole_ends_what_is_known(tmp_path: Path) -> None:
+    """A disk that lost power may have the file's length and not what stood there."""
+    tape = two_tasks()
+    whole = Recording(tape.write(tmp_path / "a.rec", tail=5))
+    tape.slots[20:22] = [bytes(ev.RECORD_SIZE)] * 2
+    with Recording(tape.write(tmp_path / "b.rec", tail=5)) as recording:
+        assert recording.cut
+        assert recording.count + recording.missing == whole.count
+        assert 0 < recording.count <= 20
+        assert whole.records.tobytes().startswith(recording.records.tobytes())
+    assert not whole.cut
+    assert whole.missing == 0
 
 
 @settings(deadline=None)
