@@ -151,6 +151,18 @@ class Coroutines:
             below = below.f_back
         return None
 
+    def passed(self, coro: Coro, awaiter: Coro | None) -> bool:
+        """Whether a throw() that comes from ``awaiter`` (None: from outside) came to ``coro`` along its chain."""
+        below, up = coro, coro.awaiter
+        while up is not None and up.child is below:
+            if up is awaiter:
+                return True
+            below, up = up, up.awaiter
+        if up is not None or awaiter is not None or below is coro:
+            return False
+        # By hand it may be thrown into past its awaiters, but not into an async generator, which then says it runs.
+        return coro.code.kind == ev.CODE_ASYNC_GENERATOR or self.step_of(below) is not None
+
     # --- coroutines ---
 
     def new(self, key: int, code: "CodeType") -> Coro:

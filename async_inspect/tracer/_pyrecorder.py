@@ -286,10 +286,12 @@ class Recorder:
             self.coros.vanish_below(coro)  # mostly none: its awaited one ended just now, and it only goes on
         else:
             self.coros.vanish_below(coro)
-            # A throw() goes inward by way of the frames, a close() past them.
+            # A throw() goes inward by way of the frames, but for those that await what is no coroutine itself (the
+            # step of an async generator, the __await__() of another one): these are not among them. A close() goes
+            # past all frames.
             awaiter = self.coros.awaiter_of(frame, thrown=True)
             closing = awaiter is None and coro.awaiter is not None and coro.state != ITEM and type(exc) is GeneratorExit
-            if closing:
+            if closing or self.coros.passed(coro, awaiter):
                 awaiter = coro.awaiter
             if coro.state == ITEM or awaiter is not coro.awaiter or (awaiter is None and coro.root is not coro):
                 self.coros.enter(coro, awaiter, ev.THROWN)  # not by way of who awaits it

@@ -246,11 +246,12 @@ static PyObject *throw_event(Thread *th, Frame *f, PyObject *const *args)
     }
     else {
         vanish_below(th, c);
-        /* a throw() goes inward by way of the frames, a close() past them */
+        /* A throw() goes inward by way of the frames, but for those that await what is no coroutine itself (the step of an
+         * async generator, the __await__() of another one): these are not among them. A close() goes past all frames. */
         Coro *awaiter = awaiter_of(th, f, 1);
         int closing = awaiter == NULL && c->awaiter != NULL && c->state != ST_ITEM
                       && Py_TYPE(args[2]) == (PyTypeObject *)PyExc_GeneratorExit;
-        if (closing) {
+        if (closing || passed(th, c, awaiter)) {
             awaiter = c->awaiter;
         }
         if (c->state == ST_ITEM || awaiter != c->awaiter || (awaiter == NULL && c->root != c)) {

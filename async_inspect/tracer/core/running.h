@@ -28,6 +28,22 @@ static inline Coro *awaiter_of(Thread *th, Frame *f, int thrown)
     return NULL;
 }
 
+/* Whether a throw() that comes from `awaiter` (NULL: from outside) came to `c` along its chain. */
+static int passed(Thread *th, Coro *c, Coro *awaiter)
+{
+    Coro *inner = c, *up = c->awaiter;
+    for (; up != NULL && up->child == inner; inner = up, up = up->awaiter) {
+        if (up == awaiter) {
+            return 1;
+        }
+    }
+    if (up != NULL || awaiter != NULL || inner == c) {
+        return 0;
+    }
+    /* by hand it may be thrown into past its awaiters, but not into an async generator, which then says it runs */
+    return c->is_agen || is_step_of(th, inner);
+}
+
 /* `c` begins to run; write its START. */
 static inline void begin(Thread *th, Coro *c, CodeInfo *info, Coro *awaiter, int flags)
 {
