@@ -16,7 +16,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
-from async_inspect import corebuild, finish, interpreter, launch, running, system
+from async_inspect import corebuild, files, finish, interpreter, launch, running, system
 from async_inspect.errors import FAILED, USAGE, UserError
 from async_inspect.headers import FOLDER, Head, heads
 from async_inspect.rules import Rule, configured
@@ -103,7 +103,12 @@ def recorded(
     made = environment(environ, str(folder), options.settings, run, follow_env=options.follow_env, preload=preload)
     if core:
         made[env.CORE] = core
-    return made | corebuild.prepare(python, core).variables() if python else made
+    if python is None:
+        return made
+    found = corebuild.prepare(python, core)
+    if found.refused:
+        tell(f"{found.reason}; the Python core records meanwhile")
+    return made | found.variables()
 
 
 def after_run(recordings: set[Path], ended: launch.Ended, options: Options, run_id: str = "") -> int:
@@ -145,9 +150,9 @@ def write_reports(run: Sequence[Head], options: Options) -> None:
 
     with progress.reading() as tell_read:
         trace = load_run(run, options.output, tell_read, options.wanted, options.rules)
-    files = reports.write(trace, options.output, options.formats, progress=True)
+    written = reports.write(trace, options.output, options.formats, progress=True)
     if not options.quiet:
-        summary.render(trace, files)
+        summary.render(trace, written)
 
 
 def finishing_command(run: Sequence[Head], options: Options) -> str:
@@ -188,10 +193,8 @@ def check_formats(names: tuple[str, ...]) -> None:
 def writable(folder: Path) -> Path:
     """This folder, made if need be.  UserError: it can't be written to."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / f".{os.getpid()}"
-        probe.touch(0o600)
-        probe.unlink()
+        files.folder(folder)
+        files.try_writing(folder)
     except OSError as exc:
         raise UserError(f"cannot write to {folder}: {exc.strerror}") from exc
     return folder

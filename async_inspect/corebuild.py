@@ -18,8 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from async_inspect.errors import UserError
-from async_inspect.interpreter import Interpreter, cache_folder, private_folder
+from async_inspect.files import private_folder
+from async_inspect.interpreter import Interpreter, cache_folder
 from async_inspect.tracer import choose, env
+from async_inspect.tracer.trust import untrusted
 
 SOURCE = Path(choose.__file__).parent / "_core.c"
 PRELOAD = SOURCE.with_name("preload.c")
@@ -34,6 +36,7 @@ class Core:
     name: str  # "c" or "python"
     reason: str
     path: str = ""  # of the C core
+    refused: bool = False  # one was there, or its place, that somebody else may have written
 
     def variables(self) -> dict[str, str]:
         """What the target must be told."""
@@ -54,11 +57,11 @@ def prepare(python: Interpreter, forced: str = "") -> Core:
             raise NoCoreError("a free-threaded Python")
         if os.name != "posix":
             raise NoCoreError(f"it is written for POSIX systems, and this is {sys.platform}")
-        path = _existing(python) or _build(python)
+        path = existing(python.suffix) or _build(python)
     except (NoCoreError, OSError) as exc:
         if forced == "c":
             raise UserError(f"there is no C core for {python.name} ({python.path}): {exc}") from exc
-        return Core("python", str(exc))
+        return Core("python", str(exc), refused=isinstance(exc, RefusedError))
     return Core("c", f"asked for by {env.CORE}" if forced else "the C core fits this Python", path)
 
 
@@ -69,11 +72,12 @@ def preload() -> str:
     try:
         text = PRELOAD.read_bytes()
         library = cache_folder() / f"preload-{hashlib.sha256(text).hexdigest()}-{platform.machine()}.so"
-        private_folder(library.parent)
+        _own_folder(library.parent)
         if not library.exists():
             _compile(_compiler(), [str(PRELOAD), "-ldl"], library)
+        _check(str(library))
     except (NoCoreError, OSError) as exc:
-        raise UserError(f"--preload needs a small C library, which cannot be built: {exc}") from exc
+        raise UserError(f"--preload needs a small C library, which cannot be had: {exc}") from exc
     if set(str(library)) & set(" :"):
         raise UserError(f"--preload: LD_PRELOAD takes no path with a space or colon: {library} (set XDG_CACHE_HOME)")
     return str(library)
@@ -81,6 +85,10 @@ def preload() -> str:
 
 class NoCoreError(Exception):
     """Why no C core can be had."""
+
+
+class RefusedError(NoCoreError):
+    """Why the one that is there is not used."""
 
 
 def cores_prefix() -> str:
@@ -92,14 +100,31 @@ def cores_prefix() -> str:
     return str(cache_folder() / source.hexdigest())
 
 
-def _existing(python: Interpreter) -> str | None:
-    for path in choose.places(cores_prefix(), python.suffix):
+def existing(suffix: str) -> str | None:
+    """The C core for Pythons with this suffix, if it is there.  RefusedError, OSError: it must not be used."""
+    for path in choose.places(cores_prefix(), suffix):
         if os.path.exists(path):
             if Path(path).is_relative_to(cache_folder()):
-                private_folder(cache_folder())
-                private_folder(Path(path).parent)
+                _own_folder(cache_folder())
+                _own_folder(Path(path).parent)
+                _check(path)
             return path
     return None
+
+
+def _own_folder(path: Path) -> None:
+    """Have this folder, and nobody else in it."""
+    try:
+        private_folder(path)
+    except PermissionError as exc:
+        raise RefusedError(
+            f"{exc.filename}: {exc.strerror}: remove it, or set XDG_CACHE_HOME to a folder of your own"
+        ) from None
+
+
+def _check(path: str) -> None:
+    if reason := untrusted(path):
+        raise RefusedError(f"{reason}: remove {path}, or set XDG_CACHE_HOME to a folder of your own")
 
 
 def _build(python: Interpreter) -> str:
@@ -108,9 +133,9 @@ def _build(python: Interpreter) -> str:
         raise NoCoreError("the source of the C core is not installed")
     if not any(os.path.exists(f"{folder}/Python.h") for folder in python.includes):
         raise NoCoreError(f"no Python.h for {python.name} (its development package is not installed)")
-    private_folder(cache_folder())
+    _own_folder(cache_folder())
     target = Path(choose.places(cores_prefix(), python.suffix)[-1])
-    private_folder(target.parent)
+    _own_folder(target.parent)
     _compile(compiler, [*(f"-I{path}" for path in python.includes), str(SOURCE)], target)
     return str(target)
 
@@ -128,6 +153,7 @@ def _compile(compiler: list[str], words: list[str], target: Path) -> None:
             said = done.stderr.decode(errors="replace").splitlines()
             first = next((line for line in said if "error" in line), said[0] if said else "no output")
             raise NoCoreError(f"{compiler[0]} failed: {first.strip()}")
+        built.chmod(0o700)  # whatever the umask
         built.replace(target)
 
 

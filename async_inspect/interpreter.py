@@ -7,19 +7,26 @@ the executable's real path, size and time of change.
 import contextlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import sysconfig
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
+from async_inspect import files
 from async_inspect.errors import UserError
 from async_inspect.tracer import choose
+from async_inspect.tracer.trust import untrusted
 
 OLDEST = (3, 12)
 # What pipx and uv leave in the environment that they make for one tool alone: no target ever lives there.
 ISOLATED_MARKERS = ("pipx_metadata.json", "uv-receipt.toml")
+MAX_CACHE = 1 << 20  # bytes of answers
+# A program that is called in any other way may be anything, and is not started to be asked.
+_NAME = re.compile(r"(python|pypy)[0-9.]*[dtmu]*(-dbg|-debug)?(\.exe)?")
 
 QUESTION = """
 import json, sys, sysconfig, _imp
@@ -80,12 +87,12 @@ def of_command(command: list[str], environ: dict[str, str]) -> str | None:
     path = shutil.which(command[0], path=environ.get("PATH"))
     if path is None:
         return None
-    if os.path.basename(path).startswith(("python", "pypy")):
+    if _NAME.fullmatch(os.path.basename(path)):
         return path
     words = _shebang(path)
     if words and os.path.basename(words[0]) == "env":
         words = [word for word in words[1:] if not word.startswith("-") and "=" not in word]
-    if words and os.path.basename(words[0]).startswith("python"):
+    if words and _NAME.fullmatch(os.path.basename(words[0])):
         return shutil.which(words[0], path=environ.get("PATH"))
     return None
 
@@ -97,7 +104,7 @@ def ask(path: str) -> Interpreter:
     key = _key(path)
     known = _remembered()
     if key is not None and key in known:
-        with contextlib.suppress(KeyError, TypeError):
+        with contextlib.suppress(LookupError, TypeError, ValueError):  # a wrong one is asked for again
             return _from_answer(path, known[key])
     found = _from_answer(path, _answer(path))
     if key is not None:
@@ -110,18 +117,7 @@ def ask(path: str) -> Interpreter:
 def cache_folder() -> Path:
     """The user's own cache folder; not made by asking."""
     base = os.environ.get("XDG_CACHE_HOME") or ""
-    return (Path(base) if os.path.isabs(base) else Path.home() / ".cache") / "async-inspect"
-
-
-def private_folder(path: Path) -> Path:
-    """Make this folder ours alone, or raise OSError: what lies in it gets loaded into programs."""
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    status = path.lstat()
-    if (hasattr(os, "geteuid") and status.st_uid != os.geteuid()) or not path.is_dir() or path.is_symlink():
-        raise PermissionError(f"{path} is not this user's own folder")
-    if status.st_mode & 0o077:
-        path.chmod(0o700)
-    return path
+    return Path(base if os.path.isabs(base) else os.path.expanduser("~/.cache")) / "async-inspect"
 
 
 def _own(path: str) -> Interpreter:
@@ -141,17 +137,16 @@ def _answer(path: str) -> dict[str, object]:
         raise UserError(f"{path} cannot be run: {getattr(exc, 'strerror', None) or exc}", 126) from exc
     try:
         answer = json.loads(done.stdout)
-        assert isinstance(answer, dict)
-    except (ValueError, AssertionError) as exc:
+        _from_answer(path, answer)
+    except (LookupError, TypeError, ValueError) as exc:
         raise UserError(f"{path} is not a Python 3 that can be recorded", 126) from exc
+    assert isinstance(answer, dict)
     return answer
 
 
-def _from_answer(path: str, answer: dict[str, object]) -> Interpreter:
-    version, includes = answer["version"], answer["includes"]
-    assert isinstance(version, list | tuple)
-    assert isinstance(includes, list | tuple)
-    major, minor, micro = version
+def _from_answer(path: str, answer: Any) -> Interpreter:
+    """LookupError, TypeError, ValueError: it is no answer."""
+    (major, minor, micro), includes = answer["version"], answer["includes"]
     return Interpreter(
         path,
         (int(major), int(minor), int(micro)),
@@ -175,24 +170,26 @@ def _key(path: str) -> str | None:
 
 
 def _remembered() -> dict[str, dict[str, object]]:
+    """What was answered before; nothing where somebody else may have written that."""
+    path = cache_folder() / "pythons.json"
+    if untrusted(str(path)):
+        return {}
     try:
-        known = json.loads((cache_folder() / "pythons.json").read_bytes())
-    except (OSError, ValueError):
+        known = json.loads(files.read(path, MAX_CACHE))
+    except (OSError, ValueError, RecursionError):
         return {}
     return known if isinstance(known, dict) else {}
 
 
 def _remember(known: dict[str, dict[str, object]]) -> None:
     with contextlib.suppress(OSError):  # then it is asked again
-        folder = private_folder(cache_folder())
-        part = folder / f"pythons.json.{os.getpid()}"
-        part.write_text(json.dumps(known, indent=1))
-        part.replace(folder / "pythons.json")
+        with files.replacing(files.private_folder(cache_folder()) / "pythons.json") as file:
+            file.write(json.dumps(known, indent=1).encode())
 
 
 def _shebang(path: str) -> list[str]:
     try:
-        with open(path, "rb") as file:
+        with open(files.open_regular(path), "rb") as file:
             line = file.readline(1024)
     except OSError:
         return []

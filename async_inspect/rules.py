@@ -5,15 +5,19 @@ Knows: where the table may stand, and what is wrong with one.  Knows nothing of 
 """
 
 import os
+import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
+from . import files
 from .errors import USAGE, UserError
+from .tracer.trust import untrusted
 
 TOOL: Final = "async-inspect"
 TABLE: Final = "reasons"
+MOST: Final = 1 << 20  # bytes of a file
 ALL: Final = "*"  # in ``covers``: all that shipped rules say or don't know
 
 
@@ -33,27 +37,66 @@ def configured() -> tuple[Rule, ...]:
 
 def _tables() -> Iterator[tuple[str, object]]:
     """(file and prefix, table) of the nearest pyproject.toml that has one, and of the user's own config."""
-    here = Path.cwd()
-    for folder in (here, *here.parents):
-        tools = _read(folder / "pyproject.toml").get("tool")
+    for folder in _above():
+        path = folder / "pyproject.toml"
+        text = _text(path)
+        try:
+            tools = tomllib.loads(text).get("tool")
+        except (ValueError, RecursionError) as error:
+            if TOOL not in text:  # somebody else's
+                _pass_over(f"{path}: {error}")
+                continue
+            tools = {TOOL: error}
         if isinstance(tools, dict) and TOOL in tools:
-            yield f"{folder / 'pyproject.toml'}: tool.{TOOL}.", tools[TOOL]
+            if reason := untrusted(str(path)):
+                _pass_over(f"{path} is not read: {reason}")
+                continue
+            yield f"{path}: tool.{TOOL}.", _whole(path, tools[TOOL])
             break
     home = os.environ.get("XDG_CONFIG_HOME", "")  # counts only if absolute, says its specification
-    own = (Path(home) if home.startswith("/") else Path("~/.config").expanduser()) / TOOL / "config.toml"
-    yield f"{own}: ", _read(own)
+    own = Path(home if home.startswith("/") else os.path.expanduser("~/.config")) / TOOL / "config.toml"
+    if text := _text(own):
+        if reason := untrusted(str(own)):
+            _pass_over(f"{own} is not read: {reason}")
+            return
+        try:
+            table: object = tomllib.loads(text)
+        except (ValueError, RecursionError) as error:
+            table = error
+        yield f"{own}: ", _whole(own, table)
 
 
-def _read(path: Path) -> dict[str, Any]:
-    """What the file says; nothing if it isn't there."""
+def _above() -> tuple[Path, ...]:
+    """The current folder and those above it; none if it is gone."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        here = Path.cwd()
+    except OSError:
+        return ()
+    return here, *here.parents
+
+
+def _whole(path: Path, table: object) -> object:
+    """The table, unless it is what was wrong with its file."""
+    if isinstance(table, Exception):
+        raise UserError(f"{path}: {table}", USAGE)
+    return table
+
+
+def _pass_over(why: str) -> None:
+    print(f"async-inspect: {why}; going on without it", file=sys.stderr)
+
+
+def _text(path: Path) -> str:
+    """What the file says; nothing if it isn't there, or is none."""
+    try:
+        return files.read(path, MOST).decode("utf-8")
     except (FileNotFoundError, NotADirectoryError):
-        return {}
+        return ""
     except OSError as error:
-        raise UserError(f"{path}: {error.strerror}", USAGE) from None
-    except ValueError as error:  # not TOML, not even UTF-8
-        raise UserError(f"{path}: {error}", USAGE) from None
+        _pass_over(f"{path}: {error.strerror}")
+    except ValueError as error:
+        _pass_over(f"{path}: {error}")
+    return ""
 
 
 def _rules(where: str, table: object) -> Iterator[Rule]:

@@ -14,9 +14,9 @@ PACKAGE = ROOT / "async_inspect"
 # From left to right. A module may import from its own place and from places to its left. A new module goes where what
 # it knows belongs.
 PLACES = (
-    ("_version", "errors", "system", "events", "headers", "codes", "rules"),
+    ("_version", "errors", "system", "events", "files", "headers", "codes"),
     ("tracer",),
-    ("recording",),
+    ("recording", "rules"),
     ("model",),
     ("checks",),
     ("formats",),

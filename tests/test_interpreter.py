@@ -131,13 +131,3 @@ def test_what_is_no_python(text: str, cache: Path, tmp_path: Path) -> None:
         interpreter.ask(str(program(tmp_path / "python", text)))
     assert raised.value.status == 126
     assert "\n" not in raised.value.message
-
-
-def test_private_folder(tmp_path: Path) -> None:
-    made = interpreter.private_folder(tmp_path / "a" / "b")
-    assert made.stat().st_mode & 0o777 == 0o700
-    made.chmod(0o777)
-    assert interpreter.private_folder(made).stat().st_mode & 0o777 == 0o700
-    (tmp_path / "link").symlink_to(made)
-    with pytest.raises(PermissionError):
-        interpreter.private_folder(tmp_path / "link")

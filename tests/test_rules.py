@@ -1,14 +1,15 @@
 """The user's own rules for reasons: where they stand, what they do, and what is said of wrong ones."""
 
 import json
+import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 import async_inspect
 from async_inspect import rules
-from async_inspect.errors import UserError
 from async_inspect.model.reasons import GATHER, RULES, TASK, YIELD, covering
 from async_inspect.model.tables import Function
 from async_inspect.rules import ALL, Rule
@@ -150,16 +151,69 @@ def test_wrong_tables_of_the_users_own(program: Path, attach: Attach, tool: Tool
         assert said.stderr == f"async-inspect: {where}: reasons, entry 1: 'file' is missing\n"
 
 
-def test_what_is_no_file_of_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda path: path.write_bytes(b"\xff"), "can't decode"),
+        (lambda path: path.mkdir(), "is a folder, not a file"),
+        (os.mkfifo, "is a named pipe, not a file"),
+        (lambda path: path.symlink_to("/dev/zero"), "is a device, not a file"),
+        (lambda path: path.write_text("[tool.other\n"), "Expected"),
+        (lambda path: path.write_text("a = " + "[" * 100_000), "recursion"),
+        (lambda path: path.write_text("#" * (rules.MOST + 1)), "is longer than"),
+    ],
+    ids=["bytes", "folder", "pipe", "device", "syntax", "depth", "size"],
+)
+def test_what_cannot_be_read_is_somebody_elses(
+    make: Callable[[Path], object],
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A line says so, and the search goes on further up."""
+    (tmp_path / "pyproject.toml").write_text(PROJECT + RULE, encoding="utf-8")
+    here = tmp_path / "below"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    make(here / "pyproject.toml")
+    assert [rule.reason for rule in rules.configured()] == ["my pool"]
+    said = capsys.readouterr().err
+    assert said.startswith(f"async-inspect: {here / 'pyproject.toml'}: ")
+    assert said.endswith("; going on without it\n")
+    assert message in said
+    assert said.count("\n") == 1
+
+
+def test_what_others_may_write_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.chdir(tmp_path)
-    path = tmp_path / "pyproject.toml"
-    path.write_bytes(b"\xff")
-    with pytest.raises(UserError, match="can't decode"):
-        rules.configured()
-    path.unlink()
-    path.mkdir()
-    with pytest.raises(UserError, match="Is a directory"):
-        rules.configured()
+    own = tmp_path / "xdg" / "async-inspect" / "config.toml"
+    monkeypatch.setenv("XDG_CONFIG_HOME", config(tmp_path, OWN + RULE)["XDG_CONFIG_HOME"])
+    project = tmp_path / "pyproject.toml"
+    project.write_text(PROJECT + RULE.replace("my pool", "project's"), encoding="utf-8")
+    project.chmod(0o666)
+    assert [rule.reason for rule in rules.configured()] == ["my pool"]
+    assert f"{project} is not read: everybody may write {project} (chmod o-w)" in capsys.readouterr().err
+    project.chmod(0o644)
+    own.parent.chmod(0o777)
+    assert [rule.reason for rule in rules.configured()] == ["project's"]
+    assert f"{own} is not read: everybody may write {own.parent} (chmod o-w)" in capsys.readouterr().err
+    project.write_text("[tool.other]\n", encoding="utf-8")
+    project.chmod(0o666)
+    own.parent.chmod(0o700)
+    assert [rule.reason for rule in rules.configured()] == ["my pool"]
+    assert capsys.readouterr().err == "", "it had nothing for us"
+
+
+def test_a_folder_that_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    monkeypatch.setenv("XDG_CONFIG_HOME", config(tmp_path, OWN + RULE)["XDG_CONFIG_HOME"])
+    assert [rule.reason for rule in rules.configured()] == ["my pool"]
 
 
 def test_home_without_a_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

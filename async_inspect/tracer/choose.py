@@ -11,6 +11,7 @@ import os
 import sys
 
 from . import env
+from .trust import untrusted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,6 +34,9 @@ def choose(forced: str = "", cores: str = "", hint: str = "") -> "tuple[ModuleTy
     why = hint or f"no C core for {SUFFIX}"
     for path in places(cores):
         if os.path.exists(path):
+            if refused := untrusted(path) if path not in places() else "":  # the one beside us is as good as we are
+                why = f"a C core that is not to be trusted: {refused}"
+                continue
             try:
                 return _load(path), f"asked for by {env.CORE}" if forced else "the C core fits this Python"
             except Exception as exc:

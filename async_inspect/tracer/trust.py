@@ -1,0 +1,67 @@
+"""Whether somebody else could have put there what is about to be used as code or configuration.
+
+Knows owners, modes, links and the folders up to the root.  One rule, for the tool and, where a core is loaded, for the
+traced program: it, every folder and every link on the way to it are this user's or root's, and nobody else may write
+them.  A folder in which everybody may make files but only their owners remove them (``/tmp``) is no harm in itself.
+Then nobody else can change it between this look and its use, either.
+"""
+
+import os
+
+MAX_LINKS = 40  # as the kernel
+_KIND, _FOLDER, _LINK = 0o170000, 0o040000, 0o120000  # of a mode; the module ``stat`` is one more for the target
+_STICKY, _BY_GROUP, _BY_ALL = 0o1000, 0o020, 0o002
+_ACL = "system.posix_acl_access"
+
+
+def untrusted(path: str) -> str:
+    """Why what lies at this path must not be used; "": it may be.  What isn't there must not be, either."""
+    if not hasattr(os, "geteuid"):
+        return ""  # Windows: whose a file is stands in lists that Python doesn't read
+    try:
+        return _walk(os.path.join(os.getcwd(), os.fspath(path)))
+    except OSError as error:
+        return f"{error.filename or path}: {error.strerror}"
+
+
+def _walk(path: str) -> str:
+    """From the root down, links resolved as the kernel does."""
+    at, left, links = "/", path.split("/")[::-1], 0
+    reason = _who_else(at, os.lstat(at))
+    while left and not reason:
+        name = left.pop()
+        if name in ("", "."):
+            continue
+        if name == "..":
+            at = os.path.dirname(at)
+            continue
+        at = os.path.join(at, name)
+        status = os.lstat(at)
+        reason = _who_else(at, status)
+        if status.st_mode & _KIND == _LINK:
+            links += 1
+            if links > MAX_LINKS:
+                return f"{path} leads in circles"
+            to = os.readlink(at)
+            left += to.split("/")[::-1]
+            at = "/" if to.startswith("/") else os.path.dirname(at)
+    return reason
+
+
+def _who_else(path: str, status: os.stat_result) -> str:
+    """Who else could have made or changed this one thing."""
+    mode, owner = status.st_mode, status.st_uid
+    if owner not in (os.geteuid(), 0):
+        return f"{path} is another user's (uid {owner})"
+    if mode & _KIND == _LINK or (mode & _KIND == _FOLDER and mode & _STICKY):
+        return ""
+    if mode & _BY_ALL:
+        return f"everybody may write {path} (chmod o-w)"
+    if mode & _BY_GROUP and not (status.st_gid == owner and _ACL not in _attributes(path)):
+        return f"the group {status.st_gid} may write {path} (chmod g-w)"
+    return ""
+
+
+def _attributes(path: str) -> "list[str]":
+    """A group of the user's own number is theirs alone, unless a list of rights says more than the mode."""
+    return os.listxattr(path) if hasattr(os, "listxattr") else []
