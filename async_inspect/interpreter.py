@@ -182,9 +182,12 @@ def _remembered() -> dict[str, dict[str, object]]:
 
 
 def _remember(known: dict[str, dict[str, object]]) -> None:
-    with contextlib.suppress(OSError):  # then it is asked again
-        with files.replacing(files.private_folder(cache_folder()) / "pythons.json") as file:
+    try:
+        path = files.private_folder(cache_folder()) / "pythons.json"
+        with files.replacing(path) as file:
             file.write(json.dumps(known, indent=1).encode())
+    except OSError:
+        pass  # then it is asked again
 
 
 def _shebang(path: str) -> list[str]:

@@ -63,6 +63,44 @@ def test_a_folder_that_others_could_write_is_closed_first(python: interpreter.In
     assert folder.stat().st_mode & 0o777 == 0o700
 
 
+@pytest.mark.usefixtures("compiler")
+@pytest.mark.parametrize("way", ["prepare", "forced", "in the target", "preload", "copied"])
+def test_what_others_may_have_planted_is_loaded_by_no_way(
+    way: str, python: interpreter.Interpreter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A C core that somebody else could have written: one rule for all who load one, or hand one on."""
+    path = Path(corebuild.preload() if way == "preload" else corebuild.prepare(python).path)
+    path.chmod(0o777)
+    reason = f"everybody may write {path} (chmod o-w)"
+    if way == "prepare":
+        core = corebuild.prepare(python)
+        assert (core.name, core.path, core.refused) == ("python", "", True)
+        assert core.reason.startswith(f"{reason}: remove {path}, or set XDG_CACHE_HOME")
+    elif way == "in the target":
+        found, why = choose.choose("", corebuild.cores_prefix())
+        assert (found.NAME, why) == ("python", f"a C core that is not to be trusted: {reason}")
+        path.chmod(0o755)
+        assert choose.choose("", corebuild.cores_prefix())[0].NAME == "c"
+    elif way == "copied":
+        with pytest.raises(corebuild.RefusedError, match="everybody may write"):
+            corebuild.existing(python.suffix)
+    else:
+        with pytest.raises(UserError, match="everybody may write"):
+            corebuild.preload() if way == "preload" else corebuild.prepare(python, "c")
+
+
+def test_a_cache_that_is_not_ones_own(python: interpreter.Interpreter, tmp_path: Path) -> None:
+    """As where a root keeps the HOME of somebody else, or the cache leads into another's folder."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    interpreter.cache_folder().parent.mkdir()
+    interpreter.cache_folder().symlink_to(elsewhere)
+    core = corebuild.prepare(python)
+    assert (core.name, core.refused) == ("python", True)
+    assert core.reason.startswith(f"{interpreter.cache_folder()}: is not this user's own folder: remove it, or set ")
+    assert not list(elsewhere.iterdir())
+
+
 @pytest.mark.parametrize(
     ("changes", "compiler", "reason"),
     [

@@ -19,7 +19,7 @@ def untrusted(path: str) -> str:
     if not hasattr(os, "geteuid"):
         return ""  # Windows: whose a file is stands in lists that Python doesn't read
     try:
-        return _walk(os.path.join(os.getcwd(), os.fspath(path)))
+        return _walk(path if path.startswith("/") else f"{os.getcwd()}/{path}")
     except OSError as error:
         return f"{error.filename or path}: {error.strerror}"
 
