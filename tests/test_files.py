@@ -52,7 +52,7 @@ def test_swapped_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     path.unlink()
     os.mkfifo(path)
     with monkeypatch.context() as patch:
-        patch.setattr(files.os, "stat", lambda *_, **__: looked)
+        patch.setattr(os, "stat", lambda *_, **__: looked)
         with pytest.raises(OSError, match="is a named pipe"):
             files.open_regular(path)
 

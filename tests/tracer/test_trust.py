@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from async_inspect.tracer import trust
 from async_inspect.tracer.trust import untrusted
 
 STRANGER = 54_321
@@ -17,7 +16,7 @@ def strangers(path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     if os.geteuid() == 0:
         os.chown(path, STRANGER, STRANGER, follow_symlinks=False)
     else:  # then everything is: all that isn't root's
-        monkeypatch.setattr(trust.os, "geteuid", lambda: STRANGER)
+        monkeypatch.setattr(os, "geteuid", lambda: STRANGER)
     return path
 
 
@@ -105,5 +104,5 @@ def test_a_list_of_rights_says_more_than_the_mode(file: Path, monkeypatch: pytes
     if os.geteuid() != file.stat().st_gid:
         pytest.skip("this user's group has another number")
     file.chmod(0o664)
-    monkeypatch.setattr(trust.os, "listxattr", lambda path: ["system.posix_acl_access"] if path == str(file) else [])
+    monkeypatch.setattr(os, "listxattr", lambda path: ["system.posix_acl_access"] if path == str(file) else [])
     assert untrusted(str(file)) == f"the group {file.stat().st_gid} may write {file} (chmod g-w)"
