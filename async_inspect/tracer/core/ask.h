@@ -1,12 +1,28 @@
 /* What the program's objects are asked, without running its code: tasks, names, exceptions. */
 
+/* Of a dict: borrowed, or NULL. (PyDict_GetItem() and PyDict_GetItemString() tell the program of errors, as those of
+ * memory are: sys.unraisablehook.) */
+static PyObject *item(PyObject *dict, PyObject *key)
+{
+    PyObject *value = key ? PyDict_GetItemWithError(dict, key) : NULL;
+    drop_error();
+    return value;
+}
+
+static PyObject *item_named(PyObject *dict, const char *name)
+{
+    PyObject *key = PyUnicode_FromString(name), *value = item(dict, key);
+    Py_XDECREF(key);
+    return value;
+}
+
 static PyObject *module_attr(const char *module, const char *name)
 {
     /* past PyImport_GetModule(), which waits for whoever imports it just now and lets others run meanwhile */
-    PyObject *modules = PySys_GetObject("modules"), *value = NULL;
-    PyObject *found = modules && PyDict_CheckExact(modules) ? PyDict_GetItemString(modules, module) : NULL;
+    PyObject *modules = item(sys_dict, word.modules), *value = NULL;
+    PyObject *found = modules && PyDict_CheckExact(modules) ? item_named(modules, module) : NULL;
     if (found != NULL && PyModule_CheckExact(found)) {
-        value = Py_XNewRef(PyDict_GetItemString(PyModule_GetDict(found), name));
+        value = Py_XNewRef(item_named(PyModule_GetDict(found), name));
     }
     return value;
 }
@@ -25,7 +41,7 @@ static int know_asyncio(void)
             return 0;
         }
         aio.get_name = PyObject_GetAttrString(aio.c_task, "get_name");
-        PyErr_Clear();
+        drop_error();
     }
     return aio.get_name != NULL;
 }
@@ -34,7 +50,7 @@ static PyObject *get(PyObject *task, PyObject *name)
 {
     PyObject *value = PyObject_GenericGetAttr(task, name);
     if (value == NULL) {
-        PyErr_Clear();
+        drop_error();
     }
     return value;
 }
@@ -50,11 +66,11 @@ static PyObject *current_task(void)
         Py_CLEAR(task);
         if (UNLIKELY(PyDict_CheckExact(aio.current_tasks) && PyDict_GET_SIZE(aio.current_tasks))) {
             PyObject *loop = PyObject_CallNoArgs(aio.running_loop);
-            task = loop ? Py_XNewRef(PyDict_GetItem(aio.current_tasks, loop)) : NULL;
+            task = loop ? Py_XNewRef(item(aio.current_tasks, loop)) : NULL;
             Py_XDECREF(loop);
         }
     }
-    PyErr_Clear();
+    drop_error();
     return task;
 }
 
@@ -86,7 +102,7 @@ static PyObject *trio_now(PyObject *name)
 {
     PyObject *value = know_trio() ? PyObject_GetAttr(trio.context, name) : NULL;
     if (value == NULL) {
-        PyErr_Clear();
+        drop_error();
     }
     return value;
 }
@@ -151,7 +167,7 @@ static PyObject *task_name(PyObject *task)
     else if (PyType_IsSubtype(Py_TYPE(task), (PyTypeObject *)aio.c_task)) {
         name = PyObject_CallOneArg(aio.get_name, task);
         if (name == NULL) {
-            PyErr_Clear();
+            drop_error();
         }
     }
     else {
@@ -170,7 +186,7 @@ static int is_made_up(PyObject *name)
     Py_ssize_t n;
     const char *s = PyUnicode_AsUTF8AndSize(name, &n);
     if (s == NULL) {
-        PyErr_Clear();
+        drop_error();
         return 0;
     }
     if (PY_MAJOR_VERSION == 3 && PY_MINOR_VERSION == 13 && strcmp(s, "None") == 0) {
@@ -245,7 +261,7 @@ static PyObject *message_of(PyObject *exc)
         cut = PyUnicode_Substring(text, 0, MAX_MESSAGE);
         Py_DECREF(text);
     }
-    PyErr_Clear();
+    drop_error();
     return cut;
 }
 

@@ -21,6 +21,9 @@ static Thread *new_thread(void)
         th->next = all_threads;
         __atomic_store_n(&all_threads, th, __ATOMIC_RELEASE);
     }
+    else {
+        lose();
+    }
     return th;
 }
 

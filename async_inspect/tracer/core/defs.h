@@ -28,7 +28,7 @@ static int has_prefix(PyObject *text, const char *prefix, size_t len)
     Py_ssize_t n;
     const char *s = PyUnicode_AsUTF8AndSize(text, &n);
     if (s == NULL) {
-        PyErr_Clear();
+        drop_error();
         return 0;
     }
     return (size_t)n >= len && memcmp(s, prefix, len) == 0;
@@ -43,7 +43,7 @@ static int ends_stack(PyCodeObject *code)
     }
     const char *file = PyUnicode_AsUTF8(code->co_filename);
     if (file == NULL) {
-        PyErr_Clear();
+        drop_error();
         return 1;
     }
     if (has_prefix(code->co_qualname, GENERATED, sizeof GENERATED - 1)) {
@@ -59,7 +59,7 @@ static PyObject *utf8(PyObject *text)
 {
     PyObject *bytes = PyUnicode_AsEncodedString(text, "utf-8", "backslashreplace");
     if (bytes == NULL) {
-        PyErr_Clear();
+        drop_error();
     }
     return bytes;
 }
@@ -71,7 +71,7 @@ static int look_at_code(CodeInfo *info, PyCodeObject *code)
 {
     PyObject *bytes = PyCode_GetCode(code);
     if (bytes == NULL) {
-        PyErr_Clear();
+        drop_error();
         return 0;
     }
     const unsigned char *ops = (const unsigned char *)PyBytes_AS_STRING(bytes);
@@ -102,6 +102,9 @@ static int look_at_code(CodeInfo *info, PyCodeObject *code)
                 }
             }
         }
+    }
+    else {
+        lose();
     }
     Py_DECREF(bytes);
     return info->stands != NULL;
@@ -170,6 +173,7 @@ static CodeInfo *new_code(PyCodeObject *code)
     if (info == NULL) {
         info = calloc(1, sizeof *info);
         if (info == NULL) {
+            lose();
             return NULL;
         }
         info->code = code;
@@ -181,6 +185,7 @@ static CodeInfo *new_code(PyCodeObject *code)
         all_codes = info;
         if (PyUnstable_Code_SetExtra((PyObject *)code, extra_index, info) != 0) {
             PyErr_Clear();
+            lose(); /* it doesn't always say that it was for memory */
             free_code_info(info);
             return NULL;
         }
@@ -227,7 +232,7 @@ static uint32_t string_of(PyObject *text)
 {
     uint32_t id = 0;
     if (text == NULL) {
-        PyErr_Clear();
+        drop_error();
         return 0;
     }
     PyObject *known = PyDict_GetItemWithError(R.string_ids, text);
@@ -244,7 +249,7 @@ static uint32_t string_of(PyObject *text)
         Py_XDECREF(data);
         Py_XDECREF(number);
     }
-    PyErr_Clear();
+    drop_error();
     Py_DECREF(text);
     return id;
 }
@@ -253,7 +258,7 @@ static PyObject *describe(PyObject *descriptor, PyTypeObject *cls)
 {
     PyObject *value = Py_TYPE(descriptor)->tp_descr_get(descriptor, (PyObject *)cls, (PyObject *)&PyType_Type);
     if (value == NULL) {
-        PyErr_Clear();
+        drop_error();
     }
     return value;
 }

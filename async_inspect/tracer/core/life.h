@@ -4,16 +4,16 @@ static int attach(void)
 {
     for (int i = 0; i < EVENTS; i++) {
         PyObject *callback = PyCFunction_New(&callbacks[i].def, NULL);
-        PyObject *r = callback
-            ? PyObject_CallMethod(monitoring, "register_callback", "ilO", R.tool, event_bits[i], callback) : NULL;
+        int done = callback != NULL && monitor(monitoring.register_callback, event_objects[i], callback);
         Py_XDECREF(callback);
-        Py_XDECREF(r);
-        if (r == NULL) {
+        if (!done) {
             return 0;
         }
     }
     R.on = 1;
-    set_events(MEET_BITS);
+    if (!set_events(MEET_BITS)) {
+        return 0;
+    }
     for (Frame *f = current_frame(PyThreadState_Get()); f != NULL; f = below(f)) {
         if (f->owner < 3 && frame_code(f)->co_flags & ASYNC_FLAGS) { /* who starts us may run in a coroutine */
             watch(frame_code(f));
@@ -26,10 +26,10 @@ static void detach(void)
 {
     R.on = 0;
     set_events(0);
+    drop_error();
     for (int i = 0; i < EVENTS; i++) {
-        PyObject *r = PyObject_CallMethod(monitoring, "register_callback", "ilO", R.tool, event_bits[i], Py_None);
-        PyErr_Clear();
-        Py_XDECREF(r);
+        monitor(monitoring.register_callback, event_objects[i], Py_None);
+        drop_error();
     }
     for (CodeInfo *info = all_codes; info != NULL; info = info->next) {
         if (info->session == R.session && info->probe) {
@@ -61,7 +61,7 @@ static void release(void)
     while (all_codes != NULL && PyUnstable_Code_SetExtra((PyObject *)all_codes->code, extra_index, NULL) == 0) {
         ; /* which frees the entry */
     }
-    PyErr_Clear();
+    drop_error();
     free(R.buckets);
     free(R.stdlib);
     map_clear(&R.node_map);
@@ -174,7 +174,10 @@ static PyObject *start(PyObject *self, PyObject *args, PyObject *kwargs)
     R.nodes = OTHER_NODE;
     put_definition(NODE, OTHER_NODE, 0, 0, 0, 0);
     if (!attach()) {
+        PyObject *error = PyErr_GetRaisedException();
+        detach();
         release();
+        PyErr_SetRaisedException(error);
         return NULL;
     }
     meet_all(tasks);
@@ -243,6 +246,9 @@ static PyObject *point(PyObject *self, PyObject *args)
         put(th, POINT, now(), th->top ? th->top->id : 0, 0, th->top, (uint32_t)n, 0);
         put_text(text, n);
         free(text);
+    }
+    else if (a && b) {
+        lose();
     }
     Py_XDECREF(a);
     Py_XDECREF(b);
@@ -355,26 +361,34 @@ static int add_vocabulary(PyObject *m)
 
 static int init(PyObject *m)
 {
-    monitoring = PySys_GetObject("monitoring");
-    if (monitoring == NULL) {
+    PyObject *from = PySys_GetObject("monitoring");
+    if (from == NULL) {
         PyErr_SetString(PyExc_ImportError, "no sys.monitoring");
         return 0;
     }
-    Py_INCREF(monitoring);
-    disable = PyObject_GetAttrString(monitoring, "DISABLE");
-    PyObject *events = PyObject_GetAttrString(monitoring, "events");
-    if (disable == NULL || events == NULL) {
+    disable = PyObject_GetAttrString(from, "DISABLE");
+    monitoring.set_events = PyObject_GetAttrString(from, "set_events");
+    monitoring.set_local_events = PyObject_GetAttrString(from, "set_local_events");
+    monitoring.register_callback = PyObject_GetAttrString(from, "register_callback");
+    PyObject *all = PyObject_GetAttrString(from, "events");
+    if (disable == NULL || monitoring.set_events == NULL || monitoring.set_local_events == NULL
+        || monitoring.register_callback == NULL || all == NULL) {
         return 0;
     }
     for (int i = 0; i < EVENTS; i++) {
-        PyObject *bit = PyObject_GetAttrString(events, callbacks[i].event);
-        if (bit == NULL) {
+        event_objects[i] = PyObject_GetAttrString(all, callbacks[i].event);
+        if (event_objects[i] == NULL) {
             return 0;
         }
-        event_bits[i] = PyLong_AsLong(bit);
-        Py_DECREF(bit);
+        event_bits[i] = PyLong_AsLong(event_objects[i]);
     }
-    Py_DECREF(events);
+    Py_DECREF(all);
+    PyObject *sys = PyImport_ImportModule("sys");
+    sys_dict = sys ? Py_NewRef(PyModule_GetDict(sys)) : NULL;
+    Py_XDECREF(sys);
+    if (sys_dict == NULL) {
+        return 0;
+    }
     extra_index = PyUnstable_Eval_RequestCodeExtraIndex(free_code_info);
     if (extra_index < 0) {
         PyErr_SetString(PyExc_ImportError, "no co_extra slot is free");
@@ -403,7 +417,8 @@ static int init(PyObject *m)
         {&word.handle, "handle"}, {&word.timeout, "timeout"}, {&word.inner, "inner"}, {&word.coro, "coro"},
         {&word.context, "context"}, {&word.fs, "fs"}, {&word.todo, "todo"}, {&word.message, "message"},
         {&word.task, "task"}, {&word.future, "future"}, {&word.exception, "exception"},
-        {&word.never_retrieved, "exception was never retrieved"}, {&word.process_events, "_process_events"}, {NULL, NULL},
+        {&word.never_retrieved, "exception was never retrieved"}, {&word.process_events, "_process_events"},
+        {&word.modules, "modules"}, {NULL, NULL},
     };
     for (int i = 0; words[i].place != NULL; i++) {
         *words[i].place = PyUnicode_InternFromString(words[i].text);

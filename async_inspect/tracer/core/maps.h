@@ -25,6 +25,7 @@ static int map_set(Map *m, uint32_t a, uint32_t b, uint32_t c, uint32_t value)
         Map bigger = {NULL, m->entries ? m->mask * 2 + 1 : 1023, m->used};
         bigger.entries = calloc((size_t)bigger.mask + 1, sizeof(Entry));
         if (bigger.entries == NULL) {
+            lose();
             return 0;
         }
         for (uint32_t i = 0; m->entries && i <= m->mask; i++) {
@@ -68,7 +69,5 @@ static uint32_t thing(void *address, uint32_t tag)
 
 static void set_thing(void *address, uint32_t tag, uint32_t value)
 {
-    if (!map_set(&R.things, (uint32_t)(uintptr_t)address, (uint32_t)((uint64_t)(uintptr_t)address >> 32), tag, value)) {
-        R.header->lost++;
-    }
+    map_set(&R.things, (uint32_t)(uintptr_t)address, (uint32_t)((uint64_t)(uintptr_t)address >> 32), tag, value);
 }

@@ -50,7 +50,7 @@ static PyObject *awaited_by(PyObject *o)
     if (is_generator(o)) {
         inner = PyObject_GetAttrString(o, PyCoro_CheckExact(o) ? "cr_await" : PyGen_CheckExact(o) ? "gi_yieldfrom" : "ag_await");
         if (inner == NULL) {
-            PyErr_Clear();
+            drop_error();
         }
     }
     else if (is_step_object(o) && Py_TYPE(o)->tp_traverse) {
@@ -246,7 +246,7 @@ static void meet_all(PyObject *tasks)
     for (PyThreadState *one = PyInterpreterState_ThreadHead(interpreter); one != NULL; one = PyThreadState_Next(one)) {
         look_at(one);
     }
-    PyErr_Clear();
+    drop_error();
 }
 
 static PyObject *meet(PyObject *self, PyObject *tasks)

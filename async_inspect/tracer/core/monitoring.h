@@ -1,36 +1,46 @@
 /* What of each code object sys.monitoring is asked for. */
 
 enum { B_START, B_RESUME, B_YIELD, B_RETURN, B_UNWIND, B_THROW, B_CALL, EVENTS };
-static long event_bits[EVENTS]; /* as sys.monitoring has them */
+static long event_bits[EVENTS]; /* as sys.monitoring has them ... */
+static PyObject *event_objects[EVENTS]; /* ... and the same as objects */
 #define LOCAL_THROW (PY_VERSION_HEX >= 0x030F0000) /* before, these two can only be set for all code */
 #define THROW_BITS (event_bits[B_UNWIND] | event_bits[B_THROW])
 /* set for all code, to meet each once: plain code then says DISABLE; what began before the recording is met resumed */
 #define MEET_BITS (event_bits[B_START] | event_bits[B_RESUME] | (LOCAL_THROW ? event_bits[B_THROW] : 0))
 
-static void set_events(long bits)
+/* Call a function of sys.monitoring's for our tool; `second` may be NULL. Asks for no memory of its own. */
+static int monitor(PyObject *function, PyObject *first, PyObject *second)
 {
-    PyObject *r = PyObject_CallMethod(monitoring, "set_events", "il", R.tool, bits);
-    if (r == NULL) {
-        PyErr_Clear();
-    }
-    Py_XDECREF(r);
+    PyObject *arguments[] = {PyLong_FromLong(R.tool), first, second}; /* so small a number is always there */
+    PyObject *done = PyObject_Vectorcall(function, arguments, second ? 3 : 2, NULL);
+    Py_DECREF(arguments[0]);
+    Py_XDECREF(done);
+    return done != NULL;
+}
+
+static int set_events(long bits)
+{
+    PyObject *events = PyLong_FromLong(bits);
+    int done = events != NULL && monitor(monitoring.set_events, events, NULL);
+    Py_XDECREF(events);
+    return done;
 }
 
 static void set_local_events(PyCodeObject *code, long bits)
 {
-    PyObject *r = PyObject_CallMethod(monitoring, "set_local_events", "iOl", R.tool, (PyObject *)code, bits);
-    if (r == NULL) {
-        PyErr_Clear();
+    PyObject *events = PyLong_FromLong(bits);
+    if (events == NULL || !monitor(monitoring.set_local_events, (PyObject *)code, events)) {
+        drop_error();
     }
-    Py_XDECREF(r);
+    Py_XDECREF(events);
 }
 
 static void watch_throws(void)
 {
     /* not before there is a coroutine: these tax every exception of synchronous code */
     if (!R.throws_on && !LOCAL_THROW) {
-        R.throws_on = 1;
-        set_events(MEET_BITS | THROW_BITS);
+        R.throws_on = set_events(MEET_BITS | THROW_BITS);
+        drop_error();
     }
 }
 
@@ -46,7 +56,7 @@ static int wanted_of(PyCodeObject *code)
             return (int)PyLong_AsLong(PyTuple_GET_ITEM(pair, 1));
         }
     }
-    PyErr_Clear();
+    drop_error();
     return 0;
 }
 
@@ -102,7 +112,7 @@ static PyObject *frame_var(PyFrameObject *frame, const char *name)
 {
     PyObject *value = PyFrame_GetVarString(frame, name);
     if (value == NULL) {
-        PyErr_Clear();
+        drop_error();
     }
     return value;
 }
@@ -141,6 +151,7 @@ static void spawn(Thread *th, Frame *f)
 {
     PyFrameObject *frame = PyThreadState_GetFrame(PyThreadState_Get());
     if (frame == NULL) {
+        lose();
         return;
     }
     PyObject *made = frame_var(frame, "coro"), *name = NULL;
@@ -162,7 +173,7 @@ static void spawn(Thread *th, Frame *f)
     if (name == NULL || name == Py_None) {
         PyObject *more = frame_var(frame, "kwargs");
         if (more != NULL && PyDict_CheckExact(more)) {
-            PyObject *given = PyDict_GetItemString(more, "name");
+            PyObject *given = item_named(more, "name");
             Py_XSETREF(name, Py_XNewRef(given));
         }
         Py_XDECREF(more);

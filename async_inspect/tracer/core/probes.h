@@ -230,7 +230,7 @@ static void asks_selector(Thread *th, Frame *f, PyCodeObject *code)
     /* only built-in numbers are looked at: a zero lets it return at once */
     th->idle = !(timeout != NULL && ((PyLong_CheckExact(timeout) && PyLong_AsLong(timeout) <= 0)
                                      || (PyFloat_CheckExact(timeout) && PyFloat_AS_DOUBLE(timeout) <= 0)));
-    PyErr_Clear();
+    drop_error();
     th->asked = now();
 }
 
@@ -308,7 +308,7 @@ static void edges_to_all(Thread *th, Coro *waits, PyObject *many, int depth)
         edges_to(th, waits, PyTuple_GET_ITEM(all, i), depth);
     }
     Py_XDECREF(all);
-    PyErr_Clear();
+    drop_error();
 }
 
 /* The inner future of shield()'s outer one. */
@@ -395,17 +395,17 @@ static void never_awaited(Thread *th, Frame *f, PyCodeObject *code)
 static void handler(Thread *th, Frame *f, PyCodeObject *code)
 {
     PyObject *context = local_of(f, code, word.context);
-    PyObject *message = context != NULL && PyDict_CheckExact(context) ? PyDict_GetItem(context, word.message) : NULL;
+    PyObject *message = context != NULL && PyDict_CheckExact(context) ? item(context, word.message) : NULL;
     if (message == NULL || !PyUnicode_CheckExact(message)) {
         return;
     }
     int gone = PyUnicode_CompareWithASCIIString(message, "Task was destroyed but it is pending!") == 0;
     if (!gone && PyUnicode_Tailmatch(message, word.never_retrieved, 0, PY_SSIZE_T_MAX, 1) != 1) {
-        PyErr_Clear();
+        drop_error();
         return;
     }
-    PyObject *task = PyDict_GetItem(context, gone ? word.task : word.future);
-    PyObject *exc = gone ? NULL : PyDict_GetItem(context, word.exception);
+    PyObject *task = item(context, gone ? word.task : word.future);
+    PyObject *exc = gone ? NULL : item(context, word.exception);
     void *frame = NULL;
     if (task != NULL && is_task(Py_TYPE(task))) {
         coro_of_task(task, &frame);
@@ -436,7 +436,7 @@ static void process(void)
     PyFrameObject *frame = process_hook ? PyThreadState_GetFrame(PyThreadState_Get()) : NULL;
     if (frame != NULL) {
         Py_XDECREF(PyObject_CallOneArg(process_hook, (PyObject *)frame));
-        PyErr_Clear();
+        drop_error();
         Py_DECREF(frame);
     }
 }

@@ -119,7 +119,8 @@ static __thread Thread *own_thread; /* of a thread; kept over sessions */
 static Coro *free_coros;
 static CodeInfo *all_codes;
 static Py_ssize_t extra_index = -1;
-static PyObject *disable, *monitoring, *probes;
+static PyObject *disable, *probes, *sys_dict;
+static struct { PyObject *set_events, *set_local_events, *register_callback; } monitoring; /* sys.monitoring's functions */
 static int gathers, hears_wakes; /* a source asks for what waits for many, for who wakes whom */
 static PyObject *type_module, *type_qualname;
 static struct {
@@ -137,6 +138,26 @@ static struct {
     PyObject *self, *callback, *args, *when, *handle, *timeout, *inner, *coro, *context, *fs, *todo, *nursery, *runner,
         *deadline, *job, *sync_fn;
     /* texts */
-    PyObject *message, *task, *future, *exception, *never_retrieved, *process_events;
+    PyObject *message, *task, *future, *exception, *never_retrieved, *process_events, *modules;
 } word;
 static Thread *all_threads;
+
+/* Something that would have been written is not. */
+static inline void lose(void)
+{
+    if (R.on) { /* else the header is the parent's, or there is none */
+        R.header->lost++;
+    }
+}
+
+/* An error of what a callback called goes no further. Where memory was short, what would have been told is lost. */
+static void drop_error(void)
+{
+    PyObject *error = PyErr_GetRaisedException();
+    if (UNLIKELY(error != NULL)) {
+        if (PyErr_GivenExceptionMatches(error, PyExc_MemoryError)) {
+            lose();
+        }
+        Py_DECREF(error);
+    }
+}

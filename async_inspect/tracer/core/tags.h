@@ -17,7 +17,7 @@ static void meet_tags(void)
         Py_XDECREF(name);
         Py_DECREF(var);
     }
-    PyErr_Clear();
+    drop_error();
     Py_XDECREF(all);
     Py_XDECREF(context);
 }
@@ -28,7 +28,7 @@ static PyObject *tag_value(PyObject *var, int *uuid)
     PyObject *value = NULL;
     *uuid = 0;
     if (PyContextVar_Get(var, Py_None, &value) != 0) { /* not its default: that says nothing of this task */
-        PyErr_Clear();
+        drop_error();
         return NULL;
     }
     if (PyUnicode_CheckExact(value) || PyLong_CheckExact(value)) {
@@ -69,7 +69,7 @@ static PyObject *tag_text(PyObject *value, int uuid)
         Py_XDECREF(whole);
     }
     if (text == NULL) {
-        PyErr_Clear(); /* an int of so many digits that Python won't say them */
+        drop_error(); /* an int of so many digits that Python won't say them */
     }
     return text;
 }
@@ -84,7 +84,7 @@ static void put_tag(Thread *th, Coro *root, PyObject *name, PyObject *text)
         put(th, TAG, now(), root->id, 0, th->top, (uint32_t)PyBytes_GET_SIZE(data), 0);
         put_text(s, (size_t)PyBytes_GET_SIZE(data));
     }
-    PyErr_Clear();
+    drop_error();
     Py_XDECREF(data);
     Py_XDECREF(a);
     Py_XDECREF(b);
