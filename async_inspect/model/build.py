@@ -12,6 +12,7 @@ from .. import events as ev
 from ..headers import Head
 from ..recording import Recording, Slots
 from . import cuts, observed, resources, said, select, wakes
+from . import ending as en
 from . import lives as lv
 from . import tables as t
 from .chains import Graph, climb
@@ -37,15 +38,21 @@ class Builder:
         self._window = window_ns
         self._cwd = recording.first("cwd") if cwd is None else cwd
         self._gathered = Gathered(recording.header.start_ns, window_ns)
+        self._seen = 0  # the last that is known, if that is none of what was fed
 
     def feed(self, slots: Slots) -> None:
         """Take in the slots that follow those fed before.  Costs what they cost."""
         self._gathered.feed(slots)
 
+    def saw(self, ts: int) -> None:
+        """Something was recorded then that isn't fed, since a part of it is missing."""
+        self._seen = max(self._seen, ts)
+
     def trace(self) -> Trace:
-        """The Trace of what was fed; unfinished things end at the recording's end, or its last record's time."""
+        """The Trace of what was fed; unfinished things end with it: at the recording's end if all records up to there
+        are in it, else at its last record (``ending.py``)."""
         recording, gathered = self._recording, self._gathered
-        moments = _moments(recording, gathered, self._window[1])
+        moments, broken_off, last = self._known()
         lives = lv.find_tasks(gathered, moments)
         bursts = lv.find_polls(gathered, lives, moments)
         size = min(len(recording.node_parent), ev.MAX_NODES + 1)
@@ -55,8 +62,7 @@ class Builder:
         kinds[list(recording.codes)] = [code.kind for code in recording.codes.values()]
         closers = kinds[np.minimum(code_of[lives.coro], len(kinds) - 1)] == ev.CODE_ASYNC_GENERATOR
         swallowed = [number for number, text in recording.strings.items() if text in SWALLOWED]
-        lost = recording.header.lost > 0
-        ends = lv.find_ends(gathered, lives, bursts, moments, lost, closers, swallowed)
+        ends = lv.find_ends(gathered, lives, bursts, moments, broken_off, closers, swallowed)
         calls, entries = lv.find_calls(gathered, lives, bursts, moments, code_of, own_node)
 
         places = Places(recording, self._cwd)
@@ -143,8 +149,8 @@ class Builder:
         closings = (ends.closed & ~lives.driven, ends.end_pos)
         head = Head(recording.path, recording.header, recording.meta)
         trace = Trace(
-            meta=said.metadata(head, gathered.records, moments, self._cwd),
-            processes=(said.process(head, gathered.records, moments),),
+            meta=said.metadata(head, gathered.records, moments, last, self._cwd),
+            processes=(said.process(head, gathered.records, moments, last),),
             functions=tuple(functions),
             strings=strings,
             locations=places.locations,
@@ -172,6 +178,18 @@ class Builder:
             events=happenings(gathered, lives, bursts, polls, tasks, awaits, points, closings),
         )
         return select.since(trace, since) if since else trace
+
+    def _known(self) -> tuple[lv.Moments, bool, said.Ended]:
+        """Up to when it is known, and whether that is not up to its end or the window's, as records are missing."""
+        recording, gathered, fed = self._recording, self._gathered, self._gathered.fed
+        known = en.ending(recording)
+        span = en.span(recording.header, known, gathered.first_ts, max(gathered.last_ts, self._seen))
+        moments, ended_ns = lv.Moments(span.base, span.end, fed), span.ended and span.ended - span.base
+        broken_off, until = known in en.BROKEN_OFF, self._window[1]
+        missing = recording.missing + (recording.count - fed if broken_off else 0)
+        if until is not None and moments.base + until < moments.end:
+            moments, broken_off = replace(moments, end=moments.base + until), False
+        return moments, broken_off, said.Ended(known, ended_ns, missing)
 
     def _node_sums(
         self, entries: t.Entries, awaits: t.Awaits, lives: lv.Lives, moments: lv.Moments
@@ -266,20 +284,6 @@ def _uses(gathered: Gathered, owned: t.Resources, people: int) -> tuple[Columns,
 def _known(ids: Ints, people: int) -> Ints:
     """Ids of coroutines that are spoken of; 0 for others."""
     return np.where(ids < people, ids, 0).astype(np.int64)
-
-
-def _moments(recording: Recording, gathered: Gathered, until: int | None) -> lv.Moments:
-    found = _all_moments(recording, gathered)
-    return found if until is None else replace(found, end=min(found.end, found.base + until))
-
-
-def _all_moments(recording: Recording, gathered: Gathered) -> lv.Moments:
-    header = recording.header
-    first, last = max(gathered.first_ts, 0), max(gathered.last_ts, 0)
-    if gathered.first_ts >= 0 and first < header.start_ns:  # a recording by ticks, 1, 2, 3 …
-        return lv.Moments(0, max(last, header.end_ns if header.end_ns < header.start_ns else 0), gathered.fed)
-    base = header.start_ns
-    return lv.Moments(base, max(last, header.end_ns, base), gathered.fed)
 
 
 def _await_times(bursts: lv.Bursts, polls: Ints, ends: lv.Ends) -> tuple[Ints, Ints, lv.Bools]:

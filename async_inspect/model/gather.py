@@ -131,6 +131,7 @@ class Gathered:
             at, events = at[kept], events[kept]
             if not len(at):
                 return
+        self.last_ts = max(self.last_ts, int(ts.max()))
         stacks = events["kind"] == ev.STACK
         if stacks.any():  # the watchdog's, from another thread: they say nothing of what runs after them
             self._keep("stacks", events, {"ts": ts}, stacks)
@@ -139,7 +140,6 @@ class Gathered:
                 return
         pos = at + begin
         kind, coro, task = events["kind"], events["coro"], events["task"]
-        self.last_ts = max(self.last_ts, int(ts.max()))
         before, below, burst = self._look_back(events, ts, pos)
 
         data: Columns = {"pos": pos, "ts": ts, "before": before, "below": below, "burst": burst}

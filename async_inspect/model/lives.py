@@ -166,11 +166,18 @@ class Ends:
 
 
 def find_ends(
-    gathered: Gathered, lives: Lives, bursts: Bursts, moments: Moments, lost: bool, closers: Bools, swallowed: list[int]
+    gathered: Gathered,
+    lives: Lives,
+    bursts: Bursts,
+    moments: Moments,
+    broken_off: bool,
+    closers: Bools,
+    swallowed: list[int],
 ) -> Ends:
     """The state of each task and the end of its lifetime.
 
-    ``closers``, by task: its root is an async generator, which ``aclose()`` runs; ``swallowed`` are the ids of the
+    ``broken_off``: records are missing that may say how those ended whose end isn't there.  ``closers``, by task: its
+    root is an async generator, which ``aclose()`` runs; ``swallowed`` are the ids of the
     exceptions that this takes for a good end.
     """
     exits = gathered.columns("exits")
@@ -190,7 +197,7 @@ def find_ends(
     state[polled] = t.BLOCKED
     if len(bursts.polls):
         state[polled & ~bursts.polls.ended[np.maximum(last_poll, 0)]] = t.RUNNING
-    if lost:
+    if broken_off:
         state[~seen] = t.UNKNOWN
     well = (kind == ev.RETURN) | (closers & np.isin(_take(exits["aux"], exit_row), swallowed))
     state[seen & well] = t.COMPLETED

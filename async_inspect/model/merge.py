@@ -13,6 +13,7 @@ import numpy as np
 
 from . import tables as t
 from .columns import Ints, group, sums
+from .ending import most_open
 from .trace import Metadata, Process, Trace
 
 # By table and column what it holds: VALUE (the same anywhere), TIME, or the thing whose row, id or number it is.
@@ -154,6 +155,8 @@ class _Part:
         later = self.to[TIME]
         for one in self.trace.processes:
             times = {"start_ns": int(later(one.start_ns)), "end_ns": int(later(one.end_ns))}
+            if one.ended_ns is not None:
+                times["ended_ns"] = int(later(one.ended_ns))
             yield one.model_copy(update={**times, "thread": int(self.to["thread"](one.thread))})
 
 
@@ -276,7 +279,9 @@ def _metadata(traces: Sequence[Trace], clock_ns: int) -> Metadata:
             "duration_ns": max(meta.clock_ns + meta.duration_ns for meta in all_) - clock_ns,
             "finished": all(meta.finished for meta in all_),
             "records": sum(meta.records for meta in all_),
+            "ending": most_open([meta.ending for meta in all_]),
             "lost": sum(meta.lost for meta in all_),
+            "missing": sum(meta.missing for meta in all_),
             "callbacks": sum(meta.callbacks for meta in all_),
             "cost_ns": _cost(all_),
             "core": _said(meta.core for meta in all_),

@@ -16,7 +16,7 @@ from ..errors import USAGE, UserError
 from ..headers import Head, heads, of_processes, run_at
 from ..recording import Recording
 from ..rules import Rule
-from . import said, select
+from . import ending, said, select
 from .build import Builder
 from .filters import ALL, Filter, Window, narrowed
 from .gather import CHUNK
@@ -124,9 +124,14 @@ def read(path: Path, window_ns: Window, cwd: str, tell: Callable[[int], object] 
     """The recording at this path alone.  ``tell`` hears of slots that were read."""
     with Recording(path) as recording:
         builder = Builder(recording, window_ns, cwd)
+        left = recording.count
+        if ending.ending(recording) in ending.BROKEN_OFF:
+            left, last_ts = ending.sure(recording.chunks)
+            builder.saw(last_ts)
         for slots in recording.chunks:
             for begin in range(0, len(slots), CHUNK):
-                chunk = slots[begin : begin + CHUNK]
+                chunk = slots[begin : begin + min(CHUNK, left)]
+                left -= len(chunk)
                 builder.feed(chunk)
                 tell(len(chunk))
         return builder.trace()
@@ -139,7 +144,10 @@ def _is_idle(one: Head) -> bool:
         return False
     with one.path.open("rb") as file:
         file.seek(header.header_size)
-        kinds = np.frombuffer(file.read(header.tail_size), np.uint8)[ev.RECORD_SIZE - 1 :: ev.RECORD_SIZE]
+        data = file.read(header.tail_size)
+    if header.lost or len(data) < header.tail_size:
+        return False
+    kinds = np.frombuffer(data, np.uint8)[ev.RECORD_SIZE - 1 :: ev.RECORD_SIZE]
     return not (kinds >= ev.FIRST_EVENT).any()
 
 
@@ -147,9 +155,11 @@ def _idle(other: Trace, one: Head, cwd: str) -> Trace:
     """The trace of a recording without events; of the ``other`` only that it has the same tables."""
     header = one.header
     moments = Moments(header.start_ns, max(header.end_ns, header.start_ns), 0)
-    return replace(
-        select.nothing(other), meta=said.metadata(one, 0, moments, cwd), processes=(said.process(one, 0, moments),)
+    ended = said.Ended(
+        ending.ending_of(header, one.meta, cut=False), moments.end - moments.base if header.end_ns else None, missing=0
     )
+    meta, process = said.metadata(one, 0, moments, ended, cwd), said.process(one, 0, moments, ended)
+    return replace(select.nothing(other), meta=meta, processes=(process,))
 
 
 def _in_window(run: Sequence[Head], clock_ns: int, window_ns: Window) -> list[Head]:

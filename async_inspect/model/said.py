@@ -3,12 +3,23 @@
 Knows nothing of events but how many there are.
 """
 
+from typing import NamedTuple
+
 from .. import events as ev
 from ..headers import Head, Header
+from .ending import Ending
 from .lives import Moments
 from .trace import Metadata, Process
 
 SLOW_POLL_NS = 100_000_000  # asyncio's own slow_callback_duration
+
+
+class Ended(NamedTuple):
+    """What there is to say of a recording's end."""
+
+    ending: Ending
+    ended_ns: int | None  # when the process ended, since the recording began
+    missing: int  # slots
 
 
 def _slow_poll(ms: str) -> int:
@@ -18,7 +29,7 @@ def _slow_poll(ms: str) -> int:
         return SLOW_POLL_NS
 
 
-def metadata(head: Head, records: int, moments: Moments, cwd: str) -> Metadata:
+def metadata(head: Head, records: int, moments: Moments, ended: Ended, cwd: str) -> Metadata:
     """What is said of the whole.  ``records``: events.  ``cwd``: to which files are shown relative."""
     header, first = head.header, head.first
     return Metadata(
@@ -30,6 +41,8 @@ def metadata(head: Head, records: int, moments: Moments, cwd: str) -> Metadata:
         finished=header.state != ev.RUNNING,
         records=records,
         lost=header.lost,
+        missing=ended.missing,
+        ending=ended.ending,
         callbacks=header.callbacks,
         cost_ns=_cost(header),
         core=first("core"),
@@ -43,7 +56,7 @@ def metadata(head: Head, records: int, moments: Moments, cwd: str) -> Metadata:
     )
 
 
-def process(head: Head, records: int, moments: Moments) -> Process:
+def process(head: Head, records: int, moments: Moments, ended: Ended) -> Process:
     """What is said of the process."""
     header, first = head.header, head.first
     return Process(
@@ -56,10 +69,13 @@ def process(head: Head, records: int, moments: Moments) -> Process:
         core=first("core"),
         start_ns=0,
         end_ns=moments.end - moments.base,
+        ended_ns=ended.ended_ns,
+        ending=ended.ending,
         end_seen=header.end_ns > 0,
         finished=header.state != ev.RUNNING,
         records=records,
         lost=header.lost,
+        missing=ended.missing,
         callbacks=header.callbacks,
         cost_ns=_cost(header),
         thread=0,

@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple, Self
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from . import tables as t
+from .ending import BROKEN_OFF, WHOLE, Ending
 from .filters import Filter
 
 type StateName = Literal["Pending", "Running", "Blocked", "Completed", "Failed", "Cancelled", "Unknown"]
@@ -31,14 +32,27 @@ class Process(Frozen):
     python: str
     core: str
     start_ns: int  # when its recording began
-    end_ns: int  # and ended, or the last that was seen of it
+    end_ns: int  # up to when it is known: to its end, or else to its last record. For all sums its tasks end then
+    ended_ns: int | None  # when the process ended, though not all up to there is known; None: nobody saw it
+    ending: Ending
     end_seen: bool  # False: it runs still, or went without a word
     finished: bool  # it is over; False: nobody knows
     records: int
     lost: int
+    missing: int  # slots that its file had and has no more, or of which a part is missing; at least
     callbacks: int
     cost_ns: int | None
     thread: int  # from this number on the columns' threads are its own
+
+    @property
+    def whole(self) -> bool:
+        """Whether all up to its end is known.  Else what went on at ``end_ns`` lasted at least until then."""
+        return self.ending in WHOLE
+
+    @property
+    def broken_off(self) -> bool:
+        """Whether records are missing, so that what came later is not known."""
+        return self.ending in BROKEN_OFF
 
     @property
     def command(self) -> str:
@@ -64,10 +78,12 @@ class Metadata(Frozen):
     pid: int  # the first process's
     clock_ns: int  # CLOCK_MONOTONIC at 0, when the first recording began
     started_unix_ns: int  # Unix time then
-    duration_ns: int  # from then to the (last) recording's end
+    duration_ns: int  # from then to the (last) recording's end, as far as that is known
+    ending: Ending  # why it is known no further; of several processes that of which least is known
     finished: bool  # the end was seen; False: it runs still, or was killed and nobody looked
     records: int  # events in the recording (not definitions)
     lost: int  # what was due and not written
+    missing: int  # slots that files had and have no more, or of which a part is missing; at least
     callbacks: int  # how often the tracer was called
     cost_ns: int | None  # the tracer's own measured cost, projected from the timed callbacks; None: none was timed
     core: str  # "c", "python" or "" where the recording doesn't say; "c, python" if they differ

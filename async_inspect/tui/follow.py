@@ -83,7 +83,7 @@ class Follower:
                 break
         if self.replaying and self._waiting:
             self._now = until
-        elif self._waiting or not self.running:
+        elif self._waiting or not self.running or self.live.broken_off:
             self._now = self.live.end
         else:
             self._now = max(time.monotonic_ns(), self.live.end)

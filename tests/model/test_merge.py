@@ -189,7 +189,7 @@ def test_a_process_without_events_is_one(tmp_path: Path) -> None:
     assert [(one.pid, one.tasks, one.records) for one in process_figures(trace)] == [(7, 2, 16), (8, 0, 0)]
     alone = load(path)
     assert trace.processes[1] == alone.processes[0].model_copy(
-        update={"start_ns": 10, "end_ns": 10 + alone.meta.duration_ns, "thread": 1}
+        update={"start_ns": 10, "end_ns": 10 + 30, "ended_ns": 10 + 30, "thread": 1}
     )
 
 

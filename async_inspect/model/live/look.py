@@ -125,11 +125,11 @@ class Seen:
 
     def state(self, rows: Ints) -> t.Bytes:
         """``tables.STATES``, as a Trace has them."""
-        tasks, recording = self._tasks, self.live.recording
+        tasks = self._tasks
         flags, kind, said = (tasks[name][rows] for name in ("flags", "exit", "exit_flags"))
         seen, owned = kind > 0, flags & OWNED > 0
         state = np.where(flags & RAN > 0, np.where(flags & RUNNING > 0, t.RUNNING, t.BLOCKED), t.PENDING)
-        if recording.header.lost:
+        if self.live.broken_off:
             state[~seen] = t.UNKNOWN
         raised = np.flatnonzero(kind == ev.RAISE)
         well = kind == ev.RETURN

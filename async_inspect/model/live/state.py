@@ -12,6 +12,7 @@ import numpy as np
 from ... import events as ev
 from ...recording import Recording, Slots
 from ..columns import Any1d, Ints
+from ..ending import BROKEN_OFF, ending, span
 from ..gather import Columns, Gathered
 from ..wakes import moment
 from .grow import Grown, add
@@ -87,10 +88,13 @@ class Live:
     @property
     def end(self) -> int:
         """When it ended, or its last record so far."""
-        end, start = self.recording.header.end_ns, self.recording.header.start_ns
-        if self.base < start:
-            end = end if end < start else 0
-        return max(self._gathered.last_ts, end, self.base)
+        gathered, how = self._gathered, ending(self.recording)
+        return span(self.recording.header, how, gathered.first_ts, gathered.last_ts).end
+
+    @property
+    def broken_off(self) -> bool:
+        """Whether records are missing: it is known up to its end, and goes on unseen."""
+        return ending(self.recording) in BROKEN_OFF
 
     def running(self, now: int) -> list[tuple[int, int, int]]:
         """(task's coroutine, node, ns since its thread's last record) of what runs."""
