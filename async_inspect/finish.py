@@ -3,14 +3,17 @@
 Knows how recordings are named, and that processes may go on.  Does not read events.
 """
 
+import os
 import time
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from async_inspect import events as ev
 from async_inspect.errors import UserError
+from async_inspect.files import open_regular, read
 from async_inspect.headers import Head, head, read_header, runs
 
+MAX_LOG = 1 << 24  # bytes
 GRACE_SECONDS = 0.5  # for processes that end a moment after the first
 
 
@@ -38,7 +41,10 @@ def complaints(folder: Path, pid: int) -> list[str]:
     """What the recorder of this process wrote into its log, each but once, with how often and where."""
     told = []
     for log in sorted([*folder.glob(f"*-{pid}.log"), *folder.glob(f"{pid}.log")]):
-        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+        try:
+            lines = read(log, MAX_LOG).decode("utf-8", "replace").splitlines()
+        except OSError:  # somebody else's, or gone
+            continue
         said = [line.partition(": ")[2] for line in lines if not line.startswith(" ")]  # "TIME pid PID: TEXT"
         told += [f"{text} (log: {log}, {said.count(text)}×)" for text in dict.fromkeys(said)]
     return told
@@ -69,7 +75,7 @@ def settle(run: Sequence[Head], ended_pid: int, ended_ns: int) -> list[Head]:
 def note_end(path: Path, ended_ns: int) -> None:
     """Write the process's end into its recording, unless it did so itself; 0: it is over, nobody knows since when."""
     try:
-        with open(path, "r+b", buffering=0) as file:
+        with open(open_regular(path, os.O_RDWR, follow=False), "r+b", buffering=0) as file:
             header, _ = read_header(file, path)
             if header.magic == ev.MAGIC and header.version and header.end_ns == 0:
                 for at, data in (

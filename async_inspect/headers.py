@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from . import events as ev
 from .errors import USAGE, UserError
+from .files import open_regular
 
 SUFFIX = ".rec"
 FOLDER = "recording"
@@ -121,10 +122,10 @@ def _unescape(value: str) -> str:
 def head(path: Path) -> Head:
     """UserError: it can't be read, or is no recording."""
     try:
-        file = path.open("rb", buffering=0)
+        fd = open_regular(path)
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}") from None
-    with file:
+    with open(fd, "rb", buffering=0) as file:
         return Head(path, *read_header(file, path))
 
 

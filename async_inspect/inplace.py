@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
+from async_inspect.files import create
 from async_inspect.launch import IGNORED_BY_PYTHON, flush, not_executed, telling
 
 DEAF_TO = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)  # systemd's stop reaches all of a service
@@ -59,8 +60,7 @@ def _watch(pid: int, ends: int, hears: int, log: Path, afterwards: Callable[[int
         if not os.read(hears, 1):
             select.select([ends], [], [])
             at_ns = time.monotonic_ns()
-            out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            sys.stdout = sys.stderr = open(out, "w", encoding="utf-8", errors="backslashreplace")  # noqa: SIM115
+            sys.stdout = sys.stderr = open(create(log), "w", encoding="utf-8", errors="backslashreplace")  # noqa: SIM115
             afterwards(pid, at_ns)
         status = 0
     finally:

@@ -114,6 +114,38 @@ def ask(path: str) -> Interpreter:
     return found
 
 
+def unasked(exe: str, version: tuple[int, int, int], suffix: str, library: str = "") -> Interpreter:
+    """What a program that runs already is, of which it is known which Python it has inside: it is not started again to
+    be asked, for it may be anything (a frozen program, say).
+
+    ``library``: its libpython, if it has one.  Without headers of this very version nearby it has no ``includes``.
+    """
+    known: list[Interpreter] = []
+    if os.path.realpath(exe) == os.path.realpath(sys.executable):
+        known.append(_own(exe))
+    with contextlib.suppress(LookupError, TypeError, ValueError):
+        known.append(_from_answer(exe, _remembered()[_key(exe) or ""]))
+    for one in known:
+        if one.version == version and one.implementation == "cpython":
+            return one
+    return Interpreter(exe, version, "cpython", suffix, _headers(version, (exe, library)), free_threaded=False)
+
+
+def _headers(version: tuple[int, int, int], near: tuple[str, ...]) -> tuple[str, ...]:
+    """The folder of this version's headers, if it is where its files are, or where a system has it."""
+    roots = [os.path.dirname(os.path.dirname(path)) for path in near if path]
+    for root in (*roots, "/usr", "/usr/local"):
+        folder = f"{root}/include/python{version[0]}.{version[1]}"
+        if untrusted(f"{folder}/Python.h") or untrusted(f"{folder}/patchlevel.h"):
+            continue  # what is compiled becomes code
+        with contextlib.suppress(OSError):
+            text = files.read(f"{folder}/patchlevel.h", MAX_CACHE).decode("utf-8", "replace")
+            numbers = re.findall(r"^#define\s+PY_(?:MAJOR|MINOR|MICRO)_VERSION\s+(\d+)", text, re.MULTILINE)
+            if tuple(map(int, numbers)) == version:
+                return (folder,)
+    return ()
+
+
 def cache_folder() -> Path:
     """The user's own cache folder; not made by asking."""
     base = os.environ.get("XDG_CACHE_HOME") or ""

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from . import events as ev
 from .codes import Code
 from .errors import UserError
+from .files import open_regular, read
 from .headers import WINDOWS, Header, Meta, read_header, root, run_at, with_slashes
 
 SLOT = np.dtype(list(zip(ev.RECORD_FIELDS, ("<u8", "<u4", "<u4", "<u4", "<u4", "<u4", "<u2", "u1", "u1"), strict=True)))
@@ -22,6 +23,7 @@ type Slots = npt.NDArray[np.void]
 type Ids = npt.NDArray[np.uint32]
 
 _BLOCK = 1 << 16  # slots that become text at a time
+_MAX_MISSED = 1 << 24  # bytes
 _MAX_TAIL = 1 << 30  # bytes; more is damage
 
 
@@ -59,7 +61,7 @@ class Recording:
         self.missing = 0  # slots that it had and that are gone with that, at least
         self.chunks: list[Slots] = []  # these, in order
         try:
-            self._file = path.open("rb", buffering=0)
+            self._file = open(open_regular(path), "rb", buffering=0)  # noqa: SIM115 - until close()
         except OSError as error:
             raise UserError(f"{path}: {error.strerror}") from None
         self.header, self.meta = self._read_header()
@@ -265,7 +267,7 @@ def _line(slots: Slots, at: int, number: int, slot: tuple[int, ...]) -> str:
 def missed(path: str | os.PathLike[str]) -> list[Missed]:
     """The Pythons that the process of this recording started without their being recorded, as far as it could tell."""
     try:
-        text = Path(path).with_suffix(ev.MISSED_SUFFIX).read_text(encoding="utf-8", errors="replace")
+        text = read(Path(path).with_suffix(ev.MISSED_SUFFIX), _MAX_MISSED).decode("utf-8", "replace")
     except OSError:
         return []
     rows = [line.split("\t", 2) for line in text.splitlines()]

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from .errors import USAGE, UserError
+from .files import folder as folder_of
+from .files import replacing
 from .formats import FORMATS, Format, members, one
 from .model.trace import Trace
 from .progress import writing
@@ -40,7 +42,7 @@ def write(
     else:
         chosen = [row for row in FORMATS.values() if row not in left_out(trace)]
     try:
-        place.mkdir(parents=True, exist_ok=True)
+        folder_of(place)
         for other in FORMATS.values():
             if other not in chosen and (place / other.file).exists():
                 (place / other.file).replace(place / f"{other.file}.old")
@@ -71,10 +73,10 @@ def export(
         chunks = chosen.write(trace, **options)
         if place.suffix == ".gz" and not chosen.file.endswith(".gz"):
             chunks = _gzipped(chunks)
-        _replace(place, chunks, _for(chosen, progress))
+        _write_to(place, chunks, _for(chosen, progress))
         return
     try:
-        place.mkdir(parents=True, exist_ok=True)
+        folder_of(place)
     except OSError as error:
         raise UserError(f"{place}: {error.strerror}") from None
     for part in members(format):
@@ -107,25 +109,24 @@ def _for(format: Format, progress: Progress | None) -> Callable[[int], None]:
     return (lambda size: progress(format.name, size)) if progress else (lambda _: None)
 
 
-def _replace(path: Path, chunks: Iterator[bytes], progress: Callable[[int], None]) -> None:
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+def _write_to(path: Path, chunks: Iterator[bytes], progress: Callable[[int], None]) -> None:
+    """To where the user says, which may be no file: /dev/stdout, a named pipe."""
+    if not path.exists() or path.is_file():
+        _replace(path, chunks, progress)
+        return
     try:
-        if path.exists() and not path.is_file():  # /dev/stdout, a named pipe
-            with path.open("wb") as file:
-                _pour(chunks, file, progress)
-            return
-        with open(part, "wb", opener=_private) as file:
+        with path.open("wb") as file:
             _pour(chunks, file, progress)
-        part.replace(path)
     except OSError as error:
         raise UserError(f"{path}: {error.strerror or error}") from None
-    finally:
-        part.unlink(missing_ok=True)
 
 
-def _private(path: str, flags: int) -> int:
-    """Recordings are nobody else's business, and neither is what they say."""
-    return os.open(path, flags, 0o600)
+def _replace(path: Path, chunks: Iterator[bytes], progress: Callable[[int], None]) -> None:
+    try:
+        with replacing(path) as file:
+            _pour(chunks, file, progress)
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror or error}") from None
 
 
 def _pour(chunks: Iterator[bytes], file: BinaryIO, progress: Callable[[int], None]) -> None:

@@ -3,11 +3,14 @@
 Knows where these lie and when one is stale.  Whatever goes wrong here is nobody's trouble: then it isn't listed.
 """
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from async_inspect import finish
+from async_inspect import files, finish
+
+MOST = 1 << 20  # bytes of one of its files
 
 
 class Run(NamedTuple):
@@ -28,22 +31,22 @@ def place(environ: Mapping[str, str]) -> Path:
 
 def lister(environ: Mapping[str, str], folder: Path, title: str) -> tuple[Callable[[int], None], Callable[[], None]]:
     """What puts a program on the list once its pid is known, and what takes it off."""
-    files: list[Path] = []
+    mine: list[Path] = []
 
     def put(pid: int) -> None:
         began = _began(pid)
         if not began:
             return
         try:
-            place(environ).mkdir(mode=0o700, parents=True, exist_ok=True)
-            file = place(environ) / f"{pid}-{began}"
-            file.write_text(f"{folder}\n{' '.join(title.split())}\n", encoding="utf-8", errors="surrogateescape")
-            files.append(file)
+            path = files.private_folder(place(environ)) / f"{pid}-{began}"
+            with files.replacing(path) as file:
+                file.write(os.fsencode(f"{folder}\n{' '.join(title.split())}\n"))
+            mine.append(path)
         except OSError:
             pass
 
     def take() -> None:
-        for file in files:
+        for file in mine:
             try:
                 file.unlink(missing_ok=True)
             except OSError:
@@ -61,7 +64,7 @@ def runs(environ: Mapping[str, str]) -> list[Run]:
             if not pid.isdecimal() or _began(int(pid)) != began or not began:
                 file.unlink()
                 continue
-            folder, title = file.read_text(encoding="utf-8", errors="surrogateescape").splitlines()[:2]
+            folder, title = os.fsdecode(files.read(file, MOST)).split("\n")[:2]
             found.append((file.stat().st_mtime_ns, Run(int(pid), began, Path(folder), title)))
         except (OSError, ValueError):
             continue

@@ -11,8 +11,13 @@ from pathlib import Path
 import pytest
 
 from async_inspect import files
+from async_inspect.errors import UserError
+from async_inspect.finish import note_end
+from async_inspect.headers import heads
+from async_inspect.inject.attach import _keep
+from async_inspect.tracer import writer
 
-from .tools import ROOT
+from .tools import ROOT, Attach, Tool
 
 
 @pytest.fixture(params=[0o000, 0o022, 0o777], ids=["umask 000", "umask 022", "umask 777"])
@@ -134,3 +139,63 @@ def test_what_is_stopped_leaves_nothing(name: str, tmp_path: Path) -> None:
     with files.replacing(tmp_path / "other"):
         pass
     assert sorted(os.listdir(tmp_path)) == [".other.part", "other"]
+
+
+# --- who uses them ---------------------------------------------------------------------------------------------------
+
+
+def test_what_is_no_file_is_no_recording(tmp_path: Path, tool: Tool) -> None:
+    """Said at once: opening a pipe would wait for a writer."""
+    pipe = tmp_path / "run.rec"
+    os.mkfifo(pipe)
+    for words in (["stats"], ["check"], ["dump", "--records"], ["report", "-o", "out"], ["export", "-fjson", "-o-"]):
+        done = tool(words[0], pipe, *words[1:])
+        assert (done.status, done.stdout) == (1, "")
+        assert done.stderr == f"async-inspect: {pipe}: is a named pipe, not a file\n"
+    assert heads([pipe]) == []
+    note_end(pipe, 1)
+
+
+def test_a_recording_that_its_process_swapped(tmp_path: Path) -> None:
+    """attach --pid brings it home from where that process may write: a file, or nothing, and for us alone."""
+    theirs, ours, secret = tmp_path / "theirs", tmp_path / "ours", tmp_path / "secret"
+    theirs.mkdir()
+    ours.mkdir()
+    secret.write_bytes(b"secret")
+    os.mkfifo(theirs / "pipe.rec")
+    (theirs / "link.rec").symlink_to(secret)
+    for name, kind in (("pipe.rec", "a named pipe"), ("link.rec", "a link")):
+        with pytest.raises(UserError, match=f"is {kind}, not a file"):
+            _keep(theirs / name, ours)
+    (theirs / "good.rec").write_bytes(b"records")
+    before = os.umask(0)
+    try:
+        assert mode(_keep(theirs / "good.rec", ours)) == 0o600
+    finally:
+        os.umask(before)
+    assert os.listdir(ours) == ["good.rec"]
+
+
+def test_a_log_that_is_a_trap_is_not_written(tmp_path: Path) -> None:
+    """The tracer complains into a file of its own, or not at all; a pipe without a reader would hold the program."""
+    victim = tmp_path / "victim"
+    victim.touch()
+    (tmp_path / "link.log").symlink_to(victim)
+    os.mkfifo(tmp_path / "pipe.log")
+    for name in ("link.log", "pipe.log"):
+        writer.log(str(tmp_path / name), "complaint")
+    assert not victim.read_bytes()
+
+
+@pytest.mark.e2e
+def test_all_that_a_run_leaves_is_its_users(attach: Attach, tmp_path: Path) -> None:
+    (tmp_path / "program.py").write_text("import asyncio; asyncio.run(asyncio.sleep(0))\n", encoding="utf-8")
+    before = os.umask(0)
+    try:
+        done = attach("program.py", options=["-o", "a/b"])
+    finally:
+        os.umask(before)
+    assert done.status == 0
+    made = [tmp_path / "a", *(tmp_path / "a").rglob("*")]
+    assert len(made) > 10
+    assert {path.name: oct(mode(path)) for path in made if mode(path) != (0o700 if path.is_dir() else 0o600)} == {}

@@ -18,6 +18,7 @@ from typing import Self
 from async_inspect import finish, running
 from async_inspect.attach import Options, check_formats, report, tell, writable
 from async_inspect.errors import FAILED, USAGE, UserError
+from async_inspect.files import open_regular, replacing
 from async_inspect.headers import FOLDER, heads
 from async_inspect.inject import process
 from async_inspect.inject.place import place
@@ -165,8 +166,12 @@ def _keep(recording: Path, folder: Path) -> Path:
     """The recording among ours, wherever it was made."""
     if recording.parent == folder:
         return recording
-    kept = folder / recording.name
-    fd = os.open(recording, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)  # others may write there
-    with open(fd, "rb") as source, open(kept, "xb") as target:
-        shutil.copyfileobj(source, target)
-    return kept
+    try:
+        with (
+            open(open_regular(recording, follow=False), "rb") as source,  # others may write there
+            replacing(folder / recording.name) as target,
+        ):
+            shutil.copyfileobj(source, target)
+    except OSError as exc:
+        raise UserError(f"the recording is lost: {exc.filename or folder}: {exc.strerror}") from None
+    return folder / recording.name

@@ -15,11 +15,12 @@ from pathlib import Path
 from async_inspect import corebuild, tracer
 from async_inspect.errors import UserError
 from async_inspect.inject.process import Process
-from async_inspect.tracer import choose
 
 PACKAGE = Path(tracer.__file__).parent.parent
 FOLDERS = ("tmp", "var/tmp", "dev/shm")  # where a program may be expected to read and write
 _IN_THE_PROCESS = ("_version.py", "events.py", "tracer")
+_NOT_IN_THE_PROCESS = ("__pycache__", "core")
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _DIRECTORY = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -95,11 +96,10 @@ def _made(root: int, folder: str, one: Process) -> Iterator[Place]:
         os.mkdir(name, 0o700, dir_fd=above)
         fd = os.open(name, _DIRECTORY, dir_fd=above)
         opened.append(fd)
-        outside = Path(f"/proc/{os.getpid()}/fd/{fd}")  # also for those we start
         try:
-            _copy(outside / PACKAGE.name, one)
-            for path in (*outside.rglob("*"), outside):
-                os.chown(path, one.uid, one.gid)
+            _copy(fd, one)
+            os.fchown(fd, one.uid, one.gid)
+            outside = Path(f"/proc/{os.getpid()}/fd/{fd}")  # also for those we start
             inside = f"/{folder}/{name}"
             yield Place(one, inside, outside, f"{inside}/{PACKAGE.name}", copied=True)
         finally:
@@ -109,22 +109,44 @@ def _made(root: int, folder: str, one: Process) -> Iterator[Place]:
             os.close(fd)
 
 
-def _copy(to: Path, one: Process) -> None:
-    to.mkdir(0o755)
-    for name in _IN_THE_PROCESS:
-        source = PACKAGE / name
-        if source.is_dir():
-            shutil.copytree(
-                source, to / name, ignore=shutil.ignore_patterns("__pycache__", "*.so", "*.c", "core", "*.h")
-            )
-        else:
-            shutil.copy(source, to / name)
-    major, minor, _ = one.version
-    suffix = f".cpython-{major}{minor}-{os.uname().machine}-linux-{'musl' if one.musl else 'gnu'}.so"
-    for core in choose.places(corebuild.cores_prefix(), suffix):
-        if os.path.exists(core):
-            shutil.copy(core, to / "tracer" / f"_core{suffix}")
-            break
+def _copy(into: int, one: Process) -> None:
+    """The recorder's files, into the folder of this descriptor, for that process's user."""
+    package = _new_folder(into, PACKAGE.name, one)
+    try:
+        for name in _IN_THE_PROCESS:
+            _copy_one(package, PACKAGE / name, name, one)
+        with contextlib.suppress(corebuild.NoCoreError, OSError):  # then the Python core records
+            if core := corebuild.existing(one.suffix):
+                tracer = os.open("tracer", _DIRECTORY, dir_fd=package)
+                try:
+                    _copy_one(tracer, Path(core), f"_core{one.suffix}", one)
+                finally:
+                    os.close(tracer)
+    finally:
+        os.close(package)
+
+
+def _copy_one(into: int, source: Path, name: str, one: Process) -> None:
+    """A file, or a folder with what a process needs of it."""
+    if source.is_dir():
+        made = _new_folder(into, name, one)
+        try:
+            for each in sorted(source.iterdir()):
+                if each.suffix == ".py" or (each.is_dir() and each.name not in _NOT_IN_THE_PROCESS):
+                    _copy_one(made, each, each.name, one)
+        finally:
+            os.close(made)
+        return
+    with open(os.open(name, _NEW, 0o600, dir_fd=into), "wb") as to:
+        to.write(source.read_bytes())
+        os.fchown(to.fileno(), one.uid, one.gid)
+
+
+def _new_folder(into: int, name: str, one: Process) -> int:
+    os.mkdir(name, 0o700, dir_fd=into)
+    fd = os.open(name, _DIRECTORY, dir_fd=into)
+    os.fchown(fd, one.uid, one.gid)
+    return fd
 
 
 def _contents() -> str:

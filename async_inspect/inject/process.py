@@ -51,6 +51,7 @@ class Process:
     symbols: dict[str, int]  # addresses in it
     version: tuple[int, int, int]
     musl: bool
+    library: str = ""  # the libpython that it has mapped, as it sees it; "": Python is in its executable
 
     @property
     def same_files(self) -> bool:
@@ -58,6 +59,12 @@ class Process:
         return _identity(f"/proc/{self.pid}/root/") == _identity("/proc/self/root/") and (
             _namespace(self.pid) == _namespace("self")
         )
+
+    @property
+    def suffix(self) -> str:
+        """Of the extension modules that fit it, unless it is a debug build."""
+        major, minor, _ = self.version
+        return f".cpython-{major}{minor}-{os.uname().machine}-linux-{'musl' if self.musl else 'gnu'}.so"
 
     @property
     def name(self) -> str:
@@ -90,7 +97,8 @@ def look(pid: int) -> Process:
     if missing := _WANTED - _OF_SOME - symbols.keys():
         raise UserError(f"process {pid} hides what is needed of it: {', '.join(sorted(missing))}")
     musl = any("musl" in os.path.basename(path) for path in mapped)
-    return Process(pid, exe, uid, gid, symbols, version, musl)
+    library = next((path for path in mapped if "libpython" in os.path.basename(path)), "")
+    return Process(pid, exe, uid, gid, symbols, version, musl, library)
 
 
 def state(pid: int) -> str:

@@ -79,11 +79,11 @@ class Session:
         told = {env.CORE: core} if core else {}
         if self.place.copied:
             return told
-        try:
-            python = interpreter.ask(self.process.exe)
-        except UserError:
-            return told  # then it looks for itself
-        return told | corebuild.prepare(python, core).variables()
+        one = self.process
+        found = corebuild.prepare(interpreter.unasked(one.exe, one.version, one.suffix, one.library), core)
+        if found.refused:
+            self._tell(f"{found.reason}; the Python core records meanwhile")
+        return told | found.variables()
 
     def _is_orphan(self, by: str) -> bool:
         """Whether it is recorded by somebody who attached to it and is gone."""

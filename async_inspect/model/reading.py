@@ -13,6 +13,7 @@ import numpy as np
 
 from .. import events as ev
 from ..errors import USAGE, UserError
+from ..files import open_regular
 from ..headers import Head, heads, of_processes, run_at
 from ..recording import Recording
 from ..rules import Rule
@@ -142,7 +143,7 @@ def _is_idle(one: Head) -> bool:
     header = one.header
     if header.state == ev.RUNNING or header.flushed or header.tail_size > ev.TAIL_SIZE:
         return False
-    with one.path.open("rb") as file:
+    with open(open_regular(one.path), "rb") as file:
         file.seek(header.header_size)
         data = file.read(header.tail_size)
     if header.lost or len(data) < header.tail_size:

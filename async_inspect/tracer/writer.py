@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 # Python makes no descriptor inheritable by itself, but on one system each of these has another name.
 OPEN_FLAGS = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOINHERIT", 0)
 
+# What somebody else has put there is not written to, and never waited for.
+_OURS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+
 
 def create(folder: str) -> tuple[int, str]:
     """A new recording's file in this folder, as (fd, path); its name tells when and who."""
@@ -118,7 +121,7 @@ def log(path: str, text: str) -> None:
 def append(path: str, line: str) -> None:
     """Add a line to this file, which is made when first needed."""
     try:
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | OPEN_FLAGS, 0o600)
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | OPEN_FLAGS | _OURS, 0o600)
         try:
             os.write(fd, f"{line}\n".encode(errors="replace"))
         finally:

@@ -38,8 +38,12 @@ class Beside:
         return None if status is None else (status, _all(self._out), _all(self._err))
 
     def stop(self) -> None:
-        self._process.kill()
-        self._process.wait()
+        self._process.terminate()  # it takes with it what it hasn't finished
+        try:
+            self._process.wait(1)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
 
 
 def _all(file: IO[bytes]) -> str:

@@ -14,6 +14,8 @@ import time
 from collections import deque
 from pathlib import Path
 
+from ..files import create
+
 TAIL = 1 << 16  # bytes of the log that are looked at for its last lines
 LINES = 200
 LINE_MS = 50  # for so long the rest of a line is waited for
@@ -27,7 +29,7 @@ class Ptys:
         """OSError: the log or the input can't be opened."""
         self.log = log
         self._in = os.open(stdin or os.devnull, os.O_RDONLY)
-        self._log = os.open(log, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
+        self._log = create(log, os.O_RDWR)
         self._masters, self._slaves = zip(os.openpty(), os.openpty(), strict=True)
         self._size = (0, 0)
         for slave in self._slaves:
