@@ -177,8 +177,11 @@ def parse_size(text: str) -> int:
 
 
 def tell(message: str) -> None:
-    """One line to the user, where the target's output is not."""
-    print(f"async-inspect: {message}", file=sys.stderr, flush=True)
+    """One line to the user, where the target's output is not; nothing where it can't be written."""
+    try:
+        print(f"async-inspect: {message}", file=sys.stderr, flush=True)
+    except (OSError, ValueError):
+        pass  # a full disk, a closed terminal: nobody is there to be told
 
 
 def check_formats(names: tuple[str, ...]) -> None:

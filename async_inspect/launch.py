@@ -13,15 +13,19 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType
 from typing import NoReturn, Protocol
 
 from async_inspect import system
 from async_inspect.errors import UserError
 
-FROM_TERMINAL = system.signals("SIGINT", "SIGQUIT")  # the terminal sends these to the target too: we only outlive them
+FROM_TERMINAL = system.signals("SIGINT", "SIGQUIT")  # keys: the terminal sends these to the target as well
 FORWARDED = system.signals("SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2")
+STOPS = system.signals("SIGTSTP", "SIGTTIN", "SIGTTOU")  # by the terminal, too; we stop when the target does
 IGNORED_BY_PYTHON = system.signals("SIGPIPE", "SIGXFSZ")  # in us; a program expects them as they were
+SI_KERNEL = 0x80  # a signal's si_code on Linux: the terminal sent it, not another process's kill()
+LOOK_SECONDS = 0.05  # how often it is asked whether a stopped target runs again
 
 
 @dataclass(frozen=True)
@@ -77,34 +81,39 @@ def _fork(
     files = beside.files() if beside else ()
 
     def forward(number: int, _frame: FrameType | None) -> None:
-        if pid:
+        if pid and (number in FORWARDED or not _has_signal_keys()):
             os.kill(pid, number)
 
     # Nothing is delivered until both sides know what to do with it: what arrives meanwhile waits.
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {*FROM_TERMINAL, *FORWARDED})
-    handled = [number for number in (*FROM_TERMINAL, *FORWARDED) if signal.getsignal(number) != signal.SIG_IGN]
+    signals = {*FROM_TERMINAL, *FORWARDED, *(STOPS if _tells_who_sent() and not beside else ())}
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {*signals, signal.SIGCHLD})
+    handled = [number for number in sorted(signals) if signal.getsignal(number) != signal.SIG_IGN]
     for number in handled:  # a handler, not SIG_IGN, which the target would inherit; an inherited SIG_IGN (nohup) stays
-        signal.signal(number, forward if number in FORWARDED else _outlive)
+        signal.signal(number, forward)
+    # Where SIGCHLD is ignored, children leave no status.
+    ignored = [signal.SIGCHLD] if signal.signal(signal.SIGCHLD, signal.SIG_DFL) == signal.SIG_IGN else []
     hears, says = os.pipe()  # both close-on-exec: the end of file means that the exec went well
     flush()
     pid = os.fork()
     if pid == 0:
-        _become(argv, telling(environ, pid_in), handled, before, says, files)
+        _become(argv, telling(environ, pid_in), handled, ignored, before, says, files)
     os.close(says)
     try:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
         with open(hears, "rb") as pipe:
             failed = pipe.read()
         if started and not failed:
             started(pid)
-        if beside and not failed:
-            seen = beside.watch(pid)
-        status = _wait(pid)
+        if beside or not _tells_who_sent():
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            seen = beside.watch(pid) if beside and not failed else 0
+            status = _wait(pid)
+        else:
+            status = _wait_and_forward(pid, {*handled, signal.SIGCHLD})
     finally:
         ended_pid, pid = pid, 0
         for number in handled:
-            if number in FORWARDED:
-                signal.signal(number, signal.SIG_DFL)
+            signal.signal(number, _outlive if number in FROM_TERMINAL else signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
     if failed:
         raise not_executed(argv, int(failed))
     return Ended(ended_pid, status, seen or time.monotonic_ns())
@@ -143,10 +152,18 @@ def _spawn(argv: list[str], environ: dict[str, str], started: Callable[[int], No
 
 
 def flush() -> None:
-    """What we said, before there is a copy of us, or none."""
-    for stream in sys.stdout, sys.stderr:
+    """What we said, before there is a copy of us, or none.
+
+    Where it can't be written (a full disk, a terminal that is gone) it is dropped, as would be what comes later: Python
+    would try again at its end, and make that a status of its own.
+    """
+    for name in "stdout", "stderr":
+        stream = getattr(sys, name)
         if stream is not None:  # we were started without
-            stream.flush()
+            try:
+                stream.flush()
+            except (OSError, ValueError):
+                setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
 
 
 def telling(environ: dict[str, str], pid_in: str) -> dict[str, str]:
@@ -164,6 +181,7 @@ def _become(
     argv: list[str],
     environ: dict[str, str],
     handled: list[signal.Signals],
+    ignored: list[signal.Signals],
     mask: set[int],
     says: int,
     files: tuple[int, ...],
@@ -174,6 +192,8 @@ def _become(
             os.dup2(fd, number)
         for number in (*handled, *IGNORED_BY_PYTHON):
             signal.signal(number, signal.SIG_DFL)
+        for number in ignored:
+            signal.signal(number, signal.SIG_IGN)
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         os.execvpe(argv[0], argv, environ)
     except OSError as exc:
@@ -183,18 +203,100 @@ def _become(
 
 
 def _wait(pid: int) -> int:
-    """The target's wait status.  Where it stops (a debugger's trick, its own Ctrl-Z), we stop with it."""
+    """The target's wait status; signals have handlers."""
     while True:
         if hasattr(os, "waitid"):
             os.waitid(os.P_PID, pid, os.WEXITED | os.WSTOPPED | os.WNOWAIT)
         # The terminal's Ctrl-Z stops us too: by now the target may run again, and the stop is old news (0).
         done, status = os.waitpid(pid, os.WUNTRACED | (os.WNOHANG if hasattr(os, "waitid") else 0))
-        if not done:
-            continue
-        if not os.WIFSTOPPED(status):
+        if done and os.WIFSTOPPED(status):
+            _stop_too(pid)
+        elif done:
             return status
-        os.kill(os.getpid(), signal.SIGSTOP)
+
+
+def _tells_who_sent() -> bool:
+    return hasattr(signal, "sigwaitinfo")
+
+
+def _wait_and_forward(pid: int, signals: set[signal.Signals]) -> int:
+    """The target's wait status.  These signals are blocked, and read here, with who sent them.
+
+    A key's signal has reached the target by itself; what another process sent to us alone is passed on.  (One that
+    `kill` sent to all of our process group can't be told from that: the target gets it twice.)
+    """
+    while True:
+        done, status = os.waitpid(pid, os.WNOHANG | os.WUNTRACED)
+        if done and os.WIFSTOPPED(status):
+            _stop_too(pid)
+            continue
+        if done:
+            while signal.sigtimedwait(signals, 0):
+                pass  # sent while the target was there, so meant for it
+            return status
+        one = signal.sigwaitinfo(signals)
+        if one.si_signo == signal.SIGCHLD:
+            continue
+        # A terminal that hangs up tells the session's leader alone; bare, that would be the target.
+        leads = one.si_signo == signal.SIGHUP and os.getsid(0) == os.getpid()
+        if one.si_code != SI_KERNEL or leads:
+            os.kill(pid, one.si_signo)
+
+
+def _stop_too(pid: int) -> None:
+    """The target has stopped (Ctrl-Z, a debugger, its own doing): stop with it, until one of us is continued."""
+    guard = _continue_with(pid)
+    os.kill(os.getpid(), signal.SIGSTOP)
+    if guard:
+        os.kill(guard, signal.SIGKILL)
+        os.waitpid(guard, 0)
+    if not hasattr(os, "waitid") or not os.waitid(
+        os.P_PID, pid, os.WCONTINUED | os.WEXITED | os.WNOHANG | os.WNOWAIT
+    ):
         os.kill(pid, signal.SIGCONT)
+
+
+def _continue_with(pid: int) -> int:
+    """Who continues this process once the target runs again, whoever continued that: a process that looks now and then,
+    as one that is stopped can't.  Its pid; 0: the system doesn't tell what state a process is in."""
+    state = Path(f"/proc/{pid}/stat")
+    if not state.exists():
+        return 0
+    me = os.getpid()
+    guard = os.fork()
+    if guard:
+        return guard
+    try:
+        os.setsid()  # no signal of the terminal's, or of our group's
+        os.closerange(0, _open_files())
+        while os.getppid() == me and _is_stopped(state):
+            time.sleep(LOOK_SECONDS)
+        if os.getppid() == me:
+            os.kill(me, signal.SIGCONT)
+    finally:
+        os._exit(0)
+
+
+def _open_files() -> int:
+    """One more than the highest descriptor that may be open."""
+    return max(map(int, os.listdir("/proc/self/fd"))) + 1
+
+
+def _is_stopped(state: Path) -> bool:
+    try:
+        return state.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[0] in "Tt"
+    except OSError:
+        return False  # it is gone
+
+
+def _has_signal_keys() -> bool:
+    """Whether the terminal makes signals of keys; not while the live view has it."""
+    try:
+        import termios
+
+        return bool(termios.tcgetattr(0)[3] & termios.ISIG)
+    except (ImportError, OSError, termios.error):
+        return False
 
 
 def _outlive(_number: int, _frame: FrameType | None) -> None:

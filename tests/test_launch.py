@@ -7,6 +7,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -272,3 +273,93 @@ def test_job_control(how: str) -> None:
     status, said = on_terminal([sys.executable, "-c", SHELL, *UNDER, *python(code)], play)
     assert status == 5, said
     assert said.count(b"stopped") == 1
+
+
+# --- signals of others -----------------------------------------------------------------------------------------------
+
+COUNT_ALL = """
+import os, signal, sys
+counts = {}
+def handler(number, _):
+    counts[number] = counts.get(number, 0) + 1
+    os.write(1, b"got %d\\n" % number)
+for number in int(sys.argv[1]), signal.SIGCONT:
+    signal.signal(number, handler)
+os.write(1, b"%d\\n" % os.getpid())
+os.read(0, 1)
+print(counts)
+"""
+
+
+class Piped:
+    """The launcher, or nothing, over a program that says its pid first and waits for a key."""
+
+    def __init__(self, prefix: list[str], code: str, *arguments: str) -> None:
+        command = [*prefix, *python(code), *arguments]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, process_group=0)
+        self.target = int(self.line())
+
+    def line(self) -> str:
+        assert self.process.stdout
+        return self.process.stdout.readline().decode().strip()
+
+    def end(self) -> tuple[str, int]:
+        out = self.process.communicate(b"x", timeout=60)[0]
+        return out.decode().strip(), self.process.returncode
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGTSTP])
+def test_a_signal_to_our_pid_reaches_the_target_once(number: signal.Signals) -> None:
+    """``docker stop`` with STOPSIGNAL SIGINT, supervisord: what bare would have reached the program itself."""
+    for prefix in [], UNDER:
+        piped = Piped(prefix, COUNT_ALL, str(int(number)))
+        piped.process.send_signal(number)
+        assert piped.line() == f"got {number}"
+        assert piped.end() == (f"{{{number}: 1}}", 0)
+
+
+def until_state(pid: int, stopped: bool) -> None:
+    while (Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T") != stopped:
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("whom", ["target", "us"])
+def test_a_target_stopped_and_continued_by_somebody_else(whom: str) -> None:
+    piped = Piped(UNDER, COUNT_ALL, str(int(signal.SIGTERM)))
+    us = piped.process.pid
+    for _ in range(2):
+        os.kill(piped.target, signal.SIGSTOP)
+        until_state(us, stopped=True)
+        os.kill(piped.target if whom == "target" else us, signal.SIGCONT)
+        assert piped.line() == f"got {signal.SIGCONT}"
+        until_state(us, stopped=False)
+    piped.process.terminate()
+    assert piped.line() == f"got {signal.SIGTERM}", "the launcher hears again"
+    assert piped.end() == (f"{{{signal.SIGCONT}: 2, {signal.SIGTERM}: 1}}", 0)
+
+
+def test_stopped_and_killed_by_somebody_else() -> None:
+    piped = Piped(UNDER, COUNT_ALL, "15")
+    os.kill(piped.target, signal.SIGSTOP)
+    until_state(piped.process.pid, stopped=True)
+    os.kill(piped.target, signal.SIGKILL)
+    assert piped.end() == ("", -signal.SIGKILL)
+
+
+def test_a_signal_to_the_whole_group_ends_the_target_alone() -> None:
+    """``timeout`` sends it to its child and then to all of the group; the launcher still says how the target ended."""
+    piped = Piped(UNDER, "import os, signal\nprint(os.getpid(), flush=True)\nsignal.pause()")
+    os.killpg(piped.process.pid, signal.SIGTERM)
+    assert piped.end() == ("", -signal.SIGTERM)
+
+
+def test_where_children_leave_no_status() -> None:
+    """Whoever started us ignores SIGCHLD, which is inherited."""
+    code = "import signal, sys; print(signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN); sys.exit(7)"
+    command = [
+        sys.executable,
+        "-c",
+        "import os, signal, sys; signal.signal(17, signal.SIG_IGN); os.execv(sys.argv[1], sys.argv[1:])",
+    ]
+    done = subprocess.run([*command, *UNDER, *python(code)], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.returncode) == ("True\n", 7)

@@ -51,11 +51,11 @@ class Live:
         try:
             seen = self._show()
         except UserError as exc:
-            _tell(exc.message)
+            tell(exc.message)
         except Exception as exc:
-            _tell(f"the view failed ({type(exc).__name__}: {exc}); the program goes on")
+            tell(f"the view failed ({type(exc).__name__}: {exc}); the program goes on")
         if seen and not self.poll():
-            _tell("the view is closed; the program goes on, and this is what it says")
+            tell("the view is closed; the program goes on, and this is what it says")
             self._ptys.lines()  # those were in the view
             seen = False
         while not self.poll():
@@ -64,7 +64,7 @@ class Live:
         self._ptys.drained(0.5)
         if not seen:
             self._pass_on()
-        _tell(f"what the program said is in {self._ptys.log}")
+        tell(f"what the program said is in {self._ptys.log}")
         return self._ended_at
 
     def _pass_on(self) -> None:
@@ -135,10 +135,3 @@ def _name(number: int) -> str:
     except ValueError:
         return f"signal {number}"
 
-
-def _tell(message: str) -> None:
-    """To the user, if there still is one."""
-    try:
-        tell(message)
-    except OSError:
-        pass
