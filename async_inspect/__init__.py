@@ -36,13 +36,14 @@ def trace(
     calls: bool = False,
     tags: Collection[str] = (),
 ) -> Iterator[None]:
-    """Record this process into a new file at ``path`` while the block runs.
+    """Record this process into a new file at ``path`` while the block runs; an old recording there is replaced.
 
     ``without``: what is not wanted of "tasks", "wakes", "edges", "locks", "troubles" (``tracer/sources``).  What a poll
     does that lasts longer than ``slow_poll_ms`` is looked into (0: never); ``calls`` records each call that a coroutine
     makes; ``tags`` are names of context variables of which each task's text is recorded.
 
-    RuntimeError: it is being recorded already, or can't be.  OSError: the file exists, or can't be made.
+    RuntimeError: it is being recorded already, or can't be.  FileExistsError: what is at
+    ``path`` is no recording, or one that another process still makes.  OSError: it can't be made.
     Does nothing where ``ASYNC_INSPECT_DISABLE`` is 1.
     """
     if os.environ.get("ASYNC_INSPECT_DISABLE") == "1":

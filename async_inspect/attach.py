@@ -21,7 +21,7 @@ from async_inspect.errors import FAILED, USAGE, UserError
 from async_inspect.headers import FOLDER, Head, heads
 from async_inspect.rules import Rule, configured
 from async_inspect.target import Target, check, environment
-from async_inspect.tracer import Settings, env
+from async_inspect.tracer import LARGEST_SIZE, Settings, env
 
 if TYPE_CHECKING:
     from async_inspect.model.filters import Filter
@@ -171,7 +171,7 @@ def parse_size(text: str) -> int:
         size = int(float(number.removesuffix(unit)) * UNITS[unit])
     except (ValueError, OverflowError):
         size = 0
-    if size < 1 << 16:
+    if not 1 << 16 <= size <= LARGEST_SIZE:
         raise UserError(f"--max-size {text}: give a size like 500MB or 4GB, at least 64KB", USAGE)
     return size
 
@@ -193,10 +193,11 @@ def check_formats(names: tuple[str, ...]) -> None:
             members(name)
 
 
-def writable(folder: Path) -> Path:
+def writable(folder: Path, make: bool = True) -> Path:
     """This folder, made if need be.  UserError: it can't be written to."""
     try:
-        files.folder(folder)
+        if make:
+            files.folder(folder)
         files.try_writing(folder)
     except OSError as exc:
         raise UserError(f"cannot write to {folder}: {exc.strerror}") from exc
@@ -246,4 +247,11 @@ def _why_nothing(folder: Path, pid: int) -> str:
     logs = sorted(folder.glob(f"*-{pid}.log")) or sorted(folder.glob(f"{pid}.log"))
     if logs:
         return f"see {logs[-1]}"
-    return "no CPython 3.12 or newer was started, or only with -I, -E or -S (see --preload)"
+    try:
+        writable(folder, make=False)
+    except UserError as exc:
+        return f"{exc.message}; the program could not either"
+    return (
+        "no CPython 3.12 or newer was started, or only with -I, -E or -S (see --preload), "
+        f"or as a user who can't write to {folder}"
+    )

@@ -250,9 +250,7 @@ def _stop_too(pid: int) -> None:
     if guard:
         os.kill(guard, signal.SIGKILL)
         os.waitpid(guard, 0)
-    if not hasattr(os, "waitid") or not os.waitid(
-        os.P_PID, pid, os.WCONTINUED | os.WEXITED | os.WNOHANG | os.WNOWAIT
-    ):
+    if not hasattr(os, "waitid") or not os.waitid(os.P_PID, pid, os.WCONTINUED | os.WEXITED | os.WNOHANG | os.WNOWAIT):
         os.kill(pid, signal.SIGCONT)
 
 

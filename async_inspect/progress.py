@@ -1,16 +1,44 @@
-"""Progress bars on stderr, while it is a terminal; nothing otherwise."""
+"""The console on stderr, and progress bars there while it is a terminal; nothing otherwise."""
 
+import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from typing import IO, Any, cast
 
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
 
+class _Tolerant:
+    """A stream that drops what can't be written: a terminal that is gone must not cost the reports."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        with suppress(OSError, ValueError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError, ValueError):
+            self._stream.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+def stderr(**options: Any) -> Console:
+    """A console on stderr that never raises OSError."""
+    if sys.stderr is None:  # we were started without
+        return Console(stderr=True, **options)
+    return Console(file=cast("IO[str]", _Tolerant(sys.stderr)), **options)
+
+
 @contextmanager
 def reading() -> Iterator[Callable[[int, int], None] | None]:
     """While a recording is read; gives what ``model.load`` wants to be told by."""
-    console = Console(stderr=True)
+    console = stderr()
     if not console.is_terminal:
         yield None
         return
@@ -22,7 +50,7 @@ def reading() -> Iterator[Callable[[int, int], None] | None]:
 @contextmanager
 def writing(wanted: bool = True) -> Iterator[Callable[[str, int], None] | None]:
     """While reports are written; gives what ``reports.write`` wants to be told by."""
-    console = Console(stderr=True)
+    console = stderr()
     if not (wanted and console.is_terminal):
         yield None
         return

@@ -20,6 +20,7 @@ from .model.spread import Spread
 from .model.stats import Stats, stats
 from .model.trace import Trace
 from .model.waits import Holder
+from .progress import stderr
 from .recording import missed
 from .reports import MANY_EVENTS, left_out
 
@@ -30,7 +31,7 @@ WORTH_A_LINE_NS = 1_000_000  # of having been ready: less is what any loop takes
 
 def render(trace: Trace, files: Iterable[Path] = (), console: Console | None = None) -> None:
     """Print the summary of a trace, and the files that were written of it; on stderr, if not told otherwise."""
-    console = console or Console(stderr=True, highlight=False)
+    console = console or stderr(highlight=False)
     files = list(files)
     for part in summary(trace, stats(trace, TOP)):
         console.print(part)

@@ -4,6 +4,7 @@ Pure: starts nothing.  Only environment is added to what the user asked for; the
 """
 
 import os
+import shutil
 import stat
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from async_inspect import tracer
 from async_inspect.errors import USAGE, UserError
 from async_inspect.tracer import env
 
+ELF = b"\x7fELF"
+AS_COMMAND = "async-inspect attach -- {} …"
 BOOT = str(Path(tracer.__file__).parent / "boot")
 
 
@@ -112,9 +115,16 @@ def without_ours(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def _check_script(path: str) -> None:
+    binary = False
     try:
         mode = os.stat(path).st_mode
-        if not stat.S_ISDIR(mode):  # Python runs a folder's __main__.py; a zip file, a pipe, too
+        if stat.S_ISREG(mode):
+            with open(path, "rb") as file:
+                binary = file.read(len(ELF)) == ELF
+        elif not stat.S_ISDIR(mode):  # Python runs a folder's __main__.py; a pipe, too, which is not read twice
             os.close(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)))
     except OSError as exc:
-        raise UserError(f"can't open {path!r}: {exc.strerror}", USAGE) from exc
+        hint = f"; to run the command of this name: {AS_COMMAND.format(path)}" if shutil.which(path) else ""
+        raise UserError(f"can't open {path!r}: {exc.strerror}{hint}", USAGE) from exc
+    if binary:
+        raise UserError(f"{path} is no Python script; to run it as a command: {AS_COMMAND.format(path)}", USAGE)

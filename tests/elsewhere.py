@@ -26,9 +26,10 @@ IN_OS = {
 IN_SIGNAL = {
     "windows": (
         "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGPIPE", "SIGXFSZ", "SIGWINCH", "SIGCONT", "SIGTSTP", "SIGSTOP",
-        "SIGTTOU", "SIGKILL", "pthread_sigmask", "sigwait", "setitimer",
+        "SIGTTOU", "SIGTTIN", "SIGCHLD", "SIGKILL", "pthread_sigmask", "sigwait", "sigtimedwait", "sigwaitinfo",
+        "setitimer",
     ),
-    "macos": ("SIGPWR", "SIGSTKFLT", "sigtimedwait"),
+    "macos": ("SIGPWR", "SIGSTKFLT", "sigtimedwait", "sigwaitinfo"),
 }  # fmt: skip
 OURS = ("async_inspect", "_async_inspect")
 

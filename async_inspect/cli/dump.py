@@ -11,6 +11,7 @@ import typer
 from async_inspect.attach import DEFAULT_FOLDER
 from async_inspect.cli.filters import of_process
 from async_inspect.errors import USAGE, UserError
+from async_inspect.tracer import LONGEST_MS
 
 EXAMPLES = (
     ("async-inspect dump", "how it stood at the end"),
@@ -33,7 +34,12 @@ def dump(
     ] = None,
     at: Annotated[
         float | None,
-        typer.Option(metavar="MS", min=0, help="Then, after the recording's beginning (default: its end, or Ctrl-C)."),
+        typer.Option(
+            metavar="MS",
+            min=0,
+            max=LONGEST_MS,
+            help="Then, after the recording's beginning (default: its end, or Ctrl-C).",
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON; times are nanoseconds.")] = False,
     header: Annotated[bool, typer.Option("--header", help="The recording's header and metadata instead.")] = False,

@@ -20,7 +20,8 @@ def monitor(
         typer.Argument(metavar="[RECORDING]", help="The file, its folder, or attach's DIR (default: what runs now)."),
     ] = None,
     replay: Annotated[
-        float | None, typer.Option(metavar="SPEED", min=0.01, help="Show it again from its beginning, so fast.")
+        float | None,
+        typer.Option(metavar="SPEED", min=0.01, max=1e6, help="Show it again from its beginning, so fast."),
     ] = None,
     pid: Pid = None,
 ) -> None:

@@ -13,7 +13,7 @@ from async_inspect.attach import parse_size
 from async_inspect.cli.shared import given_as
 from async_inspect.errors import USAGE, UserError
 from async_inspect.events import MAX_TAGS
-from async_inspect.tracer import DEFAULT_SLOW_POLL_MS, Settings
+from async_inspect.tracer import DEFAULT_SLOW_POLL_MS, LONGEST_MS, Settings
 from async_inspect.tracer.sources import SOURCES
 
 
@@ -40,7 +40,12 @@ _OPTIONS: dict[str, Any] = {
         None,
     ),
     "slow_poll": (
-        Annotated[float, typer.Option(metavar="MS", min=0, help="Look what a poll does that lasts longer (0: never).")],
+        Annotated[
+            float,
+            typer.Option(
+                metavar="MS", min=0, max=LONGEST_MS, help="Look what a poll does that lasts longer (0: never)."
+            ),
+        ],
         DEFAULT_SLOW_POLL_MS,
     ),
     "calls": (

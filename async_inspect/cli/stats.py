@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from async_inspect.cli.filters import Wanted, with_filters
+from async_inspect.tracer import LONGEST_MS
 
 EXAMPLES = (
     ("async-inspect stats async_inspect_exports --detailed", "locks, ready delays, blocking polls too"),
@@ -20,7 +21,9 @@ def stats(
     as_json: Annotated[bool, typer.Option("--json", help="As JSON; times are nanoseconds.")] = False,
     slow_poll: Annotated[
         float | None,
-        typer.Option("--slow-poll", metavar="MS", min=0, help="From where on a poll is called blocking (100)."),
+        typer.Option(
+            "--slow-poll", metavar="MS", min=0, max=LONGEST_MS, help="From where on a poll is called blocking (100)."
+        ),
     ] = None,
     *,
     wanted: Wanted,

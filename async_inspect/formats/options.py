@@ -4,6 +4,7 @@ Knows: how a word becomes a value of the type that the signature names.  Knows n
 """
 
 import inspect
+import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -26,6 +27,8 @@ def parse(name: str, write: Callable[..., object], words: Iterable[str]) -> dict
             found[key] = TypeAdapter(known[key].annotation).validate_python(text)
         except ValidationError as error:
             raise UserError(f"format {name}: {word}: {error.errors()[0]['msg']}", USAGE) from None
+        if isinstance(found[key], float) and not math.isfinite(found[key]):
+            raise UserError(f"format {name}: {word}: not a finite number", USAGE)
     return found
 
 

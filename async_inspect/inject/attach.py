@@ -24,7 +24,7 @@ from async_inspect.inject import process
 from async_inspect.inject.place import place
 from async_inspect.inject.session import Session
 from async_inspect.rules import configured
-from async_inspect.tracer import Settings, env
+from async_inspect.tracer import LONGEST_MS, Settings, env
 
 UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -80,7 +80,7 @@ def parse_duration(text: str) -> float:
         seconds = float(number) * UNITS[unit or "s"]
     except (ValueError, KeyError):
         seconds = 0
-    if not 0 < seconds < float("inf"):
+    if not 0 < seconds <= LONGEST_MS / 1000:
         raise UserError(f"--duration {text}: give a time like 30s, 500ms or 2m", USAGE)
     return seconds
 

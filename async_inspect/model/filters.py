@@ -23,6 +23,7 @@ from typing import Final, Self
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from ..errors import USAGE, UserError
+from ..tracer import LONGEST_MS
 from . import tables as t
 
 type Window = tuple[int, int | None]  # since, until in ns; None: to the end
@@ -50,6 +51,8 @@ class Filter(BaseModel):
             if name.capitalize() not in t.STATES:
                 raise UserError(f"no state {name!r}; there are {', '.join(t.STATES)}", USAGE)
         since, until = self.since_ms or 0, self.until_ms
+        if not all(abs(ms) <= LONGEST_MS for ms in (since, self.min_duration_ms, until or 0)):  # nor is nan
+            raise UserError(f"not a time in milliseconds, up to {LONGEST_MS:g}: {self}", USAGE)
         if min(since, self.min_duration_ms, until or 0) < 0 or (until is not None and until <= since):
             raise UserError(f"nothing is in this window: {self}", USAGE)
         return self

@@ -26,6 +26,8 @@ TOOL_NAME = "async-inspect"
 TOOL_IDS = (3, 4, 2, 5)  # the unnamed ones first; 0, 1 (debugger, coverage) are never ours
 DEFAULT_MAX_SIZE = 4 << 30
 DEFAULT_SLOW_POLL_MS = 100.0
+LONGEST_MS = 1e12  # 31 years; what is longer is a slip, and would soon not fit into 64 bits of nanoseconds
+LARGEST_SIZE = 1 << 60  # bytes
 
 # Helpers of multiprocessing, which run nothing of the program's but imports, by what stands behind their -c.
 _FORKSERVER = "from multiprocessing.forkserver import main"
@@ -57,7 +59,11 @@ class Settings:
         poll that lasts longer is looked into (0: none is).  ``calls``: calls that coroutines make are recorded.
         ``children``: so is what the process forks, and under the door every Python that it starts.  ``tags``: names of
         context variables whose text is recorded.  ``run``: what the recordings of one run have in common; "": this one
-        stands alone."""
+        stands alone.  ValueError: a bound or a time that can't be."""
+        if not 0 <= max_size <= LARGEST_SIZE:
+            raise ValueError(f"max_size {max_size}: not between 0 and {LARGEST_SIZE} bytes")
+        if not 0 <= slow_poll_ms <= LONGEST_MS:
+            raise ValueError(f"slow_poll_ms {slow_poll_ms}: not between 0 and {LONGEST_MS:g} ms")
         self.max_size = max_size
         self.without = tuple(without)
         self.slow_poll_ms = slow_poll_ms
@@ -201,10 +207,11 @@ def _open(path: str | None, folder: str, tasks: "Collection[object]" = ()) -> No
     global _path
     assert _core is not None
     if path is None:
-        fd, path = writer.create(os.path.abspath(folder))
+        fd, made = writer.create(os.path.abspath(folder))
+        path = made
     else:
         path = os.path.abspath(path)
-        fd = writer.create_at(path)
+        fd, made = writer.create_beside(path)
     try:
         said = writer.metadata(_core.NAME, _core_reason, _settings)
         size = writer.write_header(fd, said)
@@ -224,9 +231,11 @@ def _open(path: str | None, folder: str, tasks: "Collection[object]" = ()) -> No
             _settings.tags,
             tasks,
         )
+        if made != path:
+            os.replace(made, path)
         _path = path
     except BaseException:
-        os.unlink(path)
+        os.unlink(made)
         raise
     finally:
         os.close(fd)

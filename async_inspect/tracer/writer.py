@@ -54,6 +54,44 @@ def create_at(path: str) -> int:
     return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | OPEN_FLAGS, 0o600)
 
 
+def create_beside(path: str) -> tuple[int, str]:
+    """A new file that may take this path's place once it is a recording, as (fd, its path until then).
+
+    Where nothing is there, it is the path itself.  FileExistsError: what is there is no recording, or one that another
+    process still makes.
+    """
+    try:
+        return create_at(path), path
+    except FileExistsError as exc:
+        try:
+            old = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | OPEN_FLAGS)
+        except OSError:
+            raise exc from None
+        try:
+            header = os.read(old, ev.META_OFFSET)
+        finally:
+            os.close(old)
+        if header[: len(ev.MAGIC)] != ev.MAGIC or _is_made(header):
+            raise
+    made = f"{path}.{os.getpid()}"
+    return create_at(made), made
+
+
+def _is_made(header: bytes) -> bool:
+    """Whether another process is still making the recording that begins so."""
+    pid = int.from_bytes(header[ev.PID_OFFSET : ev.PID_OFFSET + 4], "little")
+    state = int.from_bytes(header[ev.STATE_OFFSET : ev.STATE_OFFSET + 4], "little")
+    if state != ev.RUNNING or pid in (0, os.getpid()):
+        return False
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        pass
+    except OSError:
+        return False
+    return True
+
+
 def write_header(fd: int, metadata: list[tuple[str, str]]) -> int:
     """Write the header into the new file, all at once, and return its size."""
     text = b"".join(_line(key, value) for key, value in metadata)

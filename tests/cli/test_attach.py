@@ -284,3 +284,76 @@ def test_starting_is_cheap() -> None:
     code = "import sys, async_inspect.cli.main\nprint({'numpy', 'pydantic', 'rich.progress'} & set(sys.modules))"
     command = [sys.executable, "-c", TOOL[2].partition("from async")[0] + code]
     assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "set()\n"
+
+
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+@pytest.mark.parametrize("status", [0, 7])
+def test_what_cannot_be_said_costs_no_report_and_no_status(stream: str, status: int, tmp_path: Path) -> None:
+    """A full disk under a log, say."""
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [*TOOL, "attach", "-f", "json", "-c", f"raise SystemExit({status})"],
+            cwd=tmp_path,
+            check=False,
+            **{"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, stream: full},
+        )
+    assert done.returncode == status
+    assert (tmp_path / "async_inspect_exports" / "data.json").stat().st_size
+
+
+def test_a_terminal_that_is_closed_costs_no_report_and_no_status(tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import os, signal, sys\nsignal.signal(signal.SIGHUP, lambda *_: sys.exit(7))\n"
+        "os.write(1, b'on')\nsignal.pause()"
+    )
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        [*TOOL, "attach", "-f", "json", str(program)],
+        cwd=tmp_path,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+    ) as process:
+        os.close(theirs)
+        assert os.read(ours, 2) == b"on"
+        os.close(ours)
+        process.send_signal(signal.SIGHUP)  # as the shell does
+        assert process.wait() == 7
+    assert (tmp_path / "async_inspect_exports" / "data.json").stat().st_size
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--max-size", "1e30GB"),
+        ("--max-size", "nan"),
+        *(
+            (option, value)
+            for option in ("--slow-poll", "--since", "--until", "--min-duration")
+            for value in ("nan", "inf", "1e300", "-1")
+        ),
+    ],
+)
+def test_numbers_that_cannot_be_are_said_before_the_program_runs(options: tuple[str, str], attach: Attach) -> None:
+    run = attach("-c", "print('ran')", options=options)
+    assert (run.status, run.stdout) == (2, "")
+    assert "Traceback" not in run.stderr
+
+
+@pytest.mark.parametrize("core", ["c", "python"])
+def test_an_output_folder_that_vanishes_is_named(core: str, attach: Attach, tmp_path: Path) -> None:
+    run = attach("-c", "import shutil; shutil.rmtree('async_inspect_exports')", options=["--core", core])
+    assert run.status == 1
+    assert "async_inspect_exports" in run.stderr.splitlines()[-1]
+    assert "No such file or directory" in run.stderr.splitlines()[-1]
+
+
+def test_a_binary_given_as_a_script(attach: Attach, tmp_path: Path) -> None:
+    run = attach(TARGET, "x.py")
+    assert run.status == 2
+    assert "attach -- " in run.stderr
+    run = attach("sh", "-c", "true")
+    assert run.status == 2
+    assert "attach -- sh" in run.stderr

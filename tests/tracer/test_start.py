@@ -140,18 +140,67 @@ path = tracer.start({str(tmp_path / "mine.rec")!r})
 tracer.stop()
 tracer.stop()
 print(path, tracer.recording())
+{WORK}
 try:
-    tracer.start({str(tmp_path / "mine.rec")!r})
+    tracer.start({str(tmp_path / "other")!r})
 except FileExistsError:
     print("exists", [sys.monitoring.get_tool(n) for n in range(6)].count(None))
 tracer.start({str(tmp_path / "second.rec")!r})
 """
+    (tmp_path / "other").write_text("no recording")
     done = door(tmp_path, code, ASYNC_INSPECT_DIR="")
     assert done.stdout == f"{tmp_path / 'mine.rec'} None\nexists 6\n"
+    assert (tmp_path / "other").read_text() == "no recording"
     for path in done.recordings:
         with open_recording(path) as recording:
             assert recording.header.state == ev.STOPPED
     assert {path.name for path in done.recordings} == {"mine.rec", "second.rec"}
+
+
+def test_a_recording_is_replaced_by_a_later_one(tmp_path: Path) -> None:
+    """As a notebook's cell is run again."""
+    mine = tmp_path / "mine.rec"
+    code = f"""
+import sys
+sys.path.insert(0, {str(ROOT)!r})
+import async_inspect
+for label in "first", "second":
+    with async_inspect.trace({str(mine)!r}):
+        async_inspect.inspection_point(label)
+"""
+    door(tmp_path, code, ASYNC_INSPECT_DIR="")
+    with open_recording(mine) as recording:
+        assert [label for _, label, _ in recording.points] == ["second"]
+    assert list(tmp_path.iterdir()) == [mine]
+
+
+def test_a_recording_that_is_being_made_is_not_replaced(tmp_path: Path) -> None:
+    code = f"""
+import os, sys
+sys.path.insert(0, {str(ROOT)!r})
+import async_inspect
+begun, says = os.pipe()
+over, ends = os.pipe()
+child = os.fork()
+if child == 0:
+    os.close(ends)
+    with async_inspect.trace({str(tmp_path / "theirs.rec")!r}):
+        os.write(says, b"x")
+        os.read(over, 1)
+    os._exit(0)
+os.read(begun, 1)
+for _ in range(2):
+    try:
+        with async_inspect.trace({str(tmp_path / "theirs.rec")!r}):
+            print("replaced")
+    except FileExistsError:
+        print("still made")
+    if child:
+        os.close(ends)
+        child = os.waitpid(child, 0)[1]
+"""
+    done = door(tmp_path, code, ASYNC_INSPECT_DIR="")
+    assert done.stdout == "still made\nreplaced\n"
 
 
 def test_a_forked_child_has_its_own(tmp_path: Path) -> None:
