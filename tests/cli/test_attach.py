@@ -290,13 +290,10 @@ def test_starting_is_cheap() -> None:
 @pytest.mark.parametrize("status", [0, 7])
 def test_what_cannot_be_said_costs_no_report_and_no_status(stream: str, status: int, tmp_path: Path) -> None:
     """A full disk under a log, say."""
-    with open("/dev/full", "wb") as full:
-        done = subprocess.run(
-            [*TOOL, "attach", "-f", "json", "-c", f"raise SystemExit({status})"],
-            cwd=tmp_path,
-            check=False,
-            **{"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, stream: full},
-        )
+    command = [*TOOL, "attach", "-f", "json", "-c", f"raise SystemExit({status})"]
+    with open("/dev/full", "wb") as full, open(os.devnull, "wb") as nothing:
+        out, err = (full, nothing) if stream == "stdout" else (nothing, full)
+        done = subprocess.run(command, cwd=tmp_path, stdout=out, stderr=err, check=False)
     assert done.returncode == status
     assert (tmp_path / "async_inspect_exports" / "data.json").stat().st_size
 
