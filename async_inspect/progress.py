@@ -1,12 +1,18 @@
-"""The console on stderr, and progress bars there while it is a terminal; nothing otherwise."""
+"""The console on stderr, and progress bars there while it is a terminal, nothing otherwise; and how every command
+reads a recording."""
 
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import IO, Any, cast
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, cast
 
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
+
+if TYPE_CHECKING:
+    from .model.filters import Filter
+    from .model.trace import Trace
 
 
 class _Tolerant:
@@ -58,3 +64,13 @@ def writing(wanted: bool = True) -> Iterator[Callable[[str, int], None] | None]:
     with Progress(*columns, console=console, transient=True) as progress:
         bar = progress.add_task("", total=None)
         yield lambda name, size: progress.update(bar, description=name, completed=size)
+
+
+def load(recording: Path, wanted: "Filter | None" = None) -> "Trace":
+    """What the recording at this path means, under the user's rules for reasons.  UserError as in ``model.load``."""
+    from .model import load as load_
+    from .rules import configured
+
+    rules = configured()
+    with reading() as tell:
+        return load_(recording, tell, wanted, rules)

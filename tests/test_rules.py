@@ -9,11 +9,15 @@ from pathlib import Path
 import pytest
 
 import async_inspect
+from async_inspect import events as ev
 from async_inspect import rules
+from async_inspect.cli.main import main
 from async_inspect.model.reasons import GATHER, RULES, TASK, YIELD, covering
 from async_inspect.model.tables import Function
 from async_inspect.rules import ALL, Rule
+from async_inspect.tui import check
 
+from .tape import Tape
 from .tools import ROOT, Attach, Run, Tool
 
 POOL = """
@@ -250,6 +254,51 @@ def test_the_tables_of_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         Rule("site-packages/mylib/pool.py", ("Pool.acquire", "Pool.drain"), "my pool", (ALL,)),
         Rule("site-packages/mylib/*.py", ("Client.*",), "my service", ("stream read", "")),
     )
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["check"],
+        ["stats", "--json"],
+        ["critical-path", "--json"],
+        ["dump"],
+        ["dump", "--at", "1.0005"],
+        ["export", "-f", "json", "-o", "-"],
+    ],
+)
+def test_every_command_goes_by_them(
+    command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    path = again_and_again().write(tmp_path / "a.rec")
+    (tmp_path / "pyproject.toml").write_text(
+        '[[tool.async-inspect.reasons]]\nfile = "app.py"\nfunctions = ["main"]\nreason = "my wait"\n'
+    )
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as ended:
+        main([command[0], str(path), *command[1:]])
+    assert ended.value.code in (0, None)
+    assert b"my wait" in capfdbinary.readouterr().out
+
+
+def test_the_live_views_findings_go_by_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = again_and_again().write(tmp_path / "a.rec")
+    monkeypatch.setattr(rules, "configured", lambda: (Rule("app.py", ("main",), "my wait", (ALL,)),))
+    assert "my wait" in check.lines(str(path))[0][0]
+
+
+def again_and_again() -> Tape:
+    """A task that is woken 1,000 times for nothing, and waits at the end."""
+    tape = Tape()
+    code = tape.code("main", 10)
+    node, future, at = tape.node(0, code), tape.string("asyncio.Future"), 0
+    tape.put(ev.START, 0, coro=1, off=code, node=node, task=1, flags=ev.IS_TASK)
+    for _ in range(1000):
+        tape.put(ev.SUSPEND, at := at + 1000, coro=1, aux=future, off=4)
+        tape.put(ev.RESUME, at := at + 1000, coro=1, aux=1, node=node, task=1)
+    tape.put(ev.SUSPEND, at := at + 1000, coro=1, aux=future, off=4)
+    tape.end_ns = at + 1000
+    return tape
 
 
 # --- shipped rules, and whose frames they speak for ------------------------------------------------------------------

@@ -19,6 +19,7 @@ from typing import Final
 import numpy as np
 
 from ..model import tables as t
+from ..model.columns import Ordered
 from ..model.now import LOCKS, Moment, last_moments
 from ..model.phrases import many, ms, who
 from ..model.trace import Trace
@@ -149,22 +150,19 @@ def _closings(trace: Trace) -> list[tuple[int, int]]:
     awaits, holds, edges = trace.awaits, trace.holds, trace.edges
     if not len(awaits):
         return []
-    size = trace.meta.duration_ns + 2
     lock = np.array([*(kind.partition(" ")[0] in LOCKS for kind in trace.resources.kind), False], np.bool_)
     waits_lock = lock[awaits.resource]
-    key = awaits.task.astype(np.int64) * size + awaits.start_ns
-    held = np.lexsort((holds.start_ns, holds.resource))
-    held_key = holds.resource[held].astype(np.int64) * size + holds.start_ns[held]
+    waits = Ordered(awaits.task, awaits.start_ns)
+    taken = Ordered(holds.resource, holds.start_ns)
     words, codes = trace.reasons
     several = np.array([word in ("", "gather", "task group") for word in words], np.bool_)[codes] & ~waits_lock
     pairs = np.unique(edges.task.astype(np.int64) << 32 | edges.awaited)
     over = awaits.end_ns - np.maximum(awaits.ready_ns, 0)
 
     def holder(resource: t.Ints, at: t.Ints) -> t.Ints:
-        row = np.searchsorted(held_key, resource * size + at, side="right") - 1
-        row = held[np.maximum(row, 0)] if len(held) else np.full(len(at), -1)
-        if not len(held):
+        if not len(holds):
             return np.zeros(len(at), np.int64)
+        row = taken.order[np.maximum(taken.before(resource, at, "right") - 1, 0)]
         good = (holds.resource[row] == resource) & (holds.start_ns[row] <= at) & (holds.end_ns[row] > at)
         return np.where(good, holds.task[row], 0).astype(np.int64)
 
@@ -182,7 +180,7 @@ def _closings(trace: Trace) -> list[tuple[int, int]]:
     origin = [first]
     current = [following(first, awaits.start_ns[first], awaits.task[first].astype(np.int64))]
     # Who begins to wait for several: each of them leads on.
-    began = np.searchsorted(key, edges.task.astype(np.int64) * size + edges.since_ns, side="right") - 1
+    began = waits.before(edges.task, edges.since_ns, "right") - 1
     inside = np.flatnonzero((began >= 0) & (awaits.task[began] == edges.task) & (awaits.end_ns[began] > edges.since_ns))
     inside = inside[(awaits.awaited_task[began[inside]] == 0) & (over[began[inside]] > awaits.start_ns[began[inside]])]
     origin.append(began[inside])
@@ -201,7 +199,7 @@ def _closings(trace: Trace) -> list[tuple[int, int]]:
         found |= {*zip(awaits.start_ns[closed].tolist(), process[awaits.task[closed] - 1].tolist(), strict=True)}
         begin, at_task = begin[~back], at_task[~back]
         at = awaits.start_ns[begin]
-        row = np.searchsorted(key, at_task * size + at, side="right") - 1
+        row = waits.before(at_task, at, "right") - 1
         stands = (row >= 0) & (awaits.task[row] == at_task) & (over[row] > at)
         begin, row, at = begin[stands], row[stands], at[stands]
         at_task = following(row, at, awaits.task[begin].astype(np.int64))

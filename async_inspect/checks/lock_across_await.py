@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 
 from ..model import tables as t
-from ..model.columns import counts, sums
+from ..model.columns import Ordered, counts, sums
 from ..model.now import LOCKS
 from ..model.phrases import many, ms
 from ..model.trace import Trace
@@ -71,22 +71,20 @@ class Suspended:
 
     def __init__(self, trace: Trace) -> None:
         self._awaits = awaits = trace.awaits
-        self._size = trace.meta.duration_ns + 2
-        self._key = awaits.task.astype(np.int64) * self._size + awaits.start_ns
+        self._starts = Ordered(awaits.task, awaits.start_ns)
         self._total = np.concatenate([[0], np.cumsum(awaits.end_ns - awaits.start_ns)])
         self._first = np.searchsorted(awaits.task, np.arange(len(trace.task_table) + 2))
 
     def until(self, task: t.Ints, at: t.Ints) -> t.Ints:
         """In all, from the task's first await to then."""
-        row = np.searchsorted(self._key, task * self._size + at)  # the awaits before this began before
+        row = self._starts.before(task, at)  # the awaits before this began before
         late = np.where(row > self._first[task], np.maximum(self._awaits.end_ns[np.maximum(row - 1, 0)] - at, 0), 0)
         found: t.Ints = self._total[row] - self._total[self._first[task]] - late
         return found
 
     def longest(self, task: int, start: int, end: int) -> int:
         """The row of its longest await within."""
-        ends = np.searchsorted(self._key, [task * self._size + start, task * self._size + end])
-        first, last = int(ends[0]), int(ends[1])
+        first, last = self._starts.before(np.array([task, task]), np.array([start, end])).tolist()
         length = self._awaits.end_ns[first:last] - self._awaits.start_ns[first:last]
         return first + int(np.argmax(length)) if last > first else first - 1
 
@@ -94,16 +92,15 @@ class Suspended:
 def _waited(trace: Trace, rows: t.Ints) -> t.Ints:
     """By these holds, how long others waited for the same thing while it was held."""
     awaits, holds = trace.awaits, trace.holds
-    size = trace.meta.duration_ns + 2
     waits = np.flatnonzero(awaits.resource >= 0)
     resource = awaits.resource[waits].astype(np.int64)
-    base = np.arange(len(trace.resources) + 1, dtype=np.int64) * size
 
     def passed(times: t.Ints, at: t.Ints, which: t.Ints) -> t.Ints:
         """The sum over those of ``times`` that lie before ``at`` of how long before."""
-        key = np.sort(resource * size + times)
-        total = np.concatenate([[0], np.cumsum(key % size)])
-        first, last = np.searchsorted(key, base[which]), np.searchsorted(key, base[which] + at)
+        rows = Ordered(resource, times)
+        total = np.concatenate([[0], np.cumsum(times[rows.order])])
+        first, last = np.searchsorted(resource[rows.order], which), rows.before(which, at)
+        # Both may be larger than a word; their difference is right all the same, for it isn't.
         found: t.Ints = at * (last - first) - (total[last] - total[first])
         return found
 

@@ -81,9 +81,16 @@ def _delays(trace: Trace) -> _Delays:
     for number in np.unique(polls.thread[slow]).tolist():
         own = slow[polls.thread[slow] == number]
         own = own[np.argsort(polls.start_ns[own])]
-        edges = np.stack([polls.start_ns[own], polls.end_ns[own]], axis=1).ravel()
-        passed = np.cumsum(np.stack([np.zeros(len(own)), polls.end_ns[own] - polls.start_ns[own]], axis=1).ravel())
         mine = thread[task] == number
-        blocked = np.interp(end[mine], edges, passed) - np.interp(start[mine], edges, passed)
-        length[mine] -= np.minimum(length[mine], blocked.astype(np.int64))
+        blocked = _passed(polls, own, end[mine]) - _passed(polls, own, start[mine])
+        length[mine] -= np.minimum(length[mine], blocked)
     return _Delays(task, end, length)
+
+
+def _passed(polls: t.Polls, rows: t.Ints, at: t.Ints) -> t.Ints:
+    """How long these polls, in order of time, had run in all at each of these moments."""
+    start, length = polls.start_ns[rows], polls.end_ns[rows] - polls.start_ns[rows]
+    last = np.searchsorted(start, at, side="right") - 1  # the one that had begun last; -1: none
+    total = np.cumsum(length) - length
+    ran = np.clip(at - start[last], 0, length[last])
+    return np.where(last >= 0, total[last] + ran, 0)

@@ -17,7 +17,7 @@ from typing import Final
 import numpy as np
 
 from ..model import tables as t
-from ..model.columns import counts, group, sums
+from ..model.columns import Ordered, counts, group, sums
 from ..model.phrases import ms, several
 from ..model.trace import Trace
 from .finding import Finding
@@ -68,10 +68,8 @@ def _for_nothing(trace: Trace) -> t.Bools:
     again[:-1] = (awaits.task[1:] == awaits.task[:-1]) & (awaits.location[1:] == awaits.location[:-1])
     again &= awaits.ended
     # The poll after each await: it begins when the await ends.
-    size = trace.meta.duration_ns + 2
-    key = polls.task.astype(np.int64) * size + polls.start_ns
-    poll = np.searchsorted(key, awaits.task.astype(np.int64) * size + awaits.end_ns)
-    poll = np.minimum(poll, len(polls) - 1)
+    starts = Ordered(polls.task, polls.start_ns)
+    poll = np.minimum(starts.before(awaits.task, awaits.end_ns), len(polls) - 1)
 
     entries = trace.entries
     ours = np.array([not f.file.startswith("<stdlib>/") for f in trace.functions] + [True], np.bool_)
@@ -81,7 +79,7 @@ def _for_nothing(trace: Trace) -> t.Bools:
     def acts(task: t.Small, at: t.Ints) -> t.Ints:
         """By poll, how often its task did something then."""
         known = task > 0
-        found = np.searchsorted(key, task[known].astype(np.int64) * size + at[known], side="right") - 1
+        found = starts.before(task[known], at[known], "right") - 1
         return counts(found[found >= 0], len(polls))
 
     woke = acts(awaits.waker, awaits.end_ns - np.maximum(awaits.ready_ns, 0))

@@ -25,10 +25,8 @@ def check(
     from rich.console import Console
 
     from async_inspect import checks, findings, progress
-    from async_inspect.model import load
 
-    with progress.reading() as tell:
-        trace = load(recording, tell, wanted)
+    trace = progress.load(recording, wanted)
     found = checks.run(trace)
     if as_json:
         print(findings.as_json(trace, found))

@@ -26,11 +26,9 @@ def critical_path(
     from rich.console import Console
 
     from async_inspect import progress, summary
-    from async_inspect.model import load
     from async_inspect.model.critical import critical_path as path_of
 
-    with progress.reading() as tell:
-        trace = load(recording, tell, of_process(pid))
+    trace = progress.load(recording, of_process(pid))
     path = path_of(trace, None if task is None else trace.find(task))
     if path is None:
         raise UserError("nothing ran in this recording")

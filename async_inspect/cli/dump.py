@@ -87,6 +87,7 @@ def _raw(recording: Path, pid: list[int] | None, records: bool) -> Iterator[str]
 def _picture(recording: Path, at: float | None, pid: list[int] | None, as_json: bool) -> Iterator[str]:
     from async_inspect import picture
     from async_inspect.model.now import snapshot
+    from async_inspect.rules import configured
 
-    now, title = snapshot(recording, at, of_process(pid))
+    now, title = snapshot(recording, at, of_process(pid), configured())
     yield from [now.model_dump_json(indent=2)] if as_json else picture.lines(now, title)

@@ -34,14 +34,11 @@ def export(
     from async_inspect import progress, reports
     from async_inspect.formats import members
     from async_inspect.formats.options import parse
-    from async_inspect.model import load
-    from async_inspect.rules import configured
 
     to_stdout = str(output) == "-"
     chosen = reports.single(format) if to_stdout else members(format)[0]
     keywords = parse(format, chosen.write, options or ())
-    with progress.reading() as tell:
-        trace = load(recording, tell, wanted, configured())
+    trace = progress.load(recording, wanted)
     if to_stdout:
         try:
             reports.stream(trace, format, sys.stdout.buffer, **keywords)

@@ -29,11 +29,8 @@ def report(
 ) -> None:
     """Write the reports of a recording, and its summary."""
     from async_inspect import progress, reports, summary
-    from async_inspect.model import load
-    from async_inspect.rules import configured
 
-    with progress.reading() as tell:
-        trace = load(recording, tell, wanted, configured())
+    trace = progress.load(recording, wanted)
     files = reports.write(trace, output, formats, progress=True)
     if not quiet:
         summary.render(trace, files)

@@ -32,12 +32,9 @@ def stats(
     from rich.console import Console
 
     from async_inspect import progress, summary
-    from async_inspect.model import load
     from async_inspect.model import stats as figures_of
-    from async_inspect.rules import configured
 
-    with progress.reading() as tell:
-        trace = load(recording, tell, wanted, configured())
+    trace = progress.load(recording, wanted)
     figures = figures_of(trace, 25 if detailed else 10, slow_poll)
     if as_json:
         print(figures.model_dump_json(indent=2))

@@ -21,7 +21,7 @@ from ..model import tables as t
 from ..model.details import clean
 from ..model.trace import Trace
 from .life import life, longest_tasks
-from .stacks import Wait, function_of, label, label_key, path, stacks
+from .stacks import DEEPER, Wait, function_of, label, label_key, stacks
 
 VERSION = 47
 OTHER, RAN, WAITED = 0, 1, 2
@@ -62,6 +62,8 @@ def _merged(trace: Trace) -> Iterator[bytes]:
     now = 0
     for stack in found:
         at = tables.nodes(stack.node)
+        if stack.deeper:
+            at = tables.under(at, tables.function(DEEPER))
         thread.sample(int(now * scale), tables.under(at, tables.wait(stack.wait)) if stack.wait else at, stack.ns)
         now += stack.ns
     yield from thread.written(tables, chain(_lifetimes(trace), _points(trace, None)))
@@ -159,6 +161,7 @@ class _Tables:
         self._trace = trace
         self._frames: dict[tuple[str, str, int, int], int] = {}  # name, file, line, category
         self._stacks: dict[tuple[int | None, int], int] = {}
+        self._of_node: dict[int, int] = {}
         self._categories: list[int] = []
 
     def string(self, text: str) -> int:
@@ -168,7 +171,9 @@ class _Tables:
         return self._frame(clean(name), "", 0, OTHER)
 
     def node(self, node: int) -> int:
-        function = function_of(self._trace, node)
+        return self.function(function_of(self._trace, node))
+
+    def function(self, function: t.Function) -> int:
         return self._frame(function.name, function.file, function.line, RAN)
 
     def wait(self, wait: Wait) -> int:
@@ -182,11 +187,16 @@ class _Tables:
         return self._stacks.setdefault((stack, frame), len(self._stacks))
 
     def nodes(self, node: int) -> int:
-        at = None
-        for step in path(self._trace, node):
-            at = self.under(at, self.node(step))
-        assert at is not None
-        return at
+        """The stack from the root down to this node."""
+        steps, at = [], node
+        while at >= 0 and at not in self._of_node:
+            steps.append(at)
+            at = int(self._trace.nodes.parent[at])
+        stack = self._of_node.get(at)
+        for step in reversed(steps):
+            stack = self._of_node[step] = self.under(stack, self.node(step))
+        assert stack is not None
+        return stack
 
     def columns(self) -> Iterator[tuple[str, dict[str, Any]]]:
         frames, stacks_ = list(self._frames), list(self._stacks)

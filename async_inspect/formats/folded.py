@@ -14,7 +14,7 @@ from typing import Final, Literal, NamedTuple
 from ..errors import USAGE, UserError
 from ..model.tables import Function
 from ..model.trace import Trace
-from .stacks import GROUPINGS, Grouping, function_of, grouped, path, stacks
+from .stacks import GROUPINGS, Grouping, functions, grouped, stacks
 
 type Weight = Literal["wall", "run", "wait"]
 type Frames = Literal["line", "function"]
@@ -95,8 +95,7 @@ def _summed(
             if not stack.ns:
                 continue
             text = [clean(names[stack.group])] if tasks != "merged" else []
-            for node in path(trace, stack.node):
-                function = function_of(trace, node)
+            for function in functions(trace, stack):
                 if function not in texts:
                     texts[function] = clean(_frame(function, frames))
                 text.append(texts[function])

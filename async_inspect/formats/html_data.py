@@ -19,6 +19,7 @@ from .. import checks
 from .._version import __version__
 from ..model import tables as t
 from ..model.columns import counts, group, sums
+from ..model.spread import percentiles
 from ..model.stats import stats
 from ..model.trace import Trace
 from .html_machines import ENDS, machines
@@ -80,7 +81,7 @@ def about(trace: Trace, whole: t.Bools) -> dict[str, object]:
     """The trace as a whole: where it comes from, its figures, and what of it is not in the page."""
     meta, table = trace.meta, trace.task_table
     lives = table.end_ns - table.created_ns
-    few = np.percentile(lives, [50, 95, 99], method="inverted_cdf").tolist() if len(lives) else [0, 0, 0]
+    few = percentiles(lives, 50, 95, 99) if len(lives) else [0, 0, 0]
     inside = counts(trace.events.task, len(table) + 1)[1:][whole].sum() + (trace.events.task == 0).sum()
     return {
         "exporter": f"async-inspect {__version__}",
@@ -91,7 +92,7 @@ def about(trace: Trace, whole: t.Bools) -> dict[str, object]:
         "finished": meta.finished,
         "filter": meta.filter,
         "figures": stats(trace, 8).model_dump(mode="json"),
-        "lifetimes": dict(zip(("p50_ns", "p95_ns", "p99_ns"), map(int, few), strict=True)),
+        "lifetimes": dict(zip(("p50_ns", "p95_ns", "p99_ns"), few, strict=True)),
         "left": {"tasks": int((~whole).sum()), "events": len(trace.events) - int(inside)},
         "findings": findings(trace),
     }

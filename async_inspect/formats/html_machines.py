@@ -117,7 +117,7 @@ def _visits(trace: Trace, shown: t.Bools) -> Visits:
         np.concatenate([entries.task, task, task]), np.concatenate([entries.node, node, child]).astype(np.int64) + 1
     )
     of_entries, own, below = np.split(which, [len(entries), len(entries) + len(row)])
-    entry_of = LastBefore(of_entries, entries.start_ns, len(keys[0]), trace.meta.duration_ns + 1)
+    entry_of = LastBefore(of_entries, entries.start_ns, len(keys[0]))
     entry = entry_of(own, start)
     known = np.flatnonzero(entry >= 0)
     known = known[np.lexsort((start[known], entries.call[entry[known]]))]

@@ -17,7 +17,7 @@ from ..model import tables as t
 from ..model.details import clean
 from ..model.trace import Trace
 from . import protobuf as pb
-from .stacks import Grouping, Stack, Wait, function_of, grouped, path, stacks
+from .stacks import Grouping, Stack, Wait, functions, grouped, stacks
 
 SAMPLE_TYPES = (("wall", "nanoseconds"), ("run", "nanoseconds"), ("wait", "nanoseconds"), ("calls", "count"))
 BLOCK = 1_000  # tasks at a time, where each stands for itself
@@ -79,7 +79,7 @@ def _labelled(trace: Trace, tasks: Grouping, tables: "_Tables") -> tuple[t.Ints,
 
 
 def _sample(tables: "_Tables", stack: Stack) -> bytes:
-    locations = [tables.node(node) for node in reversed(path(tables.trace, stack.node))]  # the leaf is first
+    locations = [tables.function(one) for one in reversed(functions(tables.trace, stack))]  # the leaf is first
     if stack.wait:
         locations.insert(0, tables.wait(stack.wait))
     values = (stack.ns, 0, stack.ns, 0) if stack.wait else (stack.ns, stack.ns, 0, stack.calls)
@@ -101,8 +101,7 @@ class _Tables:
         both = pb.number(LABEL["key"], self.string(key)) + pb.number(LABEL["str"], self.string(text))
         return pb.length_delimited(SAMPLE["label"], both)
 
-    def node(self, node: int) -> int:
-        function = function_of(self.trace, node)
+    def function(self, function: t.Function) -> int:
         return self._place(function.name, function.file, function.line)
 
     def wait(self, wait: Wait) -> int:

@@ -10,9 +10,10 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 from .._version import __version__
+from ..model.tables import Function
 from ..model.trace import Trace
 from .life import life, longest_tasks
-from .stacks import Stack, Wait, function_of, path, stacks
+from .stacks import Stack, Wait, function_of, functions, stacks
 
 SCHEMA = "https://www.speedscope.app/file-format-schema.json"
 BLOCK = 10_000
@@ -114,12 +115,14 @@ class _Frames:
         return self._index[key]
 
     def node(self, node: int) -> int:
-        function = function_of(self._trace, node)
+        return self.function(function_of(self._trace, node))
+
+    def function(self, function: Function) -> int:
         return self.add(function, function.name, function.file, function.line)
 
     def wait(self, wait: Wait) -> int:
         return self.add(wait, wait.text, wait.file, wait.line)
 
     def stack(self, stack: Stack) -> list[int]:
-        frames = [self.node(node) for node in path(self._trace, stack.node)]
+        frames = [self.function(function) for function in functions(self._trace, stack)]
         return [*frames, self.wait(stack.wait)] if stack.wait else frames

@@ -101,7 +101,6 @@ class Builder:
             used=used,
             covering=np.concatenate([[False], covering(functions)])[np.minimum(code_of, len(functions))],
             people=len(code_of),
-            slots=moments.slots,
         )
         stands = climb(graph, suspends["pos"][rows], leaf, leaf_node, of_leaves, task, end - start)
         asked = wakes.find_selects(gathered, moments, since)

@@ -46,13 +46,12 @@ class Graph:
     used: Ints  # by use: row of Resources
     covering: npt.NDArray[np.bool_]  # by coroutine: what it waits for says more than what is inside of it
     people: int
-    slots: int
 
 
 def climb(graph: Graph, pos: Ints, coro: Ints, node: Ints, location: Ints, task: Ints, wait: Ints) -> Chained:
     """For suspensions (slot, leaf coroutine, its node and location, task, how long it took): where they stand."""
-    entry_of = LastBefore(graph.entries["coro"], graph.entries["pos"], graph.people, graph.slots + 1)
-    link_of = LastBefore(graph.links["coro"], graph.links["burst"], graph.people, graph.slots + 1)
+    entry_of = LastBefore(graph.entries["coro"], graph.entries["pos"], graph.people)
+    link_of = LastBefore(graph.links["coro"], graph.links["burst"], graph.people)
     aux, entry_node = graph.entries["aux"].astype(np.int64), graph.entries["node"].astype(np.int64)
 
     n, rows = len(pos), np.arange(len(pos))  # who is still climbing
@@ -127,7 +126,7 @@ class _Wanted:
 
     def __init__(self, graph: Graph, rows: Ints, leaf: Ints, pos: Ints) -> None:
         self._graph = graph
-        self._use_of = LastBefore(graph.uses["coro"], graph.uses["burst"], graph.people, graph.slots + 1)
+        self._use_of = LastBefore(graph.uses["coro"], graph.uses["burst"], graph.people)
         self.resource = np.full(len(rows), -1, np.int64)
         self.by(rows, leaf, pos)
 

@@ -3,7 +3,7 @@
 Knows nothing of tasks or recordings.
 """
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -17,20 +17,23 @@ def group(*columns: Any1d) -> tuple[list[Ints], Ints]:
     widths = [int(column.max()) + 1 if len(column) else 1 for column in columns]
     key = columns[0].astype(np.int64)
     size = widths[0]
-    tables: list[tuple[Ints, int]] = []  # how to take a key apart again
-    for column, width in zip(columns[1:], widths[1:], strict=True):
+    tables: list[tuple[Ints, Any1d, int]] = []  # how to take a key apart again
+    for column, most in zip(columns[1:], widths[1:], strict=True):
+        numbers, width = column, most
+        distinct, values = np.empty(0, np.int64), np.empty(0, np.int64)
         if size * width >= 1 << 62:  # too wide for one word: number what there is so far
             distinct, key = np.unique(key, return_inverse=True)
             size = len(distinct)
-        else:
-            distinct = np.empty(0, np.int64)
-        tables.append((distinct, width))
-        key = key * width + column
+        if size * width >= 1 << 62:  # still: number this one's values, too
+            values, numbers = np.unique(column, return_inverse=True)
+            width = len(values)
+        tables.append((distinct, values, width))
+        key = key * width + numbers
         size *= width
     keys, inverse = np.unique(key, return_inverse=True)
     parts: list[Ints] = []
-    for distinct, width in reversed(tables):
-        parts.append(keys % width)
+    for distinct, values, width in reversed(tables):
+        parts.append(values[keys % width] if len(values) else keys % width)
         keys = keys // width
         if len(distinct):
             keys = distinct[keys]
@@ -38,37 +41,70 @@ def group(*columns: Any1d) -> tuple[list[Ints], Ints]:
 
 
 def sums(inverse: Any1d, values: Any1d, size: int) -> Ints:
-    """The sum of ``values`` for each group; exact up to 2**53 (104 days in ns)."""
-    return np.bincount(inverse, weights=values, minlength=size).astype(np.int64)
+    """The sum of ``values`` (whole numbers) for each group, in integers: exact below 2**63."""
+    found = np.zeros(size, np.int64)
+    np.add.at(found, inverse.astype(np.intp), values.astype(np.int64))
+    return found
 
 
 def counts(inverse: Any1d, size: int) -> Ints:
+    """How many rows each group has."""
     return np.bincount(inverse, minlength=size).astype(np.int64)
+
+
+class Ordered:
+    """Rows (who, when) in order, to be searched by both as ``np.searchsorted`` searches one column.
+
+    Each row is one word, its ``when`` counted from the earliest; where that would be wider than a word, as with a
+    million tasks over some hours in ns, by its rank among all of them.
+    """
+
+    def __init__(self, who: Any1d, when: Any1d) -> None:
+        """``who``: ids below 2**31."""
+        self._low = int(when.min()) if len(when) else 0
+        self._size = int(when.max()) - self._low + 2 if len(when) else 1
+        self._people = int(who.max()) + 1 if len(who) else 0
+        self._moments: Any1d | None = None
+        if self._people * self._size >= 1 << 62:
+            self._moments = np.unique(when)
+            self._size = len(self._moments) + 1
+        key = self._key_of(who, when, "left")
+        self.order: Ints = np.argsort(key, kind="stable")  # of the rows as they were given
+        self._key = key[self.order]
+
+    def before(self, who: Any1d, when: Any1d, side: Literal["left", "right"] = "left") -> Ints:
+        """How many rows are before (who, when); with ``side`` "right": before it, or at it."""
+        return np.searchsorted(self._key, self._key_of(who, when, side)).astype(np.int64)
+
+    def _key_of(self, who: Any1d, when: Any1d, side: Literal["left", "right"]) -> Ints:
+        if self._moments is not None:
+            rank = np.searchsorted(self._moments, when, side)
+        else:
+            within = np.clip(when.astype(np.int64), self._low - 1, self._low + self._size - 1) - self._low
+            rank = np.clip(within + (side == "right"), 0, self._size - 1)
+        key: Ints = np.minimum(who.astype(np.int64), self._people) * self._size + rank
+        return key
 
 
 class LastBefore:
     """Rows (who, when), to be asked for someone's last row at or before a moment."""
 
-    def __init__(self, who: Any1d, when: Ints, people: int, moments: int) -> None:
-        """``who`` < people, ``when`` < moments."""
-        self._moments = moments
-        key = who.astype(np.int64) * moments + when
-        self._order: Ints = np.argsort(key, kind="stable")
-        self._key = key[self._order]
-        starts = np.searchsorted(self._key, np.arange(people + 1, dtype=np.int64) * moments)
+    def __init__(self, who: Any1d, when: Ints, people: int) -> None:
+        """``who`` < people."""
+        self._rows = Ordered(who, when)
+        self._when = when[self._rows.order]
+        starts = np.searchsorted(who[self._rows.order], np.arange(people + 1, dtype=np.int64))
         self._starts, self._count = starts[:-1], np.diff(starts)
 
     def __call__(self, who: Any1d, when: Ints) -> Ints:
         """Row numbers; -1 where there is none."""
-        if not len(self._key):
+        if not len(self._when):
             return np.full(len(who), -1, np.int64)
         found = self._starts[who]
         several = self._count[who] > 1  # most have one row only: no search
         if several.any():
             some = np.flatnonzero(several)
-            wanted = who[some].astype(np.int64) * self._moments + when[some]
-            found[some] = np.maximum(np.searchsorted(self._key, wanted, side="right") - 1, found[some])
-        found = np.minimum(found, len(self._key) - 1)
-        key = self._key[found]
-        base = who.astype(np.int64) * self._moments
-        return np.where((key >= base) & (key <= base + when), self._order[found], -1)
+            found[some] = np.maximum(self._rows.before(who[some], when[some], "right") - 1, found[some])
+        found = np.minimum(found, len(self._when) - 1)
+        good = (self._count[who] > 0) & (self._when[found] <= when)
+        return np.where(good, self._rows.order[found], -1)

@@ -260,7 +260,7 @@ def find_calls(
         run = np.zeros(n, np.int64)
 
     call = call_of[coro]
-    last_exit = LastBefore(exits["coro"][known], exits["pos"][known], people, moments.slots + 1)
+    last_exit = LastBefore(exits["coro"][known], exits["pos"][known], people)
     exit_row = last_exit(coros, np.full(len(coros), moments.slots, np.int64))
     kind = np.where(exit_row >= 0, _take(exits["kind"][known], exit_row), 0)
     outcome = np.zeros(len(coros), np.uint8)

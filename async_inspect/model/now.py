@@ -7,8 +7,8 @@ is not sure to wait for any of them; who holds a semaphore is not sure to be who
 
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import Final, Literal
 import numpy as np
 
 from ..headers import runs
+from ..rules import Rule
 from . import tables as t
 from .filters import Filter
 from .merge import merge
@@ -282,15 +283,19 @@ def _standings(moment: Moment, row: int, before: int) -> Iterator[Standing]:
 
 
 def snapshot(
-    recording: str | PathLike[str], at_ms: float | None = None, wanted: Filter | None = None
+    recording: str | PathLike[str],
+    at_ms: float | None = None,
+    wanted: Filter | None = None,
+    rules: Iterable[Rule] = (),
 ) -> tuple[Now, str]:
     """What a recording has then, by default at its last moment, and a line that says of what and when.  Of a run it is
     that of each process that was there; without a moment each has its own last.
 
-    It is read as though it had ended then: of what does not go on after that, the whole stack is known.
+    ``rules``: the user's, for reasons.  It is read as though it had ended then: of what does not go on after that, the
+    whole stack is known.
     UserError: there is no recording, or none that can be read.
     """
-    trace = load(recording, wanted=wanted)
+    trace = load(recording, wanted=wanted, rules=rules)
     meta, cancelled = trace.meta, interrupted(trace)
     at_ns = None if at_ms is None else round(at_ms * 1e6)
     looked = []
@@ -304,7 +309,7 @@ def snapshot(
             read(Path(process.path), (0, max(at - process.start_ns, 1) if at < process.end_ns else None), meta.cwd)
             for process, at, *_ in looked
         ]
-        trace = merge(parts, meta.clock_ns)
+        trace = replace(merge(parts, meta.clock_ns), rules=trace.rules)
     moments = [Moment(trace, at, row) for row, (_, at, *_) in enumerate(looked)]
     found = now(trace, moments, [when for _, _, when, _ in looked])
     if len(looked) == 1:

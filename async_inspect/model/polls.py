@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 
 from . import tables as t
-from .columns import Any1d, Ints, group, sums
+from .columns import Any1d, Ints, Ordered, group, sums
 from .trace import Frozen, Trace
 
 
@@ -155,10 +155,10 @@ class _Waiting:
         end = awaits.end_ns[rows] - awaits.ready_ns[rows]  # when the selector answered: until it was asked, that is
         length = most[rows] - awaits.ready_ns[rows]
         if len(selects):
-            size = self._trace.meta.duration_ns + 1
-            key = selects.thread.astype(np.int64) * size + selects.end_ns
-            at = np.minimum(np.searchsorted(key, thread * size + end), len(key) - 1)
-            end = np.where(key[at] == thread * size + end, selects.start_ns[at], end)
+            answers = Ordered(selects.thread, selects.end_ns)
+            row = answers.order[np.minimum(answers.before(thread, end), len(selects) - 1)]
+            asked = (selects.thread[row] == thread) & (selects.end_ns[row] == end)
+            end = np.where(asked, selects.start_ns[row], end)
         return _Spans(task, thread, end - length, end)
 
     def held_up(self, task: int, thread: int, start: int, end: int) -> tuple[list[Victim], int]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from . import tables as t
-from .columns import group
+from .columns import group, sums
 from .trace import Await, AwaitLine, Task, Trace, TreeNode
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def forest(trace: Trace, number: int | None) -> tuple[TreeNode, ...]:
     node = node[known]
 
     def total(column: Ints) -> Ints:
-        return np.bincount(node, weights=column[picked][known], minlength=size).astype(np.int64)
+        return sums(node, column[picked][known], size)
 
     calls, segments = total(node_rows.calls), total(node_rows.segments)
     own_run, own_wait = total(node_rows.self_ns), total(node_rows.wait_ns)

@@ -6,8 +6,7 @@ The one seam between the view and ``async_inspect.checks``.
 import json
 import sys
 
-from .. import checks
-from ..model import load
+from .. import checks, load
 
 STYLES = {"error": "bad", "warning": "warn", "hint": "dim"}
 

@@ -26,7 +26,7 @@ def test_group(rows: list[tuple[int, int, int]]) -> None:
     st.lists(st.tuples(st.integers(0, 4), st.integers(0, 20))),
 )
 def test_last_before(rows: list[tuple[int, int]], asked: list[tuple[int, int]]) -> None:
-    look = LastBefore(np.array([who for who, _ in rows], int), np.array([when for _, when in rows], int), 5, 21)
+    look = LastBefore(np.array([who for who, _ in rows], int), np.array([when for _, when in rows], int), 5)
     found = look(np.array([who for who, _ in asked], int), np.array([when for _, when in asked], int)).tolist()
     for (who, when), row in zip(asked, found, strict=True):
         mine = [then for someone, then in rows if someone == who and then <= when]

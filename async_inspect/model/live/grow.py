@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..columns import Any1d, Ints
+from ..columns import Any1d, Ints, Ordered
 
 type Bools = npt.NDArray[np.bool_]
 
@@ -35,21 +35,16 @@ class AsOf:
     """
 
     def __init__(self, who: Any1d, when: Ints) -> None:
-        self._low = int(when.min()) if len(when) else 0
-        self._size = int(when.max()) - self._low + 2 if len(when) else 1
-        key = who.astype(np.int64) * self._size + (when - self._low)
-        self._order: Ints = np.argsort(key, kind="stable")
-        self._key = key[self._order]
+        self._rows = Ordered(who, when)
+        self._who = who[self._rows.order]
 
     def __call__(self, who: Any1d, when: Ints) -> Ints:
         """Row numbers; -1 where there is none."""
-        if not len(self._key):
+        if not len(self._who):
             return np.full(len(who), -1, np.int64)
-        base = who.astype(np.int64) * self._size
-        wanted = base + np.clip(when - self._low, -1, self._size - 1)
-        found = np.searchsorted(self._key, wanted, side="right") - 1
-        good = (found >= 0) & (self._key[np.maximum(found, 0)] >= base) & (when >= self._low)
-        return np.where(good, self._order[np.maximum(found, 0)], -1)
+        found = self._rows.before(who, when, "right") - 1
+        good = (found >= 0) & (self._who[np.maximum(found, 0)] == who)
+        return np.where(good, self._rows.order[np.maximum(found, 0)], -1)
 
 
 def add(column: npt.NDArray[Any], rows: Any1d, values: Any1d | int = 1) -> None:
