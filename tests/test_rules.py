@@ -263,7 +263,7 @@ def test_the_tables_of_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         ["stats", "--json"],
         ["critical-path", "--json"],
         ["dump"],
-        ["dump", "--at", "1.0005"],
+        ["dump", "--at", "1.0015"],
         ["export", "-f", "json", "-o", "-"],
     ],
 )
