@@ -84,7 +84,8 @@ class Suspended:
 
     def longest(self, task: int, start: int, end: int) -> int:
         """The row of its longest await within."""
-        first, last = self._starts.before(np.array([task, task]), np.array([start, end])).tolist()
+        ends = self._starts.before(np.array([task, task]), np.array([start, end]))
+        first, last = int(ends[0]), int(ends[1])
         length = self._awaits.end_ns[first:last] - self._awaits.start_ns[first:last]
         return first + int(np.argmax(length)) if last > first else first - 1
 

@@ -146,9 +146,9 @@ def test_rows_in_order_are_searched_as_one_column(rows: list[tuple[int, int]], a
     look = Ordered(who, when)
     assert [rows[at] for at in look.order.tolist()] == sorted(rows)
     asked = [*asked, *rows]
-    columns = [np.array([row[at] for row in asked], np.int64) for at in range(2)]
-    assert look.before(*columns).tolist() == [sum(row < one for row in rows) for one in asked]
-    assert look.before(*columns, side="right").tolist() == [sum(row <= one for row in rows) for one in asked]
+    who, when = (np.array([row[at] for row in asked], np.int64) for at in range(2))
+    assert look.before(who, when).tolist() == [sum(row < one for row in rows) for one in asked]
+    assert look.before(who, when, "right").tolist() == [sum(row <= one for row in rows) for one in asked]
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(-(1 << 58), 1 << 58)), max_size=20))
