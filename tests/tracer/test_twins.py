@@ -7,6 +7,7 @@ again.
 """
 
 import itertools
+import os
 import re
 import sys
 import tempfile
@@ -234,7 +235,9 @@ def unfound(text: str) -> list[str]:
     return [line for line in lines if not line.startswith("VANISH")]
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(
+    max_examples=int(os.environ.get("TEST_EXAMPLES", "150")), deadline=None, suppress_health_check=list(HealthCheck)
+)
 @given(programs(), st.sets(st.sampled_from(ticks.ALL)), st.booleans())
 @example(
     HEAD + "EAGER = False\nasync def f0(): await anext(g())\nasync def g():\n    await Pause(1)\n    yield 1\n" + TAIL,
