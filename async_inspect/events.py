@@ -35,7 +35,9 @@ Because each event says what runs *after* it, the time from one event of a threa
 ``node`` and ``task``: self time is one difference and one ``bincount``, without rebuilding any stack.
 
 Ids (coroutines, nodes, codes, strings, sites, resources, callbacks, threads) count from 1 (threads from 0) and are
-never used twice in a recording.  A task's id is the id of its root coroutine.
+never used twice in a recording; but when there have been MAX_THREADS threads, a new one has the index of one that has
+ended.  Two ids of strings or sites may say the same (MAX_STRINGS, MAX_SITES).  A task's id is the id of its root
+coroutine.
 
 Where a record holds a moment besides its own, that is 64 bits in ``aux`` (the lower half) and ``off``.
 """
@@ -197,6 +199,9 @@ CODE_GENERATOR_BASED = 3  # types.coroutine
 GENERATED = "__create_fn__."  # begins the names of what dataclasses write, which is in no file of the program's
 OTHER_NODE = 1  # defined first in every recording
 MAX_NODES = 1 << 20
+MAX_SITES = 1 << 18  # that are kept to be found again; then all are forgotten, and what comes again is defined again
+MAX_STRINGS = 1 << 18  # likewise
+MAX_THREADS = 0xFFFF
 MAX_SITE_FRAMES = 32
 MAX_MESSAGE = 200  # characters
 MAX_TAG = 100  # characters of a value

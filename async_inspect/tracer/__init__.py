@@ -176,10 +176,10 @@ def start(
     return _path
 
 
-def stop() -> None:
-    """Stop recording; nothing when nothing is recorded."""
+def stop(last: bool = False) -> None:
+    """Stop recording; nothing when nothing is recorded.  ``last``: since the process ends."""
     if _core is not None:
-        _core.stop()
+        _core.stop(last)
     _free_tool_id()
 
 
@@ -304,7 +304,7 @@ def _hook() -> None:
 
 def _at_exit() -> None:
     try:
-        stop()
+        stop(last=True)
     except BaseException as exc:
         _complain(_path, exc)
 

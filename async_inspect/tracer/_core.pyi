@@ -34,8 +34,11 @@ def start(
     Raises RuntimeError when it records already, OSError when the file can't be reserved or mapped.
     """
 
-def stop() -> None:
-    """Stop recording: no events, no callbacks, the header says so.  Does nothing when it doesn't record."""
+def stop(last: bool = False) -> None:
+    """Stop recording: no events, no callbacks, the header says so.  Does nothing when it doesn't record.
+
+    ``last``: the process ends, so the callbacks may stay: to take them back is an audit event each.
+    """
 
 def abandon() -> None:
     """In a forked child: forget the parent's recording without touching its file.  Then ``start`` may follow."""

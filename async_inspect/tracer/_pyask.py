@@ -6,41 +6,64 @@ program has, and where asyncio keeps what it knows, if the program has imported 
 
 import sys
 from gc import get_referents
-from types import AsyncGeneratorType, BuiltinFunctionType, FunctionType, MethodDescriptorType, MethodType, ModuleType
+from types import (
+    AsyncGeneratorType,
+    BuiltinFunctionType,
+    FunctionType,
+    GetSetDescriptorType,
+    MemberDescriptorType,
+    MethodDescriptorType,
+    MethodType,
+    ModuleType,
+)
 
 from .. import events as ev
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import FrameType
     from typing import Any
 
 _type_module = type.__dict__["__module__"].__get__
 _type_name = type.__dict__["__name__"].__get__
 _type_qualname = type.__dict__["__qualname__"].__get__
+_type_mro = type.__dict__["__mro__"].__get__
+_type_dict = type.__dict__["__dict__"].__get__
+_module_dict: "Callable[[object], dict[str, Any]]" = ModuleType.__dict__["__dict__"].__get__  # type: ignore[index]
+_MISSING = object()
+_SAFE = (MemberDescriptorType, GetSetDescriptorType, FunctionType, MethodDescriptorType)  # run nothing when they bind
 _exc_args = BaseException.__dict__["args"].__get__
 MAX_GATHERED = 8
-_SAFE_STR = (BaseException.__str__, OSError.__str__, KeyError.__str__)
+_SAFE_STR = tuple(cls.__dict__["__str__"] for cls in (BaseException, OSError, KeyError))
+
+
+def type_module(cls: type) -> object:
+    return _type_module(cls)
+
+
+def exact(text: str) -> str:
+    """The same text without the methods that a subclass may have."""
+    return text if type(text) is str else str.__str__(text)
 
 
 def utf8(text: str) -> bytes:
-    return text.encode("utf-8", "backslashreplace")
+    return str.encode(text, "utf-8", "backslashreplace")
 
 
 def type_name(cls: type) -> str:
     module = _type_module(cls)
-    name: str = _type_qualname(cls)
+    name = exact(_type_qualname(cls))
     return name if type(module) is not str or module == "builtins" else f"{module}.{name}"
 
 
 def short_name(cls: type) -> str:
-    name: str = _type_name(cls)
-    return name
+    return exact(_type_name(cls))
 
 
 def message_of(exc: BaseException) -> str | None:
     """What ``exc`` says, if saying it runs no code of the program."""
-    if type.__getattribute__(type(exc), "__str__") not in _SAFE_STR:
+    if not any(_of_class(type(exc), "__str__") is safe for safe in _SAFE_STR):
         return None
     parts = list(_exc_args(exc))
     if issubclass(type(exc), OSError):
@@ -52,7 +75,7 @@ def message_of(exc: BaseException) -> str | None:
 
 def is_cancellation(exc: BaseException, depth: int = 0) -> bool:
     """Whether ``exc`` says that its task was cancelled, or is a group of such that say so."""
-    cancelled = getattr(sys.modules.get("asyncio.exceptions"), "CancelledError", None)
+    cancelled = part("asyncio.exceptions", "CancelledError")
     if cancelled is not None and issubclass(type(exc), cancelled):
         return True
     cancelled = trio_part("Cancelled")
@@ -63,16 +86,38 @@ def is_cancellation(exc: BaseException, depth: int = 0) -> bool:
     return all(is_cancellation(part, depth + 1) for part in exc.exceptions)
 
 
-def get(task: object, name: str) -> object:
-    try:
-        return object.__getattribute__(task, name)
-    except Exception:
+def get(thing: object, name: str) -> object:
+    """An attribute, past ``__getattribute__`` and ``__getattr__``.
+
+    None where there is none, or where to get it would run code of the program's: a property, a descriptor of its own.
+    """
+    found = _of_class(type(thing), name)
+    if type(found) not in _SAFE and _of_class(type(found), "__get__") is not _MISSING:
         return None
+    try:
+        return object.__getattribute__(thing, name)
+    except AttributeError:
+        return None
+
+
+def _of_class(cls: type, name: str) -> object:
+    """What a class, or one of its bases, has under this name, as it is."""
+    for base in _type_mro(cls):
+        found = _type_dict(base).get(name, _MISSING)
+        if found is not _MISSING:
+            return found
+    return _MISSING
+
+
+def part(module: str, name: str) -> "Any":
+    """What a module that the program has imported calls so; None: there is none."""
+    found = sys.modules.get(module) if type(sys.modules) is dict else None
+    return _module_dict(found).get(name) if issubclass(type(found), ModuleType) else None
 
 
 def trio_part(name: str) -> "Any":
     """Something of trio's loop, if the program has imported that."""
-    return getattr(sys.modules.get("trio._core._run"), name, None)
+    return part("trio._core._run", name)
 
 
 def trio_now(name: str) -> object:
@@ -109,21 +154,24 @@ def coroutine_of(task: object) -> object:
 
 
 def current_task() -> object:
-    module = sys.modules.get("_asyncio")
-    if module is not None:
-        try:
-            task = module.current_task()
-            of_python = getattr(sys.modules.get("asyncio.tasks"), "_current_tasks", None)  # Tasks, from 3.14 on
-            if task is None and of_python:
-                task = of_python.get(module._get_running_loop())
-            return task
-        except Exception:  # no loop runs on this thread
-            return None
-    return None
+    current = part("_asyncio", "current_task")
+    if current is None:
+        return None
+    try:
+        task: object = current()
+    except RuntimeError:  # no loop runs on this thread
+        return None
+    if task is None:
+        of_python = part("asyncio.tasks", "_current_tasks")  # of Python's Tasks, from 3.14 on
+        if type(of_python) is dict and of_python:
+            loop = part("_asyncio", "_get_running_loop")()
+            # by identity: a loop may have a hash of its own
+            return next((its for one, its in list(of_python.items()) if one is loop), None)
+    return task
 
 
 def is_function(value: object, qualname: str) -> bool:
-    return type(value) is FunctionType and value.__code__.co_qualname == qualname
+    return type(value) is FunctionType and exact(value.__code__.co_qualname) == qualname
 
 
 def callable_name(value: object) -> str:
@@ -132,15 +180,20 @@ def callable_name(value: object) -> str:
         value = value.__func__
     if type(value) is FunctionType:
         return value.__code__.co_qualname
-    if isinstance(value, BuiltinFunctionType):
+    if type(value) is BuiltinFunctionType:
         owner = value.__self__
         if owner is None or type(owner) is ModuleType:
             module = value.__module__
             return f"{module}.{value.__name__}" if type(module) is str else value.__name__
-        return f"{type_name(owner if isinstance(owner, type) else type(owner))}.{value.__name__}"
+        return f"{type_name(_class_of(owner))}.{value.__name__}"
     if type(value) is MethodDescriptorType:
         return f"{type_name(value.__objclass__)}.{value.__name__}"
-    return type_name(value if isinstance(value, type) else type(value))
+    return type_name(_class_of(value))
+
+
+def _class_of(value: object) -> type:
+    """It, if it is a class, else its class; not what its ``__class__`` says."""
+    return value if issubclass(type(value), type) else type(value)  # type: ignore[return-value]
 
 
 def stepped_task(callback: object) -> object:
@@ -150,17 +203,17 @@ def stepped_task(callback: object) -> object:
         return callback.__self__ if callback.__name__ == "task_wakeup" else None  # type: ignore[attr-defined]
     if cls is MethodType:  # a Python Task's step or wake-up
         function, task = callback.__func__, callback.__self__  # type: ignore[attr-defined]
-        ours = type(function) is FunctionType and function.__code__.co_name in ("__step", "__wakeup")
+        ours = type(function) is FunctionType and exact(function.__code__.co_name) in ("__step", "__wakeup")
         return task if ours and is_task(task) else None
     return get(callback, "__self__") if short_name(cls) == "TaskStepMethWrapper" else None
 
 
 def is_gathering(value: object) -> bool:
-    return type(value) is getattr(sys.modules.get("asyncio.tasks"), "_GatheringFuture", 0)
+    return type(value) is part("asyncio.tasks", "_GatheringFuture")
 
 
 def is_timer(handle: object) -> bool:
-    return type(handle) is getattr(sys.modules.get("asyncio.events"), "TimerHandle", 0)
+    return type(handle) is part("asyncio.events", "TimerHandle")
 
 
 def has_our_clock(loop: object) -> bool:
@@ -196,7 +249,7 @@ def agen_frame(made: object) -> "FrameType | None":
 def is_task(value: object) -> bool:
     cls = type(value)
     for module, name in (("_asyncio", "Task"), ("asyncio.tasks", "_PyTask")):
-        task_type = getattr(sys.modules.get(module), name, None)
+        task_type = part(module, name)
         if task_type is not None and issubclass(cls, task_type):
             return True
     return False
@@ -217,6 +270,6 @@ def task_name(task: object) -> str | None:
     if is_trio_task(task):
         name = get(task, "name")
         return name if type(name) is str else None
-    c_task = getattr(sys.modules.get("_asyncio"), "Task", None)
+    c_task = part("_asyncio", "Task")
     name = c_task.get_name(task) if c_task is not None and issubclass(type(task), c_task) else get(task, "_name")
     return name if type(name) is str else None

@@ -68,11 +68,11 @@ def start(
     _recorder = recorder
 
 
-def stop() -> None:
+def stop(last: bool = False) -> None:
     global _recorder
     recorder, _recorder = _recorder, None
     if recorder is not None:
-        recorder.detach()
+        recorder.detach(last)
         with recorder.lock:  # whoever is amid a callback has left it, and nobody wakes the watchdog any more
             recorder.watchdog.over = True
         recorder.watchdog.stop()

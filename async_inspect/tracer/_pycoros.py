@@ -8,6 +8,7 @@ Each coroutine that lives has a ``Coro``.  Each thread has a ``top``: the corout
 """
 
 from _thread import _local, get_ident, get_native_id
+from _weakref import ref
 from types import CoroutineType
 
 from .. import events as ev
@@ -32,11 +33,14 @@ ALIVE = 1  # runs, or its chain waits
 ITEM = 2  # an async generator between two items
 DEAD = 3
 
+_NOT_YET, _NONE_LEFT = -1, -2  # of threads' indexes
+
 
 class Coro:
     """A coroutine that lives, or was made a task and is yet to run."""
 
     __slots__ = (
+        "_root",
         "awaiter",
         "bare",
         "child",
@@ -50,7 +54,6 @@ class Coro:
         "off",
         "outer",
         "role",
-        "root",
         "state",
         "tags",
     )
@@ -70,15 +73,24 @@ class Coro:
         self.off = -1  # where it stood in its last suspension ...
         self.child: Coro | None = None  # ... and whom it awaited there
         self.awaiter: Coro | None = None  # who awaits it; None: a root
-        self.root: Coro = self
+        self._root: Coro | None = None  # None: itself, which would be a cycle for the program's collector to find
         self.outer: Coro | None = None  # of a root: what ran on the thread when it was last entered
+
+    @property
+    def root(self) -> "Coro":
+        return self._root or self
+
+    @root.setter
+    def root(self, root: "Coro") -> None:
+        self._root = None if root is self else root
 
 
 class State:
     """What runs on a thread."""
 
-    index = -1
+    index = -1  # _NOT_YET, _NONE_LEFT
     native_id = 0  # of another thread than the one that writes
+    life: "ref[object] | None" = None  # of something that ends with the thread; None: it has had no event of its own
     serial = 0  # how many polls have ended here
     top: Coro | None = None
     resume: Coro | None = None  # a resuming burst goes on: who is next, root to leaf
@@ -99,9 +111,56 @@ class State:
 class Thread(State, _local):
     """What runs on this thread."""
 
-    def __init__(self, states: "dict[int, dict[str, Any]]", before: "dict[int, dict[str, Any]]") -> None:
-        self.__dict__.update(before.pop(get_ident(), {}))
-        states[get_ident()] = self.__dict__
+    def __init__(self, threads: "Threads") -> None:
+        self.life = threads.begin(get_ident(), self.__dict__)
+
+
+class Life:
+    """Ends with its thread."""
+
+
+class Threads:
+    """What runs on each thread: the attributes of its ``State``, by its identity (another's, once it has ended)."""
+
+    def __init__(self) -> None:
+        self.states: dict[int, dict[str, Any]] = {}
+        self.before: dict[int, dict[str, Any]] = {}  # of those that have had no event of their own yet
+        self.count = 0  # that have an index
+        self.spare: list[int] = []  # indexes of those that have ended: for when there are no new ones left
+        self.most = 64  # looked at when there are twice as many as lived the last time
+        self.own = _local()
+
+    def begin(self, ident: int, state: "dict[str, Any]") -> "ref[object]":
+        """A thread has its first event."""
+        prepared = self.before.pop(ident, None)
+        if prepared is not None:
+            state.update(prepared)
+        else:
+            self.end(self.states.get(ident, {}))  # of one that had this identity
+        if len(self.states) >= self.most:
+            for known, its in list(self.states.items()):
+                if has_ended(its):
+                    self.end(self.states.pop(known))
+            self.most = max(2 * len(self.states), 64)
+        self.states[ident] = state
+        life = self.own.life = Life()
+        return ref(life)
+
+    def end(self, state: "dict[str, Any]") -> None:
+        if state.get("index", _NOT_YET) >= 0 and state.get("top") is None:  # else time goes on there
+            self.spare.append(state["index"])
+
+    def new_index(self) -> int:
+        if self.count < ev.MAX_THREADS:
+            self.count += 1
+            return self.count - 1
+        return self.spare.pop() if self.spare else _NONE_LEFT
+
+
+def has_ended(state: "dict[str, Any]") -> bool:
+    """Whether the thread of this state is no more, though another may have its identity by now."""
+    life: ref[object] | None = state.get("life")
+    return life is not None and life() is None
 
 
 class Coroutines:
@@ -110,10 +169,8 @@ class Coroutines:
     def __init__(self, tape: "Tape", defs: "Definitions") -> None:
         self.tape = tape
         self.defs = defs
-        self.states: dict[int, dict[str, Any]] = {}  # the attributes of ``thread``, by thread
-        self.before: dict[int, dict[str, Any]] = {}  # of threads that have had no event of their own yet
-        self.thread: State = Thread(self.states, self.before)
-        self.threads = 0
+        self.threads = Threads()
+        self.thread: State = Thread(self.threads)
         self.live: dict[int, Coro] = {}  # by frame
         self.tasks: dict[int, int] = {}  # ids by the coroutine of a task, after its end, too: whoever asks holds that
         self.coro_ids = 0
@@ -124,9 +181,13 @@ class Coroutines:
         """Write an event. ``after`` runs when it is over."""
         thread = self.thread
         if thread.index < 0:
-            thread.index = min(self.threads, 0xFFFF)
-            self.threads += 1
-            self.tape.put_definition(ev.THREAD, thread.index, thread.native_id or get_native_id())
+            if thread.index == _NOT_YET:
+                thread.index = self.threads.new_index()
+                if thread.index >= 0:
+                    self.tape.put_definition(ev.THREAD, thread.index, thread.native_id or get_native_id())
+            if thread.index < 0:
+                self.tape.lose()
+                return
         node = after.node if after is not None else 0
         task = after.root.id if after is not None else 0
         self.tape.put_raw(ts, coro, aux, node, task, off, thread.index, flags, kind)
@@ -241,7 +302,7 @@ class Coroutines:
             coro.awaiter.child = None
         if coro.child is not None and coro.child.awaiter is coro:
             coro.child.awaiter = None
-        coro.child = None
+        coro.child = coro.outer = None
 
     def started(self, frame: "FrameType | None") -> Coro | None:
         """The one of this frame, if it has run."""

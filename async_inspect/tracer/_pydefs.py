@@ -64,7 +64,9 @@ class Definitions:
         self.nodes: dict[tuple[int, int], int] = {}
         self.node_ids = ev.OTHER_NODE
         self.strings: dict[str, int] = {}
+        self.string_ids = 0
         self.sites: dict[tuple[int, int, int], int] = {}
+        self.site_ids = 0
         tape.put_definition(ev.NODE, ev.OTHER_NODE)
 
     def code_of(self, code: "CodeType") -> Code:
@@ -77,12 +79,12 @@ class Definitions:
         codes = self.codes
         info.ref = ref(code, lambda _: codes.pop(key, None))
         codes[key] = info
-        name = code.co_filename
-        info.ends_stack = code.co_qualname == "Handle._run" or not (
+        name, qualname = ask.exact(code.co_filename), ask.exact(code.co_qualname)
+        info.ends_stack = qualname == "Handle._run" or not (
             name.startswith((self.stdlib, "<frozen ", "<attrs "))
             or _SITE in name
             or _DIST in name
-            or code.co_qualname.startswith(ev.GENERATED)
+            or qualname.startswith(ev.GENERATED)
         )
         flags = code.co_flags
         info.kind = (
@@ -94,7 +96,7 @@ class Definitions:
             if flags & CO_ITERABLE_COROUTINE
             else ev.CODE_PLAIN
         )
-        text = ask.utf8(name) + b"\0" + ask.utf8(code.co_qualname) + b"\0" + code.co_linetable
+        text = ask.utf8(name) + b"\0" + ask.utf8(qualname) + b"\0" + code.co_linetable
         table = 0
         if info.kind != ev.CODE_PLAIN:
             info.look(code)
@@ -117,9 +119,13 @@ class Definitions:
         return node
 
     def string_of(self, text: str) -> int:
+        text = ask.exact(text)
         id = self.strings.get(text, 0)
         if not id:
-            id = self.strings[text] = len(self.strings) + 1
+            if len(self.strings) >= ev.MAX_STRINGS:  # what comes again is defined again
+                self.strings.clear()
+            self.string_ids += 1
+            id = self.strings[text] = self.string_ids
             data = ask.utf8(text)
             self.tape.put_definition(ev.STRING, id, off=len(data))
             self.tape.put_text(data)
@@ -141,7 +147,10 @@ class Definitions:
             key = (site, code.id, frame.f_lasti)
             inner, site = site, self.sites.get(key, 0)
             if not site:
-                site = self.sites[key] = len(self.sites) + 1
+                if len(self.sites) >= ev.MAX_SITES:  # mostly of code that is made anew for ever
+                    self.sites.clear()
+                self.site_ids += 1
+                site = self.sites[key] = self.site_ids
                 self.tape.put_definition(ev.SITE, site, inner, frame.f_lasti, node=code.id)
             if code.ends_stack if until is None else id(frame.f_code) == until:
                 break

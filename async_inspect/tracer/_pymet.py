@@ -67,11 +67,11 @@ def _meet_running(recorder: "Recorder", ident: int, frame: "FrameType") -> None:
     state = own
     if elsewhere:
         state = State()
-        state.__dict__ = coros.states.get(ident) or {"native_id": _native_id(ident)}
+        state.__dict__ = coros.threads.states.get(ident) or {"native_id": _native_id(ident)}
     if not frames or state.top is not None:
         return
-    if elsewhere and ident not in coros.states:
-        coros.states[ident] = coros.before[ident] = state.__dict__
+    if elsewhere and ident not in coros.threads.states:
+        coros.threads.states[ident] = coros.threads.before[ident] = state.__dict__
     coros.thread = state  # what is written is about that thread; nobody else writes meanwhile
     try:
         for one in reversed(frames):
@@ -85,7 +85,7 @@ def _meet_running(recorder: "Recorder", ident: int, frame: "FrameType") -> None:
 
 def _look_at(recorder: "Recorder", ident: int, frame: "FrameType") -> None:
     """What a thread does on which a coroutine runs."""
-    state = recorder.coros.states.get(ident, {})
+    state = recorder.coros.threads.states.get(ident, {})
     top = state.get("top")
     if top is not None:
         site = recorder.defs.site_of(frame, recorder.probes.run_code)
@@ -95,7 +95,7 @@ def _look_at(recorder: "Recorder", ident: int, frame: "FrameType") -> None:
 
 def _native_id(ident: int) -> int:
     """Of a thread that Python's own module of them knows."""
-    active = getattr(sys.modules.get("threading"), "_active", None)
+    active = ask.part("threading", "_active")
     native = ask.get(active.get(ident), "_native_id") if type(active) is dict else None
     return native if type(native) is int else 0
 
@@ -164,7 +164,7 @@ def _suspend_chain(recorder: "Recorder", chain: "list[tuple[Coro, FrameType]]", 
     for coro, frame in reversed(chain):
         if coro.role & (USE | MANY):
             probes.tell_role(coro, frame, ts)
-        if recorder.edges and frame.f_code.co_qualname == "TaskGroup.__aexit__":
+        if recorder.edges and ask.exact(frame.f_code.co_qualname) == "TaskGroup.__aexit__":
             probes.edges_to_all(root, ask.get(frame.f_locals.get("self"), "_tasks"), 0)
     if waiter is not None:
         if ask.shielded(waiter) is not None:

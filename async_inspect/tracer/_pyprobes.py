@@ -209,7 +209,7 @@ class Probes:
         """The selector, or a signal, says that a handle's callback is to run."""
         caller = frame.f_back
         if caller is not None:
-            io = caller.f_code.co_name.endswith("_process_events")
+            io = ask.exact(caller.f_code.co_name).endswith("_process_events")
             self.handles[id(frame.f_locals.get("handle"))] = _IO if io else _SIGNAL
 
     def cause(self, frame: "FrameType") -> tuple[int, int, int]:

@@ -40,9 +40,11 @@ _MON = sys.monitoring
 _E = _MON.events
 _LOCAL_THROW = sys.version_info >= (3, 15)  # before, PY_UNWIND and PY_THROW can only be set for all code
 _ASYNC_EVENTS = _E.PY_RESUME | _E.PY_YIELD | _E.PY_RETURN
+_EVENTS = (_E.PY_START, _E.PY_RESUME, _E.PY_YIELD, _E.PY_RETURN, _E.PY_UNWIND, _E.PY_THROW, _E.CALL)
 _THROW_EVENTS = _E.PY_UNWIND | _E.PY_THROW
 # Set for all code, to meet each once: plain code then says DISABLE. What began before the recording is met resumed.
 _MEET_EVENTS = _E.PY_START | _E.PY_RESUME | (_E.PY_THROW if _LOCAL_THROW else 0)
+_OUR_ERRORS = ("builtins", "struct")  # modules of what our own code may raise
 
 
 class Recorder:
@@ -79,8 +81,8 @@ class Recorder:
 
     def wanted_of(self, code: "CodeType") -> int:
         """What a source wants to know of this function."""
-        for tail, action in self.wanted.get(code.co_qualname, {}).items():
-            if code.co_filename.endswith(tail):
+        for tail, action in self.wanted.get(ask.exact(code.co_qualname), {}).items():
+            if ask.exact(code.co_filename).endswith(tail):
                 return action
         return 0
 
@@ -324,32 +326,69 @@ class Recorder:
             frame = frame.f_back
 
     def guard(self, handler: "Callable[..., object]") -> "Callable[..., object]":
-        """A callback that holds the lock, is timed now and then, and never raises into the program."""
+        """A callback that holds the lock, is timed now and then, and raises nothing of ours into the program.
+
+        Called for whatever ``sys.monitoring`` or a compiled module (``PyMonitoring_Fire*Event``) says; what is no event
+        of the frame that runs is none of ours: its "code" may be any object.
+        """
+        # A short function: without memory, CPython goes round for ever in a "with" from its 257th instruction on.
         getframe = sys._getframe
         every = ev.COST_EVERY
 
         def callback(*args: object) -> object:
-            frame = getframe(1)
-            with self.lock:
-                self.callbacks += 1
-                begun = 0 if self.callbacks % every else time.monotonic_ns()
-                try:
-                    return handler(frame, *args)
-                except Exception:
-                    self.tape.lost += 1
-                    return None
-                finally:
-                    if begun:
-                        self.timed += 1
-                        self.timed_ns += time.monotonic_ns() - begun
-                        self.set_costs()
-                        self.watchdog.start()  # anew after a fork, for those who meet no new code
+            try:
+                with self.lock:
+                    frame = getframe(1)
+                    if frame.f_code is not args[0]:
+                        return None
+                    self.callbacks += 1
+                    return handler(frame, *args) if self.callbacks % every else self.time(handler, frame, *args)
+            except BaseException as exc:
+                if not self.is_ours(exc):
+                    raise
+                return None
 
         return callback
 
-    def detach(self) -> None:
+    def time(self, handler: "Callable[..., object]", *args: object) -> object:
+        begun = time.monotonic_ns()
+        result = handler(*args)
+        self.timed += 1
+        self.timed_ns += time.monotonic_ns() - begun
+        self.set_costs()
+        self.watchdog.start()  # anew after a fork, for those who meet no new code
+        return result
+
+    def is_ours(self, exc: BaseException) -> bool:
+        """Whether an exception amid a callback is our fault.
+
+        It may be what a signal's handler raised just then, or what another thread has this one raise: those are the
+        program's.  What the event said may be lost; the next ones put it right.
+        """
+        try:
+            with self.lock:
+                self.tape.lose()
+                self.coros.settle()
+            tb = first = exc.__traceback__
+            while tb is not None and tb.tb_next is not None:
+                if tb.tb_frame.f_globals.get("__package__") == __package__:
+                    first = tb.tb_next
+                tb = tb.tb_next
+            ours = tb is None or tb.tb_frame.f_globals.get("__package__") == __package__
+            if ours and issubclass(type(exc), Exception) and ask.type_module(type(exc)) in _OUR_ERRORS:
+                return True
+            exc.__traceback__ = None if ours else first  # as though it had not passed through our frames
+        except MemoryError:
+            return True
+        return False
+
+    def detach(self, last: bool = False) -> None:
+        """No more events.
+
+        ``last``: nobody takes the tool's id any more, so the callbacks stay (an audit event each, else).
+        """
         _MON.set_events(self.tool, 0)
-        for event in (_E.PY_START, _E.PY_RESUME, _E.PY_YIELD, _E.PY_RETURN, _E.PY_UNWIND, _E.PY_THROW, _E.CALL):
+        for event in () if last else _EVENTS:
             _MON.register_callback(self.tool, event, None)
         for info in list(self.codes.values()):
             code = info.ref() if info.ref is not None else None

@@ -5,7 +5,6 @@ from the context of whoever runs: that is the task's own.  Nothing of the progra
 identity, and only an exact str, int or UUID is a value.
 """
 
-import sys
 from itertools import islice
 
 from .. import events as ev
@@ -58,7 +57,7 @@ def _value(value: object) -> tuple[str | int, bool] | None:
     """A value that may be recorded, and whether it is a UUID's number."""
     if type(value) is str or type(value) is int:
         return value, False
-    if value is not None and type(value) is getattr(sys.modules.get("uuid"), "UUID", None):
+    if value is not None and type(value) is ask.part("uuid", "UUID"):
         number = ask.get(value, "int")
         return (number, True) if type(number) is int else None
     return None

@@ -121,13 +121,17 @@ class Tape:
             return False
         return not data
 
+    def lose(self) -> None:
+        """Something was due and could not be written."""
+        self.lost += 1
+        self.set_header(ev.LOST_OFFSET, self.lost)
+
     def slot(self) -> int:
         """The place of the next slot in ``map``, or -1: then one more is lost."""
         if self.pos == self.body and not self.full:
             self.flush()
         if self.full:
-            self.lost += 1
-            self.set_header(ev.LOST_OFFSET, self.lost)
+            self.lose()
             return -1
         at = self.pos
         self.pos += ev.RECORD_SIZE

@@ -46,8 +46,17 @@ static int know_asyncio(void)
     return aio.get_name != NULL;
 }
 
+/* An attribute, past __getattribute__ and __getattr__; NULL: there is none, or to get it would run code of the program's
+ * (a property, a descriptor of its own). */
 static PyObject *get(PyObject *task, PyObject *name)
 {
+    PyObject *descriptor = _PyType_Lookup(Py_TYPE(task), name); /* borrowed */
+    if (descriptor != NULL && Py_TYPE(descriptor)->tp_descr_get != NULL) {
+        PyTypeObject *kind = Py_TYPE(descriptor);
+        if (kind != &PyMemberDescr_Type && kind != &PyGetSetDescr_Type && kind != &PyFunction_Type && kind != &PyMethodDescr_Type) {
+            return NULL;
+        }
+    }
     PyObject *value = PyObject_GenericGetAttr(task, name);
     if (value == NULL) {
         drop_error();
@@ -65,8 +74,10 @@ static PyObject *current_task(void)
     if (task == Py_None) {
         Py_CLEAR(task);
         if (UNLIKELY(PyDict_CheckExact(aio.current_tasks) && PyDict_GET_SIZE(aio.current_tasks))) {
-            PyObject *loop = PyObject_CallNoArgs(aio.running_loop);
-            task = loop ? Py_XNewRef(item(aio.current_tasks, loop)) : NULL;
+            PyObject *loop = PyObject_CallNoArgs(aio.running_loop), *one, *its;
+            for (Py_ssize_t i = 0; loop != NULL && task == NULL && PyDict_Next(aio.current_tasks, &i, &one, &its);) {
+                task = one == loop ? Py_NewRef(its) : NULL; /* by identity: a loop may have a hash of its own */
+            }
             Py_XDECREF(loop);
         }
     }

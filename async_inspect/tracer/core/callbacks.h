@@ -12,7 +12,7 @@ static PyObject *on_plain_start(Thread *th, Frame *f, PyCodeObject *code)
         }
         info->probe = probe;
         if (probe & P_RUN) {
-            R.run_code = code;
+            R.run_code = info->id;
         }
         if (probe & P_SPAWN) {
             watch_throws();
@@ -40,7 +40,7 @@ static inline PyObject *start_event(Thread *th, Frame *f, PyObject *const *args)
     CodeInfo *info = watch(code);
     Coro *c = find(f);
     if (UNLIKELY(info == NULL)) {
-        R.header->lost++;
+        lose();
         Py_RETURN_NONE;
     }
     if (UNLIKELY(c != NULL && (c->state != ST_CREATED || c->code != info->id))) {
@@ -83,7 +83,7 @@ static inline PyObject *resume_event(Thread *th, Frame *f, PyObject *const *args
         }
         put(th, RESUMED, now(), c->id, leaf->id, leaf, 0, 0);
         th->resume = c->child;
-        th->top = leaf;
+        set_top(th, leaf);
     }
     else {
         enter(th, c, f, awaiter, 0);
@@ -91,10 +91,11 @@ static inline PyObject *resume_event(Thread *th, Frame *f, PyObject *const *args
     Py_RETURN_NONE;
 }
 
+/* -1: none that can be one */
 static inline int offset_of(PyObject *off)
 {
-    return LIKELY(PyUnstable_Long_IsCompact((PyLongObject *)off))
-               ? (int)PyUnstable_Long_CompactValue((PyLongObject *)off) : (int)PyLong_AsLong(off);
+    return LIKELY(PyLong_CheckExact(off) && PyUnstable_Long_IsCompact((PyLongObject *)off))
+               ? (int)PyUnstable_Long_CompactValue((PyLongObject *)off) : -1;
 }
 
 /* Whether an async generator hands over an item, told from its bytecode: that the value then is a wrapper of CPython's own
@@ -105,7 +106,7 @@ static inline int is_item(PyCodeObject *code, int off)
         return 0;
     }
     CodeInfo *info = known_code(code);
-    return info != NULL && (info->stands != NULL || look_at_code(info, code)) && off / 2 < info->stands_len
+    return info != NULL && (info->stands != NULL || look_at_code(info, code)) && off >= 0 && off / 2 < info->stands_len
            && info->stands[off / 2] & AT_ITEM;
 }
 
@@ -155,7 +156,7 @@ static inline PyObject *yield_event(Thread *th, Frame *f, PyObject *const *args)
         }
         Coro *after = awaiter ? awaiter : c->outer;
         put(th, ITEM, now(), c->id, awaiter ? awaiter->id : 0, after, (uint32_t)off, 0);
-        th->top = after;
+        set_top(th, after);
         Py_RETURN_NONE;
     }
     int flags;
@@ -167,7 +168,7 @@ static inline PyObject *yield_event(Thread *th, Frame *f, PyObject *const *args)
     c->off = off;
     c->closing = 0;
     Coro *after = c->root->outer;
-    c->root->bare = is_bare(args[2]);
+    c->root->bare = is_bare(args[2]) != 0;
     uint64_t ts = now();
     put(th, SUSPEND, ts, c->id, aux, after, (uint32_t)off, flags);
     stop_at(th, after);
@@ -262,7 +263,7 @@ static PyObject *throw_event(Thread *th, Frame *f, PyObject *const *args)
         enter_root(th, c->root);
         uint32_t aux = type_of(Py_TYPE(args[2]));
         put(th, THROW, now(), c->id, aux, c, (uint32_t)offset_of(args[1]), 0);
-        th->top = c;
+        set_top(th, c);
     }
     Py_RETURN_NONE;
 }

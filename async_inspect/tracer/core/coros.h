@@ -1,4 +1,19 @@
-/* What is known of each coroutine, by its frame. */
+/* What is known of each coroutine, by its frame; and of each thread. */
+
+static inline void set_top(Thread *th, Coro *c)
+{
+    __atomic_store_n(&th->top, c, __ATOMIC_RELAXED); /* the watchdog may read it just now */
+}
+
+/* The state of the thread of this id, or NULL: it has ended. With the GIL, and good until that is given up. */
+static PyThreadState *find_state(uint64_t id)
+{
+    PyThreadState *ts = PyInterpreterState_ThreadHead(PyInterpreterState_Main());
+    while (ts != NULL && ts->id != id) {
+        ts = PyThreadState_Next(ts);
+    }
+    return ts;
+}
 
 static Thread *known_thread(PyThreadState *ts)
 {
@@ -9,21 +24,77 @@ static Thread *known_thread(PyThreadState *ts)
     return th;
 }
 
+static inline void forget_spawned(Thread *th)
+{
+    if (UNLIKELY(th->spawned != NULL)) {
+        th->spawned = NULL;
+        R.spawning--;
+    }
+}
+
 static void begin_thread(Thread *th, PyThreadState *ts)
 {
-    *th = (Thread){.tstate_id = ts->id, .session = R.session, .index = -1, .ts = ts, .next = th->next};
+    memset(&th->tstate_id, 0, sizeof *th - offsetof(Thread, tstate_id));
+    th->tstate_id = ts->id;
+    th->native_id = ts->native_thread_id;
+    th->session = R.session;
+    th->index = NOT_YET;
+    set_top(th, NULL);
+}
+
+/* An index that no thread has any more: for when there are no new ones left. */
+static void spare_index(int index)
+{
+    if (R.spare_indexes == NULL) {
+        R.spare_indexes = malloc(MAX_THREADS * sizeof *R.spare_indexes);
+    }
+    if (R.spare_indexes != NULL && R.spare_count < MAX_THREADS) {
+        R.spare_indexes[R.spare_count++] = (uint16_t)index;
+    }
+}
+
+/* Those of threads that have ended are free again. */
+static void forget_ended_threads(void)
+{
+    for (Thread *th = all_threads; th != NULL; th = th->next) {
+        if (th->tstate_id != 0 && find_state(th->tstate_id) == NULL) {
+            if (th->session == R.session) {
+                forget_spawned(th);
+                R.prepared -= th->prepared;
+                if (th->index >= 0 && th->top == NULL) { /* else it ended amid a coroutine, whose time goes on there */
+                    spare_index(th->index);
+                }
+            }
+            th->tstate_id = 0;
+            set_top(th, NULL);
+            th->free = free_threads;
+            free_threads = th;
+            threads_used--;
+        }
+    }
 }
 
 static Thread *new_thread(void)
 {
-    Thread *th = calloc(1, sizeof *th); /* small, and one a thread: left to the thread's end and beyond */
+    static uint32_t most = 64; /* looked at when there are twice as many as lived the last time */
+    if (free_threads == NULL && threads_used >= most) {
+        forget_ended_threads();
+        most = threads_used * 2 > 64 ? threads_used * 2 : 64;
+    }
+    Thread *th = free_threads;
     if (th != NULL) {
+        free_threads = th->free;
+    }
+    else {
+        th = calloc(1, sizeof *th);
+        if (th == NULL) {
+            lose();
+            return NULL;
+        }
         th->next = all_threads;
         __atomic_store_n(&all_threads, th, __ATOMIC_RELEASE);
     }
-    else {
-        lose();
-    }
+    threads_used++;
     return th;
 }
 
@@ -31,40 +102,50 @@ static Thread *new_thread(void)
 static Thread *thread_of(PyThreadState *ts)
 {
     Thread *th = known_thread(ts);
-    if (th == NULL) {
-        th = new_thread();
-        R.prepared += th != NULL;
+    if (th != NULL && th->session == R.session) {
+        return th;
     }
-    if (th != NULL && th->session != R.session) {
+    int is_new = th == NULL;
+    if (is_new) {
+        th = new_thread();
+    }
+    if (th != NULL) {
         begin_thread(th, ts);
+        th->prepared = is_new;
+        R.prepared += is_new;
     }
     return th;
 }
 
-static inline Thread *this_thread(PyThreadState *ts)
+/* The first event of this thread in this recording, or the first after another thread's. */
+static Thread *find_thread(PyThreadState *ts)
 {
-    Thread *th = current;
-    if (LIKELY(th != NULL && th->tstate_id == ts->id && th->session == R.session)) {
-        return th;
-    }
-    th = own_thread;
-    if (UNLIKELY(R.prepared && (th == NULL || th->tstate_id != ts->id))) {
-        Thread *prepared = known_thread(ts);
-        if (prepared != NULL) {
+    Thread *th = own_thread;
+    if (th == NULL || th->tstate_id != ts->id) { /* it may be another thread's by now */
+        th = R.prepared ? known_thread(ts) : NULL;
+        if (th != NULL && th->prepared) {
+            th->prepared = 0;
+            th->native_id = ts->native_thread_id;
             R.prepared--;
-            th = own_thread = prepared;
         }
-    }
-    if (th == NULL) {
-        th = own_thread = new_thread();
+        if (th == NULL) {
+            th = new_thread();
+        }
         if (th == NULL) {
             return NULL;
         }
+        own_thread = th;
     }
     if (th->tstate_id != ts->id || th->session != R.session) {
         begin_thread(th, ts);
     }
     return current = th;
+}
+
+static inline Thread *this_thread(PyThreadState *ts)
+{
+    Thread *th = current;
+    return LIKELY(th != NULL && th->tstate_id == ts->id && th->session == R.session) ? th : find_thread(ts);
 }
 
 static inline uint32_t bucket(void *frame)
@@ -109,7 +190,7 @@ static Coro *new_coro(void *frame, CodeInfo *info)
     if (UNLIKELY(free_coros == NULL)) {
         Coro *slab = calloc(256, sizeof *slab); /* never given back: a stale pointer stays readable */
         if (slab == NULL) {
-            R.header->lost++;
+            lose();
             return NULL;
         }
         for (int i = 0; i < 256; i++) {

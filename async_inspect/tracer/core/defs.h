@@ -1,26 +1,87 @@
 /* Definitions: texts, codes and coroutines' kinds, each written once. */
 
-/* Entries asked for last, by address: a freed one is taken out. */
+/* Entries asked for last, by address. */
 static CodeInfo *recent[64];
 #define RECENT(code) ((uintptr_t)(code) >> 5 & 63)
 
-static void free_code_info(void *p)
+/* Whether this is the entry of that code object: of a dead one it is nobody's. */
+static inline int is_of(CodeInfo *info, PyCodeObject *code)
 {
-    CodeInfo *info = p;
-    if (info != NULL) {
-        if (recent[RECENT(info->code)] == info) {
-            recent[RECENT(info->code)] = NULL;
-        }
-        if (info->code == R.run_code) {
-            R.run_code = NULL;
-        }
-        *info->back = info->next;
-        if (info->next) {
-            info->next->back = info->back;
-        }
-        free(info->stands);
-        free(info);
+    return info->ref->wr_object == (PyObject *)code;
+}
+
+static inline uint32_t code_bucket(void *key, uint32_t mask)
+{
+    return (uint32_t)((uint64_t)(uintptr_t)key * 0x9E3779B97F4A7C15ull >> 32) & mask;
+}
+
+static void free_code_info(CodeInfo *info)
+{
+    if (recent[RECENT(info->key)] == info) {
+        recent[RECENT(info->key)] = NULL;
     }
+    Py_DECREF(info->ref);
+    free(info->stands);
+    free(info);
+}
+
+/* Forget the dead; if that was not half of them, make room for twice as many. 0: no memory. */
+static int make_room_for_codes(void)
+{
+    for (uint32_t i = 0; code_table.buckets != NULL && i <= code_table.mask; i++) {
+        for (CodeInfo **p = &code_table.buckets[i], *info; (info = *p) != NULL;) {
+            if (is_of(info, info->key)) {
+                p = &info->next;
+            }
+            else {
+                *p = info->next;
+                code_table.used--;
+                free_code_info(info);
+            }
+        }
+    }
+    if (code_table.buckets != NULL && code_table.used <= code_table.mask / 2) {
+        return 1;
+    }
+    uint32_t mask = code_table.buckets == NULL ? 1023 : code_table.mask * 2 + 1;
+    CodeInfo **buckets = calloc((size_t)mask + 1, sizeof *buckets);
+    if (buckets == NULL) {
+        return code_table.buckets != NULL; /* longer chains will do */
+    }
+    for (uint32_t i = 0; code_table.buckets != NULL && i <= code_table.mask; i++) {
+        for (CodeInfo *info = code_table.buckets[i], *next; info != NULL; info = next) {
+            uint32_t at = code_bucket(info->key, mask);
+            next = info->next;
+            info->next = buckets[at];
+            buckets[at] = info;
+        }
+    }
+    free(code_table.buckets);
+    code_table.buckets = buckets;
+    code_table.mask = mask;
+    return 1;
+}
+
+static void clear_codes(void)
+{
+    for (uint32_t i = 0; code_table.buckets != NULL && i <= code_table.mask; i++) {
+        for (CodeInfo *info = code_table.buckets[i], *next; info != NULL; info = next) {
+            next = info->next;
+            free_code_info(info);
+        }
+    }
+    free(code_table.buckets);
+    memset(&code_table, 0, sizeof code_table);
+}
+
+/* An exact str of the same text (a new reference, or NULL): a subclass may have methods of its own. */
+static PyObject *exact(PyObject *text)
+{
+    PyObject *same = PyUnicode_CheckExact(text) ? Py_NewRef(text) : PyUnicode_FromObject(text);
+    if (same == NULL) {
+        drop_error();
+    }
+    return same;
 }
 
 static int has_prefix(PyObject *text, const char *prefix, size_t len)
@@ -119,7 +180,7 @@ static void define_code(CodeInfo *info, PyCodeObject *code)
     Py_ssize_t l = PyBytes_GET_SIZE(code->co_linetable), len = f + n + l + 2;
     char *text = file && name ? malloc((size_t)len + (says ? 4 * (size_t)info->awaits : 0)) : NULL;
     if (text == NULL) {
-        R.header->lost++;
+        lose();
     }
     else {
         memcpy(text, PyBytes_AS_STRING(file), (size_t)f + 1);
@@ -140,13 +201,14 @@ static void define_code(CodeInfo *info, PyCodeObject *code)
     Py_XDECREF(name);
 }
 
-/* The entry of a code object, if it has one in this recording. */
+/* The entry of a code object, if it has one. */
 static inline CodeInfo *known_code(PyCodeObject *code)
 {
-    void *extra = NULL;
-    PyUnstable_Code_GetExtra((PyObject *)code, extra_index, &extra);
-    CodeInfo *info = extra;
-    return info != NULL && info->session == R.session ? info : NULL;
+    CodeInfo *info = code_table.buckets != NULL ? code_table.buckets[code_bucket(code, code_table.mask)] : NULL;
+    while (info != NULL && !is_of(info, code)) {
+        info = info->next;
+    }
+    return info;
 }
 
 static CodeInfo *new_code(PyCodeObject *code);
@@ -154,7 +216,7 @@ static CodeInfo *new_code(PyCodeObject *code);
 static inline CodeInfo *code_of(PyCodeObject *code)
 {
     CodeInfo *info = recent[RECENT(code)];
-    if (LIKELY(info != NULL && info->code == code && info->session == R.session)) {
+    if (LIKELY(info != NULL && is_of(info, code))) {
         return info;
     }
     info = known_code(code);
@@ -166,35 +228,25 @@ static inline CodeInfo *code_of(PyCodeObject *code)
 
 static CodeInfo *new_code(PyCodeObject *code)
 {
-    CodeInfo *info;
-    void *extra = NULL;
-    PyUnstable_Code_GetExtra((PyObject *)code, extra_index, &extra);
-    info = extra;
+    int room = (code_table.buckets != NULL && code_table.used <= code_table.mask) || make_room_for_codes();
+    CodeInfo *info = room ? calloc(1, sizeof *info) : NULL;
     if (info == NULL) {
-        info = calloc(1, sizeof *info);
-        if (info == NULL) {
-            lose();
-            return NULL;
-        }
-        info->code = code;
-        info->next = all_codes;
-        info->back = &all_codes;
-        if (all_codes) {
-            all_codes->back = &info->next;
-        }
-        all_codes = info;
-        if (PyUnstable_Code_SetExtra((PyObject *)code, extra_index, info) != 0) {
-            PyErr_Clear();
-            lose(); /* it doesn't always say that it was for memory */
-            free_code_info(info);
-            return NULL;
-        }
+        lose();
+        return NULL;
     }
-    info->session = R.session;
+    info->ref = (PyWeakReference *)PyWeakref_NewRef((PyObject *)code, NULL);
+    if (info->ref == NULL) {
+        drop_error();
+        free(info);
+        return NULL;
+    }
+    CodeInfo **at = &code_table.buckets[code_bucket(code, code_table.mask)];
+    info->key = code;
+    info->next = *at;
+    *at = info;
+    code_table.used++;
     info->id = ++R.codes;
-    info->probe = 0;
     info->last_send = -1;
-    info->last_node = 0;
     info->ends_stack = (uint8_t)ends_stack(code);
     int flags = code->co_flags;
     info->kind = flags & CO_COROUTINE         ? CODE_COROUTINE
@@ -228,9 +280,11 @@ static uint32_t node_of(uint32_t parent, CodeInfo *info)
 }
 
 /* The id of a text (a new reference, consumed; NULL: 0). */
-static uint32_t string_of(PyObject *text)
+static uint32_t string_of(PyObject *some)
 {
     uint32_t id = 0;
+    PyObject *text = some != NULL ? exact(some) : NULL;
+    Py_XDECREF(some);
     if (text == NULL) {
         drop_error();
         return 0;
@@ -240,6 +294,10 @@ static uint32_t string_of(PyObject *text)
         id = (uint32_t)PyLong_AsUnsignedLong(known);
     }
     else {
+        if (PyDict_GET_SIZE(R.string_ids) >= MAX_STRINGS) { /* what comes again is defined again */
+            PyDict_Clear(R.string_ids);
+            R.future_string = 0;
+        }
         PyObject *data = utf8(text), *number = PyLong_FromUnsignedLong(R.strings + 1);
         if (data != NULL && number != NULL && PyDict_SetItem(R.string_ids, text, number) == 0) {
             id = ++R.strings;

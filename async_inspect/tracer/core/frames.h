@@ -126,7 +126,7 @@ static inline int coroutine_is_new(PyObject *made)
 /* Whether a frame awaits: at a SEND, or, where an exception is thrown through it, at a suspended await. */
 static inline int stands(CodeInfo *info, PyCodeObject *code, int lasti, int how)
 {
-    if (LIKELY(lasti == info->last_send)) {
+    if (LIKELY(how == AT_SEND && lasti == info->last_send)) {
         return 1;
     }
     if (info->stands == NULL && !look_at_code(info, code)) {

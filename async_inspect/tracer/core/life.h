@@ -3,8 +3,12 @@
 static int attach(void)
 {
     for (int i = 0; i < EVENTS; i++) {
-        PyObject *callback = PyCFunction_New(&callbacks[i].def, NULL);
-        int done = callback != NULL && monitor(monitoring.register_callback, event_objects[i], callback);
+        Callback *callback = PyObject_New(Callback, &callback_type);
+        int done = 0;
+        if (callback != NULL) {
+            callback->call = callbacks[i].call;
+            done = monitor(monitoring.register_callback, event_objects[i], (PyObject *)callback);
+        }
         Py_XDECREF(callback);
         if (!done) {
             return 0;
@@ -22,19 +26,22 @@ static int attach(void)
     return 1;
 }
 
-static void detach(void)
+/* No more events. `last`: nobody takes the tool's id any more, so the callbacks stay (an audit event each, else). */
+static void detach(int last)
 {
     R.on = 0;
     set_events(0);
     drop_error();
-    for (int i = 0; i < EVENTS; i++) {
+    for (int i = 0; i < EVENTS && !last; i++) {
         monitor(monitoring.register_callback, event_objects[i], Py_None);
         drop_error();
     }
-    for (CodeInfo *info = all_codes; info != NULL; info = info->next) {
-        if (info->session == R.session && info->probe) {
-            info->probe = 0;
-            set_local_events(info->code, 0);
+    for (uint32_t i = 0; code_table.buckets != NULL && i <= code_table.mask; i++) {
+        for (CodeInfo *info = code_table.buckets[i]; info != NULL; info = info->next) {
+            if (info->probe && is_of(info, info->key)) {
+                info->probe = 0;
+                set_local_events(info->key, 0);
+            }
         }
     }
 }
@@ -58,10 +65,9 @@ static void release(void)
             free_coros = c;
         }
     }
-    while (all_codes != NULL && PyUnstable_Code_SetExtra((PyObject *)all_codes->code, extra_index, NULL) == 0) {
-        ; /* which frees the entry */
-    }
+    clear_codes();
     drop_error();
+    free(R.spare_indexes);
     free(R.buckets);
     free(R.stdlib);
     map_clear(&R.node_map);
@@ -96,7 +102,7 @@ static void release(void)
 }
 
 PyDoc_STRVAR(start_doc, "start(fd, header_size, max_size, tool_id, stdlib, ticks=False, slow_poll_ns=0, calls=False, tags=(), tasks=()): see _core.pyi");
-static PyObject *start(PyObject *self, PyObject *args, PyObject *kwargs)
+static PyObject *start(PyObject *self UNUSED, PyObject *args, PyObject *kwargs)
 {
     static char *names[] = {"fd", "header_size", "max_size", "tool_id", "stdlib", "ticks", "slow_poll_ns", "calls", "tags",
                             "tasks", NULL};
@@ -175,7 +181,7 @@ static PyObject *start(PyObject *self, PyObject *args, PyObject *kwargs)
     put_definition(NODE, OTHER_NODE, 0, 0, 0, 0);
     if (!attach()) {
         PyObject *error = PyErr_GetRaisedException();
-        detach();
+        detach(0);
         release();
         PyErr_SetRaisedException(error);
         return NULL;
@@ -184,44 +190,70 @@ static PyObject *start(PyObject *self, PyObject *args, PyObject *kwargs)
     Py_RETURN_NONE;
 }
 
-static PyObject *stop(PyObject *self, PyObject *unused)
+/* Another thread stops: when this returns it has. (Not where that is this very one, from a finalizer.) */
+static void wait_for_stop(void)
 {
-    if (R.active) {
+    Py_BEGIN_ALLOW_THREADS
+    pthread_mutex_lock(&watchdog.lock);
+    while (watchdog.ending && !pthread_equal(watchdog.ender, pthread_self())) {
+        pthread_cond_wait(&watchdog.gone, &watchdog.lock);
+    }
+    pthread_mutex_unlock(&watchdog.lock);
+    Py_END_ALLOW_THREADS
+}
+
+static PyObject *stop(PyObject *self UNUSED, PyObject *args)
+{
+    int last = 0;
+    if (!PyArg_ParseTuple(args, "|p", &last)) {
+        return NULL;
+    }
+    if (R.stopping) {
+        wait_for_stop();
+    }
+    else if (R.active) {
+        R.stopping = 1;
+        watchdog.ender = pthread_self();
+        watchdog.ending = 1;
         stop_watchdog();
         int ours = R.on; /* not in a child that a fork unseen by Python made */
-        detach();
+        detach(last);
         if (ours) {
             flush();
             R.header->end_ns = now();
             R.header->state = STOPPED;
         }
         release();
+        pthread_mutex_lock(&watchdog.lock);
+        watchdog.ending = 0;
+        pthread_cond_broadcast(&watchdog.gone);
+        pthread_mutex_unlock(&watchdog.lock);
     }
     Py_RETURN_NONE;
 }
 
 /* Before a fork: Python warns of one where there are other threads. It begins anew by itself. */
-static PyObject *rest(PyObject *self, PyObject *unused)
+static PyObject *rest(PyObject *self UNUSED, PyObject *unused UNUSED)
 {
     stop_watchdog();
     Py_RETURN_NONE;
 }
 
-static PyObject *abandon(PyObject *self, PyObject *unused)
+static PyObject *abandon(PyObject *self UNUSED, PyObject *unused UNUSED)
 {
     if (R.active) {
-        detach();
+        detach(0);
         release();
     }
     Py_RETURN_NONE;
 }
 
-static PyObject *recording(PyObject *self, PyObject *unused)
+static PyObject *recording(PyObject *self UNUSED, PyObject *unused UNUSED)
 {
     return PyBool_FromLong(R.active);
 }
 
-static PyObject *point(PyObject *self, PyObject *args)
+static PyObject *point(PyObject *self UNUSED, PyObject *args)
 {
     PyObject *label, *message;
     if (!PyArg_ParseTuple(args, "UU", &label, &message)) {
@@ -255,7 +287,7 @@ static PyObject *point(PyObject *self, PyObject *args)
     Py_RETURN_NONE;
 }
 
-static PyObject *add_probe(PyObject *self, PyObject *args)
+static PyObject *add_probe(PyObject *self UNUSED, PyObject *args)
 {
     PyObject *name, *tail;
     int action;
@@ -293,7 +325,7 @@ static PyObject *add_probe(PyObject *self, PyObject *args)
     Py_RETURN_NONE;
 }
 
-static PyObject *clear_probes(PyObject *self, PyObject *unused)
+static PyObject *clear_probes(PyObject *self UNUSED, PyObject *unused UNUSED)
 {
     PyDict_Clear(probes);
     gathers = hears_wakes = 0;
@@ -303,13 +335,15 @@ static PyObject *clear_probes(PyObject *self, PyObject *unused)
 /* In a forked child the mapping is the parent's file: not a word into it. */
 static void forked(void)
 {
-    R.on = 0;
-    watchdog.runs = 0; /* no thread but the one that forked is here */
+    R.on = R.stopping = 0;
+    watchdog.runs = watchdog.leaving = watchdog.ending = 0; /* no thread but the one that forked is here ... */
+    pthread_mutex_init(&watchdog.lock, NULL); /* ... and one that held this is not */
+    pthread_cond_init(&watchdog.gone, NULL);
 }
 
 static PyMethodDef methods[] = {
     {"start", (PyCFunction)(void (*)(void))start, METH_VARARGS | METH_KEYWORDS, start_doc},
-    {"stop", stop, METH_NOARGS, NULL},
+    {"stop", stop, METH_VARARGS, NULL},
     {"abandon", abandon, METH_NOARGS, NULL},
     {"rest", rest, METH_NOARGS, NULL},
     {"recording", recording, METH_NOARGS, NULL},
@@ -338,7 +372,7 @@ static int add_vocabulary(PyObject *m)
         {"BY_SIGNAL", BY_SIGNAL}, {"BY_TASK", BY_TASK}, {"NEVER_AWAITED", NEVER_AWAITED},
         {"NEVER_RETRIEVED", NEVER_RETRIEVED}, {"DESTROYED", DESTROYED}, {"NAME_GIVEN", NAME_GIVEN}, {"IS_TASK", IS_TASK},
         {"THROWN", THROWN}, {"BEFORE", BEFORE}, {"AWAITS_TASK", AWAITS_TASK}, {"CANCELLED", CANCELLED},
-        {"CLOSED", CLOSED}, {"NO_TASK", NO_TASK}, {"STOPPED", STOPPED}, {"OTHER_NODE", OTHER_NODE}, {"MAX_NODES", MAX_NODES},
+        {"CLOSED", CLOSED}, {"NO_TASK", NO_TASK}, {"STOPPED", STOPPED}, {"OTHER_NODE", OTHER_NODE}, {"MAX_NODES", MAX_NODES}, {"MAX_SITES", MAX_SITES}, {"MAX_STRINGS", MAX_STRINGS}, {"MAX_THREADS", MAX_THREADS},
         {"MAX_SITE_FRAMES", MAX_SITE_FRAMES}, {"MAX_MESSAGE", MAX_MESSAGE}, {"COST_EVERY", COST_EVERY},
         {"TEXT_BYTES", TEXT_BYTES}, {"RECORD_SIZE", sizeof(Record)}, {"END_NS_OFFSET", offsetof(Header, end_ns)},
         {"LOST_OFFSET", offsetof(Header, lost)}, {"STATE_OFFSET", offsetof(Header, state)},
@@ -359,8 +393,20 @@ static int add_vocabulary(PyObject *m)
     return all != NULL && PyModule_AddObject(m, "VOCABULARY", all) == 0;
 }
 
-static int init(PyObject *m)
+/* What this is built for, and no other: a minor version, or one very pre-release. */
+static int is_ours_to_read(unsigned long version)
 {
+    int final = (version >> 4 & 0xF) == 0xF && (PY_VERSION_HEX >> 4 & 0xF) == 0xF;
+    return final ? version >> 16 == PY_VERSION_HEX >> 16 : version == PY_VERSION_HEX;
+}
+
+/* Once a process, under however many names the module is imported. */
+static int init_process(void)
+{
+    static int done;
+    if (done) {
+        return 1;
+    }
     PyObject *from = PySys_GetObject("monitoring");
     if (from == NULL) {
         PyErr_SetString(PyExc_ImportError, "no sys.monitoring");
@@ -389,9 +435,7 @@ static int init(PyObject *m)
     if (sys_dict == NULL) {
         return 0;
     }
-    extra_index = PyUnstable_Eval_RequestCodeExtraIndex(free_code_info);
-    if (extra_index < 0) {
-        PyErr_SetString(PyExc_ImportError, "no co_extra slot is free");
+    if (PyType_Ready(&callback_type) != 0) {
         return 0;
     }
     PyObject *own = PyObject_GetAttrString((PyObject *)&PyType_Type, "__dict__");
@@ -409,7 +453,7 @@ static int init(PyObject *m)
         {&word.origin, "origin"}, {&word.children, "_children"}, {&word.callbacks, "_callbacks"},
         {&word.fut_waiter, "_fut_waiter"}, {&word.state_attr, "_state"},
         {&word.tasks_attr, "_tasks"},
-        {&word.callback_attr, "_callback"}, {&word.task_name, "name"}, {&word.is_guest, "is_guest"},
+        {&word.callback_attr, "_callback"}, {&word.task_name, "name"}, {&word.kwargs, "kwargs"}, {&word.is_guest, "is_guest"},
         {&word.clock, "clock"}, {&word.offset, "offset"}, {&word.lock, "_lock"}, {&word.old_nursery, "_old_nursery"},
         {&word.new_nursery, "_new_nursery"}, {&word.exceptions, "exceptions"}, {&word.integer, "int"}, {&word.nursery, "nursery"},
         {&word.runner, "runner"}, {&word.deadline, "deadline"}, {&word.job, "job"}, {&word.sync_fn, "sync_fn"},
@@ -429,6 +473,22 @@ static int init(PyObject *m)
     if (!type_module || !type_qualname || !probes) {
         return 0;
     }
+    if (pthread_atfork(NULL, NULL, forked) != 0) {
+        PyErr_NoMemory();
+        return 0;
+    }
+    return done = 1;
+}
+
+static int init(PyObject *m)
+{
+    if (!is_ours_to_read(Py_Version)) {
+        PyErr_Format(PyExc_ImportError, "it was built for Python %s", PY_VERSION);
+        return 0;
+    }
+    if (!init_process()) {
+        return 0;
+    }
     PyObject *actions = PyDict_New();
     for (int i = 0; actions != NULL && probe_names[i].name; i++) {
         PyObject *bit = PyLong_FromLong(probe_names[i].bit);
@@ -437,7 +497,6 @@ static int init(PyObject *m)
         }
         Py_XDECREF(bit);
     }
-    pthread_atfork(NULL, NULL, forked);
     return PyModule_AddStringConstant(m, "NAME", "c") == 0 && actions != NULL && PyModule_AddObject(m, "ACTIONS", actions) == 0
         && add_vocabulary(m);
 }

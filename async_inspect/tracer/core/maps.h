@@ -37,6 +37,7 @@ static int map_set(Map *m, uint32_t a, uint32_t b, uint32_t c, uint32_t value)
         free(m->entries);
         *m = bigger;
     }
+    assert(value != 0); /* that is a free place */
     Entry *e = map_find(m, a, b, c);
     m->used += e->value == 0;
     *e = (Entry){a, b, c, value};

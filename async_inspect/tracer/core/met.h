@@ -101,7 +101,6 @@ static void expect(PyObject *task)
 /* The coroutines that run on a thread, outermost first. */
 static void meet_running(PyThreadState *ts)
 {
-    Thread *th = thread_of(ts);
     Frame *all[MAX_SITE_FRAMES * 8];
     int n = 0;
     for (Frame *f = python_frame(current_frame(ts)); f != NULL && n < (int)(sizeof all / sizeof *all); f = below(f)) {
@@ -109,11 +108,13 @@ static void meet_running(PyThreadState *ts)
         if (code->co_flags & ASYNC_FLAGS) {
             all[n++] = f;
         }
-        else if (R.run_code == NULL && wanted_of(code) & P_RUN && code_of(code) != NULL) {
-            R.run_code = code;
+        else if (R.run_code == 0 && wanted_of(code) & P_RUN) {
+            CodeInfo *info = code_of(code);
+            R.run_code = info != NULL ? info->id : 0;
         }
     }
-    if (th == NULL || n == 0 || th->top != NULL) {
+    Thread *th = n > 0 ? thread_of(ts) : NULL;
+    if (th == NULL || th->top != NULL) {
         return;
     }
     while (n-- > 0) {
@@ -249,7 +250,7 @@ static void meet_all(PyObject *tasks)
     drop_error();
 }
 
-static PyObject *meet(PyObject *self, PyObject *tasks)
+static PyObject *meet(PyObject *self UNUSED, PyObject *tasks)
 {
     meet_all(tasks);
     Py_RETURN_NONE;

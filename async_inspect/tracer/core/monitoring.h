@@ -49,7 +49,8 @@ static void start_watchdog(void);
 /* What a source wants to know of this function: P_*, by its name and file. */
 static int wanted_of(PyCodeObject *code)
 {
-    PyObject *wanted = PyDict_GetItemWithError(probes, code->co_qualname);
+    PyObject *name = exact(code->co_qualname), *wanted = name ? PyDict_GetItemWithError(probes, name) : NULL;
+    Py_XDECREF(name);
     for (Py_ssize_t i = 0; wanted != NULL && i < PyList_GET_SIZE(wanted); i++) {
         PyObject *pair = PyList_GET_ITEM(wanted, i);
         if (PyUnicode_Tailmatch(code->co_filename, PyTuple_GET_ITEM(pair, 0), 0, PY_SSIZE_T_MAX, 1) == 1) {
@@ -95,26 +96,20 @@ static uint32_t site_of(Frame *f, int whole)
         uint32_t inner = site;
         site = e ? e->value : 0;
         if (!site) {
+            if (R.site_map.used >= MAX_SITES) { /* mostly of code that is made anew for ever; what comes again is defined again */
+                map_clear(&R.site_map);
+            }
             if (!map_set(&R.site_map, inner, info->id, (uint32_t)lasti, R.sites + 1)) {
                 return inner;
             }
             site = ++R.sites;
             put_definition(SITE, site, inner, (uint32_t)lasti, 0, info->id);
         }
-        if (whole ? code == R.run_code : info->ends_stack) {
+        if (whole ? info->id == R.run_code : info->ends_stack) {
             break;
         }
     }
     return site;
-}
-
-static PyObject *frame_var(PyFrameObject *frame, const char *name)
-{
-    PyObject *value = PyFrame_GetVarString(frame, name);
-    if (value == NULL) {
-        drop_error();
-    }
-    return value;
 }
 
 static Coro *find_started(Frame *f)
@@ -146,50 +141,40 @@ static void put_spawn(Thread *th, Coro *c, Frame *f, PyObject *name)
     }
 }
 
-/* A function whose argument `coro` is being made a task was called. */
-static void spawn(Thread *th, Frame *f)
+/* The name that a call of create_task gives: borrowed, or NULL. */
+static PyObject *given_name(Frame *f, PyCodeObject *code)
 {
-    PyFrameObject *frame = PyThreadState_GetFrame(PyThreadState_Get());
-    if (frame == NULL) {
-        lose();
-        return;
+    PyObject *name = local_of(f, code, word.task_name);
+    if (name == NULL || name == Py_None) {
+        PyObject *more = local_of(f, code, word.kwargs);
+        name = more != NULL && PyDict_CheckExact(more) ? item(more, word.task_name) : NULL;
     }
-    PyObject *made = frame_var(frame, "coro"), *name = NULL;
+    return name == Py_None ? NULL : name;
+}
+
+/* A function whose argument `coro` is being made a task was called. */
+static void spawn(Thread *th, Frame *f, PyCodeObject *code)
+{
+    PyObject *made = local_of(f, code, word.coro);
     void *key = coroutine_frame(made);
     /* an aclose() is being made a task: its generator will be the root */
     Coro *agen = key ? NULL : find_started(agen_frame(made));
     Coro *known = key ? find(key) : agen;
     if (known != NULL && known == th->spawned && below(f) == th->spawner) {
-        goto done; /* one call of create_task inside another */
+        return; /* one call of create_task inside another */
     }
     forget_spawned(th);
     if (key ? !coroutine_is_new(made) : agen == NULL) {
-        goto done;
+        return;
     }
     if (known != NULL && agen == NULL) {
         vanish(th, known, 0);
     }
-    name = frame_var(frame, "name");
-    if (name == NULL || name == Py_None) {
-        PyObject *more = frame_var(frame, "kwargs");
-        if (more != NULL && PyDict_CheckExact(more)) {
-            PyObject *given = item_named(more, "name");
-            Py_XSETREF(name, Py_XNewRef(given));
-        }
-        Py_XDECREF(more);
-    }
-    if (name == Py_None) {
-        Py_CLEAR(name);
-    }
     Coro *c = agen ? agen : new_task(key);
     if (c != NULL) {
-        put_spawn(th, c, f, name);
+        put_spawn(th, c, f, given_name(f, code));
         R.spawning++;
         th->spawned = c;
         th->spawner = f;
     }
-done:
-    Py_XDECREF(made);
-    Py_XDECREF(name);
-    Py_DECREF(frame);
 }

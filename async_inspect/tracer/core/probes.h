@@ -424,7 +424,7 @@ static int is_guest(void);
 
 static PyObject *process_hook; /* whom P_PROCESS calls; NULL: nobody */
 
-static PyObject *on_process(PyObject *self, PyObject *hook)
+static PyObject *on_process(PyObject *self UNUSED, PyObject *hook)
 {
     Py_XSETREF(process_hook, hook == Py_None ? NULL : Py_NewRef(hook));
     Py_RETURN_NONE;
@@ -445,7 +445,7 @@ static void process(void)
 static void probe_start(Thread *th, Frame *f, PyCodeObject *code, int probe)
 {
     if (probe & P_SPAWN) {
-        spawn(th, f);
+        spawn(th, f, code);
         if (probe & P_GROUP && th->spawned != NULL) {
             PyObject *group = local_of(f, code, word.self), *owner = group ? get(group, word.parent_task) : NULL;
             if (owner != NULL && is_task(Py_TYPE(owner))) {

@@ -65,7 +65,7 @@ static inline void begin(Thread *th, Coro *c, CodeInfo *info, Coro *awaiter, int
     c->state = ST_ALIVE;
     c->role = info->probe & ROLES;
     put(th, START, now(), c->id, awaiter ? awaiter->id : 0, c, c->code, flags);
-    th->top = c;
+    set_top(th, c);
 }
 
 /* What ran until now goes on when `root` stops; not one of its own, which then stopped unseen. */
@@ -82,7 +82,7 @@ static Coro *open_coro(Thread *th, Frame *f, int flags, int thrown)
     PyCodeObject *code = frame_code(f);
     CodeInfo *info = code_of(code);
     if (info == NULL) {
-        R.header->lost++;
+        lose();
         return NULL;
     }
     if (!thrown || stands(info, code, frame_lasti(f, code), AT_YIELD)) {
@@ -129,15 +129,15 @@ static void enter(Thread *th, Coro *c, Frame *f, Coro *awaiter, int flags)
     }
     put(th, ENTER, now(), c->id, awaiter ? awaiter->id : 0, leaf, 0, flags);
     th->resume = c->child;
-    th->top = leaf;
+    set_top(th, leaf);
 }
 
 /* What ran has stopped; `after` goes on. */
 static inline void stop_at(Thread *th, Coro *after)
 {
-    th->top = after;
+    set_top(th, after);
     if (after == NULL) {
-        th->serial++;
+        __atomic_store_n(&th->serial, th->serial + 1, __ATOMIC_RELAXED);
     }
 }
 
@@ -189,19 +189,11 @@ static inline void finish(Thread *th, Coro *c, int kind, int off, PyObject *exc)
     stop_at(th, after);
 }
 
-static inline void forget_spawned(Thread *th)
-{
-    if (UNLIKELY(th->spawned != NULL)) {
-        th->spawned = NULL;
-        R.spawning--;
-    }
-}
-
 /* Whatever burst went on is over: something else happens now. */
 static inline void settle(Thread *th)
 {
     if (UNLIKELY(th->resume != NULL)) {
-        th->top = th->resume->awaiter; /* the burst stopped short of its leaf */
+        set_top(th, th->resume->awaiter); /* the burst stopped short of its leaf */
         th->resume = NULL;
     }
     th->up = th->up_child = NULL;

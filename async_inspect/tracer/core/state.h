@@ -29,9 +29,10 @@ enum { ST_CREATED, ST_ALIVE, ST_ITEM, ST_DEAD }; /* where a coroutine stands */
 #define ASYNC_FLAGS (CO_COROUTINE | CO_ITERABLE_COROUTINE | CO_ASYNC_GENERATOR)
 
 typedef struct CodeInfo {
-    struct CodeInfo *next, **back; /* all that live */
-    PyCodeObject *code;            /* borrowed: the entry dies with it */
-    uint32_t session, id;
+    struct CodeInfo *next; /* in its hash bucket */
+    void *key;             /* where its code object is, or was ... */
+    PyWeakReference *ref;  /* ... and whether that lives: no memory that another code got is taken for it */
+    uint32_t id;
     int probe;               /* P_* */
     uint8_t kind, ends_stack;
     uint8_t *stands;               /* an instruction each: 1 = at a SEND, 2 = at a suspended await, 4 = it is an await
@@ -54,11 +55,21 @@ typedef struct Coro {
     uint8_t closing; /* a close() runs it: not by way of its awaiter, to whom it doesn't return either */
 } Coro;
 
+/* What runs on a thread. The watchdog reads these without the GIL, so they are never freed: that of a thread which has
+ * ended goes to one that begins. No pointer to a PyThreadState is kept: who ends frees it. */
 typedef struct Thread {
-    uint64_t tstate_id;
+    struct Thread *next; /* all there are; never changes */
+    struct Thread *free; /* those of no thread */
+    uint64_t serial;     /* how many polls have ended here: the watchdog looks at this and `top`, from its own thread ... */
+    uint64_t watched_serial; /* ... which keeps these two */
+    int looks;
+    Coro *top;
+    uint64_t tstate_id; /* from here on all is forgotten where another thread begins; 0: of none */
     uint32_t session;
-    int index; /* -1: not defined yet */
-    Coro *top, *resume, *up, *up_child, *spawned;
+    int prepared;       /* written about before it had an event of its own */
+    int index;          /* NOT_YET, NONE_LEFT */
+    unsigned long native_id;
+    Coro *resume, *up, *up_child, *spawned;
     void *spawner; /* the frame that was making `spawned` a task */
     uint64_t up_ts;
     PyObject *sleeper; /* the future that a timer was just set for (its address), until the next event ... */
@@ -69,12 +80,8 @@ typedef struct Thread {
     uint32_t ended_id;
     PyObject *scope; /* the cancel scope that the cause() found last is a cancellation of; borrowed, until the next event */
     uint32_t job; /* the callback id of what was posted and runs now */
-    uint64_t serial; /* how many polls have ended here: the watchdog looks at this, from its own thread ... */
-    uint64_t watched_serial; /* ... which keeps these two */
-    int looks;
-    PyThreadState *ts;
-    struct Thread *next; /* all there are */
 } Thread;
+enum { NOT_YET = -1, NONE_LEFT = -2 };
 
 typedef struct { uint32_t a, b, c, value; } Entry; /* value 0: free */
 typedef struct { Entry *entries; uint32_t mask, used; } Map;
@@ -82,6 +89,7 @@ typedef struct { Entry *entries; uint32_t mask, used; } Map;
 static struct {
     int on;       /* records; 0 also in a forked child until abandon() */
     int active;   /* between start and stop */
+    int stopping; /* somebody is in stop() */
     int ticks;
     uint64_t tick;
     uint32_t session;
@@ -95,6 +103,8 @@ static struct {
     uint64_t max_slots;
     Record *tail, *pos, *end;
     int full, throws_on;
+    uint16_t *spare_indexes; /* of threads that have ended; kept once there are no new ones left */
+    uint32_t spare_count;
     int spawning; /* threads whose last event made a task */
     char *stdlib;
     size_t stdlib_len;
@@ -104,7 +114,7 @@ static struct {
     uint32_t bucket_mask, live;
     Map node_map, site_map;
     Map things; /* what is known of an object by its address, see TAG_* */
-    PyCodeObject *run_code; /* of Handle._run; borrowed */
+    uint32_t run_code; /* the id of Handle._run's */
     int edges, shields, calls;
     int wakes;    /* a source asks who wakes whom */
     int prepared; /* threads that were written about before they had an event of their own */
@@ -117,8 +127,10 @@ static struct {
 static Thread *current;             /* whose event came last */
 static __thread Thread *own_thread; /* of a thread; kept over sessions */
 static Coro *free_coros;
-static CodeInfo *all_codes;
-static Py_ssize_t extra_index = -1;
+static struct {
+    CodeInfo **buckets;
+    uint32_t mask, used;
+} code_table;
 static PyObject *disable, *probes, *sys_dict;
 static struct { PyObject *set_events, *set_local_events, *register_callback; } monitoring; /* sys.monitoring's functions */
 static int gathers, hears_wakes; /* a source asks for what waits for many, for who wakes whom */
@@ -136,17 +148,18 @@ static struct {
         *task_name, *is_guest, *clock, *offset, *lock, *old_nursery, *new_nursery, *exceptions, *integer;
     /* local variables */
     PyObject *self, *callback, *args, *when, *handle, *timeout, *inner, *coro, *context, *fs, *todo, *nursery, *runner,
-        *deadline, *job, *sync_fn;
+        *deadline, *job, *sync_fn, *kwargs;
     /* texts */
     PyObject *message, *task, *future, *exception, *never_retrieved, *process_events, *modules;
 } word;
-static Thread *all_threads;
+static Thread *all_threads, *free_threads;
+static uint32_t threads_used; /* that are of a thread, as far as we looked */
 
-/* Something that would have been written is not. */
+/* Something that would have been written is not; the watchdog may say so without the GIL. */
 static inline void lose(void)
 {
     if (R.on) { /* else the header is the parent's, or there is none */
-        R.header->lost++;
+        __atomic_fetch_add(&R.header->lost, 1, __ATOMIC_RELAXED);
     }
 }
 

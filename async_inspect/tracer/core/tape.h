@@ -200,7 +200,7 @@ static int flush(void)
 static inline Record *slot(void)
 {
     if (UNLIKELY(R.pos == R.end) && !flush()) {
-        R.header->lost++;
+        lose();
         return NULL;
     }
     return R.pos++;
@@ -241,14 +241,25 @@ static void put_text(const char *text, size_t len)
     }
 }
 
+/* A thread's index, before its first record; those of threads that have ended are used again when all were used. */
+static int define_thread(Thread *th)
+{
+    if (th->index == NOT_YET) {
+        th->index = R.threads < MAX_THREADS ? (int)R.threads++ : R.spare_count ? R.spare_indexes[--R.spare_count] : NONE_LEFT;
+        if (th->index >= 0) {
+            put_definition(THREAD, (uint32_t)th->index, (uint32_t)th->native_id, 0, 0, 0);
+        }
+    }
+    return th->index >= 0;
+}
+
 /* Write an event. `after` runs when it is over. */
 static inline void put(Thread *th, int kind, uint64_t ts, uint32_t coro, uint32_t aux, Coro *after, uint32_t off,
                        int flags)
 {
-    if (UNLIKELY(th->index < 0)) {
-        th->index = R.threads < 0xFFFF ? (int)R.threads : 0xFFFF;
-        R.threads++;
-        put_definition(THREAD, (uint32_t)th->index, (uint32_t)th->ts->native_thread_id, 0, 0, 0);
+    if (UNLIKELY(th->index < 0) && !define_thread(th)) {
+        lose();
+        return;
     }
     put_raw(ts, coro, aux, after ? after->node : 0, after ? after->root->id : 0, off, th->index, flags, kind);
 }

@@ -7,24 +7,37 @@ enum { LOOKS = 4 }; /* within the time that is too long */
 #define WAIT_CLOCK CLOCK_MONOTONIC
 #endif
 static struct {
-    int runs, stop;
-    pthread_t thread;
+    int runs;           /* there is one, and nobody ends it: with the GIL */
+    int stop, leaving;  /* it is to end; somebody waits until it has ended: with the lock */
+    int ending;         /* somebody is in stop(): with the lock */
+    pthread_t thread, ender;
     pthread_mutex_t lock;
-    pthread_cond_t wake;
-} watchdog = {.lock = PTHREAD_MUTEX_INITIALIZER};
+    pthread_cond_t wake, gone;
+} watchdog = {.lock = PTHREAD_MUTEX_INITIALIZER, .gone = PTHREAD_COND_INITIALIZER};
 
-/* With the GIL: what the thread does whose poll still lasts. */
+/* What the thread does whose poll still lasts. Takes the GIL as PyGILState_Ensure() does, which ends the process where there
+ * is no memory for a thread's state. */
 static void look(Thread *th, uint64_t serial)
 {
-    PyGILState_STATE state = PyGILState_Ensure();
-    if (R.on && th->session == R.session && th->serial == serial && th->top != NULL) {
-        uint32_t site = site_of(python_frame(current_frame(th->ts)), 1);
-        put(th, STACK, now(), th->top->root->id, 0, th->top, site, 0);
+    PyThreadState *own = PyThreadState_New(PyInterpreterState_Main());
+    if (own == NULL) {
+        lose();
+        return;
     }
-    PyGILState_Release(state);
+    PyEval_RestoreThread(own);
+    if (R.on && th->session == R.session && th->serial == serial && th->top != NULL) {
+        PyThreadState *ts = find_state(th->tstate_id);
+        if (ts != NULL) { /* else the thread has ended amid a coroutine */
+            uint32_t site = site_of(python_frame(current_frame(ts)), 1);
+            put(th, STACK, now(), th->top->root->id, 0, th->top, site, 0);
+        }
+    }
+    drop_error();
+    PyThreadState_Clear(own);
+    PyThreadState_DeleteCurrent();
 }
 
-static void *watch_polls(void *unused)
+static void *watch_polls(void *unused UNUSED)
 {
     pthread_mutex_lock(&watchdog.lock);
     while (!watchdog.stop) {
@@ -56,7 +69,7 @@ static void *watch_polls(void *unused)
 
 static void start_watchdog(void)
 {
-    if (!watchdog.runs && R.slow_ns) {
+    if (!watchdog.runs && R.slow_ns && !R.stopping && !__atomic_load_n(&watchdog.leaving, __ATOMIC_RELAXED)) {
         sigset_t all, before;
         pthread_condattr_t clock;
         pthread_condattr_init(&clock);
@@ -71,22 +84,38 @@ static void start_watchdog(void)
         pthread_sigmask(SIG_SETMASK, &before, NULL);
         if (!watchdog.runs) {
             R.slow_ns = 0; /* no more threads to be had */
+            lose();
         }
     }
 }
 
+/* When this returns there is none, whoever ended it: several threads may fork or stop at once. */
 static void stop_watchdog(void)
 {
-    if (watchdog.runs) {
-        pthread_mutex_lock(&watchdog.lock);
+    int runs = watchdog.runs;
+    watchdog.runs = 0;
+    if (runs) {
+        __atomic_store_n(&watchdog.leaving, 1, __ATOMIC_RELAXED);
+    }
+    else if (!__atomic_load_n(&watchdog.leaving, __ATOMIC_RELAXED)) {
+        return;
+    }
+    Py_BEGIN_ALLOW_THREADS /* it may be waiting for the GIL */
+    pthread_mutex_lock(&watchdog.lock);
+    if (runs) {
         watchdog.stop = 1;
         pthread_cond_signal(&watchdog.wake);
         pthread_mutex_unlock(&watchdog.lock);
-        Py_BEGIN_ALLOW_THREADS /* it may be waiting for the GIL */
         pthread_join(watchdog.thread, NULL);
-        Py_END_ALLOW_THREADS
-        watchdog.runs = 0;
+        pthread_mutex_lock(&watchdog.lock);
+        __atomic_store_n(&watchdog.leaving, 0, __ATOMIC_RELAXED);
+        pthread_cond_broadcast(&watchdog.gone);
     }
+    while (watchdog.leaving) {
+        pthread_cond_wait(&watchdog.gone, &watchdog.lock);
+    }
+    pthread_mutex_unlock(&watchdog.lock);
+    Py_END_ALLOW_THREADS
 }
 
 typedef PyObject *(*event_function)(Thread *, Frame *, PyObject *const *);
@@ -103,43 +132,59 @@ __attribute__((noinline)) static PyObject *timed(event_function event, Thread *t
     return result;
 }
 
-/* A callback: counted, timed now and then, without effect when nothing records. */
-#define CALLBACK(name, event)                                                                                         \
-    static PyObject *name(PyObject *self, PyObject *const *args, Py_ssize_t n)                                       \
+/* A callback: counted, timed now and then, without effect when nothing records. Called for whatever sys.monitoring, a
+ * compiled module (PyMonitoring_Fire*Event) or anybody who found it says; what is no event of the frame that runs is none
+ * of ours: its "code" may be any object. */
+typedef struct {
+    PyObject_HEAD
+    vectorcallfunc call;
+} Callback;
+
+#define CALLBACK(name, event, words)                                                                                  \
+    static PyObject *name(PyObject *self UNUSED, PyObject *const *args, size_t n, PyObject *keywords UNUSED)          \
     {                                                                                                                 \
         PyThreadState *ts = tstate();                                                                                 \
-        Thread *th = R.on ? this_thread(ts) : NULL;                                                                   \
+        Frame *f = current_frame(ts);                                                                                 \
+        if (UNLIKELY(!R.on || PyVectorcall_NARGS(n) != words || f == NULL || (PyObject *)frame_code(f) != args[0])) { \
+            Py_RETURN_NONE;                                                                                           \
+        }                                                                                                             \
+        Thread *th = this_thread(ts);                                                                                 \
         if (UNLIKELY(th == NULL)) {                                                                                   \
             Py_RETURN_NONE;                                                                                           \
         }                                                                                                             \
-        Frame *f = current_frame(ts);                                                                                 \
         return LIKELY(++R.header->callbacks % COST_EVERY) ? event(th, f, args) : timed(event, th, f, args);           \
     }
 
-CALLBACK(on_start, start_event)
-CALLBACK(on_resume, resume_event)
-CALLBACK(on_yield, yield_event)
-CALLBACK(on_return, return_event)
-CALLBACK(on_async_unwind, unwind_event)
-CALLBACK(on_throw, throw_event)
-CALLBACK(on_call, call_event)
+CALLBACK(on_start, start_event, 2)
+CALLBACK(on_resume, resume_event, 2)
+CALLBACK(on_yield, yield_event, 3)
+CALLBACK(on_return, return_event, 3)
+CALLBACK(on_async_unwind, unwind_event, 3)
+CALLBACK(on_throw, throw_event, 3)
+CALLBACK(on_call, call_event, 4)
 
 /* Set for all code before 3.15, so it taxes every exception of synchronous code: that is let go first. */
-static PyObject *on_unwind(PyObject *self, PyObject *const *args, Py_ssize_t n)
+static PyObject *on_unwind(PyObject *self UNUSED, PyObject *const *args, size_t n, PyObject *keywords)
 {
-    if (LIKELY(!R.spawning && R.on && !(((PyCodeObject *)args[0])->co_flags & ASYNC_FLAGS))) {
+    if (LIKELY(!R.spawning && R.on && PyVectorcall_NARGS(n) == 3 && PyCode_Check(args[0])
+               && !(((PyCodeObject *)args[0])->co_flags & ASYNC_FLAGS))) {
         R.header->callbacks++;
         Py_RETURN_NONE;
     }
-    return on_async_unwind(self, args, n);
+    return on_async_unwind(self, args, n, keywords);
 }
 
-static struct { const char *event; PyMethodDef def; } callbacks[EVENTS] = {
-    {"PY_START", {"on_start", (PyCFunction)(void (*)(void))on_start, METH_FASTCALL, NULL}},
-    {"PY_RESUME", {"on_resume", (PyCFunction)(void (*)(void))on_resume, METH_FASTCALL, NULL}},
-    {"PY_YIELD", {"on_yield", (PyCFunction)(void (*)(void))on_yield, METH_FASTCALL, NULL}},
-    {"PY_RETURN", {"on_return", (PyCFunction)(void (*)(void))on_return, METH_FASTCALL, NULL}},
-    {"PY_UNWIND", {"on_unwind", (PyCFunction)(void (*)(void))on_unwind, METH_FASTCALL, NULL}},
-    {"PY_THROW", {"on_throw", (PyCFunction)(void (*)(void))on_throw, METH_FASTCALL, NULL}},
-    {"CALL", {"on_call", (PyCFunction)(void (*)(void))on_call, METH_FASTCALL, NULL}},
+/* As a builtin is called, but that takes none of the recursion in C that the program has left. */
+static PyTypeObject callback_type = {
+    PyVarObject_HEAD_INIT(NULL, 0)
+    .tp_name = "async_inspect.callback",
+    .tp_basicsize = sizeof(Callback),
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_VECTORCALL,
+    .tp_vectorcall_offset = offsetof(Callback, call),
+    .tp_call = PyVectorcall_Call,
+};
+
+static const struct { const char *event; vectorcallfunc call; } callbacks[EVENTS] = {
+    {"PY_START", on_start}, {"PY_RESUME", on_resume}, {"PY_YIELD", on_yield}, {"PY_RETURN", on_return},
+    {"PY_UNWIND", on_unwind}, {"PY_THROW", on_throw}, {"CALL", on_call},
 };
