@@ -16,6 +16,7 @@ from .errors import UserError
 from .model.critical import CriticalPath
 from .model.phrases import ms, short
 from .model.polls import BlockingPoll
+from .model.said import endings
 from .model.spread import Spread
 from .model.stats import Stats, stats
 from .model.trace import Trace
@@ -44,6 +45,7 @@ def summary(trace: Trace, figures: Stats) -> Iterator[RenderableType]:
     meta = trace.meta
     several = f", {len(figures.processes):,} processes" if len(figures.processes) > 1 else ""
     yield Text.assemble(("async-inspect", "bold"), f"  {ms(meta.duration_ns)} recorded{several}", _ending(trace))
+    yield from _broken_off(trace)
     if meta.filter:
         yield Text(f"only {meta.filter}", "yellow")
     if not figures.tasks:
@@ -81,6 +83,22 @@ def _ending(trace: Trace) -> Text:
         return Text("  (its end was not seen: it runs still, or was killed)" if going else "", "yellow")
     which = ", ".join(going[:TOP]) + f" and {len(going) - TOP:,} more" * (len(going) > TOP)
     return Text(f"\n  the end of {which} was not seen: it runs still, or was killed", "yellow")
+
+
+def _broken_off(trace: Trace) -> Iterator[Text]:
+    """The processes of which less is known than happened."""
+    found = list(endings(trace))
+    for line in found[:TOP]:
+        yield Text(line, "bold yellow")
+    if more := found[TOP:]:
+        yield Text(f"… and of {len(more):,} more processes a part only", "bold yellow")
+    if not all(process.whole for process in trace.processes):
+        yield Text("  figures count up to the last record; what went on then took longer: ≥ is at least", "yellow")
+
+
+def _least(ns: int, at_least: object) -> str:
+    """A time, and whether it was longer."""
+    return f"≥ {ms(ns)}" if at_least else ms(ns)
 
 
 def _left_out(trace: Trace) -> Iterator[Text]:
@@ -127,7 +145,13 @@ def awaits_table(figures: Stats) -> Table:
     for row in figures.top_awaits:
         waits = row.wait
         place = Text.assemble(row.place, (f"  {row.function}", "dim"))
-        table.add_row(ms(waits.total_ns), f"{waits.count:,}", ms(waits.max_ns), place, Text(_short(row.reasons)))
+        table.add_row(
+            ms(waits.total_ns),
+            f"{waits.count:,}",
+            _least(waits.max_ns, waits.at_least),
+            place,
+            Text(_short(row.reasons)),
+        )
     return table
 
 
@@ -148,7 +172,9 @@ def _longest(figures: Stats) -> Text:
     if not figures.longest_polls:
         return Text("\nnothing was ever polled")
     poll = figures.longest_polls[0]
-    text = Text.assemble(("\nlongest poll", "bold"), f"  {ms(poll.duration_ns)} of task {poll.task} ({poll.name})")
+    text = Text.assemble(
+        ("\nlongest poll", "bold"), f"  {_least(poll.duration_ns, poll.at_least)} of task {poll.task} ({poll.name})"
+    )
     if poll.since or poll.until:
         text.append(f"\n  from {poll.since or 'its start'} to {poll.until or 'its end'}", "dim")
     return text
@@ -164,7 +190,10 @@ def _blame(figures: Stats) -> Iterator[Text]:
         if worst.doing or worst.held_interpreter:
             yield Text(f"  it was in {_doing(worst)}", "dim")
     if (worst_ready := figures.worst_ready) and worst_ready.ready_ns >= WORTH_A_LINE_NS:
-        text = Text.assemble(("longest ready", "bold"), f"  {ms(worst_ready.ready_ns)} of task {worst_ready.task}")
+        text = Text.assemble(
+            ("longest ready", "bold"),
+            f"  {_least(worst_ready.ready_ns, worst_ready.at_least)} of task {worst_ready.task}",
+        )
         text.append(f" ({worst_ready.name}), {worst_ready.place or 'before its first poll'}")
         yield text
 
@@ -188,6 +217,8 @@ def _wrong(trace: Trace) -> Iterator[Text]:
 
 def _victims(poll: BlockingPoll) -> str:
     n = len(poll.victims)
+    if poll.suspended and not n:
+        return f"while {len(poll.suspended):,} waited; whom it held up is not known"
     certain = f"held up {n:,} task{'s' if n != 1 else ''}" if n else "held up nobody for sure"
     return f"{certain}, perhaps {poll.maybe:,} more" if poll.maybe else certain
 
@@ -201,8 +232,9 @@ def _doing(poll: BlockingPoll) -> str:
 def _recorded(figures: Stats) -> Text:
     cost = "" if figures.tracer_cost_ns is None else f", which cost {ms(figures.tracer_cost_ns)}"
     text = Text(f"\n{figures.records:,} records of {figures.callbacks:,} callbacks{cost}; ")
-    lost = f"{figures.lost:,} lost" if figures.lost else "nothing lost"
-    text.append(lost, "bold red" if figures.lost else "")
+    lost = f"{figures.lost:,} lost" * (figures.lost > 0), f"{figures.missing:,} missing" * (figures.missing > 0)
+    said = ", ".join(filter(None, lost)) or ("some may be missing" if figures.ending == "cut off" else "nothing lost")
+    text.append(said, "" if said == "nothing lost" else "bold red")
     names = {"c": "the C core", "python": "the Python core"}
     text.append(f"\nPython {figures.python or '?'}, {names.get(figures.core, 'an unknown core')}", "dim")
     return text
@@ -246,14 +278,13 @@ def detailed(figures: Stats) -> Iterator[RenderableType]:
         ("tasks' lives", figures.task_lifetimes),
     )
     for name, s in rows:
-        table.add_row(f"{s.count:,}", *map(ms, (s.total_ns, s.p50_ns, s.p90_ns, s.p99_ns, s.max_ns)), name)
+        table.add_row(f"{s.count:,}", *_times(s), name)
     yield table
     reasons = _table("\nwhat it waited for", "count", "total", "p50", "p90", "p99", "max")
     reasons.add_column("reason")
     for row in figures.reasons:
         s = row.wait
-        times = map(ms, (s.total_ns, s.p50_ns, s.p90_ns, s.p99_ns, s.max_ns))
-        reasons.add_row(f"{s.count:,}", *times, row.reason or Text("not known", style="dim"))
+        reasons.add_row(f"{s.count:,}", *_times(s), row.reason or Text("not known", style="dim"))
     yield reasons
     polls = _table("\nlongest polls", "took", "at")
     for name in ("task", "from", "to"):
@@ -261,8 +292,13 @@ def detailed(figures: Stats) -> Iterator[RenderableType]:
     for poll in figures.longest_polls:
         who = Text(f"{poll.task} {poll.name}")
         places = (Text(poll.since or "its start"), Text(poll.until or "its end"))
-        polls.add_row(ms(poll.duration_ns), ms(poll.start_ns), who, *places)
+        polls.add_row(_least(poll.duration_ns, poll.at_least), ms(poll.start_ns), who, *places)
     yield polls
+
+
+def _times(s: Spread) -> Iterator[str]:
+    yield from map(ms, (s.total_ns, s.p50_ns, s.p90_ns, s.p99_ns))
+    yield _least(s.max_ns, s.at_least)
 
 
 def blame(figures: Stats) -> Iterator[RenderableType]:
@@ -284,7 +320,12 @@ def _ready_table(figures: Stats) -> Table:
     table.add_column("at", overflow="fold")
     for row in figures.top_ready:
         place = Text.assemble(row.place, (f"  {row.function}{', before its first poll' * row.first}", "dim"))
-        times = ms(row.ready.total_ns), ms(row.most_ns), f"{row.ready.count:,}", ms(row.ready.max_ns)
+        times = (
+            ms(row.ready.total_ns),
+            ms(row.most_ns),
+            f"{row.ready.count:,}",
+            _least(row.ready.max_ns, row.ready.at_least),
+        )
         table.add_row(*times, place)
     return table
 
@@ -295,7 +336,12 @@ def _resources_table(figures: Stats) -> Table:
         table.add_column(name, overflow="fold")
     for row in figures.resources:
         held = [_held(holder, row.number > 1) for holder in row.holders]
-        times = ms(row.wait.total_ns), f"{row.wait.count:,}", f"{row.taken:,}", ms(row.longest_hold_ns)
+        times = (
+            ms(row.wait.total_ns),
+            f"{row.wait.count:,}",
+            f"{row.taken:,}",
+            _least(row.longest_hold_ns, row.held_at_least),
+        )
         table.add_row(*times, Text(row.name), _several(held), _several([f"task {task}" for task in row.queue]))
     return table
 
@@ -322,7 +368,7 @@ def _blocking_table(figures: Stats) -> Table:
         victims = _several([f"{ms(v.held_up_ns)} of task {v.task} ({v.name})" for v in poll.victims])
         if poll.maybe:
             victims.append(f"{chr(10) * bool(victims)}perhaps {poll.maybe:,} more")
-        times = ms(poll.duration_ns), ms(poll.start_ns)
+        times = _least(poll.duration_ns, poll.at_least), ms(poll.start_ns)
         table.add_row(*times, Text(f"{poll.task} {poll.name}"), Text(_doing(poll)), victims)
     return table
 

@@ -1,7 +1,9 @@
 """Polls that blocked the loop while others could have run.
 
 Looks for: polls of at least the recording's ``slow_poll_ms`` with victims: tasks of the same thread that certainly were
-ready meanwhile.  Those that did the same at the same place are one finding.
+ready meanwhile, for 1 ms and 1 % of the poll at least.  Those that did the same at the same place are one finding.
+On a loop that isn't seen (uvloop) nobody knows who was ready: there it is one if what the poll did was seen, and tasks
+that did not wait for it were suspended meanwhile and ran again soon after.
 
 Evidence: what the poll was in (the watchdog's stack, or the calls of coroutines), and who was held up for how long.
 Where what it did was not seen it is a hint: on a busy machine a process may have to wait for the processor.
@@ -14,7 +16,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import Final
 
-from ..model.phrases import many, ms, who
+from ..model.phrases import many, ms, several, who
 from ..model.polls import BlockingPoll, blocking_polls
 from ..model.trace import Trace
 from .finding import Finding
@@ -30,24 +32,35 @@ def find(trace: Trace) -> Iterator[Finding]:
     rows = rows[calls_within(trace)[rows] < AWAITS]
     alike: dict[str, list[BlockingPoll]] = defaultdict(list)
     for poll in blocking_polls(trace, rows):
-        if poll.victims:
+        if poll.hurt or (poll.doing and poll.suspended):
             alike[_doing(poll)].append(poll)
     for doing, polls in alike.items():
         longest = polls[0]
-        victims = {victim.task for poll in polls for victim in poll.victims}
-        text = f"{who(trace, longest.task)} blocked the loop for {ms(longest.duration_ns)} in {doing}"
+        victims = {victim.task for poll in polls for victim in poll.hurt}
+        suspended = {task for poll in polls for task in poll.suspended}
+        lasted = f"{'at least ' * longest.at_least}{ms(longest.duration_ns)}"
+        text = f"{who(trace, longest.task)} blocked the loop for {lasted} in {doing}"
         more = f" ({many(len(polls), 'such poll')})" if len(polls) > 1 else ""
         yield Finding(
             check=NAME,
             severity="warning" if longest.seen_by or longest.held_interpreter else "hint",
-            text=f"{text}{more}, and held up {many(len(victims), 'task')}{'' if longest.seen_by else UNSEEN}",
+            text=f"{text}{more}{_held_up(victims, suspended)}{'' if longest.seen_by else UNSEEN}",
             place=_place(longest),
             task=longest.task,
             tasks=(longest.task, *sorted(victims - {longest.task})),
-            evidence=tuple(f"{v.name} (task {v.task}) for {ms(v.held_up_ns)}" for v in longest.victims[:5]),
-            gain_ns=sum(max(victim.held_up_ns for victim in poll.victims) for poll in polls),
-            weight_ns=sum(victim.held_up_ns for poll in polls for victim in poll.victims),
+            evidence=tuple(f"{v.name} (task {v.task}) for {ms(v.held_up_ns)}" for v in longest.hurt[:5])
+            or (f"suspended meanwhile: {several(trace, sorted(suspended))}",),
+            gain_ns=sum(max((victim.held_up_ns for victim in poll.hurt), default=0) for poll in polls)
+            if victims
+            else None,
+            weight_ns=sum(victim.held_up_ns for poll in polls for victim in poll.hurt),
         )
+
+
+def _held_up(victims: set[int], suspended: set[int]) -> str:
+    if victims:
+        return f", and held up {many(len(victims), 'task')}"
+    return f" while {many(len(suspended), 'task')} waited; whom it held up is not known, as this loop is not seen"
 
 
 def _doing(poll: BlockingPoll) -> str:

@@ -6,7 +6,8 @@ holds; a task that awaits itself or a Lock that it has; a semaphore all of whose
 Evidence: at one moment each of them stands in such a wait and none was woken.  At the recording's end, or just before
 Ctrl-C, that is looked at whole.  A circle that came apart before (by a timeout, by a cancellation) is found where it
 closed, following each wait's chain for HOPS tasks; one that came apart because somebody else gave the lock back was
-none, nor was one that came apart within LEAST_NS: who ended it was about to.
+none, nor was one that came apart within LEAST_NS: who ended it was about to.  Where the recording is broken off, so is
+one that had not lasted for LEAST_NS by then.
 
 Cannot see: circles over queues, events and bare futures, of which nobody knows who would set them; over the first of
 several tasks (``wait``, ``as_completed``); over locks that aren't asyncio's.
@@ -37,9 +38,12 @@ def find(trace: Trace) -> Iterator[Finding]:
     seen: set[frozenset[int]] = set()
     for last in last_moments(trace):
         for cycle in last.cycles:
+            if not last.is_last and last.at_ns - _closed(last, cycle) < LEAST_NS:
+                continue
             seen.add(frozenset(cycle))
             yield _circle(last, cycle, None)
-        yield from _all_permits(last)
+        if last.is_last:
+            yield from _all_permits(last)
     for at, process in _closings(trace):
         moment = Moment(trace, at, process)
         for cycle in moment.cycles:
@@ -58,7 +62,7 @@ def find(trace: Trace) -> Iterator[Finding]:
 
 def _circle(moment: Moment, cycle: tuple[int, ...], over: int | None) -> Finding:
     trace, awaits = moment.trace, moment.trace.awaits
-    since = max(int(awaits.start_ns[moment.awaits[task]]) for task in cycle)
+    since = _closed(moment, cycle)
     until = moment.at_ns if over is None else over
     lasted = f"since {ms(since)}" if over is None else f"from {ms(since)} on, for {ms(over - since)}"
     places = [trace.place(int(awaits.location[moment.awaits[task]])) or "?" for task in cycle]
@@ -77,6 +81,11 @@ def _circle(moment: Moment, cycle: tuple[int, ...], over: int | None) -> Finding
         check=NAME, severity="error", text=text, place=places[0], task=cycle[0], tasks=cycle, evidence=tuple(evidence),
         weight_ns=(until - since) * len(cycle),
     )  # fmt: skip
+
+
+def _closed(moment: Moment, cycle: tuple[int, ...]) -> int:
+    """When a circle closed: the last of its tasks began to wait."""
+    return max(int(moment.trace.awaits.start_ns[moment.awaits[task]]) for task in cycle)
 
 
 def _member(moment: Moment, task: int, cycle: tuple[int, ...]) -> str:

@@ -3,7 +3,8 @@
 Looks for: a Lock that a task took and never gave back, though it has ended.
 
 Evidence: the hold, the task's end, and who waits for the lock, or waited for it after that end.  If nobody did for
-LEAST_NS, it is a hint: another task may be meant to give the lock back.
+LEAST_NS, it is a hint: another task may be meant to give the lock back.  So it is where the recording is broken off:
+nobody knows what came later.
 
 Cannot see: what is no asyncio Lock.  Semaphores are not looked at: to take in one place and release in another is their
 use.
@@ -37,10 +38,11 @@ def find(trace: Trace) -> Iterator[Finding]:
         cost = int((awaits.end_ns[after] - np.maximum(awaits.start_ns[after], end)).sum())
         place = trace.place(int(holds.location[row]))
         name = trace.resource(resource)
+        later = trace.processes[trace.resources.process[resource]].broken_off
         what = f"{name} is still held by {who(trace, task)}, which took it at {place} and ended at {ms(end)}"
         yield Finding(
             check=NAME,
-            severity="error" if cost >= LEAST_NS else "hint",
+            severity="error" if cost >= LEAST_NS and not later else "hint",
             text=f"{what}; {several(trace, waited)} waited for it in vain" if waited else f"{what}; nobody waited",
             place=place,
             task=task,

@@ -8,7 +8,8 @@ Evidence: the wait; who woke such waits before and who worked at the same queue,
 It is a warning where all of those are over and one of them failed; else a hint: to wait for good may be how the program
 stays up, and what comes from outside is seen by nobody.
 
-Cannot see: who would have woken a wait like which there was none before.  Waits for timers, I/O, threads, processes and
+Cannot see: who would have woken a wait like which there was none before; anything where the recording is broken off, as
+that is not the end.  Waits for timers, I/O, threads, processes and
 other programs end by themselves, and are not looked at.
 """
 
@@ -34,7 +35,8 @@ USERS_FUTURE: Final = ("asyncio.Future", "_asyncio.Future", "asyncio.futures.Fut
 
 def find(trace: Trace) -> Iterator[Finding]:
     for moment in last_moments(trace):
-        yield from _of_process(trace, moment)
+        if moment.is_last:
+            yield from _of_process(trace, moment)
 
 
 def _of_process(trace: Trace, moment: Moment) -> Iterator[Finding]:

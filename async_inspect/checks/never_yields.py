@@ -35,19 +35,26 @@ def find(trace: Trace) -> Iterator[Finding]:
         function = int(trace.task_table.function[poll.task - 1])
         if place is None and function >= 0:
             place = f"{trace.functions[function].file}:{trace.functions[function].line}"
-        held_up = [victim.task for victim in poll.victims]
-        text = f"{who(trace, poll.task)} ran {ms(poll.duration_ns)} without letting others run, though it awaited"
+        held_up = [victim.task for victim in poll.hurt]
+        lasted = f"{'at least ' * poll.at_least}{ms(poll.duration_ns)}"
+        text = f"{who(trace, poll.task)} ran {lasted} without letting others run, though it awaited"
         yield Finding(
             check=NAME,
-            severity="warning" if held_up else "hint",
+            severity="warning" if held_up or poll.suspended else "hint",
             text=f"{text} {count:,} coroutines meanwhile: none of them had to wait (await asyncio.sleep(0) yields)",
             place=place,
             task=poll.task,
             tasks=(poll.task, *held_up),
-            evidence=(f"held up: {several(trace, held_up)}",) if held_up else ("nobody was held up for sure",),
-            gain_ns=poll.victims[0].held_up_ns if held_up else None,
-            weight_ns=sum(victim.held_up_ns for victim in poll.victims),
+            evidence=(_held_up(trace, held_up, poll.suspended),),
+            gain_ns=poll.hurt[0].held_up_ns if held_up else None,
+            weight_ns=sum(victim.held_up_ns for victim in poll.hurt),
         )
+
+
+def _held_up(trace: Trace, held_up: list[int], suspended: tuple[int, ...]) -> str:
+    if held_up or not suspended:
+        return f"held up: {several(trace, held_up)}" if held_up else "nobody was held up for sure"
+    return f"whom it held up is not known, as this loop is not seen; suspended meanwhile: {several(trace, suspended)}"
 
 
 def slow(trace: Trace) -> t.Ints:

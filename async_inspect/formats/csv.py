@@ -9,6 +9,7 @@ import csv
 import io
 from collections.abc import Iterable, Iterator
 
+from ..model.said import known_until
 from ..model.trace import Task, Trace
 from .rows import BLOCK, event_rows
 
@@ -24,10 +25,13 @@ EVENTS = ("event_id", "task_id", "timestamp_ms", "kind", "details")
 
 
 def tasks(trace: Trace) -> Iterator[bytes]:
-    """One row a task; of a filtered trace the last column says how it is filtered."""
-    said = (trace.meta.filter,) if trace.meta.filters else ()
-    rows = ((*_task(trace.task(number)), *said) for number in range(1, len(trace.task_table) + 1))
-    yield from _text((*TASKS, "filter") if said else TASKS, rows)
+    """One row a task; of a filtered trace a last column says how it is filtered, and of one that is not known up to its
+    end another up to when it is."""
+    said = {"filter": trace.meta.filter} if trace.meta.filters else {}
+    if until := known_until(trace):
+        said["known_until"] = until
+    rows = ((*_task(trace.task(number)), *said.values()) for number in range(1, len(trace.task_table) + 1))
+    yield from _text((*TASKS, *said), rows)
 
 
 def events(trace: Trace) -> Iterator[bytes]:

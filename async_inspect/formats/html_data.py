@@ -19,6 +19,7 @@ from .. import checks
 from .._version import __version__
 from ..model import tables as t
 from ..model.columns import counts, group, sums
+from ..model.said import endings
 from ..model.spread import percentiles
 from ..model.stats import stats
 from ..model.trace import Trace
@@ -90,6 +91,7 @@ def about(trace: Trace, whole: t.Bools) -> dict[str, object]:
         "date": datetime.fromtimestamp(meta.started_unix_ns // 10**9, UTC).strftime("%Y-%m-%d %H:%M:%S UTC"),
         "pid": meta.pid,
         "finished": meta.finished,
+        "endings": list(endings(trace)),
         "filter": meta.filter,
         "figures": stats(trace, 8).model_dump(mode="json"),
         "lifetimes": dict(zip(("p50_ns", "p95_ns", "p99_ns"), few, strict=True)),

@@ -140,6 +140,8 @@ def _processes(trace: Trace) -> Iterator[dict[str, object]]:
             "core": one.core,
             "from_ms": one.start_ns / 1e6,
             "to_ms": one.end_ns / 1e6,
+            "ended_ms": None if one.ended_ns is None else one.ended_ns / 1e6,
+            "ending": one.ending,
             "end_seen": one.end_seen,
             "finished": one.finished,
             "tasks": figures.tasks,
@@ -149,6 +151,7 @@ def _processes(trace: Trace) -> Iterator[dict[str, object]]:
             "longest_poll_ms": figures.longest_poll_ns / 1e6,
             "records": one.records,
             "lost": one.lost,
+            "missing": one.missing,
         }
 
 
@@ -180,6 +183,7 @@ def _blocking(trace: Trace) -> Iterator[dict[str, object]]:
             "task_id": poll.task,
             "start_ms": poll.start_ns / 1e6,
             "duration_ms": poll.duration_ns / 1e6,
+            "at_least": poll.at_least,
             "pid": trace.processes[process].pid,
             "thread": poll.thread - trace.processes[process].thread,
             "since": poll.since,
@@ -192,6 +196,7 @@ def _blocking(trace: Trace) -> Iterator[dict[str, object]]:
             "stack": poll.stack,
             "victims": [{"task_id": v.task, "held_up_ms": v.held_up_ns / 1e6} for v in poll.victims],
             "maybe": poll.maybe,
+            "suspended": poll.suspended,
         }
 
 
@@ -229,9 +234,11 @@ def _metadata(trace: Trace) -> dict[str, object]:
         "total_tasks": len(trace.task_table),
         "total_events": len(trace.events),
         "duration_ms": meta.duration_ns / 1e6,
+        "ending": meta.ending,
         "finished": meta.finished,
         "records": meta.records,
         "lost": meta.lost,
+        "missing": meta.missing,
         "tracer_cost_ms": None if meta.cost_ns is None else meta.cost_ns / 1e6,
         "core": meta.core,
         "python": meta.python,

@@ -6,12 +6,16 @@ Knows a Trace and ``timeline.py``.  Knows no format.
 import re
 
 from .._version import __version__
+from ..model import lasting
 from ..model import tables as t
+from ..model.said import known_until
 from ..model.trace import Trace
 from .stacks import function_of, label, label_key
 from .timeline import AWAIT, FRAME, POLL, TASK, Instant, Slice
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")  # in names: viewers show them as they please
+
+_GOES_ON: list[tuple[str, int | str]] = [("took", "at least so long")]  # what went on when no more is known
 
 
 def _clean(name: str) -> str:
@@ -27,6 +31,7 @@ class Words:
         self._describe = trace.describe
         functions = [function_of(trace, node) for node in range(len(trace.nodes))]
         self._functions = [*functions, t.Function("(other)", "", 0, user=False)]  # the last is that of -1
+        self._polls, self._awaits, self._tasks = lasting.polls(trace), lasting.awaits(trace), lasting.tasks(trace)
         self._places = [trace.place(location) for location in range(len(trace.locations))]
 
     def function(self, node: int) -> t.Function:
@@ -55,14 +60,14 @@ class Words:
             number = int(trace.polls.task[one.row])
             process = trace.processes[trace.task_table.process[number - 1]]
             task, thread = ("task", number), int(trace.polls.thread[one.row]) - process.thread
-            return [task, ("thread", thread)] if thread else [task]
+            return [task, *[("thread", thread)] * (thread > 0), *_GOES_ON * bool(self._polls[one.row])]
         if one.kind == AWAIT:
             awaits = trace.awaits
             found: list[tuple[str, int | str]] = [("task", int(awaits.task[one.row]))]
             leaf, awaited = int(awaits.leaf_location[one.row]), int(awaits.awaited_task[one.row])
             if leaf != awaits.location[one.row]:
                 found.append(("leaf", self._places[leaf] or "?"))
-            return [*found, ("awaited_task", awaited)] if awaited else found
+            return [*found, *[("awaited_task", awaited)] * (awaited > 0), *_GOES_ON * bool(self._awaits[one.row])]
         table, row = trace.task_table, one.row
         said: list[tuple[str, int | str | None]] = [
             ("task", row + 1),
@@ -75,7 +80,7 @@ class Words:
             ("error", table.error.get(row)),
             ("tags", " ".join(table.tags[row]) if row in table.tags else None),
         ]
-        return [(key, value) for key, value in said if value is not None]
+        return [*((key, value) for key, value in said if value is not None), *_GOES_ON * bool(self._tasks[row])]
 
     def instant(self, task: int, one: Instant) -> tuple[str, list[tuple[str, int | str]]]:
         """Its name, and what is said beside it."""
@@ -100,6 +105,8 @@ def said_of(trace: Trace) -> dict[str, str | int]:
         "lost": meta.lost,
         "core": meta.core,
     }
+    if until := known_until(trace):
+        said |= {"known_until": until}
     return said | {"filter": meta.filter} if meta.filter else said
 
 

@@ -19,6 +19,7 @@ import numpy as np
 from ..headers import runs
 from ..rules import Rule
 from . import tables as t
+from .ending import text
 from .filters import Filter
 from .merge import merge
 from .phrases import many, ms
@@ -80,6 +81,13 @@ class Moment:
     trace: Trace
     at_ns: int
     process: int = 0  # row of trace.processes
+
+    @property
+    def is_last(self) -> bool:
+        """Whether what stands then stands for good, or until somebody ended it: not where the recording is broken off
+        then, and more happened that isn't there."""
+        process = self.trace.processes[self.process]
+        return not process.broken_off or self.at_ns < process.end_ns
 
     @cached_property
     def alive(self) -> list[int]:
@@ -320,13 +328,18 @@ def snapshot(
 def _when(trace: Trace, process: Process, at_ns: int | None, cancelled: int | None) -> tuple[int, str, bool]:
     """The moment to look at in a process, in words, and whether it runs still."""
     running = not process.finished and runs(process.pid, trace.meta.started_unix_ns + process.start_ns)
+    running = running and not process.broken_off  # or nobody knows what it does
+    last = f", the last that is known of it: {text(process.ending)}"
     if at_ns is not None:
-        return at_ns, "", running
+        late = process.broken_off and process.end_ns < at_ns and at_ns <= (process.ended_ns or at_ns)
+        return (process.end_ns, last, False) if late else (at_ns, "", running)
     if cancelled is not None:
         return cancelled, ", just before a signal cancelled its tasks", running
     if running:  # nothing may have happened in it for long
         now_ns = time.time_ns() - trace.meta.started_unix_ns
         return max(process.end_ns, now_ns), ", now: it runs still", running
+    if process.broken_off:
+        return process.end_ns, last, False
     return process.end_ns, ", its end" if process.end_seen else ", the last that was seen of it", running
 
 

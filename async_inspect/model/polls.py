@@ -1,17 +1,22 @@
 """Polls one by one: the longest, and those that blocked their loop: what they did meanwhile, and whom they held up.
 
 Knows: that a task is held up while it is ready and another one runs on its thread.  Only certain victims have a name;
-how many more there may be is counted.  Knows nothing of who saw what the poll did (``observed.py``).
+how many more there may be is counted.  Where a loop is not seen (uvloop) nobody knows who was ready; then it is named
+who was suspended meanwhile and ran soon after.  Knows nothing of who saw what the poll did (``observed.py``).
 """
 
 from functools import cached_property
-from typing import Literal
+from typing import Final, Literal
 
 import numpy as np
 
+from . import lasting
 from . import tables as t
 from .columns import Any1d, Ints, Ordered, group, sums
 from .trace import Frozen, Trace
+
+HURT_NS: Final = 1_000_000
+HURT_SHARE: Final = 100  # and that part of the poll
 
 
 class PollFigures(Frozen):
@@ -21,6 +26,7 @@ class PollFigures(Frozen):
     name: str
     start_ns: int
     duration_ns: int
+    at_least: bool  # it went on, and how much longer is not known
     since: str | None  # "file:line" of the await it came from; None: the task's first poll, or not known
     until: str | None  # and of the await it ran into; None: it ended the task, or not known
 
@@ -45,6 +51,13 @@ class BlockingPoll(PollFigures):
     stack: tuple[str, ...]  # "function (file:line)", innermost first
     victims: tuple[Victim, ...]  # who certainly could have run, the longest held up first
     maybe: int  # how many more may have been: they waited for I/O that may have been there
+    suspended: tuple[int, ...]  # tasks of a loop that isn't seen that were suspended meanwhile, and ran soon after
+
+    @property
+    def hurt(self) -> tuple[Victim, ...]:
+        """The victims that were held up for long enough to speak of it."""
+        least = max(HURT_NS, self.duration_ns // HURT_SHARE)
+        return tuple(victim for victim in self.victims if victim.held_up_ns >= least)
 
 
 def slow_polls(trace: Trace, slow_ns: int) -> Ints:
@@ -63,32 +76,34 @@ def slow_polls(trace: Trace, slow_ns: int) -> Ints:
 
 def blocking_polls(trace: Trace, rows: Ints) -> tuple[BlockingPoll, ...]:
     """What there is to say of these polls, by row."""
-    waiting, doing = _Waiting(trace), _Doing(trace)
+    waiting, doing, going = _Waiting(trace), _Doing(trace), lasting.polls(trace)
     found = []
     for row in rows.tolist():
         task, thread = int(trace.polls.task[row]), int(trace.polls.thread[row])
         start, end = int(trace.polls.start_ns[row]), int(trace.polls.end_ns[row])
         victims, maybe = waiting.held_up(task, thread, start, end)
-        figures = _figures(trace, row) | doing.of(thread, start, end)
-        found.append(BlockingPoll.model_validate({**figures, "thread": thread, "victims": victims, "maybe": maybe}))
+        figures = _figures(trace, row, going) | doing.of(thread, start, end)
+        who = {"victims": victims, "maybe": maybe, "suspended": waiting.unseen(task, thread, start, end)}
+        found.append(BlockingPoll.model_validate({**figures, **who, "thread": thread}))
     return tuple(found)
 
 
 def longest_polls(trace: Trace, top: int) -> tuple[PollFigures, ...]:
     """The longest of all."""
-    polls = trace.polls
+    polls, going = trace.polls, lasting.polls(trace)
     length = polls.end_ns - polls.start_ns
     rows = np.argsort(-length, kind="stable")[:top].tolist()
-    return tuple(PollFigures.model_validate(_figures(trace, row)) for row in rows)
+    return tuple(PollFigures.model_validate(_figures(trace, row, going)) for row in rows)
 
 
-def _figures(trace: Trace, row: int) -> dict[str, object]:
+def _figures(trace: Trace, row: int, going: t.Bools) -> dict[str, object]:
     polls = trace.polls
     task, start, end = int(polls.task[row]), int(polls.start_ns[row]), int(polls.end_ns[row])
     since, until = _around(trace, task, start, end)
     name = trace.task_table.name[task - 1]
     return {
-        "task": task, "name": name, "start_ns": start, "duration_ns": end - start, "since": since, "until": until,
+        "task": task, "name": name, "start_ns": start, "duration_ns": end - start, "at_least": bool(going[row]),
+        "since": since, "until": until,
     }  # fmt: skip
 
 
@@ -173,6 +188,42 @@ class _Waiting:
         perhaps, _ = self._perhaps.overlapping(thread, start, end)
         more = set(perhaps.tolist()) - set(who.tolist()) - {task}
         return sorted(victims, key=lambda victim: (-victim.held_up_ns, victim.task)), len(more)
+
+    @cached_property
+    def _blind(self) -> t.Bools:
+        """By thread, whether its loop is not seen: nobody knows who woke any task, nor when it asked for I/O."""
+        awaits, selects = self._trace.awaits, self._trace.selects
+        blind = np.ones(max(int(self._thread.max(initial=0)), int(selects.thread.max(initial=0))) + 2, np.bool_)
+        seen = (awaits.woken_by > 0) & (awaits.woken_by != t.BY_ITSELF)
+        blind[self._thread[awaits.task[seen]]] = blind[selects.thread] = False
+        blind[-1] = False  # of whom it isn't known where it would run
+        return blind
+
+    @cached_property
+    def _unseen(self) -> t.Ints:
+        """The awaits on such threads that came to an end, in order of that."""
+        awaits = self._trace.awaits
+        rows = np.flatnonzero(awaits.ended & (awaits.woken_by == 0) & self._blind[self._thread[awaits.task]])
+        return rows[np.argsort(awaits.end_ns[rows], kind="stable")]
+
+    def unseen(self, task: int, thread: int, start: int, end: int) -> tuple[int, ...]:
+        """Who was suspended during a poll and ran again within as long a time after it; not those that waited for its
+        task, or for one that did."""
+        awaits, rows = self._trace.awaits, self._unseen
+        first, last = np.searchsorted(awaits.end_ns[rows], [end, 2 * end - start + 1]).tolist()
+        rows = rows[first:last]
+        rows = rows[(awaits.start_ns[rows] <= start) & (self._thread[awaits.task[rows]] == thread)]
+        found = set(awaits.task[rows].tolist()) - {task}
+        return tuple(sorted(found - self._behind(task))) if found else ()
+
+    def _behind(self, task: int) -> set[int]:
+        """Who ever waited for this task, also by way of others."""
+        edges, behind, more = self._trace.edges, set[int](), [task]
+        while more:
+            waited = set(edges.task[np.isin(edges.awaited, more)].tolist()) - behind
+            behind |= waited
+            more = list(waited)
+        return behind
 
 
 class _Doing:

@@ -7,6 +7,7 @@ import numpy as np
 
 from . import tables as t
 from .columns import counts, sums
+from .ending import Ending
 from .trace import Frozen, Trace
 
 
@@ -19,7 +20,9 @@ class ProcessFigures(Frozen):
     python: str
     core: str
     start_ns: int
-    end_ns: int
+    end_ns: int  # up to when it is known
+    ended_ns: int | None  # when the process ended; None: nobody saw it
+    ending: Ending
     end_seen: bool
     finished: bool
     tasks: int
@@ -29,6 +32,7 @@ class ProcessFigures(Frozen):
     longest_poll_ns: int
     records: int
     lost: int
+    missing: int
 
 
 def process_figures(trace: Trace) -> tuple[ProcessFigures, ...]:
@@ -56,6 +60,8 @@ def process_figures(trace: Trace) -> tuple[ProcessFigures, ...]:
             core=one.core,
             start_ns=one.start_ns,
             end_ns=one.end_ns,
+            ended_ns=one.ended_ns,
+            ending=one.ending,
             end_seen=one.end_seen,
             finished=one.finished,
             tasks=tasks,
@@ -65,6 +71,7 @@ def process_figures(trace: Trace) -> tuple[ProcessFigures, ...]:
             longest_poll_ns=most,
             records=one.records,
             lost=one.lost,
+            missing=one.missing,
         )
         for one, tasks, times, run, wait, most in figures
     )

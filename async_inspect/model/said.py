@@ -3,13 +3,16 @@
 Knows nothing of events but how many there are.
 """
 
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 from .. import events as ev
 from ..headers import Head, Header
-from .ending import Ending
+from .ending import Ending, text
 from .lives import Moments
-from .trace import Metadata, Process
+from .phrases import ms
+from .trace import Metadata, Process, Trace
 
 SLOW_POLL_NS = 100_000_000  # asyncio's own slow_callback_duration
 
@@ -20,6 +23,23 @@ class Ended(NamedTuple):
     ending: Ending
     ended_ns: int | None  # when the process ended, since the recording began
     missing: int  # slots
+
+
+def endings(trace: Trace) -> Iterator[str]:
+    """A line for each process of which less is known than happened: until when, and why no further."""
+    for one in trace.processes:
+        if one.broken_off:
+            of = f" of {ms(one.ended_ns - one.start_ns)}" if one.ended_ns is not None else ""
+            head = f"process {one.pid}: " if len(trace.processes) > 1 else ""
+            gone = f", {one.missing:,} slots are missing at least" if one.ending == "cut off" else ""
+            until = datetime.fromtimestamp((trace.meta.started_unix_ns + one.end_ns) // 10**9, UTC)
+            known = f"{until:%H:%M:%S} UTC, {ms(one.end_ns - one.start_ns)}{of}"
+            yield f"{head}recorded until {known}: {text(one.ending)}{gone}"
+
+
+def known_until(trace: Trace) -> str:
+    """The same in one line, for what has room for no more; "" where all is known up to its end."""
+    return "; ".join(endings(trace)) or text(trace.meta.ending)
 
 
 def _slow_poll(ms: str) -> int:

@@ -17,14 +17,18 @@ class Spread(Frozen):
     p90_ns: int
     p99_ns: int
     max_ns: int
+    at_least: int = 0  # so many of them went on when the recording was not known any further: they took longer
 
 
-def spread(ns: npt.NDArray[Any]) -> Spread:
-    """Of whole numbers, exactly."""
+def spread(ns: npt.NDArray[Any], lasting: npt.NDArray[np.bool_] | None = None) -> Spread:
+    """Of whole numbers, exactly.  ``lasting``: which of them went on (``lasting.py``)."""
     if not len(ns):
         return Spread(count=0, total_ns=0, p50_ns=0, p90_ns=0, p99_ns=0, max_ns=0)
     p50, p90, p99, most = percentiles(ns, 50, 90, 99, 100)
-    return Spread(count=len(ns), total_ns=int(ns.sum()), p50_ns=p50, p90_ns=p90, p99_ns=p99, max_ns=most)
+    longer = 0 if lasting is None else int(lasting.sum())
+    return Spread(
+        count=len(ns), total_ns=int(ns.sum()), p50_ns=p50, p90_ns=p90, p99_ns=p99, max_ns=most, at_least=longer
+    )
 
 
 def percentiles(ns: npt.NDArray[Any], *percents: int) -> list[int]:

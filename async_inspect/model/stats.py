@@ -6,9 +6,11 @@ Knows how to count and sort.  Knows nothing of how figures look.
 import numpy as np
 import numpy.typing as npt
 
+from . import lasting
 from . import tables as t
 from .columns import counts, group, sums
 from .cuts import CutFigures, cut_figures
+from .ending import Ending
 from .polls import BlockingPoll, PollFigures, blocking_polls, longest_polls, slow_polls
 from .processes import ProcessFigures, process_figures
 from .spread import Spread, spread
@@ -48,7 +50,8 @@ class CoroutineFigures(Frozen):
 class Stats(Frozen):
     """What ``stats`` says of a trace."""
 
-    duration_ns: int
+    duration_ns: int  # up to when it is known
+    ending: Ending  # why no further
     processes: tuple[ProcessFigures, ...]
     tasks: int
     tasks_by_state: dict[str, int]  # in the order of tables.STATES, without zeros
@@ -71,7 +74,8 @@ class Stats(Frozen):
     troubles: tuple[TroubleFigures, ...]  # all there are, most often first
     events: int
     records: int
-    lost: int
+    lost: int  # what was due and not written
+    missing: int  # slots that files had and have no more, or of which a part is missing; at least
     callbacks: int
     tracer_cost_ns: int | None
     core: str
@@ -87,16 +91,18 @@ def stats(trace: Trace, top: int = 10, slow_poll_ms: float | None = None) -> Sta
     slow = slow_polls(trace, slow_ns)
     tasks, polls, awaits, meta = trace.task_table, trace.polls, trace.awaits, trace.meta
     states = counts(tasks.state.astype(np.int64), len(t.STATES)).tolist()
+    going = lasting.polls(trace)
     return Stats(
         duration_ns=meta.duration_ns,
+        ending=meta.ending,
         processes=process_figures(trace),
         tasks=len(tasks),
         tasks_by_state={name: n for name, n in zip(t.STATES, states, strict=True) if n},
         peak_concurrency=peak(tasks.created_ns, tasks.end_ns),
         run_ns=int(trace.node_sums.self_ns.sum()),
-        polls=spread(polls.end_ns - polls.start_ns),
-        awaits=spread(awaits.end_ns - awaits.start_ns),
-        task_lifetimes=spread(tasks.end_ns - tasks.created_ns),
+        polls=spread(polls.end_ns - polls.start_ns, going),
+        awaits=spread(awaits.end_ns - awaits.start_ns, lasting.awaits(trace)),
+        task_lifetimes=spread(tasks.end_ns - tasks.created_ns, lasting.tasks(trace)),
         top_awaits=top_awaits(trace, top),
         reasons=by_reason(trace),
         top_coroutines=top_coroutines(trace, top),
@@ -106,12 +112,13 @@ def stats(trace: Trace, top: int = 10, slow_poll_ms: float | None = None) -> Sta
         resources=resource_figures(trace, top),
         cuts=cut_figures(trace),
         slow_poll_ns=slow_ns,
-        blocking=spread(polls.end_ns[slow] - polls.start_ns[slow]),
+        blocking=spread(polls.end_ns[slow] - polls.start_ns[slow], going[slow]),
         blocking_polls=blocking_polls(trace, slow[:top]),
         troubles=trouble_figures(trace),
         events=len(trace.events),
         records=meta.records,
         lost=meta.lost,
+        missing=meta.missing,
         callbacks=meta.callbacks,
         tracer_cost_ns=meta.cost_ns,
         core=meta.core,
@@ -133,7 +140,7 @@ def top_awaits(trace: Trace, top: int) -> tuple[AwaitFigures, ...]:
     """The await points with the longest wait in all."""
     awaits = trace.awaits
     (location,), which = group(awaits.location)
-    wait = awaits.end_ns - awaits.start_ns
+    wait, going = awaits.end_ns - awaits.start_ns, lasting.awaits(trace)
     total = sums(which, wait, len(location))
     found = []
     for row in np.argsort(-total, kind="stable")[:top].tolist():
@@ -145,7 +152,7 @@ def top_awaits(trace: Trace, top: int) -> tuple[AwaitFigures, ...]:
                 function=frame.function.name,
                 user=frame.function.user,
                 reasons=_why(trace, mine),
-                wait=spread(wait[mine]),
+                wait=spread(wait[mine], going[mine]),
             )
         )
     return tuple(found)
@@ -164,10 +171,11 @@ def _why(trace: Trace, rows: npt.NDArray[np.bool_]) -> tuple[str, ...]:
 def by_reason(trace: Trace) -> tuple[ReasonFigures, ...]:
     """What all waiting was for, the longest in all first."""
     words, codes = trace.reasons
-    wait = trace.awaits.end_ns - trace.awaits.start_ns
+    wait, going = trace.awaits.end_ns - trace.awaits.start_ns, lasting.awaits(trace)
     total = sums(codes, wait, len(words))
     found = [code for code in np.argsort(-total, kind="stable").tolist() if (codes == code).any()]
-    return tuple(ReasonFigures(reason=words[code], wait=spread(wait[codes == code])) for code in found)
+    parts = [(words[code], codes == code) for code in found]
+    return tuple(ReasonFigures(reason=word, wait=spread(wait[mine], going[mine])) for word, mine in parts)
 
 
 def top_coroutines(trace: Trace, top: int) -> tuple[CoroutineFigures, ...]:

@@ -7,6 +7,7 @@ from collections import defaultdict
 
 import numpy as np
 
+from . import lasting
 from . import tables as t
 from .columns import counts, group, sums
 from .spread import Spread, spread
@@ -21,6 +22,7 @@ class ReadyDelay(Frozen):
     place: str | None  # "file:line" of the await point; None: before its first poll
     start_ns: int
     ready_ns: int
+    at_least: bool  # and how much longer is not known
 
 
 class ReadyFigures(Frozen):
@@ -54,6 +56,7 @@ class ResourceFigures(Frozen):
     wait: Spread  # of the awaits for it
     taken: int  # how often
     longest_hold_ns: int
+    held_at_least: int  # so many of its holds went on when the recording was not known any further
     holders: tuple[Holder, ...]  # who holds one now, oldest first
     queue: tuple[int, ...]  # the tasks that wait for one now, oldest first
 
@@ -116,7 +119,15 @@ def worst_ready(trace: Trace) -> ReadyDelay | None:
     else:
         task, start = int(awaits.task[row]), int(awaits.end_ns[row]) - length
     place = None if first else trace.place(int(awaits.location[row]))
-    return ReadyDelay(task=task, name=tasks.name[task - 1], place=place, start_ns=start, ready_ns=length)
+    going = bool(_unborn(trace)[task - 1] if first else lasting.awaits(trace)[row])
+    name = tasks.name[task - 1]
+    return ReadyDelay(task=task, name=name, place=place, start_ns=start, ready_ns=length, at_least=going)
+
+
+def _unborn(trace: Trace) -> t.Bools:
+    """By task, whether its first poll was still to come."""
+    unborn: t.Bools = lasting.tasks(trace) & (trace.task_table.polls == 0)
+    return unborn
 
 
 def top_ready(trace: Trace, top: int) -> tuple[ReadyFigures, ...]:
@@ -127,6 +138,7 @@ def top_ready(trace: Trace, top: int) -> tuple[ReadyFigures, ...]:
     wait = awaits.end_ns[rows] - awaits.start_ns[rows]
     most = np.where(awaits.ready_most_ns[rows] < 0, wait, awaits.ready_most_ns[rows])
     most = np.concatenate([most, tasks.delay_ns[new]])
+    going = np.concatenate([lasting.awaits(trace)[rows], _unborn(trace)[new]])
     first = np.repeat([0, 1], [len(rows), len(new)])
     (starting, where), which = group(first, np.concatenate([awaits.location[rows], tasks.function[new]]))
     total, at_most = sums(which, ready, len(where)), sums(which, most, len(where))
@@ -139,7 +151,7 @@ def top_ready(trace: Trace, top: int) -> tuple[ReadyFigures, ...]:
                 place=f"{function.file}:{function.line}" if starting[row] else trace.place(at) or "?",
                 function=function.name,
                 first=bool(starting[row]),
-                ready=spread(ready[which == row]),
+                ready=spread(ready[which == row], going[which == row]),
                 most_ns=int(at_most[row]),
             )
         )
@@ -157,6 +169,7 @@ def resource_figures(trace: Trace, top: int) -> tuple[ResourceFigures, ...]:
     total, waits, taken, members = sums(waited, wait, n), counts(waited, n), counts(held, n), counts(which, n)
     longest = np.zeros(n, np.int64)
     np.maximum.at(longest, held, holds.end_ns - holds.start_ns)
+    going, holding = lasting.awaits(trace)[rows], sums(held, lasting.holds(trace), n)
     open_waits = rows[~awaits.ended[rows]]
     open_waits = open_waits[np.argsort(awaits.start_ns[open_waits], kind="stable")]
     open_holds = np.flatnonzero(~holds.ended)
@@ -167,9 +180,10 @@ def resource_figures(trace: Trace, top: int) -> tuple[ResourceFigures, ...]:
             number=int(members[row]),
             kind=table.kind[int(first[row])],
             made_at=trace.place(int(table.location[first[row]])),
-            wait=spread(wait[waited == row]),
+            wait=spread(wait[waited == row], going[waited == row]),
             taken=int(taken[row]),
             longest_hold_ns=int(longest[row]),
+            held_at_least=int(holding[row]),
             holders=tuple(_holder(trace, hold) for hold in open_holds[held[open_holds] == row].tolist()),
             queue=tuple(awaits.task[open_waits[which[awaits.resource[open_waits]] == row]].tolist()),
         )

@@ -8,7 +8,8 @@ const Summary = (() => {
       { number, ms, share } = Words,
       { about } = data,
       f = about.figures,
-      by = f.tasks_by_state;
+      by = f.tasks_by_state,
+      least = (ns, more) => `${more ? "≥ " : ""}${ms(ns)}`; // what went on when no more is known took longer
     const ended = (by.Completed ?? 0) + (by.Failed ?? 0) + (by.Cancelled ?? 0);
     const card = (title, value, ...more) =>
       el(
@@ -35,7 +36,7 @@ const Summary = (() => {
       el(
         "dl.cards",
         null,
-        card("wall time", ms(f.duration_ns), about.finished ? about.date : "its end was not seen"),
+        card("wall time", ms(f.duration_ns), !about.finished ? "its end was not seen" : about.endings.length ? "a part: see above" : about.date),
         card("tasks", number(f.tasks), `at most ${number(f.peak_concurrency)} at once`),
         card(
           "succeeded",
@@ -62,14 +63,16 @@ const Summary = (() => {
         ),
         card(
           "longest poll",
-          longest ? ms(longest.duration_ns) : "–",
+          longest ? least(longest.duration_ns, longest.at_least) : "–",
           longest ? taskLink(longest.task, longest) : "nothing was polled",
         ),
-        f.worst_ready && card("longest ready", ms(f.worst_ready.ready_ns), taskLink(f.worst_ready.task, delayed)),
+        f.worst_ready && card("longest ready", least(f.worst_ready.ready_ns, f.worst_ready.at_least), taskLink(f.worst_ready.task, delayed)),
         card(
           "events",
           number(f.events),
-          f.lost ? el("span.bad", null, `${number(f.lost)} records lost`) : "nothing lost",
+          f.lost || f.missing
+            ? el("span.bad", null, `${number(f.lost)} records lost, ${number(f.missing)} missing`)
+            : "nothing lost",
         ),
       ),
       el(
@@ -83,7 +86,7 @@ const Summary = (() => {
             f.top_awaits.map((row) => [
               ms(row.wait.total_ns),
               number(row.wait.count),
-              ms(row.wait.max_ns),
+              least(row.wait.max_ns, row.wait.at_least),
               [el("code", null, row.place), " ", el("span.dim", null, row.function)],
               row.reasons.slice(0, 2).join(", "),
             ]),
@@ -110,7 +113,7 @@ const Summary = (() => {
           table(
             ["took", "task", "from", "to"],
             f.longest_polls.map((row) => [
-              ms(row.duration_ns),
+              least(row.duration_ns, row.at_least),
               taskLink(row.task, row),
               row.since ? el("code.short", { title: row.since }, Words.file(row.since)) : "its start",
               row.until ? el("code.short", { title: row.until }, Words.file(row.until)) : "its end",
@@ -142,7 +145,7 @@ const Summary = (() => {
               [ms(row.ready.total_ns), row.most_ns > row.ready.total_ns && ` – ${ms(row.most_ns)}`],
               number(row.ready.count),
               ms(row.ready.p50_ns),
-              ms(row.ready.max_ns),
+              least(row.ready.max_ns, row.ready.at_least),
               [
                 el("code", null, row.place),
                 " ",
@@ -161,9 +164,9 @@ const Summary = (() => {
               f.resources.map((row) => [
                 ms(row.wait.total_ns),
                 number(row.wait.count),
-                ms(row.wait.max_ns),
+                least(row.wait.max_ns, row.wait.at_least),
                 number(row.taken),
-                ms(row.longest_hold_ns),
+                least(row.longest_hold_ns, row.held_at_least),
                 row.name,
                 [
                   row.holders.length > 0 && [
@@ -213,8 +216,8 @@ const Summary = (() => {
           "figures, flame graph, tasks and state machines are of all.",
       );
     }
-    if (figures.lost)
-      said.push(`${number(figures.lost)} records were lost: the recording reached its bound, or the disk was full.`);
+    said.push(...about.endings);
+    if (figures.lost) said.push(`${number(figures.lost)} records were lost.`);
     if (!about.finished) said.push("The recording's end was not seen: the program runs still, or was killed.");
     if (!figures.tasks) said.push("No tasks: no coroutine ran in this program.");
     return said.map((text) => el("p.notice", null, text));
