@@ -12,6 +12,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+_LAST_LINE = (1 << 31) - 1
+_LONGEST_VARINT = 36  # bits; more is damage
 _ONE_LINE, _NO_COLUMNS, _LONG, _NONE = 10, 13, 14, 15  # below: short forms
 
 
@@ -70,7 +72,8 @@ class Code:
 
 
 def decode_table(table: bytes, first_line: int) -> list[tuple[int, Position]]:
-    """A ``co_linetable`` as (bytes of bytecode, position) of each of its entries; a cut-off last one is left out."""
+    """A ``co_linetable`` as (bytes of bytecode, position) of each of its entries; a cut-off last one is left out, and
+    where no line can be, it isn't known."""
     found: list[tuple[int, Position]] = []
     line = first_line
     rest = iter(table)
@@ -96,14 +99,15 @@ def decode_table(table: bytes, first_line: int) -> list[tuple[int, Position]]:
                 position = Position(line, line, column, column + (columns & 15))
         except StopIteration:
             break
-        found.append((size, position))
+        possible = position.line is None or 0 <= position.line <= (position.end_line or position.line) <= _LAST_LINE
+        found.append((size, position if possible else Position()))
     return found
 
 
 def _varint(rest: Iterator[int]) -> int:
     byte, shift = next(rest), 0
     value = byte & 63
-    while byte & 64:
+    while byte & 64 and shift < _LONGEST_VARINT:
         byte = next(rest)
         shift += 6
         value |= (byte & 63) << shift

@@ -20,6 +20,8 @@ from .files import open_regular
 SUFFIX = ".rec"
 FOLDER = "recording"
 WINDOWS = ("win32",)
+LATEST = 1 << 62  # ns; no clock has come so far
+_MOST_TAIL = 1 << 30  # bytes
 _PATHS = {"cwd", "executable", "prefix", "base_prefix", "stdlib", "site"}  # in the metadata
 
 type Meta = dict[str, tuple[str, ...]]
@@ -45,6 +47,7 @@ class Header(NamedTuple):
     flushed: int
     tail_base: int
     tail_size: int
+    faults: int = 0  # how many of these could not be, and were replaced
 
 
 class Head(NamedTuple):
@@ -62,6 +65,14 @@ class Head(NamedTuple):
     def first(self, key: str) -> str:
         """The first value of a metadata key."""
         return self.meta.get(key, ("",))[0]
+
+
+def open_file(path: Path) -> FileIO:
+    """A regular file, to be read.  UserError: there is none, or it can't be read."""
+    try:
+        return FileIO(open_regular(path))
+    except (OSError, ValueError) as error:  # a NUL in its name
+        raise UserError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
 
 
 def read_header(file: FileIO, path: Path) -> tuple[Header, Meta]:
@@ -83,15 +94,52 @@ def read_header(file: FileIO, path: Path) -> tuple[Header, Meta]:
             raise UserError(f"{path}: is damaged, its records have {header.record_size} bytes")
         if header.header_size < ev.META_OFFSET:  # cut off within these fields
             header = header._replace(header_size=ev.HEADER_SIZE)
+        if len(raw) == size:
+            header = _believable(header, os.fstat(file.fileno()).st_size)
         text = _read(file, min(header.meta_len, header.header_size - ev.META_OFFSET), ev.META_OFFSET)
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}") from None
     return header, parse_metadata(text)
 
 
+def _believable(header: Header, size: int) -> Header:
+    """The header of a file of that size, with what can't be replaced by what is known without it."""
+    sound: dict[str, int] = {}
+    if header.header_size % ev.HEADER_SIZE:
+        sound["header_size"] = ev.HEADER_SIZE
+    if header.meta_len > header.header_size - ev.META_OFFSET:
+        sound["meta_len"] = 0
+    if header.tail_size % ev.RECORD_SIZE or header.tail_size > _MOST_TAIL:
+        sound["tail_size"] = ev.TAIL_SIZE
+    if not 0 <= header.pid < 1 << 31:
+        sound["pid"] = 0
+    if header.state > ev.CLOSED_OUTSIDE:
+        sound["state"] = ev.RUNNING
+    for name in ("start_ns", "start_unix_ns", "end_ns", "lost", "callbacks"):
+        if getattr(header, name) >= LATEST:
+            sound[name] = 0
+    if header.timed_callbacks > header.callbacks or header.timed_ns >= LATEST:
+        sound["timed_callbacks"] = 0
+    header = header._replace(**sound)  # type: ignore[arg-type]
+    written = max(0, size - header.header_size - header.tail_size) // ev.RECORD_SIZE
+    ahead = header.flushed - header.tail_base  # what was appended to the body, and is in the tail still
+    if not 0 <= ahead <= header.tail_size // ev.RECORD_SIZE:
+        both = header.flushed, header.tail_base
+        flushed = written if written in both else min(both)
+        header = header._replace(flushed=flushed, tail_base=flushed)
+        sound["flushed"] = flushed
+    return header._replace(faults=len(sound))
+
+
 def _read(file: FileIO, size: int, at: int) -> bytes:
+    there = os.fstat(file.fileno()).st_size - at  # no room is made for what isn't
     file.seek(at)
-    return file.read(max(size, 0)) or b""
+    return file.read(max(min(size, there), 0)) or b""
+
+
+def number(text: str) -> int:
+    """A number of a process or so, as metadata has it; -1: it isn't one."""
+    return int(text) if text.isdecimal() and len(text) <= 10 else -1
 
 
 def parse_metadata(text: bytes) -> Meta:
@@ -121,11 +169,7 @@ def _unescape(value: str) -> str:
 
 def head(path: Path) -> Head:
     """UserError: it can't be read, or is no recording."""
-    try:
-        fd = open_regular(path)
-    except OSError as error:
-        raise UserError(f"{path}: {error.strerror}") from None
-    with open(fd, "rb", buffering=0) as file:
+    with open_file(path) as file:
         return Head(path, *read_header(file, path))
 
 
@@ -216,8 +260,7 @@ def _newest(tops: Sequence[Head]) -> Head:
 
 
 def _parent(one: Head) -> int:
-    parent = one.first("ppid")
-    return int(parent) if parent.isdecimal() else -1
+    return number(one.first("ppid"))
 
 
 def runs(pid: int, recorded_unix_ns: int) -> bool:

@@ -1,10 +1,12 @@
 """The Reader: a recording's file as numpy columns and its definitions, as far as the file has got.
 
-Knows: the slots, how code positions become lines.  Knows nothing of what the records
-mean together (``model/``).  The same object serves a finished recording and one that still grows (``refresh``).
+Knows: where slots are in the file, what definitions and texts say.  Whether a slot can be is said in ``slots.py``; what
+the records mean together in ``model/``.  Nothing that the file says is believed before it was looked at.  The same
+object serves a finished recording and one that still grows (``refresh``).
 """
 
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple, Self
@@ -14,17 +16,17 @@ import numpy.typing as npt
 
 from . import events as ev
 from .codes import Code
-from .errors import UserError
-from .files import open_regular, read
-from .headers import WINDOWS, Header, Meta, read_header, root, run_at, with_slashes
+from .files import read
+from .headers import LATEST, WINDOWS, Header, Meta, number, open_file, read_header, root, run_at, with_slashes
+from .slots import CODE, DAMAGED, NODE, SLOT, STRING, Looked, Slots
 
-SLOT = np.dtype(list(zip(ev.RECORD_FIELDS, ("<u8", "<u4", "<u4", "<u4", "<u4", "<u4", "<u2", "u1", "u1"), strict=True)))
-type Slots = npt.NDArray[np.void]
 type Ids = npt.NDArray[np.uint32]
 
+_TO_DEFINE = np.isin(np.arange(256), sorted({*range(1, ev.FIRST_EVENT), *ev.HAS_TEXT} - {ev.TEXT, DAMAGED}))
 _BLOCK = 1 << 16  # slots that become text at a time
 _MAX_MISSED = 1 << 24  # bytes
-_MAX_TAIL = 1 << 30  # bytes; more is damage
+_LONGEST = 1 << 20  # slots of a text; more is damage
+_DAY_NS = 86_400_000_000_000
 
 
 class Missed(NamedTuple):
@@ -60,10 +62,9 @@ class Recording:
         self.cut = False  # the file is shorter than it was, or has a hole: it is known up to there only
         self.missing = 0  # slots that it had and that are gone with that, at least
         self.chunks: list[Slots] = []  # these, in order
-        try:
-            self._file = open(open_regular(path), "rb", buffering=0)  # noqa: SIM115 - until close()
-        except OSError as error:
-            raise UserError(f"{path}: {error.strerror}") from None
+        self._looked = Looked()
+        self._left = 0  # slots at the end that are never to be whole
+        self._file = open_file(path)
         self.header, self.meta = self._read_header()
         self.refresh()
 
@@ -76,6 +77,22 @@ class Recording:
     def close(self) -> None:
         """No more ``refresh``; what was read stays."""
         self._file.close()
+
+    @property
+    def damaged(self) -> int:
+        """How many slots, and fields of the header, could not be as they were: of what they said nothing is in here,
+        and no figure is exact."""
+        return self._looked.damaged + self.header.faults + self._left
+
+    @property
+    def highest_code(self) -> int:
+        """No code that is spoken of has a higher id; one that is not in ``codes`` was damaged."""
+        return self._looked.highest(CODE)
+
+    @property
+    def highest_string(self) -> int:
+        """The same of strings."""
+        return self._looked.highest(STRING)
 
     @property
     def records(self) -> Slots:
@@ -109,32 +126,52 @@ class Recording:
             self._take(np.concatenate([rest, tail[max(at, 0) :]]), new)
         self.cut = not follows or size < header.header_size or not ended
         self.missing = 0 if follows else max(header.flushed, header.tail_base) + len(tail) - self.count
+        self.header = self._amended(header)
         self.chunks += new
         return new
 
     def _take(self, slots: Slots, new: list[Slots]) -> int:
         """Take in these slots but for a text at their end that isn't whole."""
-        taken = self._define(slots)
-        self.count += taken
+        taken = _whole(slots)
         if taken:
-            new.append(slots[:taken])
+            header = self.header
+            slots = self._looked.look(slots[:taken], header.start_ns, header.end_ns, self._until())
+            self._define(slots)
+            self.count += taken
+            new.append(slots)
         return taken
+
+    def _until(self) -> int:
+        """No record can be later: it was not made yet.  Where that machine's clock isn't this one's, nobody knows."""
+        header, passed = self.header, time.time_ns() - self.header.start_unix_ns
+        return min(header.start_ns + passed + _DAY_NS, LATEST) if passed >= 0 else LATEST
 
     # --- the file ----------------------------------------------------------------------------------------------------
 
     def _read_header(self) -> tuple[Header, Meta]:
-        return read_header(self._file, self.path)
+        header, meta = read_header(self._file, self.path)
+        return self._amended(header), meta
+
+    def _amended(self, header: Header) -> Header:
+        """A header without what the records have shown to be wrong in it."""
+        looked = self._looked
+        if looked.by_ticks is False and looked.start_ns != header.start_ns:
+            header = header._replace(start_ns=looked.start_ns, faults=header.faults + (header.start_ns > 0))
+        if header.end_ns and looked.by_ticks is False and (looked.end_is_wrong or header.end_ns < header.start_ns):
+            header = header._replace(end_ns=0, faults=header.faults + 1)
+        return header
 
     def _read(self, size: int, at: int) -> bytes:
+        there = os.fstat(self._file.fileno()).st_size - at  # no room is made for what isn't
         self._file.seek(at)
-        return self._file.read(max(size, 0)) or b""
+        return self._file.read(max(min(size, there), 0)) or b""
 
     def _read_tail(self) -> tuple[Slots, bool]:
         """The header anew, and with it the tail's slots up to the first that isn't written; whether it was seen to end
         there, and is not cut off."""
         while True:
             self.header, self.meta = self._read_header()
-            size = min(self.header.tail_size, _MAX_TAIL)
+            size = self.header.tail_size
             data = self._read(size, self.header.header_size)
             again, _ = self._read_header()
             if (again.flushed, again.tail_base) == (self.header.flushed, self.header.tail_base):
@@ -145,27 +182,19 @@ class Recording:
 
     # --- definitions -------------------------------------------------------------------------------------------------
 
-    def _define(self, slots: Slots) -> int:
-        """Take in the definitions and texts; how many slots that is, which ends before a text that isn't whole."""
-        kinds = slots["kind"]
-        with_text = np.flatnonzero(np.isin(kinds, ev.HAS_TEXT))
-        end = len(slots)
-        if len(with_text):
-            last = int(with_text[-1])
-            pieces = -(-int(slots["off"][last]) // ev.TEXT_BYTES)
-            if last + 1 + pieces > end:
-                end = last
-        for at in with_text.tolist():
-            if at < end:
-                self._define_text(slots, at)
-        self._define_nodes(slots[:end][kinds[:end] == ev.NODE])
-        for slot in slots[:end][kinds[:end] == ev.SITE].tolist():
+    def _define(self, slots: Slots) -> None:
+        """Take in the definitions and texts."""
+        kinds = np.ascontiguousarray(slots["kind"])
+        rare = np.flatnonzero(_TO_DEFINE[kinds])
+        for at in rare[np.isin(kinds[rare], ev.HAS_TEXT)].tolist():
+            self._define_text(slots, at)
+        self._define_nodes(slots[rare[kinds[rare] == ev.NODE]])
+        for slot in slots[rare[kinds[rare] == ev.SITE]].tolist():
             self.sites[slot[1]] = (slot[2], slot[3], slot[5])
-        for slot in slots[:end][kinds[:end] == ev.THREAD].tolist():
+        for slot in slots[rare[kinds[rare] == ev.THREAD]].tolist():
             self.threads[slot[1]] = slot[2]
-        for slot in slots[:end][kinds[:end] == ev.RESOURCE].tolist():
+        for slot in slots[rare[kinds[rare] == ev.RESOURCE]].tolist():
             self.resources[slot[1]] = (slot[2], slot[5])
-        return end
 
     def _define_text(self, slots: Slots, at: int) -> None:
         _, subject, aux, size, _, _, _, flags, kind = slots[at].item()
@@ -193,17 +222,25 @@ class Recording:
             self.points.append((self.count + at, _decode(label), _decode(message)))
 
     def _define_nodes(self, slots: Slots) -> None:
-        slots = slots[slots["coro"] <= ev.MAX_NODES]
-        if not len(slots):
-            return
         ids = slots["coro"]
-        size = int(ids.max()) + 1
+        size = self._looked.highest(NODE) + 1
         if size > len(self.node_parent):
             grow = max(size, 2 * len(self.node_parent)) - len(self.node_parent)
             self.node_parent = np.pad(self.node_parent, (0, grow))
             self.node_code = np.pad(self.node_code, (0, grow))
         self.node_parent[ids] = slots["aux"]
         self.node_code[ids] = slots["off"]
+
+
+def _whole(slots: Slots) -> int:
+    """How many of these slots there are up to a text that goes on behind them."""
+    before = len(slots)
+    while before and slots["kind"][before - 1] == ev.TEXT and len(slots) - before < _LONGEST:
+        before -= 1
+    if not before or slots["kind"][before - 1] not in ev.HAS_TEXT:
+        return len(slots)
+    said = -(-int(slots["off"][before - 1]) // ev.TEXT_BYTES)
+    return before - 1 if len(slots) - before < said <= _LONGEST else len(slots)
 
 
 def text_of(slots: Slots, at: int) -> bytes:
@@ -237,6 +274,8 @@ def dump_header(recording: Recording) -> Iterator[str]:
         for text in values:
             yield f"{key}: {text!r}"
     yield f"slots: {recording.count}"
+    if recording.damaged:
+        yield f"damaged: {recording.damaged} slots and header fields"
     if recording.cut:
         yield f"missing: {recording.missing} slots at least: the file was cut off"
 
@@ -254,7 +293,7 @@ def dump_records(recording: Recording) -> Iterator[str]:
 
 def _line(slots: Slots, at: int, number: int, slot: tuple[int, ...]) -> str:
     ts, coro, aux, node, task, off, thread, flags, kind = slot
-    name = ev.KIND_NAMES.get(kind, f"KIND{kind}")
+    name = "DAMAGED" if kind == DAMAGED else ev.KIND_NAMES[kind]
     line = f"{number} {name} {coro=} {aux=} {off=} {node=} {task=} {flags=} {thread=} {ts=}"
     if kind in ev.HAS_TEXT:
         parts = text_of(slots, at).split(b"\0", 2)
@@ -270,5 +309,5 @@ def missed(path: str | os.PathLike[str]) -> list[Missed]:
         text = read(Path(path).with_suffix(ev.MISSED_SUFFIX), _MAX_MISSED).decode("utf-8", "replace")
     except OSError:
         return []
-    rows = [line.split("\t", 2) for line in text.splitlines()]
-    return [Missed(int(row[0]), row[1], row[2]) for row in rows if len(row) == 3 and row[0].isdecimal()]
+    rows = [(number(line.partition("\t")[0]), line.split("\t", 2)) for line in text.splitlines()]
+    return [Missed(pid, row[1], row[2]) for pid, row in rows if len(row) == 3 and pid >= 0]

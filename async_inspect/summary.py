@@ -48,6 +48,8 @@ def summary(trace: Trace, figures: Stats) -> Iterator[RenderableType]:
     yield from _broken_off(trace)
     if meta.filter:
         yield Text(f"only {meta.filter}", "yellow")
+    if meta.damaged:
+        yield Text(f"damaged: {meta.damaged:,} records or header fields made no sense; no figure is exact", "bold red")
     if not figures.tasks:
         yield Text("no tasks: no coroutine ran in this program", "yellow")
     else:

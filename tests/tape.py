@@ -21,12 +21,17 @@ class Tape:
         self.header = {"pid": pid, "start_ns": START_NS, "start_unix_ns": 1_700_000_000_123_456_789, "lost": 0}
         self.end_ns = 0
         self.slots: list[bytes] = []
+        self._threads: set[int] = set()
         self._ids = {"code": 0, "node": 0, "string": 0, "site": 0, "resource": 0}
         self.node(0, 0)  # OTHER_NODE
 
     def put(self, kind: int, ts: int = -START_NS, *, coro: int = 0, aux: int = 0, node: int = 0, task: int = 0,
             off: int = 0, thread: int = 0, flags: int = 0) -> "Tape":  # fmt: skip
-        """An event."""
+        """A record; a thread's first event is preceded by its definition."""
+        if kind == ev.THREAD:
+            self._threads.add(coro)
+        elif kind >= ev.FIRST_EVENT and thread not in self._threads:
+            self.put(ev.THREAD, coro=thread, aux=4711 + thread)
         slot = struct.pack(ev.RECORD_FORMAT, ts + START_NS, coro, aux, node, task, off, thread, flags, kind)
         self.slots.append(slot)
         return self

@@ -14,7 +14,7 @@ PACKAGE = ROOT / "async_inspect"
 # From left to right. A module may import from its own place and from places to its left. A new module goes where what
 # it knows belongs.
 PLACES = (
-    ("_version", "errors", "system", "events", "files", "headers", "codes"),
+    ("_version", "errors", "system", "events", "files", "headers", "slots", "codes"),
     ("tracer",),
     ("recording", "rules"),
     ("model",),

@@ -152,6 +152,7 @@ def _processes(trace: Trace) -> Iterator[dict[str, object]]:
             "records": one.records,
             "lost": one.lost,
             "missing": one.missing,
+            "damaged": one.damaged,
         }
 
 
@@ -239,6 +240,7 @@ def _metadata(trace: Trace) -> dict[str, object]:
         "records": meta.records,
         "lost": meta.lost,
         "missing": meta.missing,
+        "damaged": meta.damaged,
         "tracer_cost_ms": None if meta.cost_ns is None else meta.cost_ns / 1e6,
         "core": meta.core,
         "python": meta.python,

@@ -107,6 +107,8 @@ def said_of(trace: Trace) -> dict[str, str | int]:
     }
     if until := known_until(trace):
         said |= {"known_until": until}
+    if meta.damaged:
+        said["damaged"] = meta.damaged
     return said | {"filter": meta.filter} if meta.filter else said
 
 

@@ -10,7 +10,8 @@ import numpy as np
 
 from .. import events as ev
 from ..headers import Head
-from ..recording import Recording, Slots
+from ..recording import Recording
+from ..slots import Slots
 from . import cuts, observed, resources, said, select, wakes
 from . import ending as en
 from . import lives as lv
@@ -58,9 +59,9 @@ class Builder:
         size = min(len(recording.node_parent), ev.MAX_NODES + 1)
         node_code = recording.node_code[:size].astype(np.int64)
         code_of, own_node = lv.codes_and_nodes(gathered, lives, node_code)
-        kinds = np.zeros(max(recording.codes, default=0) + 1, np.int64)
+        kinds = np.zeros(recording.highest_code + 1, np.int64)
         kinds[list(recording.codes)] = [code.kind for code in recording.codes.values()]
-        closers = kinds[np.minimum(code_of[lives.coro], len(kinds) - 1)] == ev.CODE_ASYNC_GENERATOR
+        closers = kinds[code_of[lives.coro]] == ev.CODE_ASYNC_GENERATOR
         swallowed = [number for number, text in recording.strings.items() if text in SWALLOWED]
         ends = lv.find_ends(gathered, lives, bursts, moments, broken_off, closers, swallowed)
         calls, entries = lv.find_calls(gathered, lives, bursts, moments, code_of, own_node)
@@ -188,7 +189,7 @@ class Builder:
         missing = recording.missing + (recording.count - fed if broken_off else 0)
         if until is not None and moments.base + until < moments.end:
             moments, broken_off = replace(moments, end=moments.base + until), False
-        return moments, broken_off, said.Ended(known, ended_ns, missing)
+        return moments, broken_off, said.Ended(known, ended_ns, missing, recording.damaged)
 
     def _node_sums(
         self, entries: t.Entries, awaits: t.Awaits, lives: lv.Lives, moments: lv.Moments
@@ -298,4 +299,4 @@ def _await_times(bursts: lv.Bursts, polls: Ints, ends: lv.Ends) -> tuple[Ints, I
 
 
 def _strings(recording: Recording) -> tuple[str, ...]:
-    return tuple(recording.strings.get(i, "?") for i in range(1, max(recording.strings, default=0) + 1))
+    return tuple(recording.strings.get(i, "?") for i in range(1, recording.highest_string + 1))

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from .. import events as ev
 from . import tables as t
-from .columns import Ints, LastBefore, counts, group, sums
+from .columns import Circles, Ints, LastBefore, counts, group, sums
 from .gather import Columns
 
 type Part = tuple[list[Ints], Ints, Ints]  # (task, node, location), count, wait
@@ -75,7 +75,7 @@ def climb(graph: Graph, pos: Ints, coro: Ints, node: Ints, location: Ints, task:
     stack = chain.copy()  # the chain as far as it was climbed
     parts: list[Part] = []
     task_, wait_, pos_, coro_, node_, location_ = task, wait, pos, coro, node, location
-    in_tree = np.ones(n, np.bool_)
+    in_tree, circles = np.ones(n, np.bool_), Circles()  # of awaiters: only damage has them
     for _ in range(graph.people + 1):  # no chain is longer
         if not len(rows):
             break
@@ -84,10 +84,10 @@ def climb(graph: Graph, pos: Ints, coro: Ints, node: Ints, location: Ints, task:
         # One frame up: those that have an awaiter.
         entry = entry_of(coro_, pos_)
         up = np.where(entry >= 0, aux[np.maximum(entry, 0)], 0) if len(aux) else np.zeros(len(rows), np.int64)
-        more = (up > 0) & (up < graph.people)
+        more = (up > 0) & (up < graph.people) & ~circles.closed(coro_, up)
         over = np.flatnonzero(~more & in_tree)
         parts += _above(graph, task_[over], node_[over], wait_[over])
-        on = np.flatnonzero(more)
+        on = circles.keep(np.flatnonzero(more))
         in_tree = in_tree[on] & (graph.node_parent[node_[on]] > 0)  # not above the bucket for what came after the cap
         rows, task_, wait_, pos_, coro_, below = rows[on], task_[on], wait_[on], pos_[on], up[on], node_[on]
         own = entry_of(coro_, pos_)

@@ -86,6 +86,27 @@ class Ordered:
         return key
 
 
+class Circles:
+    """Some who go from one to the next, all at once, to be asked who comes back to where it was (Brent's way)."""
+
+    def __init__(self) -> None:
+        self._steps = 0
+        self._was: Any1d = np.zeros(0, np.int64)
+
+    def closed(self, at: Any1d, to: Any1d) -> npt.NDArray[np.bool_]:
+        """Of those that are ``at`` and go ``to``, who was there at the last power of two of steps; ask at each step."""
+        if self._steps & (self._steps - 1) == 0:
+            self._was = at
+        self._steps += 1
+        closed: npt.NDArray[np.bool_] = to == self._was
+        return closed
+
+    def keep(self, rows: Ints) -> Ints:
+        """Only these rows go on."""
+        self._was = self._was[rows]
+        return rows
+
+
 class LastBefore:
     """Rows (who, when), to be asked for someone's last row at or before a moment."""
 

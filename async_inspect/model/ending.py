@@ -12,7 +12,8 @@ import numpy as np
 
 from .. import events as ev
 from ..headers import Header, Meta
-from ..recording import Recording, Slots
+from ..recording import Recording
+from ..slots import Slots
 
 type Ending = Literal["stopped", "process ended", "not seen", "bound reached", "disk full", "cut off"]
 ENDINGS: Final[tuple[Ending, ...]] = get_args(Ending.__value__)  # the less is known, the later

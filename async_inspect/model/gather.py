@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import events as ev
-from ..recording import Slots
+from ..slots import Slots
 from .columns import Ints, sums
 from .filters import ALL, Window
 

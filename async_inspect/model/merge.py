@@ -282,6 +282,7 @@ def _metadata(traces: Sequence[Trace], clock_ns: int) -> Metadata:
             "ending": most_open([meta.ending for meta in all_]),
             "lost": sum(meta.lost for meta in all_),
             "missing": sum(meta.missing for meta in all_),
+            "damaged": sum(meta.damaged for meta in all_),
             "callbacks": sum(meta.callbacks for meta in all_),
             "cost_ns": _cost(all_),
             "core": _said(meta.core for meta in all_),

@@ -27,7 +27,7 @@ class Places:
         shown = {file: (paths.shown(file), paths.user(file)) for file in files}
         unknown = t.Function("?", "?", 0, user=False)
         self.codes = codes
-        self.functions = [unknown] * max(codes, default=0)
+        self.functions = [unknown] * recording.highest_code
         for number, code in codes.items():
             file, user = shown[code.file]
             user = user and not code.name.startswith(ev.GENERATED)

@@ -33,6 +33,7 @@ class ProcessFigures(Frozen):
     records: int
     lost: int
     missing: int
+    damaged: int
 
 
 def process_figures(trace: Trace) -> tuple[ProcessFigures, ...]:
@@ -72,6 +73,7 @@ def process_figures(trace: Trace) -> tuple[ProcessFigures, ...]:
             records=one.records,
             lost=one.lost,
             missing=one.missing,
+            damaged=one.damaged,
         )
         for one, tasks, times, run, wait, most in figures
     )

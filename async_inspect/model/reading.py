@@ -14,7 +14,7 @@ import numpy as np
 from .. import events as ev
 from ..errors import USAGE, UserError
 from ..files import open_regular
-from ..headers import Head, heads, of_processes, run_at
+from ..headers import LATEST, Head, heads, of_processes, run_at
 from ..recording import Recording
 from ..rules import Rule
 from . import ending, said, select
@@ -57,7 +57,7 @@ def load_run(
     """The same of a run's recordings, in the order in which they began; ``place`` is what they are called together."""
     filters = (wanted,) if wanted else ()
     chosen = of_processes(run, wanted.pid if wanted else ())
-    clock_ns = min(one.header.start_ns for one in run)
+    clock_ns = min((one.header.start_ns for one in run if one.header.start_ns), default=LATEST)
     trace = _read(chosen, clock_ns, narrowed(filters), run[0].first("cwd"), progress)
     if len(run) > 1 and (len(trace.processes) > 1 or trace.left_out):
         trace = replace(trace, meta=trace.meta.model_copy(update={"path": str(place)}))
@@ -107,7 +107,7 @@ def _read(run: Sequence[Head], clock_ns: int, window_ns: Window, cwd: str, progr
         elif busy > MOST_PROCESSES:
             left_out.append(_left_out(one, f"as more than {MOST_PROCESSES:,} processes had any"))
         else:
-            later = one.header.start_ns - clock_ns
+            later = max(one.header.start_ns - clock_ns, 0)  # one that does not say when it began
             own = max(0, since - later), None if until is None else until - later
             try:
                 parts.append(read(one.path, own, cwd, tell))
@@ -157,7 +157,10 @@ def _idle(other: Trace, one: Head, cwd: str) -> Trace:
     header = one.header
     moments = Moments(header.start_ns, max(header.end_ns, header.start_ns), 0)
     ended = said.Ended(
-        ending.ending_of(header, one.meta, cut=False), moments.end - moments.base if header.end_ns else None, missing=0
+        ending.ending_of(header, one.meta, cut=False),
+        moments.end - moments.base if header.end_ns else None,
+        missing=0,
+        damaged=header.faults,
     )
     meta, process = said.metadata(one, 0, moments, ended, cwd), said.process(one, 0, moments, ended)
     return replace(select.nothing(other), meta=meta, processes=(process,))

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from .. import events as ev
-from ..headers import Head, Header
+from ..headers import Head, Header, number
 from .ending import Ending, text
 from .lives import Moments
 from .phrases import ms
@@ -23,6 +23,7 @@ class Ended(NamedTuple):
     ending: Ending
     ended_ns: int | None  # when the process ended, since the recording began
     missing: int  # slots
+    damaged: int  # and header fields
 
 
 def endings(trace: Trace) -> Iterator[str]:
@@ -62,6 +63,7 @@ def metadata(head: Head, records: int, moments: Moments, ended: Ended, cwd: str)
         records=records,
         lost=header.lost,
         missing=ended.missing,
+        damaged=ended.damaged,
         ending=ended.ending,
         callbacks=header.callbacks,
         cost_ns=_cost(header),
@@ -81,7 +83,7 @@ def process(head: Head, records: int, moments: Moments, ended: Ended) -> Process
     header, first = head.header, head.first
     return Process(
         pid=header.pid,
-        ppid=int(first("ppid")) if first("ppid").isdecimal() else None,
+        ppid=parent if (parent := number(first("ppid"))) >= 0 else None,
         path=str(head.path),
         argv=head.meta.get("argv", ()),
         executable=first("executable"),
@@ -96,6 +98,7 @@ def process(head: Head, records: int, moments: Moments, ended: Ended) -> Process
         records=records,
         lost=header.lost,
         missing=ended.missing,
+        damaged=ended.damaged,
         callbacks=header.callbacks,
         cost_ns=_cost(header),
         thread=0,

@@ -76,6 +76,7 @@ class Stats(Frozen):
     records: int
     lost: int  # what was due and not written
     missing: int  # slots that files had and have no more, or of which a part is missing; at least
+    damaged: int  # records and header fields that could not be: no figure is exact then
     callbacks: int
     tracer_cost_ns: int | None
     core: str
@@ -119,6 +120,7 @@ def stats(trace: Trace, top: int = 10, slow_poll_ms: float | None = None) -> Sta
         records=meta.records,
         lost=meta.lost,
         missing=meta.missing,
+        damaged=meta.damaged,
         callbacks=meta.callbacks,
         tracer_cost_ns=meta.cost_ns,
         core=meta.core,

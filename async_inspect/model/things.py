@@ -40,6 +40,7 @@ class Process(Frozen):
     records: int
     lost: int
     missing: int  # slots that its file had and has no more, or of which a part is missing; at least
+    damaged: int  # slots that could not be as they were, and fields of its header: no figure of it is exact then
     callbacks: int
     cost_ns: int | None
     thread: int  # from this number on the columns' threads are its own
@@ -84,6 +85,7 @@ class Metadata(Frozen):
     records: int  # events in the recording (not definitions)
     lost: int  # what was due and not written
     missing: int  # slots that files had and have no more, or of which a part is missing; at least
+    damaged: int  # slots that could not be as they were, and fields of headers: no figure is exact then
     callbacks: int  # how often the tracer was called
     cost_ns: int | None  # the tracer's own measured cost, projected from the timed callbacks; None: none was timed
     core: str  # "c", "python" or "" where the recording doesn't say; "c, python" if they differ

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from async_inspect import checks
 from async_inspect import events as ev
 from async_inspect.errors import UserError
+from async_inspect.headers import run_at
 from async_inspect.model import Builder, Trace, load, merge, reading, stats
 from async_inspect.model import tables as t
 from async_inspect.model.holds import violations
@@ -164,12 +165,16 @@ def test_locks_of_two_processes_are_no_circle(tmp_path: Path) -> None:
 
 def test_what_can_not_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     put(tmp_path, two_tasks(), 7)
+    gone = put(tmp_path, two_tasks(), 8, 10)
+    run = run_at(tmp_path)
+    gone.unlink()
+    trace = reading.load_run(run, tmp_path)
+    assert [process.pid for process in trace.processes] == [7]
+    assert [(one.pid, "No such file" in one.why) for one in trace.left_out] == [(8, True)]
     damaged = two_tasks()
     damaged.put(ev.START, 50, coro=1 << 31, node=1, task=1 << 31)
     put(tmp_path, damaged, 8, 10)
-    trace = load(tmp_path)
-    assert [process.pid for process in trace.processes] == [7]
-    assert [(one.pid, "damaged" in one.why) for one in trace.left_out] == [(8, True)]
+    assert [process.damaged for process in load(tmp_path).processes] == [0, 1], "what of it can be read is there"
     put(tmp_path, two_tasks(), 9, 20)
     monkeypatch.setattr(reading, "MOST_PROCESSES", 1)
     assert [one.pid for one in load(tmp_path).left_out] == [8, 9]

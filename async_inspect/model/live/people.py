@@ -7,7 +7,7 @@ import numpy as np
 
 from ... import events as ev
 from ...recording import Ids
-from ..columns import Any1d, Ints
+from ..columns import Any1d, Circles, Ints
 from ..gather import Columns
 from ..places import NOWHERE
 from .grow import AsOf, Bools, Grown
@@ -86,17 +86,20 @@ class People:
         point_code, point_off = code.copy(), off.copy()
         rows = np.flatnonzero(~user[code])
         coro, pos = coro[rows], pos[rows]
+        circles = Circles()
         for _ in range(self.count):  # no chain is longer
             if not len(rows):
                 break
             up = self._awaiter(coro, pos)
-            on = np.flatnonzero((up > 0) & (up < self.count))
+            on = np.flatnonzero((up > 0) & (up < self.count) & ~circles.closed(coro, up))
             rows, coro, pos = rows[on], up[on], pos[on]
+            circles.keep(on)
             code = np.minimum(self.columns["code"][coro], len(user) - 1).astype(np.int64)
             hit = user[code]
             point_code[rows[hit]] = code[hit]
             point_off[rows[hit]] = self._off(coro[hit], pos[hit])
             rows, coro, pos = rows[~hit], coro[~hit], pos[~hit]
+            circles.keep(np.flatnonzero(~hit))
         return point_code, point_off
 
     def _awaiter(self, coro: Ints, pos: Ints) -> Ints:

@@ -29,13 +29,13 @@ class Functions:
         """Take in the codes that came since the last time."""
         recording = self._recording
         codes = recording.codes
-        if len(codes) == self._done:
+        if len(codes) == self._done and len(self.functions) > recording.highest_code:
             return
         declared = recording.first("stdlib")
         files = set() if declared else {code.file for code in codes.values()}
         folders = stdlib_folders(declared, recording.first("base_prefix"), files)
         paths = Paths(recording.first("cwd"), folders, recording.meta.get("site", ()))
-        self.functions += [self.functions[0]] * (max(codes) + 1 - len(self.functions))
+        self.functions += [self.functions[0]] * (recording.highest_code + 1 - len(self.functions))
         fresh = list(codes)[self._done if declared else 0 :]
         for number in fresh:
             code = codes[number]

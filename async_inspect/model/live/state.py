@@ -10,7 +10,8 @@ Times in here are the recording's own clock.
 import numpy as np
 
 from ... import events as ev
-from ...recording import Recording, Slots
+from ...recording import Recording
+from ...slots import Slots
 from ..columns import Any1d, Ints
 from ..ending import BROKEN_OFF, ending, span
 from ..gather import Columns, Gathered

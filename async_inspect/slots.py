@@ -1,0 +1,317 @@
+"""Slots as a file has them, looked at before anybody believes them.
+
+Knows: what each kind's fields hold, and so what they can be: an id that something was given before, an offset, a
+moment.  Whoever comes after may index by every id of a slot that passed, and reckon with its time.  A slot that can't
+be so counts as damaged and is of kind DAMAGED from then on, at its place; one whose time alone can't be, of its
+thread's last time.  Knows nothing of what records mean together: that a coroutine ends twice, say (``model/``).
+
+A damaged file costs what a sound one does: nothing here grows with what a slot says, only with how many there are.
+"""
+
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from . import events as ev
+from .headers import LATEST
+
+SLOT = np.dtype(list(zip(ev.RECORD_FIELDS, ("<u8", "<u4", "<u4", "<u4", "<u4", "<u4", "<u2", "u1", "u1"), strict=True)))
+type Slots = npt.NDArray[np.void]
+type Bools = npt.NDArray[np.bool_]
+type _Ints = npt.NDArray[np.int64]
+type Any1d = npt.NDArray[Any]
+
+DAMAGED: Final = 15  # no kind of the format: a definition that says nothing
+
+_PIECE = 1 << 17  # slots that are looked at together: they stay in the processor's cache
+_SPARE = 64  # by so many an id may be above the number of those that were given: some are given and never written
+_SPARE_PEOPLE = 1 << 16  # who is attached to a process numbers all its coroutines, and then writes of them
+_ANY = 0xFFFFFFFF
+
+# What a field holds: ANY number; NONE, or an id of these things.
+ANY, CODE, NODE, STRING, SITE, THREAD, RESOURCE, CORO = range(8)
+_DEFINES = {
+    ev.CODE: CODE, ev.NODE: NODE, ev.STRING: STRING, ev.SITE: SITE, ev.THREAD: THREAD, ev.RESOURCE: RESOURCE,
+}  # fmt: skip
+
+# By kind: what ``coro``, ``aux`` and ``off`` hold; by (kind, flag that is set) where a flag decides.
+_HOLDS: dict[int, tuple[int, int, int]] = {
+    ev.CODE: (CODE, ANY, ANY),
+    ev.NODE: (NODE, NODE, CODE),
+    ev.STRING: (STRING, ANY, ANY),
+    ev.SITE: (SITE, SITE, ANY),
+    ev.THREAD: (THREAD, ANY, ANY),
+    ev.TEXT: (ANY, ANY, ANY),
+    ev.RESOURCE: (RESOURCE, STRING, SITE),
+    ev.SPAWN: (CORO, CODE, SITE),
+    ev.NAME: (CORO, ANY, ANY),
+    ev.START: (CORO, CORO, CODE),
+    ev.ENTER: (CORO, CORO, ANY),
+    ev.RESUME: (CORO, CORO, ANY),
+    ev.THROW: (CORO, STRING, ANY),
+    ev.SUSPEND: (CORO, STRING, ANY),
+    ev.LINK: (CORO, CORO, ANY),
+    ev.ITEM: (CORO, CORO, ANY),
+    ev.RETURN: (CORO, STRING, ANY),
+    ev.RAISE: (CORO, STRING, ANY),
+    ev.VANISH: (CORO, ANY, ANY),
+    ev.MESSAGE: (CORO, ANY, ANY),
+    ev.POINT: (CORO, ANY, ANY),
+    ev.WAKE: (CORO, ANY, ANY),
+    ev.SOON: (ANY, ANY, ANY),
+    ev.TIMER: (CORO, ANY, ANY),
+    ev.SELECT: (ANY, ANY, ANY),
+    ev.USE: (CORO, RESOURCE, ANY),
+    ev.TAKE: (CORO, RESOURCE, SITE),
+    ev.GIVE: (CORO, RESOURCE, ANY),
+    ev.EDGE: (CORO, CORO, ANY),
+    ev.STACK: (CORO, ANY, SITE),
+    ev.CALL: (CORO, STRING, ANY),
+    ev.TROUBLE: (CORO, STRING, ANY),
+    ev.TAG: (CORO, ANY, ANY),
+    ev.CANCEL: (CORO, STRING, SITE),
+}
+_MOST_FLAGS = {ev.WAKE: ev.BY_TASK, ev.SOON: ev.BY_TASK, ev.TROUBLE: ev.DESTROYED, ev.CODE: ev.CODE_GENERATOR_BASED}
+
+
+def _table() -> npt.NDArray[np.uint8]:
+    """By flags and kind as one number, what the slot's fields hold: a row of ``_ROW_HOLDS``; 0: it can't be."""
+    table = np.zeros((256, 256), np.uint8)
+
+    def put(holds: tuple[int, int, int], kind: int, flags: list[int]) -> None:
+        if holds not in _ROWS:
+            _ROWS.append(holds)
+        table[kind, flags] = _ROWS.index(holds) + 1
+
+    for kind, holds in _HOLDS.items():
+        put(holds, kind, list(range(_MOST_FLAGS.get(kind, 255) + 1)))
+    put((CORO, CORO, ANY), ev.SUSPEND, [flags for flags in range(256) if flags & ev.AWAITS_TASK])
+    put((CORO, CORO, ANY), ev.WAKE, [ev.BY_TASK])
+    put((ANY, CORO, ANY), ev.SOON, [ev.BY_TASK])
+    put((CORO, CODE, SITE), ev.TROUBLE, [ev.NEVER_AWAITED])
+    return table.reshape(-1)
+
+
+_ROWS: list[tuple[int, int, int]] = []
+_WHAT: Final = _table()
+_ROW_HOLDS: Final = np.array([(ANY, ANY, ANY), *_ROWS])  # (row, field)
+_HAS_TEXT: Final = np.isin(np.arange(256), ev.HAS_TEXT)
+_IS_ROOT: Final = np.isin(np.arange(256), (ev.START, ev.ENTER))
+_OF_SUSPENSION: Final = np.isin(np.arange(256), (ev.LINK, ev.TIMER, ev.USE))  # their time is its
+
+
+class Looked:
+    """What was looked at so far: which ids were given, by what times threads had got."""
+
+    def __init__(self) -> None:
+        self.damaged = 0  # slots
+        self.count = 0  # and of all
+        self.by_ticks: bool | None = None  # times are 1, 2, 3 …; None: no event yet
+        self.start_ns = 0  # no time is before; where the header's can't be, that of the first event
+        self.end_is_wrong = False  # the header's
+        self._given = np.zeros(8, np.int64)  # how many ids, by what they are of
+        self._most = np.zeros(8, np.int64)  # and the highest
+        self._most[[ANY, THREAD]] = _ANY, -1
+        self._seen: dict[int, Bools] = {what: np.zeros(0, np.bool_) for what in _DEFINES.values()}
+        self._last: dict[int, int] = {}  # by thread: its last time ...
+        self._suspended: dict[int, int] = {}  # ... and that of its last suspension
+
+    def highest(self, what: int) -> int:
+        """No slot that passed names a thing of this kind by a higher id; some of those below may not be there."""
+        return max(int(self._most[what]), 0)
+
+    def look(self, slots: Slots, start_ns: int, end_ns: int, until_ns: int) -> Slots:
+        """The next slots, without what can't be: themselves, or a copy.  Texts must be whole.
+
+        ``start_ns``, ``end_ns`` are the header's (0: it doesn't say); no time can be after ``until_ns``.
+        """
+        if not len(slots):
+            return slots
+        self.start_ns = self.start_ns or start_ns
+        tags = np.ascontiguousarray(slots.view(np.uint16).reshape(-1, ev.RECORD_SIZE // 2)[:, -1])  # flags and kinds
+        what = _WHAT[tags]
+        kinds = (tags >> 8).astype(np.uint8)
+        good = what > 0
+        self.count += len(slots)
+        self._texts(slots, kinds, good)
+        self._definitions(slots, kinds, good)
+        self._count_people(slots, kinds)
+        most = self._most[_ROW_HOLDS].astype(np.uint32)  # (row, field): no id is above
+        people, nodes, threads = (np.uint32(self.highest(of)) for of in (CORO, NODE, THREAD))
+        for begin in range(0, len(slots), _PIECE):
+            part = slice(begin, begin + _PIECE)
+            some, of, kind = slots[part], what[part], kinds[part]
+            coro, aux, task = some["coro"], some["aux"], some["task"]
+            fine = coro <= most[of, 0]
+            fine &= aux <= most[of, 1]
+            fine &= some["off"] <= most[of, 2]
+            after = (some["node"] <= nodes) & (task <= people) & (some["thread"] <= threads)
+            after &= (some["node"] > 0) == (task > 0)
+            after &= (kind != ev.RESUME) | (task == coro)
+            after &= ~_IS_ROOT[kind] | (aux > 0) | (task == coro)
+            good[part] &= fine & (after | (kind < ev.FIRST_EVENT))
+        self._asked(slots, kinds, good)
+        found = slots
+        if not good.all():
+            found = slots.copy()
+            found["kind"][~good] = DAMAGED
+            kinds[~good] = DAMAGED
+            self.damaged += int(np.count_nonzero(~good))
+        return self._times(found, kinds, end_ns, until_ns, found is not slots)
+
+    # --- what goes on in the slots that follow ------------------------------------------------------------------------
+
+    def _texts(self, slots: Slots, kinds: Any1d, good: Bools) -> None:
+        """A text is as long as is said of it; one that nobody begins is damage."""
+        is_text = kinds == ev.TEXT
+        texts = np.flatnonzero(is_text)
+        owners = np.flatnonzero(_HAS_TEXT[kinds])
+        first = texts[np.diff(texts, prepend=-2) > 1] if len(texts) else texts  # of each run of them
+        last = texts[np.diff(texts, append=len(kinds) + 1) > 1] if len(texts) else texts
+        there = np.zeros(len(kinds) + 1, np.int64)  # by slot: how many pieces follow it; the last: before the first
+        there[first - 1] = last - first + 1
+        said = -(-slots["off"][owners].astype(np.int64) // ev.TEXT_BYTES)
+        good[owners[said != there[owners]]] = False
+        stray = np.flatnonzero(~np.append(_HAS_TEXT[kinds], False)[first - 1])
+        for begin, end in zip(first[stray].tolist(), last[stray].tolist(), strict=True):
+            good[begin : end + 1] = False
+
+    def _definitions(self, slots: Slots, kinds: Any1d, good: Bools) -> None:
+        """Each id is given once, from 1 on; what it is made of was given before."""
+        rows = np.flatnonzero(kinds < ev.FIRST_EVENT)
+        rows = rows[kinds[rows] != ev.TEXT]
+        for kind, what in _DEFINES.items():
+            own = rows[kinds[rows] == kind]
+            if not len(own):
+                continue
+            ids = slots["coro"][own].astype(np.int64)
+            self._given[what] += len(own)
+            room = int(self._given[what]) + _SPARE
+            if kind == ev.NODE:
+                room = min(room, ev.MAX_NODES)
+            possible = (ids <= room) & ((ids > 0) | (kind == ev.THREAD))
+            seen = self._seen[what] = np.pad(self._seen[what], (0, room + 1 - len(self._seen[what])))
+            once = np.zeros(len(ids), np.bool_)
+            once[np.unique(ids, return_index=True)[1]] = True
+            possible[possible] &= ~seen[ids[possible]]
+            possible &= once
+            if kind in (ev.NODE, ev.SITE):
+                possible &= slots["aux"][own] < ids
+            if kind == ev.CODE:
+                possible &= slots["aux"][own] < 1 << 31
+            seen[ids[possible]] = True
+            good[own[~possible]] = False
+            # What is damaged otherwise has been given its id still: who names it names something unknown.
+            self._most[what] = max(int(self._most[what]), int(ids[possible].max(initial=-1)))
+
+    def _count_people(self, slots: Slots, kinds: Any1d) -> None:
+        """Coroutines count from 1, and each is spawned or starts."""
+        met = slots["coro"][(kinds == ev.SPAWN) | (kinds == ev.START)]
+        if len(met):
+            self._given[CORO] += len(met)
+            possible = met[met <= self._given[CORO] + _SPARE_PEOPLE]
+            self._most[CORO] = max(int(self._most[CORO]), int(possible.max(initial=0)))
+
+    # --- times --------------------------------------------------------------------------------------------------------
+
+    def _asked(self, slots: Slots, kinds: Any1d, good: Bools) -> None:
+        """A selector is asked before it answers."""
+        rows = np.flatnonzero(kinds == ev.SELECT)
+        asked = slots["aux"][rows].astype(np.uint64) | slots["off"][rows].astype(np.uint64) << np.uint64(32)
+        good[rows[asked > slots["ts"][rows]]] = False
+
+    def _times(self, slots: Slots, kinds: Any1d, end_ns: int, until_ns: int, is_copy: bool) -> Slots:
+        """A thread's times don't go back, and none is outside of the recording.  (The watchdog writes of threads that
+        go on meanwhile: its times are theirs.)"""
+        rows = np.flatnonzero(kinds >= ev.FIRST_EVENT)
+        if not len(rows):
+            return slots
+        ts = slots["ts"] if len(rows) == len(slots) else slots["ts"][rows]
+        if self.by_ticks is None:
+            self._tell_clock(ts, end_ns)
+        low, high = self.start_ns, until_ns if self.end_is_wrong or not end_ns else end_ns
+        if self.by_ticks:
+            low, high = 0, min(self.start_ns, self._most_ticks) - 1
+        kinds, thread = kinds[rows], slots["thread"][rows]
+        outside = (ts < np.uint64(low)) | (ts > np.uint64(max(high, low)))
+        if not outside.any() and self._goes_on(thread, ts, kinds):
+            return slots
+        was = np.minimum(ts, np.uint64(LATEST)).astype(np.int64)
+        moments = was.copy()
+        for index in np.unique(thread).tolist():
+            own = np.flatnonzero((thread == index) & (kinds != ev.STACK))
+            moments[own] = self._in_order(index, was[own], kinds[own], outside[own], low)
+        watched = (kinds == ev.STACK) & outside
+        moments[watched] = max(self._last.values(), default=low)
+        wrong = (moments != was) | (ts > np.uint64(LATEST))
+        if not wrong.any():
+            return slots
+        found = slots if is_copy else slots.copy()
+        found["ts"][rows[wrong]] = moments[wrong]
+        self.damaged += int(np.count_nonzero(wrong))
+        return found
+
+    def _in_order(self, thread: int, ts: _Ints, kinds: Any1d, outside: Bools, low: int) -> _Ints:
+        """The times of what a thread wrote, those that can't be put right."""
+        last = max(self._last.get(thread, low), low)
+        of_suspension = _OF_SUSPENSION[kinds]
+        kept = ~of_suspension
+        kept[kept] = ~_goes_back(ts[kept], outside[kept], last)
+        found: _Ints = np.maximum.accumulate(np.where(kept, ts, last))
+        suspended = np.where(kinds == ev.SUSPEND, found, self._suspended.get(thread, last))
+        suspended = np.maximum.accumulate(suspended)
+        if len(found):
+            self._last[thread], self._suspended[thread] = int(found[-1]), int(suspended[-1])
+        return np.where(of_suspension, suspended, found)
+
+    def _goes_on(self, thread: Any1d, ts: Any1d, kinds: Any1d) -> bool:
+        """Whether no time is before another, whichever thread's: mostly it is so."""
+        if max(self._last.values(), default=0) > ts[0] or (ts[1:] < ts[:-1]).any():
+            return False
+        suspensions = np.flatnonzero(kinds == ev.SUSPEND)
+        for last, rows in ((self._last, slice(None)), (self._suspended, suspensions)):
+            at = np.full(int(thread.max()) + 1, -1, np.int64)
+            at[thread[rows]] = np.arange(len(thread))[rows]
+            there = np.flatnonzero(at >= 0)
+            last.update(zip(there.tolist(), ts[at[there]].tolist(), strict=True))
+        return True
+
+    @property
+    def _most_ticks(self) -> int:
+        """By ticks: one is taken for each record, and more for what is then not written."""
+        return 64 * self.count + _SPARE_PEOPLE
+
+    def _tell_clock(self, ts: Any1d, end_ns: int) -> None:
+        """By ticks, or the header's start or end can't be: then time begins and ends with the records."""
+        some = np.sort(ts[:: len(ts) // 1024 + 1])
+        first, middle = int(some[0]), int(some[len(some) // 2])
+        before = middle < self.start_ns or not self.start_ns
+        self.by_ticks = 0 < middle < self.start_ns and middle <= self._most_ticks
+        if self.by_ticks:
+            return
+        self.end_is_wrong = 0 < end_ns < middle
+        if before:
+            self.start_ns = first
+
+
+def _goes_back(ts: _Ints, outside: Bools, last: int) -> Bools:
+    """Which of these times, in order, to leave out so that none is before another; as few as are easily found."""
+    wrong = outside.copy()
+    rows = np.flatnonzero(~wrong)
+    for _ in range(64):
+        own = ts[rows]
+        back = np.flatnonzero(own[1:] < own[:-1])
+        if not len(back):
+            break
+        before = np.where(back > 0, own[np.maximum(back - 1, 0)], last)
+        too_late = own[back + 1] >= before  # without the earlier of the two it fits
+        leave = np.unique(np.where(too_late, back, back + 1))
+        wrong[rows[leave]] = True
+        rows = np.delete(rows, leave)
+    else:
+        own = ts[rows]
+        wrong[rows[own < np.maximum.accumulate(own)]] = True
+        rows = np.flatnonzero(~wrong)
+    wrong[rows[ts[rows] < last]] = True
+    return wrong
