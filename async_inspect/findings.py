@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from rich.text import Text
 
 from .checks import Finding, checks, serious
+from .model.said import known_until
 from .model.trace import Trace
 
 COLOURS = {"error": "bold red", "warning": "bold yellow", "hint": "bold cyan"}
@@ -19,7 +20,11 @@ def as_json(trace: Trace, found: Sequence[Finding]) -> str:
     """The findings, and what was looked for."""
     looked = [{"check": check.NAME, "about": check.ABOUT} for check in checks()]
     rows = [finding.model_dump(mode="json") for finding in found]
-    return json.dumps({"recording": trace.meta.path, "checks": looked, "findings": rows}, indent=2, ensure_ascii=False)
+    return json.dumps(
+        {"recording": trace.meta.path, "known_until": known_until(trace) or None, "checks": looked, "findings": rows},
+        indent=2,
+        ensure_ascii=False,
+    )
 
 
 def detailed(found: Sequence[Finding]) -> Iterator[Text]:

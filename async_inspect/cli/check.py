@@ -25,6 +25,7 @@ def check(
     from rich.console import Console
 
     from async_inspect import checks, findings, progress
+    from async_inspect.model.said import endings
 
     trace = progress.load(recording, wanted)
     found = checks.run(trace)
@@ -34,5 +35,7 @@ def check(
         console = Console(highlight=False)
         for part in findings.detailed(found):
             console.print(part, soft_wrap=True)
+        for line in endings(trace):
+            console.print(f"{line}; what came later was not looked at", style="yellow", soft_wrap=True, markup=False)
     if checks.serious(found):
         raise SystemExit(FOUND)

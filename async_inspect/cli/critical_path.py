@@ -27,6 +27,7 @@ def critical_path(
 
     from async_inspect import progress, summary
     from async_inspect.model.critical import critical_path as path_of
+    from async_inspect.model.said import endings
 
     trace = progress.load(recording, of_process(pid))
     path = path_of(trace, None if task is None else trace.find(task))
@@ -38,3 +39,5 @@ def critical_path(
     console = Console(highlight=False)
     for part in summary.critical(path):
         console.print(part)
+    for line in endings(trace):
+        console.print(f"{line}; what came later is on no path", style="yellow", soft_wrap=True, markup=False)

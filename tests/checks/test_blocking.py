@@ -1,0 +1,99 @@
+"""Whom a blocking poll held up: for how long it must be to be a finding, and where nobody can know it."""
+
+from pathlib import Path
+
+import pytest
+
+from async_inspect import events as ev
+from async_inspect.checks import blocking, never_yields
+from async_inspect.model import load, stats
+from async_inspect.model.trace import Trace
+
+from ..tape import Tape, at
+
+MS = 1_000_000
+
+
+def blocked(path: Path, *, again: int = 301, selects: bool = False, waits_for: int = 0, seen: bool = True) -> Trace:
+    """``blocker`` (task 1) runs from 100 to 300 ms; ``ticker`` (task 2) waits since 50 and runs ``again``.
+
+    ``waits_for``: a task that ticker waits for.  ``seen``: the watchdog looked.
+    """
+    tape = Tape()
+    tape.meta.append(("slow_poll_ms", "100"))
+    blocker, ticker, nap = tape.code("blocker", 10), tape.code("ticker", 20), tape.code("nap", 30, kind=ev.CODE_PLAIN)
+    at_blocker, at_ticker = tape.node(0, blocker), tape.node(0, ticker)
+    future = tape.string("asyncio.Future")
+    for task, code, node in ((1, blocker, at_blocker), (2, ticker, at_ticker)):
+        tape.put(ev.SPAWN, 10 * task * MS, coro=task, aux=code)
+        tape.put(ev.START, 20 * task * MS, coro=task, off=code, node=node, task=task, flags=ev.IS_TASK)
+        tape.put(ev.SUSPEND, (20 * task + 10) * MS, coro=task, aux=future, off=4)
+        if task == 2 and waits_for:
+            tape.put(ev.EDGE, (20 * task + 10) * MS, coro=task, aux=waits_for)
+    if selects:
+        tape.put(ev.SELECT, 99 * MS, **at(60 * MS))
+    tape.put(ev.RESUME, 100 * MS, coro=1, aux=1, node=at_blocker, task=1)
+    if seen:
+        site = tape.site((nap, 2), (blocker, 6))
+        tape.put(ev.STACK, 210 * MS, coro=1, off=site, node=at_blocker, task=1)
+    tape.put(ev.RETURN, 300 * MS, coro=1)
+    tape.put(ev.RESUME, again * MS, coro=2, aux=2, node=at_ticker, task=2)
+    tape.put(ev.RETURN, (again + 1) * MS, coro=2)
+    tape.end_ns = 1_000 * MS
+    return load(tape.write(path / "a.rec"))
+
+
+def test_where_the_loop_is_not_seen_its_victims_are_not_known(tmp_path: Path) -> None:
+    trace = blocked(tmp_path)
+    (found,) = blocking.find(trace)
+    assert found.severity == "warning"
+    assert found.text == (
+        "task 1 (blocker) blocked the loop for 200 ms in nap (app.py:31) while 1 task waited; "
+        "whom it held up is not known, as this loop is not seen"
+    )
+    assert found.evidence == ("suspended meanwhile: task 2 (ticker)",)
+    assert (found.tasks, found.gain_ns) == ((1,), None)
+    (poll,) = stats(trace).blocking_polls
+    assert (poll.victims, poll.maybe, poll.suspended) == ((), 0, (2,))
+
+
+@pytest.mark.parametrize(
+    "said",
+    [{"selects": True}, {"waits_for": 1}, {"again": 900}, {"seen": False}],
+    ids=[
+        "the loop is seen",
+        "it waits for the poll's task",
+        "it had nothing to do for long",
+        "what it did is not known",
+    ],
+)
+def test_and_else_it_is_silent(said: dict[str, int], tmp_path: Path) -> None:
+    assert list(blocking.find(blocked(tmp_path, **said))) == []  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("poll_ms", "ready_us", "finds"),
+    [(150, 70, False), (150, 1_499, False), (150, 1_500, True), (90, 999, False), (90, 1_000, True)],
+)
+def test_a_victim_was_held_up_for_long_enough(poll_ms: int, ready_us: int, finds: bool, tmp_path: Path) -> None:
+    """1 ms, and 1 % of the poll; but it is listed as one."""
+    tape = Tape()
+    tape.meta.append(("slow_poll_ms", "80"))
+    main, child = tape.code("main", 10), tape.code("child", 20)
+    at_main, at_child = tape.node(0, main), tape.node(0, child)
+    end = poll_ms * MS
+    tape.put(ev.SPAWN, 0, coro=1, aux=main)
+    tape.put(ev.START, 0, coro=1, off=main, node=at_main, task=1, flags=ev.IS_TASK)
+    tape.put(ev.STACK, 85 * MS, coro=1, off=tape.site((main, 2)), node=at_main, task=1)
+    tape.put(ev.SPAWN, end - ready_us * 1_000, coro=2, aux=child, node=at_main, task=1)
+    tape.put(ev.SUSPEND, end, coro=1, aux=2, off=4, flags=ev.AWAITS_TASK)
+    tape.put(ev.START, end, coro=2, off=child, node=at_child, task=2, flags=ev.IS_TASK)
+    tape.put(ev.RETURN, end + 10, coro=2)
+    tape.put(ev.RESUME, end + 20, coro=1, aux=1, node=at_main, task=1)
+    tape.put(ev.RETURN, end + 30, coro=1)
+    tape.end_ns = end + 40
+    trace = load(tape.write(tmp_path / "a.rec"))
+    assert [one.severity for one in blocking.find(trace)] == ["warning"] * finds
+    assert list(never_yields.find(trace)) == []
+    (poll,) = stats(trace).blocking_polls
+    assert [victim.held_up_ns for victim in poll.victims] == [ready_us * 1_000]
