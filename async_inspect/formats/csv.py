@@ -1,6 +1,7 @@
 """tasks.csv and events.csv: RFC 4180, for spreadsheets and pandas.
 
-The columns are data.json's keys, in its order and units: times are milliseconds since the recording began, with all
+The columns are data.json's keys, in its order and units, but for what is there alone (``reason``, and the lists
+``wakes`` and ``holds``): times are milliseconds since the recording began, with all
 their digits.  What isn't known is an empty field.  Text is as it is, quoted where it must be; a spreadsheet that takes
 a name for a formula is told otherwise by its own import dialogue.
 """
