@@ -16,8 +16,8 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
-from async_inspect import corebuild, files, finish, interpreter, launch, running, system
-from async_inspect.errors import FAILED, USAGE, UserError
+from async_inspect import corebuild, files, finish, internal, interpreter, launch, running, system
+from async_inspect.errors import FAILED, INTERRUPTED, USAGE, UserError
 from async_inspect.headers import FOLDER, Head, heads
 from async_inspect.rules import Rule, configured
 from async_inspect.target import Target, check, environment
@@ -71,7 +71,10 @@ def attach(target: Target | None, options: Options) -> NoReturn:
 
         def afterwards(pid: int, at_ns: int) -> None:
             take()
-            after_run(finish.recordings(folder) - old, launch.Ended(pid, 0, at_ns), options, run)
+            try:
+                after_run(finish.recordings(folder) - old, launch.Ended(pid, 0, at_ns), options, run)
+            except Exception as exc:
+                tell(internal.explained("the reports failed", exc, options.output.absolute()))
 
         put(os.getpid())
         try:
@@ -132,12 +135,16 @@ def report(run: Sequence[Head], options: Options) -> int:
         write_reports(run, options)
     except KeyboardInterrupt:
         tell(f"stopped; the recording is kept. To finish: {finishing_command(run, options)}")
-        return 130
+        return INTERRUPTED
     except UserError as exc:
-        tell(exc.message)
+        for line in exc.message.splitlines():
+            tell(line)
+        if exc.status == FAILED:
+            tell(f"the recording is kept. To try again: {finishing_command(run, options)}")
         return exc.status
     except Exception as exc:
-        tell(f"the reports failed ({type(exc).__name__}: {exc}). To try again: {finishing_command(run, options)}")
+        tell(internal.explained("the reports failed", exc, options.output.absolute()))
+        tell(f"the recording is kept. To try again: {finishing_command(run, options)}")
         return FAILED
     return 0
 
@@ -145,14 +152,12 @@ def report(run: Sequence[Head], options: Options) -> int:
 def write_reports(run: Sequence[Head], options: Options) -> None:
     """Recordings → Trace → files and summary."""
     # Only now: numpy starts threads when it is imported, and nobody forks with those.
-    from async_inspect import progress, reports, summary
+    from async_inspect import progress, summary
     from async_inspect.model.reading import load_run
 
     with progress.reading() as tell_read:
         trace = load_run(run, options.output, tell_read, options.wanted, options.rules)
-    written = reports.write(trace, options.output, options.formats, progress=True)
-    if not options.quiet:
-        summary.render(trace, written)
+    summary.report(trace, options.output, options.formats, options.quiet)
 
 
 def finishing_command(run: Sequence[Head], options: Options) -> str:
@@ -190,7 +195,11 @@ def check_formats(names: tuple[str, ...]) -> None:
         from async_inspect.formats import members
 
         for name in names:
-            members(name)
+            try:
+                members(name)
+            except UserError as error:
+                if error.status == USAGE:
+                    raise  # of one that can't be loaded we speak when it is its turn
 
 
 def writable(folder: Path, make: bool = True) -> Path:

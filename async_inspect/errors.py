@@ -3,6 +3,7 @@
 USAGE = 2  # as typer does
 FAILED = 1
 FOUND = 3  # check: something is wrong with the run
+INTERRUPTED = 130  # Ctrl-C, as shells say it
 
 
 class UserError(Exception):

@@ -16,12 +16,19 @@ COLOURS = {"error": "bold red", "warning": "bold yellow", "hint": "bold cyan"}
 SHOWN = 3  # in a summary
 
 
-def as_json(trace: Trace, found: Sequence[Finding]) -> str:
-    """The findings, and what was looked for."""
+def as_json(trace: Trace) -> str:
+    """The findings, what was looked for, and which checks failed."""
+    found, failed = trace.survey
     looked = [{"check": check.NAME, "about": check.ABOUT} for check in checks()]
     rows = [finding.model_dump(mode="json") for finding in found]
     return json.dumps(
-        {"recording": trace.meta.path, "known_until": known_until(trace) or None, "checks": looked, "findings": rows},
+        {
+            "recording": trace.meta.path,
+            "known_until": known_until(trace) or None,
+            "checks": looked,
+            "failed": failed,
+            "findings": rows,
+        },
         indent=2,
         ensure_ascii=False,
     )

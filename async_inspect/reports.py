@@ -6,7 +6,8 @@ reports.  Knows no format.
 
 import os
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -14,10 +15,20 @@ from .errors import USAGE, UserError
 from .files import folder as folder_of
 from .files import replacing
 from .formats import FORMATS, Format, members, one
+from .internal import explained
 from .model.trace import Trace
 from .progress import writing
 
 MANY_EVENTS = 1_000_000
+
+
+class IncompleteError(UserError):
+    """Some reports could not be written, each has a line in the message; the others are there: ``files``."""
+
+    def __init__(self, lines: Iterable[str], files: list[Path]) -> None:
+        super().__init__("\n".join(lines))
+        self.files = files
+
 
 type Progress = Callable[[str, int], None]  # (format, bytes written so far)
 
@@ -33,26 +44,85 @@ def write(
     Without ``formats`` it is all of them, above MANY_EVENTS events only the compact ones (``left_out`` says which are
     missing).  ``progress``: whom to tell; True: a bar on stderr, where that is a terminal.
 
-    Reports of other formats that lie there get ".old" appended: they are of another run.
-    UserError: no such format, can't be written.
+    Reports of other formats that lie there get ".old" appended: they are of another run.  A format that fails costs
+    itself alone: the others are written, then IncompleteError is raised.
+    UserError: no such format, the folder can't be written to; IncompleteError, which is one.
     """
     place = Path(folder)
-    if formats:
-        chosen = list(dict.fromkeys(row for name in formats for row in members(name)))
-    else:
-        chosen = [row for row in FORMATS.values() if row not in left_out(trace)]
+    chosen, failed = _chosen(trace, formats, place)
     try:
         folder_of(place)
         for other in FORMATS.values():
-            if other not in chosen and (place / other.file).exists():
-                (place / other.file).replace(place / f"{other.file}.old")
+            if other not in chosen:
+                _set_aside(place / other.file)
     except OSError as error:
         raise UserError(f"{error.filename or place}: {error.strerror}") from None
-    files = [place / format.file for format in chosen]
+    written: list[Path] = []
+    unwritten: dict[str, list[str]] = {}  # by why
     with writing(progress is True) as bar:
-        for format, file in zip(chosen, files, strict=True):
-            _replace(file, format.write(trace), _for(format, bar if progress is True else progress or None))
-    return files
+        for format in chosen:
+            file = place / format.file
+            try:
+                tell = _for(format, bar if progress is True else progress or None)
+                with replacing(file) as out:
+                    _pour(_guarded(format, trace, {}, place), out, tell)
+                written.append(file)
+                continue
+            except UserError as error:
+                failed.append(error.message)
+            except OSError as error:
+                unwritten.setdefault(error.strerror or str(error), []).append(format.file)
+            with suppress(OSError):
+                _set_aside(file)
+    failed += [f"{place}: {', '.join(names)} could not be written: {why}" for why, names in unwritten.items()]
+    if failed:
+        raise IncompleteError(failed, written)
+    return written
+
+
+def _chosen(trace: Trace, names: Iterable[str] | None, place: Path) -> tuple[list[Format], list[str]]:
+    """The formats that are wanted, and a line for each that can't be had.  UserError: there is no such format."""
+    if not names:
+        return [row for row in FORMATS.values() if row not in left_out(trace)], []
+    found: list[Format] = []
+    failed: list[str] = []
+    for name in dict.fromkeys(names):
+        try:
+            rows = members(name, place)
+        except UserError as error:
+            if error.status == USAGE:
+                raise
+            failed.append(error.message)
+            continue
+        for row in rows:
+            if row in found:
+                continue
+            if taken := [one.name for one in found if one.file == row.file]:
+                failed.append(f"the formats {taken[0]!r} and {row.name!r} have one file, {row.file}; see export")
+            else:
+                found.append(row)
+    return found, failed
+
+
+def _set_aside(file: Path) -> None:
+    """What lies there is of another run."""
+    if file.exists():
+        file.replace(file.with_name(f"{file.name}.old"))
+
+
+def _guarded(
+    format: Format, trace: Trace, options: Mapping[str, object], folder: Path | None = None
+) -> Iterator[bytes]:
+    """What the format writes.  UserError: it failed, whatever it did."""
+    try:
+        for chunk in format.write(trace, **options):
+            if not isinstance(chunk, (bytes, bytearray, memoryview)):
+                raise TypeError(f"it gives {type(chunk).__name__}, not bytes")
+            yield bytes(chunk)
+    except UserError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise UserError(explained(f"the format {format.name!r} failed", error, folder)) from error
 
 
 def left_out(trace: Trace) -> list[Format]:
@@ -70,7 +140,7 @@ def export(
     """
     chosen, place = one(format), Path(path)
     if chosen:
-        chunks = chosen.write(trace, **options)
+        chunks = _guarded(chosen, trace, options)
         if place.suffix == ".gz" and not chosen.file.endswith(".gz"):
             chunks = _gzipped(chunks)
         _write_to(place, chunks, _for(chosen, progress))
@@ -80,12 +150,12 @@ def export(
     except OSError as error:
         raise UserError(f"{place}: {error.strerror}") from None
     for part in members(format):
-        _replace(place / part.file, part.write(trace, **options), _for(part, progress))
+        _replace(place / part.file, _guarded(part, trace, options), _for(part, progress))
 
 
 def stream(trace: Trace, format: str, out: BinaryIO, **options: object) -> None:
     """Write one format to an open binary file.  OSError as it comes; UserError: no such format, or several files."""
-    out.writelines(single(format).write(trace, **options))
+    out.writelines(_guarded(single(format), trace, options))
     out.flush()
 
 

@@ -4,14 +4,14 @@ Knows how figures look.  Knows nothing of how they are found (``model/stats.py``
 """
 
 import shlex
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from . import checks, findings
+from . import findings, reports
 from .errors import UserError
 from .model.critical import CriticalPath
 from .model.phrases import ms, short
@@ -28,6 +28,25 @@ from .reports import MANY_EVENTS, left_out
 TOP = 5
 PROCESSES = 10  # of them at most have a line each
 WORTH_A_LINE_NS = 1_000_000  # of having been ready: less is what any loop takes
+
+
+def report(trace: Trace, folder: Path, formats: Sequence[str] | None, quiet: bool) -> None:
+    """Write the reports and, unless it is to be ``quiet``, the summary.
+
+    UserError: reports could not be written, or a check failed; all else is there.
+    """
+    failed: list[str] = []
+    try:
+        written = reports.write(trace, folder, formats, progress=True)
+    except reports.IncompleteError as error:
+        written, failed = error.files, error.message.splitlines()
+    if not quiet:
+        render(trace, written)
+    elif failed and trace.meta.lost:
+        failed.append(f"{trace.meta.lost:,} events were lost while it was recorded")
+    failed += trace.survey.failed if not quiet else []
+    if failed:
+        raise UserError("\n".join(failed))
 
 
 def render(trace: Trace, files: Iterable[Path] = (), console: Console | None = None) -> None:
@@ -210,11 +229,10 @@ def _cuts(figures: Stats) -> Iterator[Text]:
 
 
 def _wrong(trace: Trace) -> Iterator[Text]:
-    """The worst findings; that a check of others fails is no reason to say nothing else."""
-    try:
-        yield from findings.brief(checks.run(trace), trace.meta.path)
-    except UserError as error:
-        yield Text(error.message, "yellow")
+    """The worst findings, and the checks that failed."""
+    yield from findings.brief(trace.survey.findings, trace.meta.path)
+    if failed := len(trace.survey.failed):
+        yield Text(f"{failed:,} check{'s' if failed != 1 else ''} failed: see below", "yellow")
 
 
 def _victims(poll: BlockingPoll) -> str:

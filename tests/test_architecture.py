@@ -14,7 +14,7 @@ PACKAGE = ROOT / "async_inspect"
 # From left to right. A module may import from its own place and from places to its left. A new module goes where what
 # it knows belongs.
 PLACES = (
-    ("_version", "errors", "system", "events", "files", "headers", "slots", "codes"),
+    ("_version", "errors", "system", "events", "files", "internal", "headers", "slots", "codes"),
     ("tracer",),
     ("recording", "rules"),
     ("model",),
@@ -41,7 +41,7 @@ PLACES = (
 RANK = {name: rank for rank, names in enumerate(PLACES) for name in names}
 
 # What people call on a thing that lies to the left, handed on inside the call.
-HANDED_ON = {("async_inspect.model.trace", "async_inspect.reports")}
+HANDED_ON = {("async_inspect.model.trace", f"async_inspect.{place}") for place in ("checks", "reports")}
 
 # What a target may be given, beside what is built into its interpreter.
 TARGET_IMPORTS = {

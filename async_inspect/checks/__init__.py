@@ -7,9 +7,10 @@ Other packages add checks by the entry point group ``async_inspect.checks``, who
 
 from collections.abc import Iterable, Iterator
 from importlib.metadata import entry_points
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from ..errors import UserError
+from ..internal import explained
 from ..model.trace import Trace
 from . import (
     batching,
@@ -57,29 +58,51 @@ CHECKS: tuple[Check, ...] = (
 )
 
 
+class Survey(NamedTuple):
+    """What the checks say of a trace."""
+
+    findings: list[Finding]  # the most severe first, and of one severity what costs most
+    failed: list[str]  # a line for each check that could not be run, or not to its end
+
+
 def checks() -> tuple[Check, ...]:
-    """All there are, those of other packages last.  UserError: one of these can't be loaded."""
-    return (*CHECKS, *_of_others())
+    """All there are, those of other packages last; without those that can't be loaded."""
+    return (*CHECKS, *_of_others()[0])
 
 
-def run(trace: Trace, chosen: Iterable[Check] | None = None) -> list[Finding]:
-    """What these checks find, by default all: the most severe first, and of one severity what costs most.
+def survey(trace: Trace, chosen: Iterable[Check] | None = None) -> Survey:
+    """What these checks find, by default all.  One that fails costs what it has not found yet, and no other's findings.
 
-    Of one kind at most MOST; the last of these says how many more there are.  UserError: a check of others failed.
+    Of one kind at most MOST; the last of these says how many more there are.
     """
     found: list[Finding] = []
-    for check in checks() if chosen is None else chosen:
+    failed: list[str] = []
+    if chosen is None:
+        others, failed = _of_others()
+        chosen = (*CHECKS, *others)
+    for check in chosen:
+        mine: list[Finding] = []
         try:
-            mine = sorted(check.find(trace), key=_order)
-        except Exception as error:
-            if check in CHECKS:
-                raise
-            raise UserError(f"the check {check.NAME!r} failed ({type(error).__name__}: {error})") from error
+            for one in check.find(trace):
+                if not isinstance(one, Finding):
+                    raise TypeError(f"it gives {type(one).__name__}, not Finding")
+                mine.append(one)
+        except (Exception, SystemExit) as error:
+            failed.append(explained(f"the check {check.NAME!r} failed", error))
+        mine.sort(key=_order)
         kept = mine[:MOST]
         if len(mine) > MOST:
             kept[-1] = kept[-1].model_copy(update={"more": len(mine) - MOST})
         found += kept
-    return sorted(found, key=_order)
+    return Survey(sorted(found, key=_order), failed)
+
+
+def run(trace: Trace, chosen: Iterable[Check] | None = None) -> list[Finding]:
+    """The findings of ``survey``.  UserError: a check failed."""
+    found, failed = survey(trace, chosen)
+    if failed:
+        raise UserError("\n".join(failed))
+    return found
 
 
 def serious(findings: Iterable[Finding]) -> list[Finding]:
@@ -91,15 +114,27 @@ def _order(finding: Finding) -> tuple[int, int]:
     return SEVERITIES.index(finding.severity), -finding.weight_ns
 
 
-def _of_others() -> Iterator[Check]:
+def _of_others() -> tuple[list[Check], list[str]]:
+    """The checks of other packages, and a line for each that can't be used."""
+    found: list[Check] = []
+    failed: list[str] = []
     for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name):
+        what = f"the check {entry.name!r} ({entry.value})"
         try:
             loaded = entry.load()
-        except Exception as error:  # whatever it does when it is imported
-            raise UserError(f"check {entry.name!r} ({entry.value}) can't be loaded: {error}") from error
-        if not all(hasattr(loaded, name) for name in ("NAME", "ABOUT", "find")):
-            raise UserError(f"check {entry.name!r} ({entry.value}) has no NAME, ABOUT and find")
-        yield loaded
+        except (Exception, SystemExit) as error:  # whatever it does when it is imported
+            failed.append(explained(f"{what} can't be loaded", error))
+            continue
+        texts = [getattr(loaded, name, None) for name in ("NAME", "ABOUT")]
+        if not all(isinstance(text, str) for text in texts) or not callable(getattr(loaded, "find", None)):
+            failed.append(f"{what} has no NAME, ABOUT and find")
+        elif texts[0] in {check.NAME for check in (*CHECKS, *found)}:
+            failed.append(f"{what} is called {texts[0]!r} as another check is")
+        else:
+            found.append(loaded)
+    return found, failed
 
 
-__all__ = ["CHECKS", "GROUP", "SEVERITIES", "Check", "Finding", "Severity", "checks", "run", "serious"]
+__all__ = [
+    "CHECKS", "GROUP", "SEVERITIES", "Check", "Finding", "Severity", "Survey", "checks", "run", "serious", "survey",
+]  # fmt: skip

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from async_inspect.cli.filters import Wanted, with_filters
-from async_inspect.errors import FOUND
+from async_inspect.errors import FAILED, FOUND
 
 EXAMPLES = (
     ("async-inspect check async_inspect_exports", "the worst first"),
@@ -24,18 +24,22 @@ def check(
     """Say what is wrong: deadlocks, blockers, what was never awaited … Status 3 if anything is, but for hints."""
     from rich.console import Console
 
-    from async_inspect import checks, findings, progress
+    from async_inspect import checks, findings, internal, progress
     from async_inspect.model.said import endings
 
     trace = progress.load(recording, wanted)
-    found = checks.run(trace)
+    found, failed = trace.survey
     if as_json:
-        print(findings.as_json(trace, found))
+        print(findings.as_json(trace))
     else:
         console = Console(highlight=False)
         for part in findings.detailed(found):
             console.print(part, soft_wrap=True)
         for line in endings(trace):
             console.print(f"{line}; what came later was not looked at", style="yellow", soft_wrap=True, markup=False)
+    for line in failed:
+        internal.say(line)
     if checks.serious(found):
         raise SystemExit(FOUND)
+    if failed:
+        raise SystemExit(FAILED)

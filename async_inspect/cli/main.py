@@ -4,14 +4,17 @@ A new command is a module here with a function of the same name and EXAMPLES (co
 in COMMANDS.
 """
 
+import errno
+import os
 import sys
 from collections.abc import Callable
-from typing import NoReturn
+from contextlib import suppress
+from typing import Any, NoReturn
 
 import typer
 import typer.core
 
-from async_inspect import target
+from async_inspect import internal, target
 from async_inspect.cli.attach import attach
 from async_inspect.cli.check import check
 from async_inspect.cli.critical_path import critical_path
@@ -23,7 +26,7 @@ from async_inspect.cli.monitor import monitor
 from async_inspect.cli.report import report
 from async_inspect.cli.stats import stats
 from async_inspect.cli.version import version
-from async_inspect.errors import UserError
+from async_inspect.errors import FAILED, INTERRUPTED, UserError
 
 COMMANDS: tuple[Callable[..., None], ...] = (
     attach,
@@ -45,6 +48,7 @@ WITH_TARGET = {"attach": "SCRIPT [ARGS]... | -m MODULE | -c CODE | -- COMMAND"}
 def application() -> typer.Typer:
     """All commands."""
     app = typer.Typer(
+        cls=_Commands,
         help="An X-ray for async Python: records every await of an unchanged program, exactly.",
         no_args_is_help=True,
         pretty_exceptions_enable=False,
@@ -69,9 +73,35 @@ def _epilog(rows: tuple[tuple[str, str], ...]) -> str:
     return "\n".join(["Examples:", *lines]).replace("[", r"\[")
 
 
+class _Commands(typer.core.TyperGroup):
+    """All commands; Ctrl-C ends each as it ends other programs."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            internal.say("interrupted")
+            raise SystemExit(INTERRUPTED) from None
+
+
 def main(args: list[str] | None = None) -> NoReturn:
     """Run the command line; always ends by SystemExit."""
     args = sys.argv[1:] if args is None else args
+    try:
+        status = internal.guarded(lambda: _run(args), "an internal error")
+    except UserError as exc:
+        for line in exc.message.splitlines():
+            internal.say(line)
+        status = exc.status
+    except KeyboardInterrupt:
+        internal.say("interrupted")
+        status = INTERRUPTED
+    except SystemExit as exc:
+        status = _said(exc.code)
+    sys.exit(_flushed(status))
+
+
+def _run(args: list[str]) -> None:
     command = typer.main.get_command(application())
     to_run = None
     if args and args[0] in WITH_TARGET:
@@ -79,10 +109,31 @@ def main(args: list[str] | None = None) -> NoReturn:
         args = [args[0], *own]
     try:
         command.main(args=args, prog_name="async-inspect", obj=to_run)
-    except UserError as exc:
-        print(f"async-inspect: {exc.message}", file=sys.stderr)
-        sys.exit(exc.status)
-    sys.exit(0)
+    except OSError as exc:
+        if exc.filename is not None or exc.errno not in (errno.ENOSPC, errno.EIO):
+            raise
+        raise UserError(f"stdout: {exc.strerror}") from None
+
+
+def _said(code: object) -> int:
+    if isinstance(code, str):
+        internal.say(code)
+        return FAILED
+    return code if isinstance(code, int) else 0
+
+
+def _flushed(status: int) -> int:
+    """The status once all is written that was said; a full disk, or a reader that went away, has one, too."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except (OSError, ValueError) as exc:
+        with suppress(OSError, ValueError):  # or the interpreter tries once more as it ends, and complains
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(exc, BrokenPipeError):
+            internal.say(f"stdout: {getattr(exc, 'strerror', None) or exc}")
+        return status or FAILED
+    return status
 
 
 def _valued(group: object, name: str) -> frozenset[str]:

@@ -28,9 +28,7 @@ def report(
     wanted: Wanted,
 ) -> None:
     """Write the reports of a recording, and its summary."""
-    from async_inspect import progress, reports, summary
+    from async_inspect import progress, summary
 
     trace = progress.load(recording, wanted)
-    files = reports.write(trace, output, formats, progress=True)
-    if not quiet:
-        summary.render(trace, files)
+    summary.report(trace, output, formats, quiet)

@@ -10,9 +10,11 @@ Several files are one format where their names share what stands before the colo
 from collections.abc import Callable, Iterator
 from functools import partial
 from importlib.metadata import entry_points
+from pathlib import Path, PurePath
 from typing import NamedTuple
 
 from ..errors import USAGE, UserError
+from ..internal import explained
 from ..model.trace import Trace
 from . import chrome, csv, firefox, folded, html, json, perfetto, pprof, speedscope, svg
 
@@ -47,10 +49,13 @@ FORMATS = {
 }
 
 
-def members(name: str) -> list[Format]:
-    """The files that a format's name stands for, itself first.  UserError: there is no such format."""
+def members(name: str, folder: Path | None = None) -> list[Format]:
+    """The files that a format's name stands for, itself first.
+
+    UserError: there is no such format (USAGE); another package's can't be used, of which ``folder`` gets the details.
+    """
     found = [row for row in FORMATS.values() if name in (row.name, row.name.partition(":")[0])]
-    return found or [_of_others(name)]
+    return found or [_of_others(name, folder)]
 
 
 def one(name: str) -> Format | None:
@@ -59,15 +64,18 @@ def one(name: str) -> Format | None:
     return found[0] if found[0].name == name else None
 
 
-def _of_others(name: str) -> Format:
+def _of_others(name: str, folder: Path | None) -> Format:
     theirs = entry_points(group=GROUP)
     for entry in theirs.select(name=name):
+        what = f"the format {name!r} ({entry.value})"
         try:
             loaded = entry.load()
-        except Exception as error:  # whatever it does when it is imported
-            raise UserError(f"format {name!r} ({entry.value}) can't be loaded: {error}") from error
-        if not isinstance(loaded, Format):
-            raise UserError(f"format {name!r} ({entry.value}) is no async_inspect.formats.Format")
+        except (Exception, SystemExit) as error:  # whatever it does when it is imported
+            raise UserError(explained(f"{what} can't be loaded", error, folder)) from error
+        if not isinstance(loaded, Format) or not callable(loaded.write) or not isinstance(loaded.file, str):
+            raise UserError(f"{what} is no async_inspect.formats.Format")
+        if PurePath(loaded.file).name != loaded.file or loaded.file in {row.file for row in FORMATS.values()}:
+            raise UserError(f"{what} would write to {loaded.file!r}, which is not a name of its own")
         return loaded._replace(name=name)
     names = dict.fromkeys([*(row.partition(":")[0] for row in FORMATS), *FORMATS, *sorted(theirs.names)])
     raise UserError(f"no format {name!r}; there are {', '.join(names)}", USAGE)

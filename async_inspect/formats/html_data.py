@@ -15,7 +15,6 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from .. import checks
 from .._version import __version__
 from ..model import tables as t
 from ..model.columns import counts, group, sums
@@ -108,7 +107,7 @@ def program(trace: Trace) -> str:
 def findings(trace: Trace) -> list[dict[str, object]]:
     """What was found to be wrong, as the page shows it on top: each a ``severity`` ("error", "warning", "hint"), a
     ``kind``, a ``text`` (one sentence), a ``place`` ("file:line") or None, and a ``task`` or None."""
-    return [
+    rows: list[dict[str, object]] = [
         {
             "severity": one.severity,
             "kind": one.check,
@@ -116,8 +115,10 @@ def findings(trace: Trace) -> list[dict[str, object]]:
             "place": one.place,
             "task": one.task,
         }
-        for one in checks.run(trace)
+        for one in trace.survey.findings
     ]
+    alone: dict[str, object] = {"severity": "warning", "kind": "not looked for", "place": None, "task": None}
+    return rows + [alone | {"text": line} for line in trace.survey.failed]
 
 
 def words(trace: Trace) -> dict[str, object]:

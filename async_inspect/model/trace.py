@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import USAGE, UserError
 from ..rules import Rule
@@ -32,6 +32,9 @@ from .things import (
     TreeNode,
     Wakes,
 )
+
+if TYPE_CHECKING:
+    from ..checks import Survey
 
 __all__ = [
     "Await", "AwaitLine", "Frame", "Frozen", "Hold", "LeftOut", "Metadata", "Process", "Scope", "StateName", "Task",
@@ -252,6 +255,13 @@ class Trace:
 
         return narrow(self, wanted)
 
+    @cached_property
+    def survey(self) -> "Survey":
+        """What all checks find, and which of them failed."""
+        from ..checks import survey
+
+        return survey(self)
+
     # --- the way out -------------------------------------------------------------------------------------------------
 
     def export(self, format: str, path: str | PathLike[str], **options: Any) -> None:
@@ -267,8 +277,10 @@ class Trace:
         return b"".join(single(format).write(self, **options))
 
     def export_all(self, folder: str | PathLike[str], formats: Iterable[str] | None = None) -> list[Path]:
-        """Write all formats, or these, into a folder, as ``async-inspect report`` does; the files.  UserError: as in
-        ``export``."""
+        """Write all formats, or these, into a folder, as ``async-inspect report`` does; the files.
+
+        UserError: as in ``export``; a ``reports.IncompleteError`` where only some could be written: its ``files``.
+        """
         from ..reports import write
 
         return write(self, folder, formats)
