@@ -132,7 +132,7 @@ def after_run(recordings: set[Path], ended: launch.Ended, options: Options, run_
 def report(run: Sequence[Head], options: Options) -> int:
     """Write the reports; 0, or the status of what went wrong, which is said."""
     try:
-        write_reports(run, options)
+        return write_reports(run, options)
     except KeyboardInterrupt:
         tell(f"stopped; the recording is kept. To finish: {finishing_command(run, options)}")
         return INTERRUPTED
@@ -146,18 +146,17 @@ def report(run: Sequence[Head], options: Options) -> int:
         tell(internal.explained("the reports failed", exc, options.output.absolute()))
         tell(f"the recording is kept. To try again: {finishing_command(run, options)}")
         return FAILED
-    return 0
 
 
-def write_reports(run: Sequence[Head], options: Options) -> None:
-    """Recordings → Trace → files and summary."""
+def write_reports(run: Sequence[Head], options: Options) -> int:
+    """Recordings → Trace → files and summary; 0, or FAILED where that says that a check failed."""
     # Only now: numpy starts threads when it is imported, and nobody forks with those.
     from async_inspect import progress, summary
     from async_inspect.model.reading import load_run
 
     with progress.reading() as tell_read:
         trace = load_run(run, options.output, tell_read, options.wanted, options.rules)
-    summary.report(trace, options.output, options.formats, options.quiet)
+    return summary.report(trace, options.output, options.formats, options.quiet)
 
 
 def finishing_command(run: Sequence[Head], options: Options) -> str:

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from . import findings, reports
-from .errors import UserError
+from .errors import FAILED, UserError
 from .model.critical import CriticalPath
 from .model.phrases import ms, short
 from .model.polls import BlockingPoll
@@ -30,10 +30,10 @@ PROCESSES = 10  # of them at most have a line each
 WORTH_A_LINE_NS = 1_000_000  # of having been ready: less is what any loop takes
 
 
-def report(trace: Trace, folder: Path, formats: Sequence[str] | None, quiet: bool) -> None:
-    """Write the reports and, unless it is to be ``quiet``, the summary.
+def report(trace: Trace, folder: Path, formats: Sequence[str] | None, quiet: bool) -> int:
+    """Write the reports and, unless it is to be ``quiet``, the summary; 0, or FAILED where it says that a check failed.
 
-    UserError: reports could not be written, or a check failed; all else is there.
+    UserError: reports could not be written; all else is there.
     """
     failed: list[str] = []
     try:
@@ -44,9 +44,9 @@ def report(trace: Trace, folder: Path, formats: Sequence[str] | None, quiet: boo
         render(trace, written)
     elif failed and trace.meta.lost:
         failed.append(f"{trace.meta.lost:,} events were lost while it was recorded")
-    failed += trace.survey.failed if not quiet else []
     if failed:
         raise UserError("\n".join(failed))
+    return FAILED if not quiet and trace.survey.failed else 0
 
 
 def render(trace: Trace, files: Iterable[Path] = (), console: Console | None = None) -> None:
@@ -231,8 +231,7 @@ def _cuts(figures: Stats) -> Iterator[Text]:
 def _wrong(trace: Trace) -> Iterator[Text]:
     """The worst findings, and the checks that failed."""
     yield from findings.brief(trace.survey.findings, trace.meta.path)
-    if failed := len(trace.survey.failed):
-        yield Text(f"{failed:,} check{'s' if failed != 1 else ''} failed: see below", "yellow")
+    yield from (Text(line, "yellow") for line in trace.survey.failed)
 
 
 def _victims(poll: BlockingPoll) -> str:

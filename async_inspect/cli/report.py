@@ -31,4 +31,5 @@ def report(
     from async_inspect import progress, summary
 
     trace = progress.load(recording, wanted)
-    summary.report(trace, output, formats, quiet)
+    if status := summary.report(trace, output, formats, quiet):
+        raise SystemExit(status)
