@@ -68,7 +68,9 @@ static uint32_t thing(void *address, uint32_t tag)
     return e && e->value != (uint32_t)NOTHING ? e->value : 0;
 }
 
+/* `value` 0: nothing is known, as of a site for which there was no memory. */
 static void set_thing(void *address, uint32_t tag, uint32_t value)
 {
+    value = value ? value : (uint32_t)NOTHING;
     map_set(&R.things, (uint32_t)(uintptr_t)address, (uint32_t)((uint64_t)(uintptr_t)address >> 32), tag, value);
 }

@@ -8,7 +8,8 @@ enum { LOOKS = 4 }; /* within the time that is too long */
 #endif
 static struct {
     int runs;           /* there is one, and nobody ends it: with the GIL */
-    int stop, leaving;  /* it is to end; somebody waits until it has ended: with the lock */
+    int stop, leaving;  /* it is to end; somebody waits until it has ended: with the lock, and whoever reads without it
+                           that nobody does begins after that */
     int ending;         /* somebody is in stop(): with the lock */
     pthread_t thread, ender;
     pthread_mutex_t lock;
@@ -69,7 +70,7 @@ static void *watch_polls(void *unused UNUSED)
 
 static void start_watchdog(void)
 {
-    if (!watchdog.runs && R.slow_ns && !R.stopping && !__atomic_load_n(&watchdog.leaving, __ATOMIC_RELAXED)) {
+    if (!watchdog.runs && R.slow_ns && !R.stopping && !__atomic_load_n(&watchdog.leaving, __ATOMIC_ACQUIRE)) {
         sigset_t all, before;
         pthread_condattr_t clock;
         pthread_condattr_init(&clock);
@@ -97,7 +98,7 @@ static void stop_watchdog(void)
     if (runs) {
         __atomic_store_n(&watchdog.leaving, 1, __ATOMIC_RELAXED);
     }
-    else if (!__atomic_load_n(&watchdog.leaving, __ATOMIC_RELAXED)) {
+    else if (!__atomic_load_n(&watchdog.leaving, __ATOMIC_ACQUIRE)) {
         return;
     }
     Py_BEGIN_ALLOW_THREADS /* it may be waiting for the GIL */
@@ -108,7 +109,7 @@ static void stop_watchdog(void)
         pthread_mutex_unlock(&watchdog.lock);
         pthread_join(watchdog.thread, NULL);
         pthread_mutex_lock(&watchdog.lock);
-        __atomic_store_n(&watchdog.leaving, 0, __ATOMIC_RELAXED);
+        __atomic_store_n(&watchdog.leaving, 0, __ATOMIC_RELEASE);
         pthread_cond_broadcast(&watchdog.gone);
     }
     while (watchdog.leaving) {
