@@ -35,12 +35,14 @@ def trace(
     slow_poll_ms: float = 100,
     calls: bool = False,
     tags: Collection[str] = (),
+    argv: bool = True,
 ) -> Iterator[None]:
     """Record this process into a new file at ``path`` while the block runs; an old recording there is replaced.
 
     ``without``: what is not wanted of "tasks", "wakes", "edges", "locks", "troubles" (``tracer/sources``).  What a poll
     does that lasts longer than ``slow_poll_ms`` is looked into (0: never); ``calls`` records each call that a coroutine
-    makes; ``tags`` are names of context variables of which each task's text is recorded.
+    makes; ``tags`` are names of context variables of which each task's text is recorded; ``argv``: so is the command
+    line.
 
     RuntimeError: it is being recorded already, or can't be.  FileExistsError: what is at
     ``path`` is no recording, or one that another process still makes.  OSError: it can't be made.
@@ -51,7 +53,7 @@ def trace(
         return
     from . import tracer
 
-    settings = tracer.Settings(without=without, slow_poll_ms=slow_poll_ms, calls=calls, tags=tags)
+    settings = tracer.Settings(without=without, slow_poll_ms=slow_poll_ms, calls=calls, tags=tags, argv=argv)
     tracer.start(os.fspath(path), settings=settings)
     try:
         yield

@@ -8,7 +8,6 @@ reports and summary.
 import os
 import shlex
 import signal
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -64,7 +63,7 @@ def attach(target: Target | None, options: Options) -> NoReturn:
     environ = recorded(environ, folder, python, options, run)
     pid_in = "" if options.settings.children else env.ONLY
     old = finish.recordings(folder)
-    put, take = running.lister(os.environ, folder, target.title)
+    put, take = running.lister(os.environ, folder, target.title if options.settings.argv else target.name)
     if options.in_place:
         system.require("--exec", "fork", "pidfd_open")
         from async_inspect import inplace
@@ -182,10 +181,7 @@ def parse_size(text: str) -> int:
 
 def tell(message: str) -> None:
     """One line to the user, where the target's output is not; nothing where it can't be written."""
-    try:
-        print(f"async-inspect: {message}", file=sys.stderr, flush=True)
-    except (OSError, ValueError):
-        pass  # a full disk, a closed terminal: nobody is there to be told
+    internal.say(message)
 
 
 def check_formats(names: tuple[str, ...]) -> None:

@@ -3,7 +3,6 @@
 Knows how findings look.  Knows no check.
 """
 
-import json
 from collections.abc import Iterator, Sequence
 
 from rich.text import Text
@@ -11,6 +10,7 @@ from rich.text import Text
 from .checks import Finding, checks, serious
 from .model.said import known_until
 from .model.trace import Trace
+from .names import cleaned, to_json
 
 COLOURS = {"error": "bold red", "warning": "bold yellow", "hint": "bold cyan"}
 SHOWN = 3  # in a summary
@@ -21,22 +21,20 @@ def as_json(trace: Trace) -> str:
     found, failed = trace.survey
     looked = [{"check": check.NAME, "about": check.ABOUT} for check in checks()]
     rows = [finding.model_dump(mode="json") for finding in found]
-    return json.dumps(
+    return to_json(
         {
             "recording": trace.meta.path,
             "known_until": known_until(trace) or None,
             "checks": looked,
             "failed": failed,
             "findings": rows,
-        },
-        indent=2,
-        ensure_ascii=False,
+        }
     )
 
 
 def detailed(found: Sequence[Finding]) -> Iterator[Text]:
     """One after another, with all that was seen."""
-    for finding in found:
+    for finding in cleaned(list(found)):
         yield _head(finding)
         for line in finding.evidence:
             yield Text(f"    {line}", "dim")
@@ -50,7 +48,7 @@ def brief(found: Sequence[Finding], recording: str) -> Iterator[Text]:
     worst = serious(found)
     if not worst:
         return
-    for finding in worst[:SHOWN]:
+    for finding in cleaned(worst[:SHOWN]):
         yield _head(finding)
     left = len(found) - len(worst[:SHOWN]) + sum(finding.more for finding in found)
     if left:

@@ -145,7 +145,7 @@ def number(text: str) -> int:
 def parse_metadata(text: bytes) -> Meta:
     """The metadata's lines, key TAB value; of a cut-off text the whole lines."""
     found: Meta = {}
-    for line in text.decode("utf-8", "surrogateescape").split("\n")[:-1]:
+    for line in text.decode("utf-8", "replace").split("\n")[:-1]:
         key, _, value = line.partition("\t")
         found[key] = (*found.get(key, ()), _unescape(value))
     if found.get("platform") == WINDOWS:

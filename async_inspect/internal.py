@@ -19,6 +19,7 @@ from typing import Final
 from . import files
 from ._version import __version__
 from .errors import FAILED, UserError
+from .names import clean
 
 PREFIX: Final = "async-inspect-error-"  # of the files' names
 LIBRARIES: Final = ("numpy", "pydantic", "rich", "typer")
@@ -53,7 +54,7 @@ def guarded(job: Callable[[], object], what: str, folder: Path | None = None) ->
 def say(line: str) -> None:
     """One line on stderr; nothing where it can't be written."""
     with suppress(OSError, ValueError):
-        print(f"async-inspect: {line}", file=sys.stderr, flush=True)
+        print(f"async-inspect: {clean(line)}", file=sys.stderr, flush=True)
 
 
 def versions() -> Iterator[str]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from .model.now import Now, Standing
 from .model.phrases import many, ms, short
+from .names import cleaned
 
 ALIKE = 3  # tasks that stand in the same way, are waited for by the same one and wait for nobody: so many are shown
 SAYS_ITSELF = (None, "task")
@@ -16,6 +17,7 @@ SAYS_IT = ("lock", "event", "condition", "semaphore", "barrier")  # reasons that
 
 def lines(now: Now, title: str) -> Iterator[str]:
     """The picture; ``title`` says of what and when."""
+    now = cleaned(now)
     yield title
     if len(now.processes) == 1:
         yield from _process(now, now.tasks)

@@ -103,6 +103,11 @@ class Recording:
         """The first value of a metadata key."""
         return self.meta.get(key, (default,))[0]
 
+    @property
+    def owner(self) -> int:
+        """The user whose file it is."""
+        return os.fstat(self._file.fileno()).st_uid
+
     def refresh(self) -> list[Slots]:
         """Read what the file has got since the last time.  The new slots, whole definitions only."""
         tail, ended = self._read_tail()

@@ -5,13 +5,12 @@ Knows: where the table may stand, and what is wrong with one.  Knows nothing of 
 """
 
 import os
-import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from . import files
+from . import files, internal
 from .errors import USAGE, UserError
 from .tracer.trust import untrusted
 
@@ -83,7 +82,7 @@ def _whole(path: Path, table: object) -> object:
 
 
 def _pass_over(why: str) -> None:
-    print(f"async-inspect: {why}; going on without it", file=sys.stderr)
+    internal.say(f"{why}; going on without it")
 
 
 def _text(path: Path) -> str:

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from rich.console import Console, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from . import findings, reports
@@ -21,6 +20,8 @@ from .model.spread import Spread
 from .model.stats import Stats, stats
 from .model.trace import Trace
 from .model.waits import Holder
+from .names import clean, cleaned
+from .printing import Table
 from .progress import stderr
 from .recording import missed
 from .reports import MANY_EVENTS, left_out
@@ -61,12 +62,12 @@ def render(trace: Trace, files: Iterable[Path] = (), console: Console | None = N
 
 def summary(trace: Trace, figures: Stats) -> Iterator[RenderableType]:
     """The parts of the summary, top down."""
-    meta = trace.meta
+    meta, figures = trace.meta, cleaned(figures)
     several = f", {len(figures.processes):,} processes" if len(figures.processes) > 1 else ""
     yield Text.assemble(("async-inspect", "bold"), f"  {ms(meta.duration_ns)} recorded{several}", _ending(trace))
     yield from _broken_off(trace)
     if meta.filter:
-        yield Text(f"only {meta.filter}", "yellow")
+        yield Text(clean(f"only {meta.filter}"), "yellow")
     if meta.damaged:
         yield Text(f"damaged: {meta.damaged:,} records or header fields made no sense; no figure is exact", "bold red")
     if not figures.tasks:
@@ -231,7 +232,7 @@ def _cuts(figures: Stats) -> Iterator[Text]:
 def _wrong(trace: Trace) -> Iterator[Text]:
     """The worst findings, and the checks that failed."""
     yield from findings.brief(trace.survey.findings, trace.meta.path)
-    yield from (Text(line, "yellow") for line in trace.survey.failed)
+    yield from (Text(clean(line), "yellow") for line in trace.survey.failed)
 
 
 def _victims(poll: BlockingPoll) -> str:
@@ -261,7 +262,7 @@ def _recorded(figures: Stats) -> Text:
 
 def _missed(trace: Trace) -> Iterator[Text]:
     """Pythons that were started and are not recorded."""
-    found = [row for process in trace.processes for row in missed(process.path)]
+    found = [cleaned(row) for process in trace.processes for row in missed(process.path)]
     for row in found[:TOP]:
         yield Text.assemble(("not recorded", "bold yellow"), f"  pid {row.pid}, {row.why}: {row.command}")
     if len(found) > TOP:
@@ -275,20 +276,22 @@ def _files(trace: Trace, files: list[Path]) -> Text:
     text = Text("\nwritten: ", "bold")
     folders = {file.parent for file in files}
     if len(folders) == 1:
-        text.append(f"{folders.pop()}/ ", "not bold")
+        text.append(clean(f"{folders.pop()}/ "), "not bold")
         text.append(", ".join(file.name for file in files), "not bold")
     else:
-        text.append(", ".join(map(str, files)), "not bold")
+        text.append(clean(", ".join(map(str, files))), "not bold")
     written = {file.name for file in files}
     for format in left_out(trace):
         if format.file not in written:
             command = f"async-inspect export {shlex.quote(trace.meta.path)} -f {format.name} -o {format.file}"
-            text.append(f"\nmore than {MANY_EVENTS:,} events; for {format.file}: {command}", "not bold yellow")
+            line = clean(f"more than {MANY_EVENTS:,} events; for {format.file}: {command}")
+            text.append(f"\n{line}", "not bold yellow")
     return text
 
 
 def detailed(figures: Stats) -> Iterator[RenderableType]:
     """What ``stats --detailed`` adds: spreads, and the longest polls one by one."""
+    figures = cleaned(figures)
     table = _table("\nhow long", "count", "total", "p50", "p90", "p99", "max")
     table.add_column("of")
     rows: tuple[tuple[str, Spread], ...] = (
@@ -322,6 +325,7 @@ def _times(s: Spread) -> Iterator[str]:
 
 def blame(figures: Stats) -> Iterator[RenderableType]:
     """The rest of ``stats --detailed``: who could have run and did not, locks, blocking polls, troubles."""
+    figures = cleaned(figures)
     if figures.top_ready:
         yield _ready_table(figures)
     if figures.resources:
@@ -413,6 +417,7 @@ def _several(lines: list[str]) -> Text:
 
 def critical(path: CriticalPath, top: int = 10, hops: int = 25) -> Iterator[RenderableType]:
     """A critical path: what it is made of, the awaits that cost most, and its longest hops in order."""
+    path = cleaned(path)
     span = max(path.end_ns - path.start_ns, 1)
     head = f"  {ms(span)} up to the end of task {path.task} ({path.name}), {len(path.hops):,} hops"
     yield Text.assemble(("critical path", "bold"), head)

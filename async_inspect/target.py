@@ -31,6 +31,11 @@ class Target:
         """What people call it: the script and its arguments."""
         return " ".join(self.words)
 
+    @property
+    def name(self) -> str:
+        """The same without any argument."""
+        return " ".join(self.words[: 2 if self.words[0] == "-m" else 1])
+
     def argv(self, python: str) -> list[str]:
         return list(self.words) if self.is_command else [python, *self.words]
 
@@ -93,6 +98,8 @@ def environment(
     }
     if run:
         made[env.RUN] = run
+    if not settings.argv:
+        made[env.NO_ARGV] = "1"
     if follow_env:
         made[env.FOLLOW_ENV] = "1"
     if preload:

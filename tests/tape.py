@@ -87,7 +87,7 @@ class Tape:
 
     def data(self, tail: int = 0) -> bytes:
         """The file; the last ``tail`` slots aren't flushed yet."""
-        meta = "".join(f"{key}\t{value}\n" for key, value in self.meta).encode()
+        meta = "".join(f"{key}\t{value}\n" for key, value in self.meta).encode("utf-8", "surrogateescape")
         flushed = len(self.slots) - tail
         fields = {
             **dict.fromkeys(ev.HEADER_FIELDS, 0),

@@ -14,13 +14,13 @@ PACKAGE = ROOT / "async_inspect"
 # From left to right. A module may import from its own place and from places to its left. A new module goes where what
 # it knows belongs.
 PLACES = (
-    ("_version", "errors", "system", "events", "files", "internal", "headers", "slots", "codes"),
+    ("_version", "errors", "system", "events", "files", "names", "internal", "headers", "slots", "codes"),
     ("tracer",),
     ("recording", "rules"),
     ("model",),
     ("checks",),
     ("formats",),
-    ("progress",),
+    ("printing", "progress"),
     ("reports", "summary", "findings", "picture"),
     (
         "interpreter",

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 import async_inspect
 from async_inspect import events as ev
@@ -17,6 +16,7 @@ from async_inspect import reports, summary
 from async_inspect.errors import UserError
 from async_inspect.formats import FORMATS
 from async_inspect.model import Trace, load, stats
+from async_inspect.printing import Console
 
 from .tape import Tape, two_tasks
 from .tools import ROOT, TOOL, Tool

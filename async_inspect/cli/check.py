@@ -22,9 +22,7 @@ def check(
     wanted: Wanted,
 ) -> None:
     """Say what is wrong: deadlocks, blockers, what was never awaited … Status 3 if anything is, but for hints."""
-    from rich.console import Console
-
-    from async_inspect import checks, findings, internal, progress
+    from async_inspect import checks, findings, internal, printing, progress
     from async_inspect.model.said import endings
 
     trace = progress.load(recording, wanted)
@@ -32,11 +30,11 @@ def check(
     if as_json:
         print(findings.as_json(trace))
     else:
-        console = Console(highlight=False)
+        console = printing.Console(highlight=False)
         for part in findings.detailed(found):
             console.print(part, soft_wrap=True)
         for line in endings(trace):
-            console.print(f"{line}; what came later was not looked at", style="yellow", soft_wrap=True, markup=False)
+            console.print(f"{line}; what came later was not looked at", style="yellow", soft_wrap=True)
     for line in failed:
         internal.say(line)
     if checks.serious(found):

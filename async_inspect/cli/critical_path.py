@@ -23,9 +23,7 @@ def critical_path(
     as_json: Annotated[bool, typer.Option("--json", help="As JSON, with every hop; times are nanoseconds.")] = False,
 ) -> None:
     """The chain of runs, waits and wakes that the end of the run hangs on, and what could be gained at most."""
-    from rich.console import Console
-
-    from async_inspect import progress, summary
+    from async_inspect import names, printing, progress, summary
     from async_inspect.model.critical import critical_path as path_of
     from async_inspect.model.said import endings
 
@@ -34,9 +32,9 @@ def critical_path(
     if path is None:
         raise UserError("nothing ran in this recording")
     if as_json:
-        print(path.model_dump_json(indent=2))
+        print(names.to_json(path))
         return
-    console = Console(highlight=False)
+    console = printing.Console(highlight=False)
     for part in summary.critical(path):
         console.print(part)
     for line in endings(trace):

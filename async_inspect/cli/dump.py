@@ -47,6 +47,8 @@ def dump(
 ) -> None:
     """Every task with its stack, what it waits for and since when, who holds what, and who waits in a circle."""
 
+    from async_inspect.printing import say
+
     def lines(place: Path, pids: list[int] | None) -> Iterator[str]:
         yield from _raw(place, pids, records) if header or records else _picture(place, at, pids, as_json)
 
@@ -54,7 +56,7 @@ def dump(
         for line in (
             _live(pid, at, lines) if pid and recording is None else lines(recording or Path(DEFAULT_FOLDER), pid)
         ):
-            print(line)
+            say(line)
         sys.stdout.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -87,7 +89,8 @@ def _raw(recording: Path, pid: list[int] | None, records: bool) -> Iterator[str]
 def _picture(recording: Path, at: float | None, pid: list[int] | None, as_json: bool) -> Iterator[str]:
     from async_inspect import picture
     from async_inspect.model.now import snapshot
+    from async_inspect.names import to_json
     from async_inspect.rules import configured
 
     now, title = snapshot(recording, at, of_process(pid), configured())
-    yield from [now.model_dump_json(indent=2)] if as_json else picture.lines(now, title)
+    yield from to_json(now).split("\n") if as_json else picture.lines(now, title)

@@ -1,6 +1,7 @@
 """``async-inspect env``: lines for a shell, after which what it starts is recorded."""
 
 import os
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -41,4 +42,5 @@ def env(
         preload=how.preload,
     )
     for line in shell.leave(environ) if unset else shell.enter(options, environ):
-        print(line)
+        sys.stdout.buffer.write(os.fsencode(f"{line}\n"))  # to the byte: a shell reads it
+    sys.stdout.flush()

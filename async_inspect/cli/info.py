@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from async_inspect.info import facts
+from async_inspect.printing import say
 
 EXAMPLES = (
     ("async-inspect info", "of the Python that attach would take"),
@@ -20,4 +21,4 @@ def info(
 ) -> None:
     """Version, Python, which core (C or Python) and why, tool ids in use."""
     for what, how in facts(python):
-        print(f"{what:<16} {how}")
+        say(f"{what:<16} {how}")

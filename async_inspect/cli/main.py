@@ -27,6 +27,7 @@ from async_inspect.cli.report import report
 from async_inspect.cli.stats import stats
 from async_inspect.cli.version import version
 from async_inspect.errors import FAILED, INTERRUPTED, UserError
+from async_inspect.printing import prepare
 
 COMMANDS: tuple[Callable[..., None], ...] = (
     attach,
@@ -86,6 +87,7 @@ class _Commands(typer.core.TyperGroup):
 
 def main(args: list[str] | None = None) -> NoReturn:
     """Run the command line; always ends by SystemExit."""
+    prepare()
     args = sys.argv[1:] if args is None else args
     try:
         status = internal.guarded(lambda: _run(args), "an internal error")

@@ -59,6 +59,13 @@ _OPTIONS: dict[str, Any] = {
         ],
         None,
     ),
+    "no_argv": (
+        Annotated[
+            bool,
+            typer.Option("--no-argv", help="Don't record command lines: there may be secrets in them."),
+        ],
+        False,
+    ),
     "core": (
         Annotated[str, typer.Option(metavar="c|python", help="Which core records (default: c where it can be had).")],
         "",
@@ -95,7 +102,8 @@ def _how(given: dict[str, Any]) -> How:
         if name not in SOURCES:
             raise UserError(f"--without {name}: there is no such source; there are {', '.join(SOURCES)}", USAGE)
     tags = _tags(given["tag"] or ())
-    settings = Settings(parse_size(given["max_size"]), without, given["slow_poll"], given["calls"], tags=tags)
+    bound, calls, argv = parse_size(given["max_size"]), given["calls"], not given["no_argv"]
+    settings = Settings(bound, without, given["slow_poll"], calls, tags=tags, argv=argv)
     return How(settings, given["core"], given["follow_env"], given["preload"])
 
 

@@ -29,17 +29,15 @@ def stats(
     wanted: Wanted,
 ) -> None:
     """Tasks by state, where it waited, where it ran, the longest polls."""
-    from rich.console import Console
-
-    from async_inspect import progress, summary
+    from async_inspect import names, printing, progress, summary
     from async_inspect.model import stats as figures_of
 
     trace = progress.load(recording, wanted)
     figures = figures_of(trace, 25 if detailed else 10, slow_poll)
     if as_json:
-        print(figures.model_dump_json(indent=2))
+        print(names.to_json(figures))
         return
-    console = Console(highlight=False)
+    console = printing.Console(highlight=False)
     for part in summary.summary(trace, figures):
         console.print(part)
     if detailed:

@@ -16,6 +16,7 @@ from json.encoder import encode_basestring
 
 from ..model import tables as t
 from ..model.trace import Process, Trace
+from ..names import clean_lines
 from .timeline import CATEGORIES, TASK, Instant, Instants, Timeline, counts, flows, lanes, pids
 from .words import Words, labels, said_of
 
@@ -108,8 +109,8 @@ def _args(said: list[tuple[str, int | str]]) -> str:
 
 
 def _quoted(text: str) -> str:
-    """As UTF-8: not all readers know all escapes.  A lone surrogate is no text."""
-    return encode_basestring(text if text.isascii() else text.encode("utf-8", "replace").decode())
+    """As UTF-8: not all readers know all escapes.  So what is no letter is replaced, not escaped."""
+    return encode_basestring(clean_lines(text))
 
 
 def _named(kind: str, pid: int, thread: int, **args: object) -> str:

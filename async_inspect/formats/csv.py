@@ -1,9 +1,9 @@
 """tasks.csv and events.csv: RFC 4180, for spreadsheets and pandas.
 
-The columns are data.json's keys, in its order and units, but for what is there alone (``reason``, and the lists
-``wakes`` and ``holds``): times are milliseconds since the recording began, with all
-their digits.  What isn't known is an empty field.  Text is as it is, quoted where it must be; a spreadsheet that takes
-a name for a formula is told otherwise by its own import dialogue.
+The columns are data.json's keys, in its order and units: times are milliseconds since the recording began, with all
+their digits.  What isn't known is an empty field.  Text is as it is, quoted where it must be, with one exception: a
+spreadsheet would take a field that begins with = + - @, a tab or a line end for a formula and do what it says, so such
+a text has an apostrophe before it, and so has one that begins with an apostrophe: a field's first is not its own.
 """
 
 import csv
@@ -15,6 +15,8 @@ from ..model.trace import Task, Trace
 from .rows import BLOCK, event_rows
 
 type Row = tuple[object, ...]
+
+FORMULAS = ("'", "=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # the last: full-width
 
 TASKS = (
     "id", "name", "state", "created_at_ms", "duration_ms", "poll_count", "run_time_ms", "parent_id",
@@ -45,10 +47,14 @@ def _text(head: Row, rows: Iterable[Row]) -> Iterator[bytes]:
     writer = csv.writer(out)
     writer.writerow(head)
     for number, row in enumerate(rows, 1):
-        writer.writerow(row)
+        writer.writerow([_field(value) for value in row])
         if number % BLOCK == 0:
             yield _taken(out)
     yield _taken(out)
+
+
+def _field(value: object) -> object:
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULAS) else value
 
 
 def _taken(out: io.StringIO) -> bytes:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from itertools import tee
 from typing import Final, Literal, NamedTuple
 
+from .. import names
 from ..errors import USAGE, UserError
 from ..model.tables import Function
 from ..model.trace import Trace
@@ -119,7 +120,7 @@ def whole_microseconds(ns: Iterable[int]) -> Iterator[int]:
 
 def clean(text: str) -> str:
     """As a frame: on one line, without the character that parts frames, and not empty."""
-    return _SPACES.sub(" ", text.replace(";", ",")).strip() or "?"
+    return names.clean(_SPACES.sub(" ", text.replace(";", ","))).strip() or "?"
 
 
 def _frame(function: Function, frames: Frames) -> str:

@@ -4,14 +4,17 @@ Knows: how the page is put together.  What it knows is ``html_data.py``'s, how i
 ``assets/report/``: put into it as they are, the scripts one after the other in one closure.
 """
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator
 from html import escape
 from importlib.resources import files
 
 from ..model.trace import Trace
+from ..names import shown
 from .html_data import blocks, program
 from .html_pack import packed
 
+_PLACE = re.compile(r"\{\{(\w+)\}\}")
 MAX_EVENTS = 2_000_000  # a page of some 10 MB
 
 # In this order: each may use what those before it define.
@@ -24,18 +27,15 @@ SCRIPTS = (
 
 def write(trace: Trace, *, max_events: int = MAX_EVENTS) -> Iterator[bytes]:
     """``max_events``: so many at most are in it one by one; tasks, trees and sums are always whole."""
-    title = escape(program(trace), quote=False)
-    page = _asset("report.html").replace("{{title}}", title).replace("{{style}}", _asset("report.css"))
-    head, data, rest = page.partition("{{data}}")
-    assert data
-    before, script, after = rest.partition("{{script}}")
-    assert script
-    yield head.encode("utf-8", "replace")
-    yield from packed(blocks(trace, max_events))
-    yield before.encode()
-    for name in SCRIPTS:
-        yield _asset(f"{name}.js").encode()
-    yield after.encode()
+    filled: dict[str, Callable[[], Iterable[bytes]]] = {
+        "title": lambda: [escape(shown(program(trace)), quote=False).encode("utf-8", "replace")],
+        "style": lambda: [_asset("report.css").encode()],
+        "data": lambda: packed(blocks(trace, max_events)),
+        "script": lambda: (_asset(f"{name}.js").encode() for name in SCRIPTS),
+    }
+    # Split first, filled then: what is filled in is never looked at for more.
+    for number, part in enumerate(_PLACE.split(_asset("report.html"))):
+        yield from filled[part]() if number % 2 else [part.encode()]
 
 
 def _asset(name: str) -> str:

@@ -22,6 +22,7 @@ from ..model.said import endings
 from ..model.spread import percentiles
 from ..model.stats import stats
 from ..model.trace import Trace
+from ..names import cleaned
 from .html_machines import ENDS, machines
 from .html_pack import numbers, text
 from .html_waits import edges, holds, queues, ready, ready_of_awaits, resources, wakes
@@ -39,8 +40,8 @@ class Part:
 def blocks(trace: Trace, max_events: int) -> Iterator[bytes]:
     """All of the data, one block at a time."""
     whole = kept(trace, max_events)
-    yield text("about", about(trace, whole))
-    yield text("words", words(trace))
+    yield text("about", cleaned(about(trace, whole)))
+    yield text("words", cleaned(words(trace)))
     yield from _code(trace)
     yield from _tasks(trace)
     yield numbers("tasks.whole", whole)

@@ -18,6 +18,7 @@ from ..model.polls import blocking_polls, slow_polls
 from ..model.processes import process_figures
 from ..model.trace import Trace
 from ..model.troubles import troubles
+from ..names import whole
 from .rows import BLOCK, event_rows
 
 SCHEMA_VERSION = 1
@@ -248,5 +249,5 @@ def _metadata(trace: Trace) -> dict[str, object]:
         "sources": meta.sources,
         "slow_poll_ms": meta.slow_poll_ns / 1e6,
         "filter": meta.filter or None,
-        "left_out": [one.model_dump() for one in trace.left_out],
+        "left_out": [one.model_dump() | {"path": whole(one.path)} for one in trace.left_out],
     }

@@ -4,6 +4,7 @@ Three kinds of profiles: wall time (running and waiting, merged over tasks), run
 tasks its whole life as a timeline, with what it waited for as its innermost frame.
 """
 
+import json
 from collections.abc import Iterator
 from typing import Literal
 
@@ -65,7 +66,7 @@ def write(trace: Trace, *, longest: int = 20, max_events: int = 400_000) -> Iter
     if trace.meta.filter:
         program = f"{program} (only {trace.meta.filter})"
     file = File(name=program, shared=Shared(frames=frames.found))
-    head = file.model_dump_json(by_alias=True, exclude_none=True)
+    head = _json(file)
     yield head[:-1].encode() + b',"profiles":[\n'
     yield from _sampled("wall time", samples)
     yield b",\n"
@@ -76,9 +77,13 @@ def write(trace: Trace, *, longest: int = 20, max_events: int = 400_000) -> Iter
     yield b"\n]}\n"
 
 
+def _json(model: BaseModel) -> str:
+    return json.dumps(model.model_dump(by_alias=True, exclude_none=True), separators=(",", ":"))
+
+
 def _sampled(name: str, samples: list[tuple[Stack, list[int]]]) -> Iterator[bytes]:
     profile = Profile(type="sampled", name=name, end=sum(stack.ns for stack, _ in samples))
-    yield profile.model_dump_json(by_alias=True)[:-1].encode() + b',"samples":['
+    yield _json(profile)[:-1].encode() + b',"samples":['
     for begin in range(0, len(samples), BLOCK):
         block = samples[begin : begin + BLOCK]
         text = ",".join(f"[{','.join(map(str, frames))}]" for _, frames in block)
@@ -93,7 +98,7 @@ def _evented(trace: Trace, number: int, events: list[tuple[str, int, int]]) -> I
     if len(trace.processes) > 1:
         name += f" (process {trace.processes[table.process[number - 1]].pid})"
     profile = Profile(type="evented", name=name, end=lifetime)
-    yield profile.model_dump_json(by_alias=True)[:-1].encode() + b',"events":['
+    yield _json(profile)[:-1].encode() + b',"events":['
     for begin in range(0, len(events), BLOCK):
         block = (f'{{"type":"{kind}","frame":{frame},"at":{at}}}' for kind, frame, at in events[begin : begin + BLOCK])
         yield (("," if begin else "") + ",".join(block)).encode()

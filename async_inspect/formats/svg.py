@@ -5,13 +5,13 @@ behaviour are files in ``assets/``, put into it as they are.  A frame's width an
 ``flamegraph.txt``; siblings lie side by side with the widest to the left.
 """
 
-import re
 from collections.abc import Iterator
 from html import escape
 from importlib.resources import files
 from typing import NamedTuple
 
 from ..model.trace import Trace
+from ..names import clean
 from .folded import Frames, Line, Weight, lines
 from .stacks import Grouping
 
@@ -22,7 +22,6 @@ TOP = 66
 BOTTOM = 34
 CHAR = 7.1  # a letter's width, on average
 MIN_WIDTH = 0.1  # narrower frames are left out
-_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 HINT = "Point at a frame for its times, click it to zoom; Esc goes back, / searches."
 
@@ -149,7 +148,7 @@ def _frame(box: Box, total: int, height: int) -> str:
 
 
 def _text(text: str) -> str:
-    return escape(_NOT_XML.sub("?", text), quote=False)
+    return escape(clean(text), quote=False)
 
 
 def _asset(name: str) -> str:

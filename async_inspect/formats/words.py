@@ -10,6 +10,7 @@ from ..model import lasting
 from ..model import tables as t
 from ..model.said import known_until
 from ..model.trace import Trace
+from ..names import clean
 from .stacks import function_of, label, label_key
 from .timeline import AWAIT, FRAME, POLL, TASK, Instant, Slice
 
@@ -19,7 +20,7 @@ _GOES_ON: list[tuple[str, int | str]] = [("took", "at least so long")]  # what w
 
 
 def _clean(name: str) -> str:
-    return _CONTROL.sub(" ", name) or "(no name)"
+    return clean(_CONTROL.sub(" ", name)) or "(no name)"
 
 
 class Words:

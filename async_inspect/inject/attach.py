@@ -38,7 +38,7 @@ def attach(pid: int, options: Options, seconds: float | None, view: View | None)
     options = replace(options, rules=configured())
     one = process.look(pid)
     folder = writable(options.output.absolute() / FOLDER)
-    title = process.command(pid)
+    title = process.command(pid) if options.settings.argv else os.path.basename(one.exe)
     with Ends() as ends, place(one, folder) as where:
         session = Session(one, where, tell, ends.heard)
         recording = session.start(options.settings, options.core or os.environ.get(env.CORE, ""))

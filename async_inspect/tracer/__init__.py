@@ -54,12 +54,13 @@ class Settings:
         children: bool = True,
         tags: "Collection[str]" = (),
         run: str = "",
+        argv: bool = True,
     ) -> None:
         """``max_size``: the bound of the recording, in bytes.  ``without``: sources that are off.  ``slow_poll_ms``: a
         poll that lasts longer is looked into (0: none is).  ``calls``: calls that coroutines make are recorded.
         ``children``: so is what the process forks, and under the door every Python that it starts.  ``tags``: names of
         context variables whose text is recorded.  ``run``: what the recordings of one run have in common; "": this one
-        stands alone.  ValueError: a bound or a time that can't be."""
+        stands alone.  ``argv``: command lines are recorded.  ValueError: a bound or a time that can't be."""
         if not 0 <= max_size <= LARGEST_SIZE:
             raise ValueError(f"max_size {max_size}: not between 0 and {LARGEST_SIZE} bytes")
         if not 0 <= slow_poll_ms <= LONGEST_MS:
@@ -69,6 +70,7 @@ class Settings:
         self.slow_poll_ms = slow_poll_ms
         self.calls = calls
         self.run = run
+        self.argv = argv
         self.tags = tuple(tags)
         self.children = children
 
@@ -98,7 +100,7 @@ def _start_as_told() -> None:
         if folder and recording() is None:
             settings = _settings_of(os.environ.get)
             follows = os.environ.get(env.FOLLOW_ENV) == "1"
-            _on_process = missed.hook(_miss, follows) if settings.children else None
+            _on_process = missed.hook(_miss, follows, settings.argv) if settings.children else None
             start(folder=folder, settings=settings)
             if follows:
                 from . import follow
@@ -252,6 +254,7 @@ def _settings_of(get: "Callable[[str], str | None]") -> Settings:
         run=get(env.RUN) or "",
         tags=tuple(name for name in (get(env.TAGS) or "").split(",") if name),
         children=not get(env.ONLY),
+        argv=get(env.NO_ARGV) != "1",
     )
 
 

@@ -14,10 +14,11 @@ CORES = "ASYNC_INSPECT_CORES"  # where built C cores lie, less the "-<SOABI>" at
 CORE_HINT = "ASYNC_INSPECT_CORE_HINT"  # why the launcher has no C core for this Python
 ONLY = "ASYNC_INSPECT_ONLY"  # the pid of the one process that is recorded; without it every one is
 FOLLOW_ENV = "ASYNC_INSPECT_FOLLOW_ENV"  # "1": an environment that a program makes up for a child gets these variables
+NO_ARGV = "ASYNC_INSPECT_NO_ARGV"  # "1": command lines are not recorded
 DOOR = "ASYNC_INSPECT_DOOR"  # for ``preload.c``: the file that starts the recorder
 
 # These two are for people.
 CORE = "ASYNC_INSPECT_CORE"  # "c" or "python": which core must record
 DISABLE = "ASYNC_INSPECT_DISABLE"  # "1": every door is a no-op
 
-OURS = (DIR, MAX_SIZE, WITHOUT, SLOW_POLL_MS, CALLS, TAGS, RUN, CORES, CORE_HINT, ONLY, FOLLOW_ENV, DOOR)
+OURS = (DIR, MAX_SIZE, WITHOUT, SLOW_POLL_MS, CALLS, TAGS, RUN, CORES, CORE_HINT, ONLY, FOLLOW_ENV, NO_ARGV, DOOR)

@@ -23,8 +23,9 @@ ENDS_OPTIONS = "cm"
 MAX_COMMAND = 300  # characters
 
 
-def hook(tell: "Callable[[str], object]", merged: bool) -> "Callable[[FrameType], None]":
-    """Who looks at a child that was started, and says the line.  ``merged``: ``follow`` adds what is missing."""
+def hook(tell: "Callable[[str], object]", merged: bool, argv: bool = True) -> "Callable[[FrameType], None]":
+    """Who looks at a child that was started, and says the line.  ``merged``: ``follow`` adds what is missing.
+    ``argv``: with its arguments."""
 
     def on_process(frame: "FrameType") -> None:
         known = frame.f_locals
@@ -34,7 +35,7 @@ def hook(tell: "Callable[[str], object]", merged: bool) -> "Callable[[FrameType]
         environ = {os.fsdecode(name): os.fsdecode(value) for name, value in given.items()}
         why = reason(program, words, environ, merged)
         if why:
-            command = " ".join(" ".join(words).split())[:MAX_COMMAND]
+            command = " ".join(" ".join(words if argv else words[:1]).split())[:MAX_COMMAND]
             tell(f"{known['self'].pid}\t{why}\t{command}")
 
     return on_process

@@ -126,7 +126,7 @@ def metadata(core: str, core_reason: str, settings: "Settings") -> list[tuple[st
         ("python", ".".join(str(part) for part in sys.version_info[:3])),
         ("implementation", sys.implementation.name),
         ("executable", sys.executable or ""),
-        *[("argv", word) for word in sys.orig_argv],
+        *[("argv", word) for word in sys.orig_argv if settings.argv],
         ("cwd", cwd),
         ("prefix", sys.prefix),
         ("base_prefix", sys.base_prefix),

@@ -12,6 +12,8 @@ from rich.console import Console, ConsoleOptions
 from rich.segment import Segment
 from rich.theme import Theme
 
+from ..names import clean
+
 type Piece = tuple[str, str]  # (text, style)
 type Line = list[Piece]
 
@@ -25,6 +27,7 @@ LIGHT = STYLES | {
     "badge": "bold white on magenta", "dim": "bright_black",
 }  # fmt: skip
 THEMES = {False: Theme(STYLES), True: Theme(LIGHT)}
+MOST_CELLS = 2_000  # of a line: no screen is as wide
 BLOCKS = " ▁▂▃▄▅▆▇█"
 
 
@@ -61,17 +64,13 @@ class Screenful:
                 yield Segment(" " * left, console.get_style(line[-1][1] if line else "text"))
 
 
-def clean(text: str) -> str:
-    """Without what would move the cursor or change the terminal."""
-    return text if text.isprintable() else "".join(c if c.isprintable() else "·" for c in text)
-
-
 def width_of(text: str) -> int:
     return len(text) if text.isascii() else cell_len(text)
 
 
 def fit(text: str, width: int, align: str = "<") -> str:
     """Exactly so many cells.  ``align``: "<", ">"; "/" keeps the end of what is too long."""
+    text = clean(text if len(text) <= 4 * MOST_CELLS else text[-MOST_CELLS:] if align == "/" else text[:MOST_CELLS])
     size = width_of(text)
     if size <= width:
         return " " * (width - size) + text if align == ">" else text + " " * (width - size)

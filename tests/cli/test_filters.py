@@ -24,7 +24,7 @@ def test_export(tool: Tool, recording: Path) -> None:
     assert data["metadata"]["filter"] == SAID
     assert [(task["name"], task["state"]) for task in data["tasks"]] == [("w;1", "Running")]
     (row,) = csv.DictReader(tool("export", recording, "-f", "csv:tasks", "-o", "-", *WORDS).stdout.splitlines())
-    assert (row["name"], row["filter"]) == ("w;1", SAID)
+    assert (row["name"], row["filter"]) == ("w;1", f"'{SAID}")
     assert json.loads(tool("export", recording, "-f", "json", "-o", "-").stdout)["metadata"]["filter"] is None
 
 

@@ -1,11 +1,10 @@
 """One task: its whole await stack with the source's lines, whom it awaits, who awaits it, its children, its polls."""
 
-import linecache
-
 import numpy as np
 
 from ...model.live import Seen
-from ..draw import Line, Page, chart, clean, fit, number, span, window
+from ..draw import Line, Page, chart, fit, number, span, window
+from ..source import line as line_of
 from .scene import MARK_OF_STATE, STYLE_OF_STATE, Scene, one_line, state_of
 
 BINS = 24  # from 1 µs on, two an octave of ten
@@ -81,12 +80,12 @@ def _stack(seen: Seen, row: int, width: int) -> list[Line]:
     for depth, stand in enumerate(stack):
         style = "text" if stand.function.user else "dim"
         place = f"{stand.function.file}:{stand.line or '?'}"
-        source = linecache.getline(stand.file, stand.line).strip() if stand.line and stand.file else ""
+        source = line_of(stand.file, stand.line, seen.live.recording.owner, seen.live.recording.header.start_unix_ns)
         pad = " " * min(depth, 8)
         left = f"{pad}{stand.function.name} "
         lines.append([("  ", style), (left, style), (place, "key" if stand.function.user else "dim")])
         if source and stand.function.user:
-            lines.append([(fit(f"  {pad}│ {clean(source)}", width), "dim")])
+            lines.append([(fit(f"  {pad}│ {source}", width), "dim")])
     if what := seen.awaiting(row):
         lines.append([("  → ", "wait"), (what, "wait")])
     return lines
