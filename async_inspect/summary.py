@@ -10,12 +10,10 @@ from pathlib import Path
 from rich.console import Console, RenderableType
 from rich.text import Text
 
-from . import findings, reports
+from . import findings, gaps, reports
 from .errors import FAILED, UserError
-from .model.critical import CriticalPath
 from .model.phrases import ms, short
 from .model.polls import BlockingPoll
-from .model.said import endings
 from .model.spread import Spread
 from .model.stats import Stats, stats
 from .model.trace import Trace
@@ -23,7 +21,6 @@ from .model.waits import Holder
 from .names import clean, cleaned
 from .printing import Table
 from .progress import stderr
-from .recording import missed
 from .reports import MANY_EVENTS, left_out
 
 TOP = 5
@@ -64,8 +61,8 @@ def summary(trace: Trace, figures: Stats) -> Iterator[RenderableType]:
     """The parts of the summary, top down."""
     meta, figures = trace.meta, cleaned(figures)
     several = f", {len(figures.processes):,} processes" if len(figures.processes) > 1 else ""
-    yield Text.assemble(("async-inspect", "bold"), f"  {ms(meta.duration_ns)} recorded{several}", _ending(trace))
-    yield from _broken_off(trace)
+    yield Text.assemble(("async-inspect", "bold"), f"  {ms(meta.duration_ns)} recorded{several}", gaps.ending(trace))
+    yield from gaps.broken_off(trace)
     if meta.filter:
         yield Text(clean(f"only {meta.filter}"), "yellow")
     if meta.damaged:
@@ -87,9 +84,9 @@ def summary(trace: Trace, figures: Stats) -> Iterator[RenderableType]:
         yield from _blame(figures)
         yield from _cuts(figures)
         yield from _wrong(trace)
-    yield from _left_out(trace)
+    yield from gaps.left_out(trace)
     yield _recorded(figures)
-    yield from _missed(trace)
+    yield from gaps.not_recorded(trace)
 
 
 def _states(figures: Stats) -> Text:
@@ -99,38 +96,9 @@ def _states(figures: Stats) -> Text:
     return text + Text(", ").join(parts)
 
 
-def _ending(trace: Trace) -> Text:
-    going = [str(process.pid) for process in trace.processes if not process.finished]
-    if not going or len(trace.processes) == 1:
-        return Text("  (its end was not seen: it runs still, or was killed)" if going else "", "yellow")
-    which = ", ".join(going[:TOP]) + f" and {len(going) - TOP:,} more" * (len(going) > TOP)
-    return Text(f"\n  the end of {which} was not seen: it runs still, or was killed", "yellow")
-
-
-def _broken_off(trace: Trace) -> Iterator[Text]:
-    """The processes of which less is known than happened."""
-    found = list(endings(trace))
-    for line in found[:TOP]:
-        yield Text(line, "bold yellow")
-    if more := found[TOP:]:
-        yield Text(f"… and of {len(more):,} more processes a part only", "bold yellow")
-    if not all(process.whole for process in trace.processes):
-        yield Text("  figures count up to the last record; what went on then took longer: ≥ is at least", "yellow")
-
-
 def _least(ns: int, at_least: object) -> str:
     """A time, and whether it was longer."""
     return f"≥ {ms(ns)}" if at_least else ms(ns)
-
-
-def _left_out(trace: Trace) -> Iterator[Text]:
-    """The processes that are not in these figures."""
-    for one in trace.left_out[:TOP]:
-        alone = f"; alone: --pid {one.pid}" if one.records else ""
-        yield Text(f"left out: process {one.pid} with {one.records:,} records, {one.why}{alone}", "bold yellow")
-    if more := trace.left_out[TOP:]:
-        pids = ", ".join(str(one.pid) for one in more)
-        yield Text(f"left out too: {pids}, {sum(one.records for one in more):,} records", "bold yellow")
 
 
 def _table(title: str, *numbers: str) -> Table:
@@ -258,18 +226,6 @@ def _recorded(figures: Stats) -> Text:
     names = {"c": "the C core", "python": "the Python core"}
     text.append(f"\nPython {figures.python or '?'}, {names.get(figures.core, 'an unknown core')}", "dim")
     return text
-
-
-def _missed(trace: Trace) -> Iterator[Text]:
-    """Pythons that were started and are not recorded."""
-    found = [cleaned(row) for process in trace.processes for row in missed(process.path)]
-    for row in found[:TOP]:
-        yield Text.assemble(("not recorded", "bold yellow"), f"  pid {row.pid}, {row.why}: {row.command}")
-    if len(found) > TOP:
-        yield Text(f"… and {len(found) - TOP:,} more", "yellow")
-    cures = {"--follow-env" if row.why.endswith("own") else "--preload" for row in found if "memory" not in row.why}
-    if cures:
-        yield Text(f"  see {' and '.join(sorted(cures))}", "dim")
 
 
 def _files(trace: Trace, files: list[Path]) -> Text:
@@ -413,35 +369,3 @@ def _troubles_table(figures: Stats) -> Table:
 def _several(lines: list[str]) -> Text:
     more = [f"… {len(lines) - TOP:,} more"] if len(lines) > TOP else []
     return Text("\n".join([*lines[:TOP], *more]))
-
-
-def critical(path: CriticalPath, top: int = 10, hops: int = 25) -> Iterator[RenderableType]:
-    """A critical path: what it is made of, the awaits that cost most, and its longest hops in order."""
-    path = cleaned(path)
-    span = max(path.end_ns - path.start_ns, 1)
-    head = f"  {ms(span)} up to the end of task {path.task} ({path.name}), {len(path.hops):,} hops"
-    yield Text.assemble(("critical path", "bold"), head)
-    waited = sum(row.ns for row in path.awaits)
-    shares = (("run", path.run_ns), ("ready", path.ready_ns), ("waiting", waited))
-    yield Text("  " + ", ".join(f"{ms(ns)} {what} ({ns / span:.1%})" for what, ns in shares), "dim")
-    if path.awaits:
-        table = _table("\nwithout this await it would have ended earlier, at most by", "at most", "share", "count")
-        table.add_column("await", overflow="fold")
-        table.add_column("for", overflow="fold", style="dim")
-        for row in path.awaits[:top]:
-            table.add_row(ms(row.ns), f"{row.ns / span:.1%}", f"{row.count:,}", row.place, Text(row.reason or ""))
-        yield table
-    longest = sorted(path.hops, key=lambda hop: hop.start_ns - hop.end_ns)[:hops]
-    chosen = sorted(longest, key=lambda hop: hop.start_ns)
-    title = "\nhop by hop" if len(chosen) == len(path.hops) else f"\nits {len(chosen)} longest hops, in order"
-    table = _table(title, "at", "took", "share")
-    for name in ("what", "task", "at"):
-        table.add_column(name, overflow="fold")
-    for hop in chosen:
-        took = hop.end_ns - hop.start_ns
-        what = (
-            hop.kind if hop.kind in ("run", "ready") or hop.reason in (None, hop.kind) else f"{hop.kind}, {hop.reason}"
-        )
-        who = f"{hop.task} {hop.name}" if hop.task else ""
-        table.add_row(ms(hop.start_ns), ms(took), f"{took / span:.1%}", what, Text(who), hop.place or "")
-    yield table

@@ -21,7 +21,7 @@ PLACES = (
     ("checks",),
     ("formats",),
     ("printing", "progress"),
-    ("reports", "summary", "findings", "picture"),
+    ("reports", "summary", "gaps", "hops", "findings", "picture"),
     (
         "interpreter",
         "corebuild",

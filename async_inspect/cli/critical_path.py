@@ -23,7 +23,7 @@ def critical_path(
     as_json: Annotated[bool, typer.Option("--json", help="As JSON, with every hop; times are nanoseconds.")] = False,
 ) -> None:
     """The chain of runs, waits and wakes that the end of the run hangs on, and what could be gained at most."""
-    from async_inspect import names, printing, progress, summary
+    from async_inspect import hops, names, printing, progress
     from async_inspect.model.critical import critical_path as path_of
     from async_inspect.model.said import endings
 
@@ -35,7 +35,7 @@ def critical_path(
         print(names.to_json(path))
         return
     console = printing.Console(highlight=False)
-    for part in summary.critical(path):
+    for part in hops.critical(path):
         console.print(part)
     for line in endings(trace):
         console.print(f"{line}; what came later is on no path", style="yellow", soft_wrap=True, markup=False)

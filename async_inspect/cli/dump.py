@@ -88,7 +88,7 @@ def _raw(recording: Path, pid: list[int] | None, records: bool) -> Iterator[str]
 
 def _picture(recording: Path, at: float | None, pid: list[int] | None, as_json: bool) -> Iterator[str]:
     from async_inspect import picture
-    from async_inspect.model.now import snapshot
+    from async_inspect.model.snapshot import snapshot
     from async_inspect.names import to_json
     from async_inspect.rules import configured
 

@@ -5,26 +5,16 @@ goes on when that one ends, and who waits for a Lock when its holder gives it ba
 is not sure to wait for any of them; who holds a semaphore is not sure to be who gives it back.
 """
 
-import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import cached_property
-from os import PathLike
-from pathlib import Path
 from typing import Final, Literal
 
 import numpy as np
 
-from ..headers import runs
-from ..rules import Rule
 from . import tables as t
-from .ending import text
-from .filters import Filter
-from .merge import merge
-from .phrases import many, ms
-from .reading import load, read
-from .trace import Frozen, Hold, Process, Trace
+from .trace import Frozen, Hold, Trace
 
 FIRST_OF_MANY: Final = ("wait", "as_completed")  # reasons of who may wait for the first of several tasks
 FROM_BEFORE: Final = ("task group", "as_completed")  # of who said before it waited whom it waits for
@@ -288,59 +278,6 @@ def _standings(moment: Moment, row: int, before: int) -> Iterator[Standing]:
             held[int(moment.trace.holds.task[at])].append(hold(moment.trace, at))
     for task in moment.alive:
         yield _standing(moment, row, task, tuple(held.get(task, ())), cycle_of.get(task))
-
-
-def snapshot(
-    recording: str | PathLike[str],
-    at_ms: float | None = None,
-    wanted: Filter | None = None,
-    rules: Iterable[Rule] = (),
-) -> tuple[Now, str]:
-    """What a recording has then, by default at its last moment, and a line that says of what and when.  Of a run it is
-    that of each process that was there; without a moment each has its own last.
-
-    ``rules``: the user's, for reasons.  It is read as though it had ended then: of what does not go on after that, the
-    whole stack is known.
-    UserError: there is no recording, or none that can be read.
-    """
-    trace = load(recording, wanted=wanted, rules=rules)
-    meta, cancelled = trace.meta, interrupted(trace)
-    at_ns = None if at_ms is None else round(at_ms * 1e6)
-    looked = []
-    for row, process in enumerate(trace.processes):
-        at, when, running = _when(trace, process, at_ns, cancelled.get(row))
-        there = process.start_ns <= at and (running or at_ns is None or at <= process.end_ns)
-        looked.append((process, at if running else min(at, process.end_ns), when, there))
-    looked = [one for one in looked if one[-1]] or [one for one in looked if one[0].start_ns <= one[1]] or looked[:1]
-    if len(looked) < len(trace.processes) or any(at < process.end_ns for process, at, *_ in looked):
-        parts = [
-            read(Path(process.path), (0, max(at - process.start_ns, 1) if at < process.end_ns else None), meta.cwd)
-            for process, at, *_ in looked
-        ]
-        trace = replace(merge(parts, meta.clock_ns), rules=trace.rules)
-    moments = [Moment(trace, at, row) for row, (_, at, *_) in enumerate(looked)]
-    found = now(trace, moments, [when for _, _, when, _ in looked])
-    if len(looked) == 1:
-        return found, f"{trace.processes[0].path} (process {meta.pid}) at {ms(looked[0][1])}{looked[0][2]}"
-    return found, f"{meta.path}: {many(len(looked), 'process')}{'' if at_ns is None else f' at {ms(at_ns)}'}"
-
-
-def _when(trace: Trace, process: Process, at_ns: int | None, cancelled: int | None) -> tuple[int, str, bool]:
-    """The moment to look at in a process, in words, and whether it runs still."""
-    running = not process.finished and runs(process.pid, trace.meta.started_unix_ns + process.start_ns)
-    running = running and not process.broken_off  # or nobody knows what it does
-    last = f", the last that is known of it: {text(process.ending)}"
-    if at_ns is not None:
-        late = process.broken_off and process.end_ns < at_ns and at_ns <= (process.ended_ns or at_ns)
-        return (process.end_ns, last, False) if late else (at_ns, "", running)
-    if cancelled is not None:
-        return cancelled, ", just before a signal cancelled its tasks", running
-    if running:  # nothing may have happened in it for long
-        now_ns = time.time_ns() - trace.meta.started_unix_ns
-        return max(process.end_ns, now_ns), ", now: it runs still", running
-    if process.broken_off:
-        return process.end_ns, last, False
-    return process.end_ns, ", its end" if process.end_seen else ", the last that was seen of it", running
 
 
 def hold(trace: Trace, row: int) -> Hold:

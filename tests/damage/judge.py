@@ -20,7 +20,7 @@ from async_inspect.formats import FORMATS
 from async_inspect.model import load, stats
 from async_inspect.model.critical import critical_path
 from async_inspect.model.live import Seen
-from async_inspect.model.now import snapshot
+from async_inspect.model.snapshot import snapshot
 from async_inspect.model.tables import Calls, Ints
 from async_inspect.model.trace import Trace
 from async_inspect.recording import Recording, dump_header, dump_records, missed

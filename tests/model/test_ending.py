@@ -14,8 +14,8 @@ from async_inspect.headers import head
 from async_inspect.model import lasting, load, stats
 from async_inspect.model.ending import Ending
 from async_inspect.model.holds import violations
-from async_inspect.model.now import snapshot
 from async_inspect.model.said import endings
+from async_inspect.model.snapshot import snapshot
 from async_inspect.recording import Recording
 from async_inspect.summary import summary
 

@@ -16,7 +16,7 @@ from async_inspect.model import Trace, load
 from async_inspect.model.columns import Ordered, group, sums
 from async_inspect.model.critical import critical_path
 from async_inspect.model.holds import violations
-from async_inspect.model.now import snapshot
+from async_inspect.model.snapshot import snapshot
 from async_inspect.model.spread import percentiles
 from async_inspect.model.stats import stats
 

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from async_inspect import events as ev
 from async_inspect import picture
 from async_inspect.model import load
-from async_inspect.model.now import Moment, _cycles, interrupted, now, snapshot
+from async_inspect.model.now import Moment, _cycles, interrupted, now
+from async_inspect.model.snapshot import snapshot
 
 from ..checks.locks import crossed
 from ..samples import MS, SAMPLES, contention
