@@ -57,6 +57,9 @@ def prepare(python: Interpreter, forced: str = "") -> Core:
             raise NoCoreError("a free-threaded Python")
         if os.name != "posix":
             raise NoCoreError(f"it is written for POSIX systems, and this is {sys.platform}")
+        major, minor, micro = python.version
+        if reason := choose.untested(python.hexversion or major << 24 | minor << 16 | micro << 8 | 0xF0):
+            raise NoCoreError(reason)
         path = existing(python.suffix) or _build(python)
     except (NoCoreError, OSError) as exc:
         if forced == "c":

@@ -5,12 +5,14 @@ Knows whom to ask.  Starts no target; builds a missing C core, as ``attach`` wou
 
 import os
 import platform
+import subprocess
 import sys
+from pathlib import Path
 
 from async_inspect import corebuild, interpreter
 from async_inspect._version import __version__
 from async_inspect.errors import UserError
-from async_inspect.tracer import env
+from async_inspect.tracer import choose, env
 
 
 def facts(python: str | None) -> list[tuple[str, str]]:
@@ -40,7 +42,27 @@ def _core(path: str, what: str) -> list[tuple[str, str]]:
         core = corebuild.prepare(python, os.environ.get(env.CORE, ""))
     except UserError as exc:
         return [(what, f"none: {exc.message}")]
-    return [(what, f"{core.name}: {core.reason}"), *([("", core.path)] if core.path else [])]
+    name, reason = _loaded(python.path, core) if core.path else (core.name, core.reason)
+    return [(what, f"{name}: {reason}"), *([("", core.path)] if core.path else [])]
+
+
+def _loaded(path: str, core: corebuild.Core) -> tuple[str, str]:
+    """What comes of a C core where it is to record: that Python loads it, which tests itself then."""
+    command = [path, "-I", "-S", "-c", _LOAD, str(Path(choose.__file__).parents[2]), corebuild.cores_prefix()]
+    done = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, text=True, check=False)
+    name, _, reason = done.stdout.strip().partition(" ")
+    return (name, core.reason if name == core.name else reason) if name else ("none", f"{path} cannot load it")
+
+
+_LOAD = """
+import sys
+private = type(sys)("_async_inspect")
+private.__path__ = [sys.argv[1] + "/async_inspect"]
+sys.modules["_async_inspect"] = private
+from _async_inspect.tracer import choose
+core, reason = choose.choose("", sys.argv[2])
+print(core.NAME, reason)
+"""
 
 
 def _tool_ids() -> str:

@@ -32,6 +32,7 @@ QUESTION = """
 import json, sys, sysconfig, _imp
 print(json.dumps({
     "version": sys.version_info[:3],
+    "hexversion": sys.hexversion,
     "implementation": sys.implementation.name,
     "suffix": _imp.extension_suffixes()[0],
     "includes": sorted({sysconfig.get_path("include"), sysconfig.get_path("platinclude")}),
@@ -50,6 +51,7 @@ class Interpreter:
     suffix: str  # of its extension modules; names its SOABI
     includes: tuple[str, ...]
     free_threaded: bool
+    hexversion: int = 0  # says of a pre-release which one it is; 0: not known
 
     @property
     def name(self) -> str:
@@ -156,7 +158,13 @@ def _own(path: str) -> Interpreter:
     includes = {sysconfig.get_path("include"), sysconfig.get_path("platinclude")}
     version = sys.version_info[:3]
     return Interpreter(
-        path, version, sys.implementation.name, choose.SUFFIX, tuple(sorted(includes)), choose.FREE_THREADED
+        path,
+        version,
+        sys.implementation.name,
+        choose.SUFFIX,
+        tuple(sorted(includes)),
+        choose.FREE_THREADED,
+        sys.hexversion,
     )
 
 
@@ -186,6 +194,7 @@ def _from_answer(path: str, answer: Any) -> Interpreter:
         str(answer["suffix"]),
         tuple(map(str, includes)),
         bool(answer["free_threaded"]),
+        int(answer["hexversion"]),
     )
 
 

@@ -98,6 +98,7 @@ def test_answers_are_kept(cache: Path, another: str, monkeypatch: pytest.MonkeyP
         asked.append(path)
         return {
             "version": [3, 14, 1],
+            "hexversion": 0x030E01F0,
             "implementation": "cpython",
             "suffix": ".x.so",
             "includes": ["/i"],

@@ -4,9 +4,10 @@
  * here have the names of the twin's methods and do the same in the same order; a property test holds them to it.  What
  * is only here is what makes it fast:
  *
- *   - callbacks are METH_FASTCALL builtins; no frame object is ever made (but for the probes, which read an argument);
+ *   - callbacks take a vector of arguments and no recursion; no frame object is ever made;
  *   - a coroutine is known by its interpreter frame, found through PyThreadState.current_frame, stable for its life;
- *   - a code object's entry sits in its co_extra slot and dies with it; nothing of the program is kept alive;
+ *   - a code object's entry is found by its address, and a weak reference says whether it is still that one; nothing of
+ *     the program is kept alive;
  *   - the clock is CLOCK_MONOTONIC by way of the processor's own counter, where the kernel trusts that itself.
  *
  * Needs the GIL: it is not loaded on a free-threaded build.  Static state, single-phase init: main interpreter only.
@@ -61,4 +62,5 @@
 #include "core/met.h"
 #include "core/callbacks.h"
 #include "core/watchdog.h"
+#include "core/selftest.h"
 #include "core/life.h"

@@ -50,6 +50,13 @@ def recording() -> bool: ...
 def point(label: str, message: str) -> None:
     """Write a POINT record; nothing when it doesn't record."""
 
+def self_test(outer: object, inner: object, mark: object, stage: int) -> None:
+    """Of the C core: ImportError where what it reads of these coroutines' frames is not what CPython's API says.
+
+    ``outer`` awaits ``inner``, of which ``job`` is a local variable, ``mark``.  ``stage``: 0 none has run, 1 called by
+    ``inner``, 2 they are suspended.
+    """
+
 def meet(tasks: Collection[object]) -> None:
     """The same for more of them, later."""
 

@@ -15,9 +15,14 @@ from .trust import untrusted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Coroutine, Generator
     from types import ModuleType
 
 SUFFIX = _imp.extension_suffixes()[0]  # ".cpython-312-x86_64-linux-gnu.so": one core fits one of these
+# What the C core was tested on, since it reads CPython's own frames: minor versions that are final, and of those before
+# that each pre-release for itself, by its sys.hexversion.
+FINALS = frozenset(((3, 12), (3, 13), (3, 14), (3, 15)))
+PRERELEASES: frozenset[int] = frozenset()
 FREE_THREADED = "t" in getattr(sys, "abiflags", "")  # Windows has none
 
 
@@ -31,6 +36,8 @@ def choose(forced: str = "", cores: str = "", hint: str = "") -> "tuple[ModuleTy
         return _twin(), f"asked for by {env.CORE}"
     if FREE_THREADED:
         return _twin(), "a free-threaded Python"
+    if reason := untested(sys.hexversion):
+        return _twin(), reason
     why = hint or f"no C core for {SUFFIX}"
     for path in places(cores):
         if os.path.exists(path):
@@ -42,6 +49,16 @@ def choose(forced: str = "", cores: str = "", hint: str = "") -> "tuple[ModuleTy
             except Exception as exc:
                 why = f"{path} cannot be loaded: {exc}"
     return _twin(), why
+
+
+def untested(version: int) -> str:
+    """Why the Python of this ``sys.hexversion`` gets no C core; "": it does."""
+    major, minor, micro, level = version >> 24, version >> 16 & 0xFF, version >> 8 & 0xFF, version & 0xFF
+    if version in PRERELEASES or (level == 0xF0 and (major, minor) in FINALS):
+        return ""
+    stage = {0xA: "a", 0xB: "b", 0xC: "rc"}.get(level >> 4, "")
+    name = f"{major}.{minor}.{micro}" + (f"{stage}{level & 0xF}" if stage else "")
+    return f"the C core was not tested on Python {name}, whose frames may be others"
 
 
 def places(cores: str = "", suffix: str = SUFFIX) -> list[str]:
@@ -58,7 +75,35 @@ def _load(path: str) -> "ModuleType":
     module = _frozen_importlib.module_from_spec(_frozen_importlib.ModuleSpec(name, loader, origin=path))
     loader.exec_module(module)
     sys.modules.pop(name, None)  # a fatal error's dump lists the extension modules that are found there
+    _self_test(module)
     return module
+
+
+def _self_test(core: "ModuleType") -> None:
+    """ImportError where what it reads of frames is not what this Python says of them."""
+
+    async def outer(inner: "Coroutine[object, object, object]") -> None:
+        await inner
+
+    async def inner(job: object) -> None:
+        core.self_test(one, other, job, 1)
+        await _Once()
+
+    mark = object()
+    other = inner(mark)
+    one = outer(other)
+    try:
+        core.self_test(one, other, mark, 0)
+        one.send(None)
+        core.self_test(one, other, mark, 2)
+    finally:
+        one.close()
+        other.close()
+
+
+class _Once:
+    def __await__(self) -> "Generator[None, None, None]":
+        yield
 
 
 def _twin() -> "ModuleType":

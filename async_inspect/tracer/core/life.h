@@ -349,6 +349,7 @@ static PyMethodDef methods[] = {
     {"recording", recording, METH_NOARGS, NULL},
     {"point", point, METH_VARARGS, NULL},
     {"meet", meet, METH_O, NULL},
+    {"self_test", self_test, METH_VARARGS, NULL},
     {"add_probe", add_probe, METH_VARARGS, NULL},
     {"clear_probes", clear_probes, METH_NOARGS, NULL},
     {"on_process", on_process, METH_O, NULL},
