@@ -157,16 +157,17 @@ def current_task() -> object:
     current = part("_asyncio", "current_task")
     if current is None:
         return None
-    try:
-        task: object = current()
-    except RuntimeError:  # no loop runs on this thread
-        return None
+    task: object = None
+    if sys.version_info >= (3, 14):  # before, this asks the loop for its hash
+        try:
+            task = current()
+        except RuntimeError:  # no loop runs on this thread
+            return None
     if task is None:
-        of_python = part("asyncio.tasks", "_current_tasks")  # of Python's Tasks, from 3.14 on
-        if type(of_python) is dict and of_python:
+        tasks = part("asyncio.tasks", "_current_tasks")  # from 3.14 on of Python's Tasks alone
+        if type(tasks) is dict and tasks:
             loop = part("_asyncio", "_get_running_loop")()
-            # by identity: a loop may have a hash of its own
-            return next((its for one, its in list(of_python.items()) if one is loop), None)
+            return next((its for one, its in list(tasks.items()) if one is loop), None)
     return task
 
 

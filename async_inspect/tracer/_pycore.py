@@ -1,9 +1,10 @@
 """The Python core: the readable twin of ``_core.c``, the same contract (``_core.pyi``) and the same records.
 
 It is the reference, and what runs where no C core can be had.  Its modules have a job each: ``_pyrecorder`` (events to
-records: begin there), ``_pycoros`` (who lives and who awaits whom), ``_pyprobes`` and ``_pyactions`` (what is seen
-above coroutines), ``_pywatchdog`` (a look at what lasts too long), ``_pydefs`` (ids), ``_pyask`` (what objects may be
-asked), ``_pytape`` (the file).  Knows, here, the contract alone.
+records: begin there), ``_pyguard`` (what stands before it), ``_pycoros`` (who lives and who awaits whom),
+``_pythreads``, ``_pyprobes`` and ``_pyactions`` (what is seen above coroutines), ``_pywatchdog`` (a look at what lasts
+too long), ``_pydefs`` (ids), ``_pyask`` (what objects may be asked), ``_pytape`` (the file).  Knows, here, the contract
+alone.
 """
 
 from .. import events as ev
@@ -62,9 +63,17 @@ def start(
     tape = Tape(fd, header_size, max_size, ticks)
     recorder = Recorder(tape, tool_id, stdlib, dict(_wanted), slow_poll_ns, calls, tags)
     recorder.probes.on_process = _on_process
-    with recorder.lock:  # nothing is written before what was there
-        recorder.attach()
-        _meet(recorder, tasks)
+    try:
+        with recorder.lock:  # nothing is written before what was there
+            recorder.attach()
+            _meet(recorder, tasks)
+    except BaseException:
+        try:
+            recorder.detach()
+        except Exception:
+            pass  # as why it could not begin: the tool's id is none, say
+        tape.release()
+        raise
     _recorder = recorder
 
 

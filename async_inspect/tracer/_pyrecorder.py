@@ -15,7 +15,6 @@ item and suspends nobody.
 """
 
 import sys
-import time
 from _thread import RLock
 from types import CoroutineType
 
@@ -25,13 +24,13 @@ from . import _pyask as ask
 from . import _pyprobes as probes
 from ._pycoros import ALIVE, ASYNC, CREATED, ITEM, Coro, Coroutines
 from ._pydefs import CO_ASYNC_GENERATOR, Definitions
+from ._pyguard import guarded
 from ._pytags import Tags
 from ._pytape import Tape
 from ._pywatchdog import Watchdog
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from types import CodeType, FrameType
 
     type Wanted = dict[str, dict[str, int]]
@@ -44,7 +43,6 @@ _EVENTS = (_E.PY_START, _E.PY_RESUME, _E.PY_YIELD, _E.PY_RETURN, _E.PY_UNWIND, _
 _THROW_EVENTS = _E.PY_UNWIND | _E.PY_THROW
 # Set for all code, to meet each once: plain code then says DISABLE. What began before the recording is met resumed.
 _MEET_EVENTS = _E.PY_START | _E.PY_RESUME | (_E.PY_THROW if _LOCAL_THROW else 0)
-_OUR_ERRORS = ("builtins", "struct")  # modules of what our own code may raise
 
 
 class Recorder:
@@ -317,70 +315,13 @@ class Recorder:
             (_E.PY_THROW, self.on_throw),
             (_E.CALL, self.on_call),
         ):
-            _MON.register_callback(self.tool, event, self.guard(handler))
+            _MON.register_callback(self.tool, event, guarded(self, handler))
         _MON.set_events(self.tool, _MEET_EVENTS)
         frame: FrameType | None = sys._getframe()
         while frame is not None:  # who starts us may run in a coroutine
             if frame.f_code.co_flags & ASYNC:
                 self.watch(frame.f_code)
             frame = frame.f_back
-
-    def guard(self, handler: "Callable[..., object]") -> "Callable[..., object]":
-        """A callback that holds the lock, is timed now and then, and raises nothing of ours into the program.
-
-        Called for whatever ``sys.monitoring`` or a compiled module (``PyMonitoring_Fire*Event``) says; what is no event
-        of the frame that runs is none of ours: its "code" may be any object.
-        """
-        # A short function: without memory, CPython goes round for ever in a "with" from its 257th instruction on.
-        getframe = sys._getframe
-        every = ev.COST_EVERY
-
-        def callback(*args: object) -> object:
-            try:
-                with self.lock:
-                    frame = getframe(1)
-                    if frame.f_code is not args[0]:
-                        return None
-                    self.callbacks += 1
-                    return handler(frame, *args) if self.callbacks % every else self.time(handler, frame, *args)
-            except BaseException as exc:
-                if not self.is_ours(exc):
-                    raise
-                return None
-
-        return callback
-
-    def time(self, handler: "Callable[..., object]", *args: object) -> object:
-        begun = time.monotonic_ns()
-        result = handler(*args)
-        self.timed += 1
-        self.timed_ns += time.monotonic_ns() - begun
-        self.set_costs()
-        self.watchdog.start()  # anew after a fork, for those who meet no new code
-        return result
-
-    def is_ours(self, exc: BaseException) -> bool:
-        """Whether an exception amid a callback is our fault.
-
-        It may be what a signal's handler raised just then, or what another thread has this one raise: those are the
-        program's.  What the event said may be lost; the next ones put it right.
-        """
-        try:
-            with self.lock:
-                self.tape.lose()
-                self.coros.settle()
-            tb = first = exc.__traceback__
-            while tb is not None and tb.tb_next is not None:
-                if tb.tb_frame.f_globals.get("__package__") == __package__:
-                    first = tb.tb_next
-                tb = tb.tb_next
-            ours = tb is None or tb.tb_frame.f_globals.get("__package__") == __package__
-            if ours and issubclass(type(exc), Exception) and ask.type_module(type(exc)) in _OUR_ERRORS:
-                return True
-            exc.__traceback__ = None if ours else first  # as though it had not passed through our frames
-        except MemoryError:
-            return True
-        return False
 
     def detach(self, last: bool = False) -> None:
         """No more events.

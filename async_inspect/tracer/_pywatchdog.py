@@ -10,7 +10,7 @@ from _weakref import ref
 from time import sleep
 
 from .. import events as ev
-from ._pycoros import Life, has_ended
+from ._pythreads import Life, has_ended
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

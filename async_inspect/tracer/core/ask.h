@@ -35,7 +35,7 @@ static int know_asyncio(void)
         Py_XSETREF(aio.c_task, module_attr("_asyncio", "Task"));
         Py_XSETREF(aio.future, module_attr("_asyncio", "Future"));
         Py_XSETREF(aio.running_loop, module_attr("_asyncio", "_get_running_loop"));
-        Py_XSETREF(aio.current_tasks, module_attr("asyncio.tasks", "_current_tasks")); /* of Python's Tasks, from 3.14 on */
+        Py_XSETREF(aio.current_tasks, module_attr("asyncio.tasks", "_current_tasks")); /* from 3.14 on of Python's Tasks alone */
         if (aio.c_task == NULL || aio.current_task == NULL || aio.future == NULL || !PyType_Check(aio.c_task)
             || aio.running_loop == NULL || aio.current_tasks == NULL) {
             return 0;
@@ -70,10 +70,13 @@ static PyObject *current_task(void)
     if (!know_asyncio()) {
         return NULL;
     }
-    PyObject *task = PyObject_CallNoArgs(aio.current_task);
-    if (task == Py_None) {
+    PyObject *task = NULL;
+#if PY_VERSION_HEX >= 0x030E0000 /* before, this asks the loop for its hash */
+    task = PyObject_CallNoArgs(aio.current_task);
+#endif
+    if (task == Py_None || task == NULL) {
         Py_CLEAR(task);
-        if (UNLIKELY(PyDict_CheckExact(aio.current_tasks) && PyDict_GET_SIZE(aio.current_tasks))) {
+        if (PyDict_CheckExact(aio.current_tasks) && PyDict_GET_SIZE(aio.current_tasks)) {
             PyObject *loop = PyObject_CallNoArgs(aio.running_loop), *one, *its;
             for (Py_ssize_t i = 0; loop != NULL && task == NULL && PyDict_Next(aio.current_tasks, &i, &one, &its);) {
                 task = one == loop ? Py_NewRef(its) : NULL; /* by identity: a loop may have a hash of its own */
