@@ -1,6 +1,7 @@
 """A C core for the target's Python: found, built once, or why not."""
 
 import dataclasses
+import os
 import shutil
 import subprocess
 import sys
@@ -99,6 +100,72 @@ def test_a_cache_that_is_not_ones_own(python: interpreter.Interpreter, tmp_path:
     assert (core.name, core.refused) == ("python", True)
     assert core.reason.startswith(f"{interpreter.cache_folder()}: is not this user's own folder: remove it, or set ")
     assert not list(elsewhere.iterdir())
+
+
+@pytest.mark.tracer
+@pytest.mark.usefixtures("compiler")
+def test_without_a_warning(python: interpreter.Interpreter) -> None:
+    """Here only: a newer compiler of a user's may warn of more."""
+    strict = ("-Wall", "-Wextra", "-Wconversion", "-Werror", "-O2", "-c", "-o", os.devnull)
+    headers = [word for path in python.includes for word in ("-isystem", path)]  # CPython's own are not ours to mend
+    done = subprocess.run(
+        [*corebuild._compiler(), *strict, *headers, str(corebuild.SOURCE)], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert not {"-Werror"} & {*corebuild.FLAGS, *corebuild.LINK}
+
+
+@pytest.mark.parametrize(
+    ("version", "reason"),
+    [
+        (0x030C00F0, ""),
+        (0x030F02F0, ""),
+        (0x030F00B1, "the C core was not tested on Python 3.15.0b1, whose frames may be others"),
+        (0x031000F0, "the C core was not tested on Python 3.16.0, whose frames may be others"),
+        (0x031000A4, "the C core was not tested on Python 3.16.0a4, whose frames may be others"),
+    ],
+)
+def test_only_on_pythons_that_it_was_tested_on(
+    version: int, reason: str, python: interpreter.Interpreter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert choose.untested(version) == reason
+    if reason:
+        core = corebuild.prepare(dataclasses.replace(python, hexversion=version))
+        assert (core.name, core.reason) == ("python", reason)
+        monkeypatch.setattr(sys, "hexversion", version)
+        chosen, why = choose.choose("c")
+        assert (chosen.NAME, why) == ("python", reason)
+        monkeypatch.setattr(choose, "PRERELEASES", frozenset({version}))
+        assert choose.untested(version) == ""
+
+
+@pytest.mark.usefixtures("compiler")
+def test_a_core_that_finds_other_frames_does_not_record(
+    python: interpreter.Interpreter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = corebuild.prepare(python).path
+    monkeypatch.setattr(choose, "places", lambda *_: [path])
+    monkeypatch.setattr(choose, "untrusted", lambda _: "")
+    assert choose.choose()[0].NAME == "c"
+
+    async def pair(inner: object) -> None: ...
+
+    core = choose.choose()[0]
+    one, other = pair(1), pair(2)
+    other.close()
+    with pytest.raises(ImportError, match="this Python's frames are not what it reads: whether a coroutine has run"):
+        core.self_test(one, other, object(), 0)
+    with pytest.raises(ImportError, match="whether a coroutine has run"):
+        core.self_test(other, one, object(), 1)
+    one.close()
+
+    def differs(core: object) -> None:
+        raise ImportError("this Python's frames are not what it reads: a frame's code")
+
+    monkeypatch.setattr(choose, "_self_test", differs)
+    core, why = choose.choose()
+    assert core.NAME == "python"
+    assert why.endswith("cannot be loaded: this Python's frames are not what it reads: a frame's code")
 
 
 @pytest.mark.parametrize(
