@@ -97,7 +97,7 @@ _ROWS: list[tuple[int, int, int]] = []
 _WHAT: Final = _table()
 _ROW_HOLDS: Final = np.array([(ANY, ANY, ANY), *_ROWS])  # (row, field)
 _HAS_TEXT: Final = np.isin(np.arange(256), ev.HAS_TEXT)
-_IS_ROOT: Final = np.isin(np.arange(256), (ev.START, ev.ENTER))
+_CHECKED: Final = ("coro", "aux", "off", "node", "task", "thread")
 _OF_SUSPENSION: Final = np.isin(np.arange(256), (ev.LINK, ev.TIMER, ev.USE))  # their time is its
 
 
@@ -130,27 +130,27 @@ class Looked:
             return slots
         self.start_ns = self.start_ns or start_ns
         tags = np.ascontiguousarray(slots.view(np.uint16).reshape(-1, ev.RECORD_SIZE // 2)[:, -1])  # flags and kinds
-        what = _WHAT[tags]
+        what = _WHAT.take(tags)
         kinds = (tags >> 8).astype(np.uint8)
         good = what > 0
         self.count += len(slots)
         self._texts(slots, kinds, good)
         self._definitions(slots, kinds, good)
         self._count_people(slots, kinds)
-        most = self._most[_ROW_HOLDS].astype(np.uint32)  # (row, field): no id is above
+        most = self._most[_ROW_HOLDS].T.astype(np.uint32)  # (field, row): no id is above
         people, nodes, threads = (np.uint32(self.highest(of)) for of in (CORO, NODE, THREAD))
         for begin in range(0, len(slots), _PIECE):
             part = slice(begin, begin + _PIECE)
-            some, of, kind = slots[part], what[part], kinds[part]
-            coro, aux, task = some["coro"], some["aux"], some["task"]
-            fine = coro <= most[of, 0]
-            fine &= aux <= most[of, 1]
-            fine &= some["off"] <= most[of, 2]
-            after = (some["node"] <= nodes) & (task <= people) & (some["thread"] <= threads)
-            after &= (some["node"] > 0) == (task > 0)
-            after &= (kind != ev.RESUME) | (task == coro)
-            after &= ~_IS_ROOT[kind] | (aux > 0) | (task == coro)
-            good[part] &= fine & (after | (kind < ev.FIRST_EVENT))
+            of, kind = what[part], kinds[part]
+            coro, aux, off, node, task, thread = (np.ascontiguousarray(slots[part][name]) for name in _CHECKED)
+            after = (node <= nodes) & (task <= people) & (thread <= threads)
+            after &= (node > 0) == (task > 0)
+            after &= (task == coro) | ((kind != ev.RESUME) & ((aux > 0) | ((kind != ev.START) & (kind != ev.ENTER))))
+            after |= kind < ev.FIRST_EVENT
+            after &= coro <= most[0].take(of)
+            after &= aux <= most[1].take(of)
+            after &= off <= most[2].take(of)
+            good[part] &= after
         self._asked(slots, kinds, good)
         found = slots
         if not good.all():
@@ -164,16 +164,14 @@ class Looked:
 
     def _texts(self, slots: Slots, kinds: Any1d, good: Bools) -> None:
         """A text is as long as is said of it; one that nobody begins is damage."""
-        is_text = kinds == ev.TEXT
-        texts = np.flatnonzero(is_text)
-        owners = np.flatnonzero(_HAS_TEXT[kinds])
+        texts, owners = np.flatnonzero(kinds == ev.TEXT), np.flatnonzero(_HAS_TEXT.take(kinds))
         first = texts[np.diff(texts, prepend=-2) > 1] if len(texts) else texts  # of each run of them
         last = texts[np.diff(texts, append=len(kinds) + 1) > 1] if len(texts) else texts
-        there = np.zeros(len(kinds) + 1, np.int64)  # by slot: how many pieces follow it; the last: before the first
-        there[first - 1] = last - first + 1
         said = -(-slots["off"][owners].astype(np.int64) // ev.TEXT_BYTES)
-        good[owners[said != there[owners]]] = False
-        stray = np.flatnonzero(~np.append(_HAS_TEXT[kinds], False)[first - 1])
+        run = np.searchsorted(first, owners + 1)
+        there = np.where(np.append(first, -1)[run] == owners + 1, np.append(last - first + 1, 0)[run], 0)
+        good[owners[said != there]] = False
+        stray = np.flatnonzero(~np.isin(first - 1, owners))
         for begin, end in zip(first[stray].tolist(), last[stray].tolist(), strict=True):
             good[begin : end + 1] = False
 
@@ -207,7 +205,7 @@ class Looked:
 
     def _count_people(self, slots: Slots, kinds: Any1d) -> None:
         """Coroutines count from 1, and each is spawned or starts."""
-        met = slots["coro"][(kinds == ev.SPAWN) | (kinds == ev.START)]
+        met = slots["coro"][np.flatnonzero((kinds == ev.SPAWN) | (kinds == ev.START))]
         if len(met):
             self._given[CORO] += len(met)
             possible = met[met <= self._given[CORO] + _SPARE_PEOPLE]
@@ -224,19 +222,20 @@ class Looked:
     def _times(self, slots: Slots, kinds: Any1d, end_ns: int, until_ns: int, is_copy: bool) -> Slots:
         """A thread's times don't go back, and none is outside of the recording.  (The watchdog writes of threads that
         go on meanwhile: its times are theirs.)"""
-        rows = np.flatnonzero(kinds >= ev.FIRST_EVENT)
-        if not len(rows):
+        definitions = np.flatnonzero(kinds < ev.FIRST_EVENT)
+        if len(definitions) == len(slots):
             return slots
-        ts = slots["ts"] if len(rows) == len(slots) else slots["ts"][rows]
+        ts, thread = (np.delete(np.ascontiguousarray(slots[name]), definitions) for name in ("ts", "thread"))
+        kinds = np.delete(kinds, definitions)
         if self.by_ticks is None:
             self._tell_clock(ts, end_ns)
         low, high = self.start_ns, until_ns if self.end_is_wrong or not end_ns else end_ns
         if self.by_ticks:
             low, high = 0, min(self.start_ns, self._most_ticks) - 1
-        kinds, thread = kinds[rows], slots["thread"][rows]
-        outside = (ts < np.uint64(low)) | (ts > np.uint64(max(high, low)))
-        if not outside.any() and self._goes_on(thread, ts, kinds):
+        high = max(low, high)
+        if self._goes_on(thread, ts, kinds, low, high):
             return slots
+        outside = (ts < np.uint64(low)) | (ts > np.uint64(high))
         was = np.minimum(ts, np.uint64(LATEST)).astype(np.int64)
         moments = was.copy()
         for index in np.unique(thread).tolist():
@@ -248,7 +247,7 @@ class Looked:
         if not wrong.any():
             return slots
         found = slots if is_copy else slots.copy()
-        found["ts"][rows[wrong]] = moments[wrong]
+        found["ts"][np.delete(np.arange(len(slots)), definitions)[wrong]] = moments[wrong]
         self.damaged += int(np.count_nonzero(wrong))
         return found
 
@@ -265,16 +264,19 @@ class Looked:
             self._last[thread], self._suspended[thread] = int(found[-1]), int(suspended[-1])
         return np.where(of_suspension, suspended, found)
 
-    def _goes_on(self, thread: Any1d, ts: Any1d, kinds: Any1d) -> bool:
-        """Whether no time is before another, whichever thread's: mostly it is so."""
-        if max(self._last.values(), default=0) > ts[0] or (ts[1:] < ts[:-1]).any():
+    def _goes_on(self, thread: Any1d, ts: Any1d, kinds: Any1d, low: int, high: int) -> bool:
+        """Whether no time is before another, whichever thread's, and all are between these: mostly it is so."""
+        last = max(self._last.values(), default=0)
+        if ts[0] < max(low, last) or ts[-1] > high or (ts[1:] < ts[:-1]).any():
             return False
-        suspensions = np.flatnonzero(kinds == ev.SUSPEND)
-        for last, rows in ((self._last, slice(None)), (self._suspended, suspensions)):
-            at = np.full(int(thread.max()) + 1, -1, np.int64)
-            at[thread[rows]] = np.arange(len(thread))[rows]
-            there = np.flatnonzero(at >= 0)
-            last.update(zip(there.tolist(), ts[at[there]].tolist(), strict=True))
+        suspended = kinds == ev.SUSPEND
+        threads = [int(thread[0])] if (thread == thread[0]).all() else np.flatnonzero(np.bincount(thread)).tolist()
+        for index in threads:
+            own = thread[::-1] == index
+            self._last[index] = int(ts[len(ts) - 1 - int(np.argmax(own))])
+            own &= suspended[::-1]
+            if own.any():
+                self._suspended[index] = int(ts[len(ts) - 1 - int(np.argmax(own))])
         return True
 
     @property
