@@ -65,8 +65,9 @@ def summary(trace: Trace, figures: Stats) -> Iterator[RenderableType]:
     yield from gaps.broken_off(trace)
     if meta.filter:
         yield Text(clean(f"only {meta.filter}"), "yellow")
-    if meta.damaged:
-        yield Text(f"damaged: {meta.damaged:,} records or header fields made no sense; no figure is exact", "bold red")
+    if figures.inexact:
+        more = f"; and {len(figures.inexact) - 1:,} more" * (len(figures.inexact) > 1)
+        yield Text(f"no figure is exact: the recording is damaged: {figures.inexact[0]}{more}", "bold red")
     if not figures.tasks:
         yield Text("no tasks: no coroutine ran in this program", "yellow")
     else:

@@ -242,6 +242,7 @@ def _metadata(trace: Trace) -> dict[str, object]:
         "lost": meta.lost,
         "missing": meta.missing,
         "damaged": meta.damaged,
+        "inexact": trace.inexact,
         "tracer_cost_ms": None if meta.cost_ns is None else meta.cost_ns / 1e6,
         "core": meta.core,
         "python": meta.python,

@@ -108,8 +108,8 @@ def said_of(trace: Trace) -> dict[str, str | int]:
     }
     if until := known_until(trace):
         said |= {"known_until": until}
-    if meta.damaged:
-        said["damaged"] = meta.damaged
+    if trace.inexact:
+        said["inexact"] = "; ".join(trace.inexact)
     return said | {"filter": meta.filter} if meta.filter else said
 
 

@@ -81,7 +81,8 @@ def critical_path(trace: Trace, task: int | None = None) -> CriticalPath | None:
         if hop.kind not in ("run", "ready", "loop", "outside"):
             places[hop.place or "?", hop.reason or hop.kind].append(hop.end_ns - hop.start_ns)
     awaits = [PathAwait(place=at, reason=why, count=len(ns), ns=sum(ns)) for (at, why), ns in places.items()]
-    return CriticalPath(
+    return CriticalPath.of(
+        not trace.inexact,
         task=chosen,
         name=table.name[chosen - 1],
         start_ns=start,

@@ -76,7 +76,8 @@ class Stats(Frozen):
     records: int
     lost: int  # what was due and not written
     missing: int  # slots that files had and have no more, or of which a part is missing; at least
-    damaged: int  # records and header fields that could not be: no figure is exact then
+    damaged: int  # records and header fields that could not be
+    inexact: tuple[str, ...]  # why no figure is exact; none: they are
     callbacks: int
     tracer_cost_ns: int | None
     core: str
@@ -121,6 +122,7 @@ def stats(trace: Trace, top: int = 10, slow_poll_ms: float | None = None) -> Sta
         lost=meta.lost,
         missing=meta.missing,
         damaged=meta.damaged,
+        inexact=trace.inexact,
         callbacks=meta.callbacks,
         tracer_cost_ns=meta.cost_ns,
         core=meta.core,

@@ -20,6 +20,11 @@ type StateName = Literal["Pending", "Running", "Blocked", "Completed", "Failed",
 class Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    @classmethod
+    def of(cls, exact: bool, **figures: object) -> Self:
+        """One of these; where a trace isn't exact and says so, whether they add up or not."""
+        return cls.model_validate(figures) if exact else cls.model_construct(**figures)  # type: ignore[arg-type]
+
 
 class Process(Frozen):
     """A process, as its recording has it.  One that execs another program is two, with one pid."""

@@ -76,6 +76,15 @@ class Trace:
     rules: tuple[Rule, ...] = ()  # of the user's own, for reasons
     left_out: tuple[LeftOut, ...] = ()  # processes of the run that are not in here
 
+    @cached_property
+    def inexact(self) -> tuple[str, ...]:
+        """Why no figure is sure to be exact, a line each: records that made no sense, or that contradict each other."""
+        from .holds import violations
+
+        damaged = self.meta.damaged
+        said = [f"{damaged:,} records or header fields made no sense"] if damaged else []
+        return (*said, *violations(self))
+
     # --- tasks -------------------------------------------------------------------------------------------------------
 
     @cached_property

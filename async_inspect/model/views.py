@@ -28,38 +28,37 @@ def task(trace: Trace, number: int) -> Task:
     at = last_await(trace, number) if state in (t.BLOCKED, t.UNKNOWN) else -1
     function = int(table.function[row])
     least, most = int(trace.ready[0][row]), int(trace.ready[1][row])
-    return Task.model_validate(
-        {
-            "id": number,
-            "pid": trace.processes[table.process[row]].pid,
-            "name": table.name[row],
-            "kind": "driven" if table.driven[row] else "task",
-            "kind_name": trace.functions[function].name if function >= 0 else "",
-            "state": t.STATES[state],
-            "await_point": trace.place(int(trace.awaits.location[at])) if at >= 0 else None,
-            "awaiting": trace.awaiting(at) if at >= 0 else None,
-            "reason": trace.reasons[0][trace.reasons[1][at]] or None if at >= 0 else None,
-            "created_ns": created,
-            "created_before_recording": bool(table.before[row]),
-            "created_at_first_step": not table.created_seen[row],
-            "ended_ns": end if table.ended[row] else None,
-            "end_ns": end,
-            "closed": bool(table.closed[row]),
-            "polls": int(table.polls[row]),
-            "run_ns": run,
-            "self_ns": int(table.self_ns[row]),
-            "wait_ns": end - created - run,
-            "ready_ns": least if least == most else None,
-            "ready_least_ns": least,
-            "ready_most_ns": most,
-            "parent": int(table.parent[row]) or None,
-            "awaiters": trace.awaiters.get(number, ()),
-            "wakes": trace.wakes.get(number, ()),
-            "holds": trace.held.get(number, ()),
-            "location": trace.place(int(table.location[row])),
-            "error": table.error.get(row),
-            "tags": table.tags.get(row, ()),
-        }
+    return Task.of(
+        not trace.inexact,
+        id=number,
+        pid=trace.processes[table.process[row]].pid,
+        name=table.name[row],
+        kind="driven" if table.driven[row] else "task",
+        kind_name=trace.functions[function].name if function >= 0 else "",
+        state=t.STATES[state],
+        await_point=trace.place(int(trace.awaits.location[at])) if at >= 0 else None,
+        awaiting=trace.awaiting(at) if at >= 0 else None,
+        reason=trace.reasons[0][trace.reasons[1][at]] or None if at >= 0 else None,
+        created_ns=created,
+        created_before_recording=bool(table.before[row]),
+        created_at_first_step=not table.created_seen[row],
+        ended_ns=end if table.ended[row] else None,
+        end_ns=end,
+        closed=bool(table.closed[row]),
+        polls=int(table.polls[row]),
+        run_ns=run,
+        self_ns=int(table.self_ns[row]),
+        wait_ns=end - created - run,
+        ready_ns=least if least == most else None,
+        ready_least_ns=least,
+        ready_most_ns=most,
+        parent=int(table.parent[row]) or None,
+        awaiters=trace.awaiters.get(number, ()),
+        wakes=trace.wakes.get(number, ()),
+        holds=trace.held.get(number, ()),
+        location=trace.place(int(table.location[row])),
+        error=table.error.get(row),
+        tags=table.tags.get(row, ()),
     )
 
 
@@ -74,7 +73,8 @@ def await_at(trace: Trace, row: int) -> Await:
     due = int(awaits.due_ns[row])
     words, codes = trace.reasons
     scopes, scope = trace.scopes[0], int(trace.scopes[1][row])
-    return Await(
+    return Await.of(
+        not trace.inexact,
         task=int(awaits.task[row]),
         start_ns=start,
         end_ns=end,
@@ -138,7 +138,8 @@ def forest(trace: Trace, number: int | None) -> tuple[TreeNode, ...]:
         code = int(trace.nodes.function[at])
         function = trace.functions[code] if code >= 0 else t.Function("(other)", "", 0, user=False)
         run, wait = int(own_run[at]), int(own_wait[at])
-        made = TreeNode(
+        made = TreeNode.of(
+            not trace.inexact,
             function=function.name,
             file=function.file,
             line=function.line,

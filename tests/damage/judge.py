@@ -57,11 +57,7 @@ def judge(path: Path, thorough: bool = True) -> str:
 
 def said_inexact(trace: Trace) -> bool:
     """Whether whoever reads a report of this is told that it isn't all, or not exact."""
-    return bool(trace.meta.damaged or trace.meta.missing or trace.meta.lost or trace.left_out or _marked(trace))
-
-
-def _marked(trace: Trace) -> bool:
-    return bool(getattr(trace, "inexact", ()))
+    return bool(trace.inexact or trace.meta.missing or trace.meta.lost or trace.left_out)
 
 
 def everything(trace: Trace, path: Path) -> None:

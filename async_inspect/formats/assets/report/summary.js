@@ -218,8 +218,8 @@ const Summary = (() => {
     }
     said.push(...about.endings);
     if (figures.lost) said.push(`${number(figures.lost)} records were lost.`);
-    if (figures.damaged)
-      said.push(`${number(figures.damaged)} records or header fields of the recording are damaged: no figure is exact.`);
+    if (figures.inexact.length)
+      said.push(`No figure is exact, the recording is damaged: ${figures.inexact.join("; ")}.`);
     if (!about.finished) said.push("The recording's end was not seen: the program runs still, or was killed.");
     if (!figures.tasks) said.push("No tasks: no coroutine ran in this program.");
     return said.map((text) => el("p.notice", null, text));
