@@ -25,7 +25,7 @@ One slot (little-endian, ``RECORD_FORMAT``)::
     8  u32 coro     the subject: a coroutine, or the id being defined
    12  u32 aux      by kind, see below
    16  u32 node     the await-tree node that runs on this thread AFTER the record (0: none, the loop or plain code)
-   20  u32 task     the root coroutine that runs on this thread AFTER the record (0: none)
+   20  u32 task     the task that runs on this thread AFTER the record (0: none)
    24  u32 off      by kind: mostly the bytecode offset where ``coro`` stands
    28  u16 thread   index of the writing thread (see THREAD)
    30  u8  flags    by kind
@@ -36,8 +36,12 @@ Because each event says what runs *after* it, the time from one event of a threa
 
 Ids (coroutines, nodes, codes, strings, sites, resources, callbacks, threads) count from 1 (threads from 0) and are
 never used twice in a recording; but when there have been MAX_THREADS threads, a new one has the index of one that has
-ended.  Two ids of strings or sites may say the same (MAX_STRINGS, MAX_SITES).  A task's id is the id of its root
-coroutine.
+ended.  Two ids of strings or sites may say the same (MAX_STRINGS, MAX_SITES).
+
+A task's id is the id of its root coroutine.  A task that is made of a *step* of an async generator
+(``create_task(gen.__anext__())``, ``asend()``, ``athrow()``, ``aclose()``) is no coroutine: it has an id of its own,
+counted with theirs.  The generator, which can run for one such task after the other, is then entered with no awaiter
+(0), and ``task`` is the task's id; SPAWN, NAME, RETURN, RAISE, MESSAGE and VANISH are about the task itself.
 
 Where a record holds a moment besides its own, that is 64 bits in ``aux`` (the lower half) and ``off``.
 """
@@ -122,7 +126,7 @@ SUSPEND = 22  # leaf coro yielded and its whole chain is suspended. aux: string 
 #               but where a LINK follows. flags: AWAITS_TASK, BEFORE
 LINK = 23  # in the suspension before it, coro stands at off, awaiting aux (differs from last time). ts: the SUSPEND's
 ITEM = 24  # async generator coro handed an item to awaiter aux (0: to plain code)
-RETURN = 25  # coro returned. flags: CANCELLED, CLOSED
+RETURN = 25  # coro returned, or it was a task of a step, and that came to a good end. flags: CANCELLED, CLOSED
 RAISE = 26  # coro ended by an exception. aux: string id of its type. flags: CANCELLED, CLOSED
 VANISH = 27  # coro ended without an event (closed with no try open, or never run); it ended at some time before ts.
 #              flags: NO_TASK

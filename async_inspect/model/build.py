@@ -61,9 +61,9 @@ class Builder:
         code_of, own_node = lv.codes_and_nodes(gathered, lives, node_code)
         kinds = np.zeros(recording.highest_code + 1, np.int64)
         kinds[list(recording.codes)] = [code.kind for code in recording.codes.values()]
-        closers = kinds[code_of[lives.coro]] == ev.CODE_ASYNC_GENERATOR
+        generators = kinds[code_of[lives.coro]] == ev.CODE_ASYNC_GENERATOR
         swallowed = [number for number, text in recording.strings.items() if text in SWALLOWED]
-        ends = lv.find_ends(gathered, lives, bursts, moments, broken_off, closers, swallowed)
+        ends = lv.find_ends(gathered, lives, bursts, moments, broken_off, generators, swallowed)
         calls, entries = lv.find_calls(gathered, lives, bursts, moments, code_of, own_node)
 
         places = Places(recording, self._cwd)

@@ -139,13 +139,13 @@ class Gathered:
             if not len(at):
                 return
         pos = at + begin
-        kind, coro, task = events["kind"], events["coro"], events["task"]
+        kind, task = events["kind"], events["task"]
         before, below, burst = self._look_back(events, ts, pos)
 
         data: Columns = {"pos": pos, "ts": ts, "before": before, "below": below, "burst": burst}
         entry = (kind == ev.START) | (kind == ev.ENTER)
         ends = (kind == ev.RETURN) | (kind == ev.RAISE)
-        root_entry = entry & (events["aux"] == 0) & (task == coro)
+        root_entry = entry & (events["aux"] == 0)
         self._keep("opens", events, data, root_entry | (kind == ev.RESUME) | (kind == ev.THROW))
         suspend = kind == ev.SUSPEND
         handed = (kind == ev.ITEM) & (events["aux"] == 0)

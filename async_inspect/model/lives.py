@@ -55,11 +55,14 @@ def find_tasks(gathered: Gathered, moments: Moments) -> Lives:
         raise UserError("the recording is damaged: it speaks of more coroutines than it has records")
 
     spawn = np.full(people, -1, np.int64)
-    spawn[spawns["coro"]] = np.arange(len(spawns["coro"]))
+    spawn[spawns["coro"][::-1]] = np.arange(len(spawns["coro"]))[::-1]
     first_open = np.full(people, -1, np.int64)
     first_open[opens["task"][::-1]] = np.arange(len(opens["task"]))[::-1]
     first_entry = np.full(people, -1, np.int64)
     first_entry[entries["coro"][::-1]] = np.arange(len(entries["coro"]))[::-1]
+    roots = np.flatnonzero((entries["aux"] == 0) & (entries["task"] < people))
+    of_step = roots[first_entry[entries["task"][roots]] < 0][::-1]  # tasks that are no coroutine themselves
+    first_entry[entries["task"][of_step]] = of_step
     gone = np.zeros(people, np.bool_)
     no_task = (exits["kind"] == ev.VANISH) & (exits["flags"] & ev.NO_TASK > 0) & (exits["coro"] < people)
     gone[exits["coro"][no_task]] = True
@@ -83,7 +86,7 @@ def find_tasks(gathered: Gathered, moments: Moments) -> Lives:
     parent = np.where(spawned, _take(spawns["task"], spawn), _take(opens["before"], opened))
     parent = task_of[np.where(before | (parent >= people), 0, parent)]
     is_task = spawned.copy()
-    owned = entries["coro"][(entries["flags"] & ev.IS_TASK > 0) & (entries["aux"] == 0)]
+    owned = entries["task"][roots[entries["flags"][roots] & ev.IS_TASK > 0]]
     is_task[task_of[owned[task_of[owned] > 0]] - 1] = True
     return Lives(
         coro=coro,
@@ -171,17 +174,19 @@ def find_ends(
     bursts: Bursts,
     moments: Moments,
     broken_off: bool,
-    closers: Bools,
+    generators: Bools,
     swallowed: list[int],
 ) -> Ends:
     """The state of each task and the end of its lifetime.
 
-    ``broken_off``: records are missing that may say how those ended whose end isn't there.  ``closers``, by task: its
-    root is an async generator, which ``aclose()`` runs; ``swallowed`` are the ids of the
-    exceptions that this takes for a good end.
+    ``broken_off``: records are missing that may say how those ended whose end isn't there.  ``generators``, by task: it
+    runs an async generator.  Where it is that one itself, ``aclose()`` runs it, and ``swallowed`` are the ids of the
+    exceptions that this takes for a good end.  Else it is made of a step of it, and has an end of its own.
     """
     exits = gathered.columns("exits")
     n = len(lives.coro)
+    steps = generators & ~np.isin(lives.coro, gathered.columns("entries")["coro"])
+    closers = generators & ~steps
     rows = np.flatnonzero((exits["kind"] != ev.ITEM) & (exits["coro"] < len(lives.task_of)))
     rows = rows[lives.task_of[exits["coro"][rows]] > 0]
     exit_row = np.full(n, -1, np.int64)
@@ -204,10 +209,12 @@ def find_ends(
     state[seen & (kind == ev.RAISE) & ~well] = t.FAILED
     state[seen & (flags & ev.CANCELLED > 0) & (kind != ev.VANISH)] = t.CANCELLED
     state[closed & ~lives.driven] = t.BLOCKED
+    unseen = steps & (kind == ev.VANISH) & ~polled  # it is over, and none of its code ran
+    state[unseen] = t.UNKNOWN
     state[closed & lives.driven] = t.CANCELLED
     return Ends(
         state=state,
-        ended=seen & ~(closed & ~lives.driven),
+        ended=seen & ~(closed & ~lives.driven) | unseen,
         closed=closed,
         end_ns=moments.ns(np.where(seen, _take(exits["ts"], exit_row), moments.end)),
         end_pos=np.where(seen, _take(exits["pos"], exit_row), -1),
@@ -307,6 +314,10 @@ def codes_and_nodes(gathered: Gathered, lives: Lives, node_code: Ints) -> tuple[
     code_of[spawns["coro"]] = spawns["aux"]
     code_of[coro[again]] = node_code[node[again]]
     code_of[coro[~again]] = entries["off"][~again]
+    roots = np.flatnonzero((entries["aux"] == 0) & (entries["task"] < people))
+    tasks = entries["task"][roots]
+    unknown = code_of[tasks] == 0  # a task that is made of a step of an async generator, and was not seen being made
+    code_of[tasks[unknown]] = code_of[coro[roots[unknown]]]
     start_node[coro[~again]] = node[~again]
     other = again & (node_code[node] != code_of[coro]) & (start_node[coro] > 0)
     return code_of, np.where(other, start_node[coro], node)

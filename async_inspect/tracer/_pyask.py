@@ -22,7 +22,6 @@ from .. import events as ev
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import FrameType
     from typing import Any
 
 _type_module = type.__dict__["__module__"].__get__
@@ -35,6 +34,7 @@ _MISSING = object()
 _SAFE = (MemberDescriptorType, GetSetDescriptorType, FunctionType, MethodDescriptorType)  # run nothing when they bind
 _exc_args = BaseException.__dict__["args"].__get__
 MAX_GATHERED = 8
+_STEPS = ("async_generator_asend", "async_generator_athrow", "anext_awaitable")
 _SAFE_STR = tuple(cls.__dict__["__str__"] for cls in (BaseException, OSError, KeyError))
 
 
@@ -238,13 +238,28 @@ def shielded(outer: object) -> object:
     return None
 
 
-def agen_frame(made: object) -> "FrameType | None":
-    """The frame of the async generator that an ``aclose()``, ``athrow()`` or ``asend()`` object is about."""
-    if short_name(type(made)).startswith("async_generator_a"):
-        for found in get_referents(made):
-            if type(found) is AsyncGeneratorType:
-                return found.ag_frame
-    return None
+def agen_of(step: object) -> "AsyncGeneratorType[Any, Any] | None":
+    """The async generator of which this is a step: what ``asend()``, ``athrow()``, ``aclose()``, ``anext()`` return."""
+    while short_name(type(step)) in _STEPS:
+        step = next((one for one in get_referents(step) if _is_of_agen(one)), None)
+    return step if type(step) is AsyncGeneratorType else None
+
+
+def _is_of_agen(value: object) -> bool:
+    return type(value) is AsyncGeneratorType or short_name(type(value)) in _STEPS
+
+
+def is_aclose(step: object) -> bool:
+    """Whether a step of an async generator is an ``aclose()``: an ``athrow()`` has an exception as well."""
+    return short_name(type(step)) == "async_generator_athrow" and len(get_referents(step)) == 1
+
+
+def swallows(step: object, exc: BaseException | None) -> bool:
+    """Whether it is a good end of this step that its generator ended so (None: returned)."""
+    over = exc is None or issubclass(type(exc), StopAsyncIteration)
+    if is_aclose(step):
+        return over or issubclass(type(exc), GeneratorExit)
+    return over and short_name(type(step)) == "anext_awaitable"  # it has a default
 
 
 def is_task(value: object) -> bool:

@@ -34,7 +34,11 @@ DEAD = 3
 
 
 class Coro:
-    """A coroutine that lives, or was made a task and is yet to run."""
+    """A coroutine that lives, or was made a task and is yet to run.
+
+    Or a task that is made of a *step* of an async generator (``create_task(gen.__anext__())``): it has an id and no
+    frame, ``child`` is the generator, whose ``root`` it is, and its key is that of the step, negative.
+    """
 
     __slots__ = (
         "_root",
@@ -52,6 +56,7 @@ class Coro:
         "outer",
         "role",
         "state",
+        "step",
         "tags",
     )
 
@@ -62,6 +67,7 @@ class Coro:
         self.node = 0
         self.state = ALIVE
         self.is_task = False
+        self.step = False  # it is a task that is made of one
         self.role = 0  # what its code does that sources ask for (ROLES), less what was told
         self.bare = False  # of a root: it only yielded, and is ready at once
         self.closing = False  # a close() runs it: not by way of its awaiter, to whom it doesn't return either
@@ -91,6 +97,7 @@ class Coroutines:
         self.threads = Threads()
         self.thread: State = Thread(self.threads)
         self.live: dict[int, Coro] = {}  # by frame
+        self.unrun: dict[int, Coro] = {}  # tasks that are made of steps of async generators and have not run, by id
         self.tasks: dict[int, int] = {}  # ids by the coroutine of a task, after its end, too: whoever asks holds that
         self.coro_ids = 0
 
@@ -141,7 +148,7 @@ class Coroutines:
         if up is not None or awaiter is not None or below is coro:
             return False
         # By hand it may be thrown into past its awaiters, but not into an async generator, which then says it runs.
-        return coro.code.kind == ev.CODE_ASYNC_GENERATOR or self.step_of(below) is not None
+        return coro.code.kind == ev.CODE_ASYNC_GENERATOR or self.step_of(self.top_of(below)) is not None
 
     # --- coroutines ---
 
@@ -150,23 +157,56 @@ class Coroutines:
         coro = self.live[key] = Coro(self.coro_ids, key, self.defs.code_of(code))
         return coro
 
+    def new_step(self, step: object, code: "Code") -> Coro:
+        """A task that is made of a step of an async generator."""
+        self.coro_ids += 1
+        task = self.live[-id(step)] = Coro(self.coro_ids, -id(step), code)
+        task.step = task.is_task = True
+        self.tasks[id(step)] = task.id
+        return task
+
+    def of(self, made: object) -> Coro | None:
+        """Whom a task runs that is made of this, as far as it is known and has not ended."""
+        if type(made) is CoroutineType:
+            return self.live.get(id(made.cr_frame)) if made.cr_frame is not None else None
+        return self.live.get(-id(made))
+
+    def top_of(self, coro: Coro) -> Coro:
+        """Of one that no coroutine awaits, whom it runs for: itself, or the task that is made of its step."""
+        return coro.root if coro.root.step and coro.root.child is coro else coro
+
+    def root_of(self, coro: Coro) -> Coro:
+        """The same of one that is being entered."""
+        if coro.code.kind == ev.CODE_ASYNC_GENERATOR:
+            step = ask.coroutine_of(ask.current_task())
+            agen = ask.agen_of(step)
+            if agen is not None and id(agen.ag_frame) == coro.key:
+                task = self.live.get(-id(step)) or self.new_step(step, coro.code)
+                self.unrun.pop(task.id, None)
+                task.state = ALIVE
+                task.child = coro
+                return task
+        return coro
+
     def begin(self, coro: Coro, awaiter: Coro | None, flags: int) -> None:
         """``coro`` begins to run; write its START."""
         thread = self.thread
-        is_task = awaiter is None and (coro.is_task or self.step_of(coro) is not None)
+        is_task = False
         if awaiter is not None:
             coro.awaiter = awaiter
             coro.root = awaiter.root
             coro.node = self.defs.node_of(awaiter.node, coro.code)
         else:
-            coro.outer = thread.top
+            root = coro.root = self.root_of(coro)
+            is_task = root.is_task or self.step_of(root) is not None
+            root.outer = thread.top
             coro.node = self.defs.node_of(0, coro.code)
-        coro.is_task = is_task
+        coro.is_task = is_task and coro.root is coro
         coro.state = ALIVE
         coro.role = coro.code.probe & ROLES
         if is_task:
             flags |= ev.IS_TASK
-            self.tasks[id(ask.coroutine_of(self.step_of(coro)))] = coro.id
+            self.tasks[id(ask.coroutine_of(self.step_of(coro.root)))] = coro.root.id
         self.put(ev.START, self.tape.now(), coro.id, awaiter.id if awaiter else 0, coro, coro.code.id, flags)
         thread.top = coro
 
@@ -189,10 +229,14 @@ class Coroutines:
     def enter(self, coro: Coro, awaiter: Coro | None, flags: int) -> None:
         """``coro`` is entered again, by another awaiter or at another await than it stood in: write an ENTER."""
         thread = self.thread
+        root = awaiter.root if awaiter is not None else self.root_of(coro)
+        left = self.top_of(coro)
+        if left is not coro and left is not root:
+            self.vanish(left)  # its step is over, or the generator would not run for another
         if awaiter is None:
-            self.enter_root(coro)
-            if self.step_of(coro) is not None:
-                coro.is_task = True
+            self.enter_root(root)
+            if self.step_of(root) is not None:
+                root.is_task = True
                 flags |= ev.IS_TASK
         if coro.code.kind == ev.CODE_ASYNC_GENERATOR:
             coro.node = self.defs.node_of(awaiter.node if awaiter is not None else 0, coro.code)
@@ -203,7 +247,6 @@ class Coroutines:
         coro.state = ALIVE
         coro.closing = False
         leaf: Coro = coro
-        root = awaiter.root if awaiter is not None else coro
         while True:
             leaf.root = root
             if leaf.child is None:
@@ -215,6 +258,8 @@ class Coroutines:
 
     def drop(self, coro: Coro) -> None:
         coro.state = DEAD
+        if coro.step:
+            self.unrun.pop(coro.id, None)
         if self.live.get(coro.key) is coro:
             del self.live[coro.key]
         if coro.awaiter is not None and coro.awaiter.child is coro:
@@ -223,21 +268,22 @@ class Coroutines:
             coro.child.awaiter = None
         coro.child = coro.outer = None
 
-    def started(self, frame: "FrameType | None") -> Coro | None:
-        """The one of this frame, if it has run."""
-        coro = self.live.get(id(frame)) if frame is not None else None
-        return coro if coro is not None and coro.state != CREATED else None
-
     def vanish(self, coro: Coro, flags: int = 0) -> None:
         """``coro`` has ended and no event said so."""
+        root = self.top_of(coro)
         self.put(ev.VANISH, self.tape.now(), coro.id, 0, self.thread.top, 0, flags)
         self.drop(coro)
+        if root is not coro:
+            self.vanish(root)
 
     def finish(self, coro: Coro, kind: int, off: int, exc: BaseException | None) -> None:
         thread = self.thread
         flags = aux = 0
         message = name = None
-        if coro.awaiter is None:
+        root = self.top_of(coro)
+        if root is not coro:
+            after = root.outer
+        elif coro.awaiter is None:
             task = self.step_of(coro) if coro.is_task else None
             flags = _outcome(coro, task, exc)
             if exc is not None:
@@ -257,11 +303,71 @@ class Coroutines:
             self.put_name(coro, name, ts, coro)
         self.put(kind, ts, coro.id, aux, after, off, flags)
         if message:
-            data = ask.utf8(message)
-            self.put(ev.MESSAGE, ts, coro.id, 0, after, len(data))
-            self.tape.put_text(data)
+            self.put_message(coro, message, ts, after)
         self.drop(coro)
         self.stop_at(after)
+        if root is not coro:
+            self.finish_step(root, kind, exc, ts)
+
+    def finish_step(self, task: Coro, kind: int, exc: BaseException | None, ts: int) -> None:
+        """A task that is made of a step of an async generator has ended: that handed an item over (ITEM), or ended."""
+        thread = self.thread
+        owner, after = self.step_of(task), thread.top
+        step = ask.coroutine_of(owner)
+        aux, message, good = 0, None, kind == ev.RETURN
+        if owner is not None:
+            thread.ended = id(step)
+            thread.ended_id = task.id
+            if kind == ev.ITEM:
+                good = not ask.is_aclose(step)
+                aux = 0 if good else self.defs.type_of(RuntimeError)
+            else:
+                good = ask.swallows(step, exc)
+                aux = 0 if good else self.defs.type_of(StopAsyncIteration if exc is None else type(exc))
+        elif exc is not None:
+            aux = self.defs.type_of(type(exc))
+        if good:
+            exc = None
+        elif exc is not None:
+            message = ask.message_of(exc)
+        flags = _outcome(task, owner, exc)
+        name = _last_name(task, owner) if owner is not None else None
+        if name is not None:
+            self.put_name(task, name, ts, after)
+        self.put(ev.RETURN if good else ev.RAISE, ts, task.id, aux, after, 0, flags)
+        if message:
+            self.put_message(task, message, ts, after)
+        self.drop(task)
+
+    def had_turns(self) -> None:
+        """A loop of this thread begins another round: what was made before its last round began had its turn then.
+
+        Where no frame ran the generator had ended, or ran already: the task failed, and nothing said so.
+        """
+        for task in [task for task in self.unrun.values() if task.off == self.thread.index]:
+            if task.closing:
+                self.vanish(task)
+            task.closing = True
+
+    def finish_unrun(self, task: Coro, owner: object) -> None:
+        """The same where none of its code ran: the Task itself says what became of it, if it is over."""
+        exc, state = ask.get(owner, "_exception"), ask.get(owner, "_state")
+        if state == "PENDING":
+            return
+        raised = isinstance(exc, BaseException)
+        aux = self.defs.type_of(type(exc)) if raised else 0
+        flags = ev.CANCELLED if state == "CANCELLED" else 0
+        message = ask.message_of(exc) if isinstance(exc, BaseException) else None
+        ts = self.tape.now()
+        self.put(ev.RAISE if raised or flags else ev.RETURN, ts, task.id, aux, self.thread.top, 0, flags)
+        if message:
+            self.put_message(task, message, ts, self.thread.top)
+        self.drop(task)
+
+    def put_message(self, coro: Coro, message: str, ts: int, after: Coro | None) -> None:
+        data = ask.utf8(message)
+        self.put(ev.MESSAGE, ts, coro.id, 0, after, len(data))
+        self.tape.put_text(data)
 
     def stop_at(self, after: Coro | None) -> None:
         """What ran has stopped; ``after`` goes on."""
@@ -287,7 +393,9 @@ class Coroutines:
             awaited = ask.coroutine_of(task)
             if type(awaited) is CoroutineType:
                 its = id(awaited.cr_frame) == coro.key
-            else:  # a task around an async generator's aclose()
+            elif coro.step or ask.agen_of(awaited) is not None:
+                its = -id(awaited) == coro.key
+            else:  # a task of what is no coroutine of Python's own
                 its = coro.outer is None and self.thread.top in (None, coro)
             if its:
                 return task

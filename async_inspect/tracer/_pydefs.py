@@ -29,13 +29,14 @@ _WRAP_ITEM = bytes((opmap["CALL_INTRINSIC_1"], _intrinsic_1_descs.index("INTRINS
 class Code:
     """A code object that was seen, by its id in the recording."""
 
-    __slots__ = ("awaits", "ends_stack", "id", "items", "kind", "probe", "ref", "sends", "suspends")
+    __slots__ = ("awaits", "ends_stack", "id", "items", "kind", "probe", "ref", "returns", "sends", "suspends")
 
     def __init__(self, id: int) -> None:
         self.id = id
         self.kind = ev.CODE_PLAIN
         self.ends_stack = False  # no frame outside this one says more about where a task was made
         self.probe = 0  # what a source wants to know of it (ACTIONS), or that a coroutine's has our local events
+        self.returns = False  # of what makes tasks: it tells us when it returns
         self.ref: ref[CodeType] | None = None
         self.sends: frozenset[int] | None = None
         self.suspends: frozenset[int] = frozenset()

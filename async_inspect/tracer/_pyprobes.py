@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ._pytape import Tape
 
 GENERATOR = 0x20  # in co_flags
+_NEAR = 4  # frames
 
 _IO = -1  # in place of a callback's id
 _SIGNAL = -2
@@ -89,8 +90,8 @@ class Probes:
 
     def on_return(self, frame: "FrameType", code: "CodeType", action: int, value: object) -> None:
         thread = self.thread
-        if action & act.SOON:
-            self.soon(frame, value, action)
+        if action & (act.SPAWN | act.SOON):
+            self.made_or_soon(frame, value, action)
         elif action & act.SELECT:
             self.selector_answered()
         elif action & act.SHIELD:
@@ -107,6 +108,12 @@ class Probes:
         elif action & act.MANY and not code.co_flags & GENERATOR and thread.top is not None:
             self.edges_to_all(thread.top.root, _many(frame), 0)
 
+    def made_or_soon(self, frame: "FrameType", value: object, action: int) -> None:
+        if action & act.SPAWN:
+            self.unrun(value, self.thread.spawned)  # an eager one that is over has forgotten what it ran
+        else:
+            self.soon(frame, value, action)
+
     def on_yield(self, frame: "FrameType") -> None:
         if id(frame) in self.fresh:
             self.fresh.discard(id(frame))
@@ -120,35 +127,39 @@ class Probes:
         values = frame.f_locals
         made = values.get("coro")
         thread = self.thread
-        agen = None  # an aclose() is being made a task: its generator will be the root
-        new_frame = None
-        if type(made) is CoroutineType:
-            new_frame = made.cr_frame
-            known = self.live.get(id(new_frame))
-        else:
-            agen = known = self.coros.started(ask.agen_frame(made))
+        agen = ask.agen_of(made)
+        known = self.coros.of(made)
         if known is not None and known is thread.spawned and thread.spawner == id(frame.f_back):
             return  # one call of create_task inside another
         thread.spawned = None
         if type(made) is CoroutineType:
-            if made.cr_running or made.cr_suspended or new_frame is None:
+            if made.cr_running or made.cr_suspended or made.cr_frame is None:
                 return
         elif agen is None:
             return
-        if known is not None and agen is None:
+        if known is not None:
             self.coros.vanish(known)
         name = values.get("name")
         if name is None:
             more = values.get("kwargs")
             name = more.get("name") if type(more) is dict else None
         if agen is not None:
-            coro = agen
+            coro = self.coros.new_step(made, self.defs.code_of(agen.ag_code))
+            coro.state = CREATED
         else:
             assert type(made) is CoroutineType
             coro = self.new_task(made)
         self.put_spawn(coro, frame, name)
+        if agen is not None:
+            coro.off = thread.index
+            self.coros.unrun[coro.id] = coro
         thread.spawned = coro
         thread.spawner = id(frame)
+
+    def unrun(self, task: object, coro: Coro | None) -> None:
+        """If ``coro`` is a task of a step of an async generator that is over and never ran, write that."""
+        if coro is not None and coro.step and coro.state == CREATED and ask.is_task(task):
+            self.coros.finish_unrun(coro, task)
 
     def new_task(self, made: "CoroutineType[object, object, object]") -> Coro:
         """A coroutine that is being made a task."""
@@ -167,9 +178,7 @@ class Probes:
 
     def coro_of(self, task: object) -> Coro | None:
         """The coroutine of a Task, as far as it is known and has not ended."""
-        made = ask.coroutine_of(task)
-        frame = made.cr_frame if type(made) is CoroutineType else ask.agen_frame(made)
-        return self.live.get(id(frame)) if frame is not None else None
+        return self.coros.of(ask.coroutine_of(task))
 
     # --- who wakes whom ---
 
@@ -242,6 +251,7 @@ class Probes:
     def by_step(self, task: object) -> tuple[int, int, int]:
         """By the step of a task whose coroutine runs no more."""
         coro, thread = self.coro_of(task), self.thread
+        self.unrun(task, coro)
         ended = id(ask.coroutine_of(task)) == thread.ended
         stopped = coro.id if coro is not None else thread.ended_id if ended else 0
         return (ev.BY_TASK if stopped else ev.BY_CODE), stopped, 0
@@ -275,6 +285,8 @@ class Probes:
         timeout = frame.f_locals.get("timeout")
         # Only built-in numbers are looked at: a zero lets it return at once.
         self.thread.idle = not (type(timeout) in (int, float) and timeout <= 0)  # type: ignore[operator]
+        if self.coros.unrun and _asked_by_loop(frame):
+            self.coros.had_turns()
         self.thread.asked = self.tape.now()
 
     def selector_answered(self) -> None:
@@ -378,10 +390,23 @@ class Probes:
         if not gone and not message.endswith("exception was never retrieved"):
             return
         task = context.get("task" if gone else "future")
+        self.unrun(task, self.coro_of(task))
         exc = None if gone else context.get("exception")
         number = self.coros.tasks.get(id(ask.get(task, "_coro")), 0) if ask.is_task(task) else 0
         kind = self.defs.type_of(type(exc)) if exc is not None else 0
         self.put(ev.TROUBLE, self.tape.now(), number, kind, 0, ev.DESTROYED if gone else ev.NEVER_RETRIEVED)
+
+
+def _asked_by_loop(frame: "FrameType") -> bool:
+    """Whether it is a loop that asks its selector, itself or by way of a selector of the program's."""
+    caller = frame.f_back
+    for _ in range(_NEAR):
+        if caller is None or caller.f_code.co_qualname == "BaseEventLoop._run_once":
+            break
+        caller = caller.f_back
+    else:
+        return False
+    return caller is not None
 
 
 def _many(frame: "FrameType") -> object:

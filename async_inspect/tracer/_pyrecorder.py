@@ -16,7 +16,6 @@ item and suspends nobody.
 
 import sys
 from _thread import RLock
-from types import CoroutineType
 
 from .. import events as ev
 from . import _pyactions as act
@@ -89,11 +88,9 @@ class Recorder:
         if ask.is_bare(value):
             return 0, 0
         if ask.is_task(value):
-            made = ask.get(value, "_coro")
-            if type(made) is CoroutineType and made.cr_frame is not None:
-                coro = self.live.get(id(made.cr_frame))
-                if coro is not None:
-                    return coro.id, ev.AWAITS_TASK
+            coro = self.coros.of(ask.get(value, "_coro"))
+            if coro is not None:
+                return coro.id, ev.AWAITS_TASK
         return self.defs.type_of(type(value)), 0
 
     # --- events ---
@@ -126,15 +123,23 @@ class Recorder:
                 self.probes.run_code = id(code)
             if action & act.SPAWN:
                 self.watch_throws()
-            events = _E.PY_UNWIND if action & act.SPAWN and _LOCAL_THROW else 0
-            events |= _E.PY_RETURN if action & act.AT_RETURN else 0
+            events = _E.PY_RETURN if action & act.AT_RETURN else 0
             events |= _E.PY_YIELD if action & act.MANY and generator else 0
-            if events:
-                _MON.set_local_events(self.tool, code, events)
+            self.ask(code, action, events)
         if not info.probe & (act.AT_START | (act.MANY if generator else 0)):
             return _MON.DISABLE
         self.probes.on_start(frame, info.probe)
+        made = self.thread.spawned
+        if info.probe & act.SPAWN and made is not None and made.step and not info.returns:
+            info.returns = True  # an eager one is over then
+            self.ask(code, info.probe, _E.PY_RETURN)
         return None
+
+    def ask(self, code: "CodeType", action: int, events: int) -> None:
+        """Ask for these events of a plain function."""
+        events |= _E.PY_UNWIND if action & act.SPAWN and _LOCAL_THROW else 0
+        if events:
+            _MON.set_local_events(self.tool, code, events)
 
     def watch(self, code: "CodeType") -> None:
         info = self.codes.get(id(code))
@@ -167,8 +172,8 @@ class Recorder:
             self.coros.open(frame, 0)
             return None
         awaiter = self.coros.awaiter_of(frame)
-        if awaiter is None and coro.root is coro and coro.state == ALIVE:
-            self.coros.enter_root(coro)
+        if awaiter is None and self.coros.top_of(coro) is coro.root and coro.state == ALIVE:
+            self.coros.enter_root(coro.root)
             leaf = coro
             while leaf.child is not None:
                 leaf = leaf.child
@@ -231,9 +236,17 @@ class Recorder:
         coro.state = ITEM
         if awaiter is not None and awaiter.child is coro:
             awaiter.child = None
-        after = awaiter if awaiter is not None else coro.outer
-        self.coros.put(ev.ITEM, self.tape.now(), coro.id, awaiter.id if awaiter is not None else 0, after, off)
-        self.thread.top = after
+        root = self.coros.top_of(coro)
+        coro.awaiter, coro.root = None, coro
+        after = awaiter if awaiter is not None else root.outer
+        ts = self.tape.now()
+        self.coros.put(ev.ITEM, ts, coro.id, awaiter.id if awaiter is not None else 0, after, off)
+        if awaiter is not None:
+            self.thread.top = after
+        else:
+            self.coros.stop_at(after)
+        if root is not coro:
+            self.coros.finish_step(root, ev.ITEM, None, ts)
 
     def on_return(self, frame: "FrameType", code: "CodeType", off: int, value: object) -> object:
         if code.co_flags & ASYNC:
@@ -293,7 +306,8 @@ class Recorder:
             closing = awaiter is None and coro.awaiter is not None and coro.state != ITEM and type(exc) is GeneratorExit
             if closing or self.coros.passed(coro, awaiter):
                 awaiter = coro.awaiter
-            if coro.state == ITEM or awaiter is not coro.awaiter or (awaiter is None and coro.root is not coro):
+            loose = awaiter is None and self.coros.top_of(coro) is not coro.root
+            if coro.state == ITEM or awaiter is not coro.awaiter or loose:
                 self.coros.enter(coro, awaiter, ev.THROWN)  # not by way of who awaits it
                 return None
             coro.closing = closing

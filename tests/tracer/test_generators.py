@@ -190,3 +190,109 @@ def test_a_cancellation_comes_along_the_chain_that_is_suspended(
     states = {one.name: one.state for one in traced.tasks if not one.name.startswith(("test_", "Base"))}
     root = "deeper" if depth else how.__name__
     assert states == {root: "Cancelled"} | ({"forever": "Cancelled"} if wait is task else {})
+
+
+async def counted(sleeps: bool) -> AsyncGenerator[int]:
+    for number in range(3):
+        if sleeps:
+            await asyncio.sleep(0)
+        yield number
+
+
+def of_generator(trace: Trace, name: str = "counted") -> list[tuple[str, int, int, str | None]]:
+    """(state, polls, awaits, error) of the tasks that the generator ran for, as they were made."""
+    awaits = trace.awaits.task.tolist()
+    return [(one.state, one.polls, awaits.count(one.id), one.error) for one in trace.tasks if one.name == name]
+
+
+@pytest.mark.parametrize("sleeps", [False, True])
+def test_each_task_of_a_generators_steps_is_one(sleeps: bool, trace: Any) -> None:
+    async def main() -> None:
+        numbers = counted(sleeps)
+        for number in range(3):
+            assert await asyncio.create_task(numbers.__anext__()) == number
+        with contextlib.suppress(StopAsyncIteration):
+            await asyncio.create_task(numbers.__anext__())
+
+    recording, traced = trace(lambda: asyncio.run(main()))
+    polls = 1 + sleeps
+    good = ("Completed", polls, polls - 1, None)
+    assert of_generator(traced) == [good, good, good, ("Failed", 1, 0, "StopAsyncIteration")]
+    spawned = recording.records["coro"][recording.records["kind"] == ev.SPAWN].tolist()
+    assert len(set(spawned)) == len(spawned) == len(traced.tasks)
+    assert traced.task_table.created_seen.all()
+    awaited = [traced.task(number).name for number in traced.awaits.awaited_task.tolist() if number]
+    assert awaited == ["counted"] * 4
+
+
+def test_every_step_can_be_a_task(trace: Any) -> None:
+    async def main() -> None:
+        for step in (
+            lambda numbers: numbers.asend(None),
+            lambda numbers: anext(numbers, None),
+            lambda numbers: numbers.athrow(ValueError("thrown")),
+            lambda numbers: numbers.aclose(),
+        ):
+            numbers = counted(True)
+            await anext(numbers)
+            await asyncio.wait([asyncio.create_task(step(numbers), name="step")])
+            await numbers.aclose()
+
+    _, traced = trace(lambda: asyncio.run(main()))
+    assert of_generator(traced, "step") == [
+        ("Completed", 2, 1, None),
+        ("Completed", 2, 1, None),
+        ("Failed", 1, 0, "ValueError: thrown"),
+        ("Completed", 1, 0, None),
+    ]
+
+
+def test_a_step_of_one_that_runs_already_fails(trace: Any) -> None:
+    async def main() -> None:
+        numbers = counted(True)
+        steps = [asyncio.create_task(numbers.__anext__()) for _ in range(2)]
+        await asyncio.gather(*steps, return_exceptions=True)
+        lonely = asyncio.create_task(numbers.__anext__()), asyncio.create_task(numbers.__anext__())
+        for _ in range(4):
+            await asyncio.sleep(0)
+        assert str(lonely[1].exception()) == str(steps[1].exception())
+
+    _, traced = trace(lambda: asyncio.run(main()))
+    first, second, third, fourth = of_generator(traced)[:4]  # the loop closes it in one more
+    assert first == third == ("Completed", 2, 1, None)
+    assert second[:3] == ("Failed", 0, 0) and "already running" in str(second[3])
+    assert fourth[:3] == ("Unknown", 0, 0)  # nobody waited for it, so nothing said how it ended
+    assert not any(one.state == "Pending" for one in traced.tasks)
+
+
+@pytest.mark.parametrize("started", [False, True])
+def test_a_step_that_is_cancelled(started: bool, trace: Any) -> None:
+    async def main() -> None:
+        numbers = items(future)
+        step = asyncio.create_task(numbers.__anext__())
+        if started:
+            await asyncio.sleep(0)
+        step.cancel()
+        await asyncio.wait([step])
+        assert step.cancelled()
+
+    _, traced = trace(lambda: asyncio.run(main()))
+    assert [row[0] for row in of_generator(traced, "items")] == ["Cancelled"]
+
+
+def test_a_generator_for_tasks_and_awaiters_in_turn(trace: Any) -> None:
+    async def main() -> None:
+        numbers = counted(True)
+        await asyncio.create_task(numbers.__anext__())
+        await anext(numbers)
+        with contextlib.suppress(StopIteration):
+            step = numbers.__anext__()
+            while True:
+                step.send(None)
+        with contextlib.suppress(StopAsyncIteration):
+            await asyncio.create_task(numbers.__anext__())
+
+    recording, traced = trace(lambda: asyncio.run(main()))
+    assert awaiters(recording) == {("counted", ""), ("counted", "main"), ("main", "")}
+    kinds = [(one.kind, one.state) for one in traced.tasks if one.name == "counted"]
+    assert sorted(kinds) == [("driven", "Completed"), ("task", "Completed"), ("task", "Failed")]

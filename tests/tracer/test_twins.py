@@ -1,4 +1,5 @@
-"""Both cores write the same records, for any program: random ones here, made of what async programs are made of.
+"""Both cores write the same records, for any program: random ones here, made of what async programs are made of; and
+what these mean is whole, and has the tasks that the program itself made, with the ends that these had.
 
 A program is source text, so that each run has code objects of its own.  Functions call only later ones; those that
 lock each other out for good are cancelled.  Nothing in them depends on time or on addresses but one thing: a coroutine
@@ -6,6 +7,7 @@ that is closed with no ``try`` open ends without an event (CPython 3.13 on), and
 again.
 """
 
+import asyncio
 import itertools
 import os
 import re
@@ -14,10 +16,16 @@ import tempfile
 import warnings
 from collections.abc import Callable, Collection
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+
+from async_inspect.model import Trace, load
+from async_inspect.model import tables as t
+from async_inspect.model.holds import violations
 
 from . import ticks
 
@@ -26,19 +34,39 @@ pytestmark = pytest.mark.tracer
 FUNCTIONS = 4
 
 HEAD = '''
-import asyncio, contextlib, itertools, re, selectors, types
+import asyncio, contextlib, itertools, selectors, types, weakref
 
 names = itertools.count(1000)
 
-def eager(loop, coro, name=None, **options):  # 3.13.0 calls those without a name "None"
-    return asyncio.eager_task_factory(loop, coro, name=name or f"eager-{next(names)}", **options)
+made = []  # of each task what it runs, and itself
+
+def factory(loop, coro, name=None, **options):
+    place = len(made)
+    made.append(None)
+    if EAGER:  # 3.13.0 calls those without a name "None"
+        task = asyncio.eager_task_factory(loop, coro, name=name or f"eager-{next(names)}", **options)
+    else:
+        task = asyncio.Task(coro, loop=loop, name=name, **options)
+    made[place] = coro, task
+    return task
+
+class Generators(weakref.WeakKeyDictionary):
+    """Those that a loop closes in the end, in the order in which they were begun, and not of their addresses."""
+    def add(self, agen): self[agen] = None
+    def discard(self, agen): self.pop(agen, None)
+
+def new_loop():
+    loop = asyncio.SelectorEventLoop(Unlocks())
+    loop._asyncgens = Generators()
+    loop.set_task_factory(factory)
+    return loop
 
 class Unlocks(selectors.DefaultSelector):
     """Where nothing can ever go on again (a lock taken twice by one task …), all tasks are cancelled."""
     def select(self, timeout=None):
         if timeout is None or timeout > 100:
-            for task in sorted(asyncio.all_tasks(), key=lambda task: int(re.sub(r".*-", "", task.get_name()))):
-                task.cancel()
+            for one in made:
+                if one is not None: one[1].cancel()
             timeout = 0
         return super().select(timeout)
 
@@ -61,9 +89,21 @@ class Through:
     def __init__(self, coro): self.coro = coro
     def __await__(self): yield from self.coro.__await__()
 
+class By:
+    def __init__(self, coro): self.coro = coro
+    def __await__(self): return self.coro.__await__()
+
 @types.coroutine
 def old_style():
     yield
+
+@contextlib.asynccontextmanager
+async def around(coro):
+    await coro
+    try:
+        yield
+    finally:
+        await Pause(1)
 
 @contextlib.asynccontextmanager
 async def context():
@@ -137,6 +177,32 @@ WITH_CALL = (  # {f} is a later function's call, {g} that of an async generator
     "asyncio.create_task({f})",
     "async with shared.lock: await {f}",
     "async with Group() as g: g.create_task({f}); g.create_task({f}, name=f'in group-{{next(names)}}')",
+    "await By({f})",
+    "async with around({f}): pass",
+    "async with contextlib.AsyncExitStack() as s: await s.enter_async_context(around({f}))",
+    "async with contextlib.aclosing({g}) as it: await anext(it, None)",
+    "t = asyncio.create_task(within(around({f}))); await asyncio.sleep(0); t.cancel(); await asyncio.wait([t])",
+    "c = within(around({f})); drive(c, 1); fail(c)",
+    "c = By({f}); c = within(around(c)); drive(c, 1); c.close()",
+    "it = {g}; [await asyncio.create_task(it.__anext__()) for _ in range(3)]",
+    "it = {g}; await asyncio.create_task(it.__anext__(), name=f'step-{{next(names)}}'); await anext(it, None)",
+    "it = {g}; await asyncio.gather(*[asyncio.create_task(it.__anext__()) for _ in '12'], return_exceptions=True)",
+    "it = {g}; asyncio.create_task(it.__anext__()); asyncio.create_task(it.__anext__()); await Pause(3)",
+    "t = asyncio.create_task({g}.__anext__()); await asyncio.sleep(0); t.cancel(); await asyncio.wait([t])",
+    "t = asyncio.create_task({g}.__anext__()); t.cancel(); await asyncio.wait([t])",
+    "it = {g}; await anext(it, None); await asyncio.wait([asyncio.create_task(it.aclose())])",
+    "it = {g}; await anext(it, None); await asyncio.wait([asyncio.create_task(it.athrow(ValueError))])",
+    "it = {g}; await anext(it, None); await asyncio.wait([asyncio.create_task(it.asend(1))]); await it.aclose()",
+    "it = {g}; await anext(it, None); t = asyncio.create_task(it.aclose()); await Pause(1); t.cancel(); await Pause(1)",
+    "await asyncio.wait([asyncio.create_task(anext({g}, None))])",
+    "asyncio.create_task({g}.__anext__())",
+    "await asyncio.wait_for({g}.__anext__(), None)",
+    "s = {g}.__anext__(); drive(s, 2)",
+    "s = {g}.__anext__(); drive(s, 1); fail(s)",
+    "s = {g}.__anext__(); drive(s, 1); s.close()",
+    "it = {g}; drive(it.__anext__(), 1); await asyncio.wait([asyncio.create_task(it.__anext__())])",
+    "it = {g}; drive(it.__anext__(), 3); await anext(it, None); drive(it.aclose(), 3)",
+    "c = {f}; t = asyncio.create_task(c); await asyncio.wait([t]); await c",
 )
 TAIL = """
 def drive(coro, times):
@@ -148,12 +214,14 @@ def fail(coro):
     try: coro.throw(ValueError('thrown'))
     except (Exception, asyncio.CancelledError): pass
 
+async def within(context):
+    async with context: await Pause(1)
+
 async def main():
-    if EAGER: asyncio.get_running_loop().set_task_factory(eager)
     try: await f0()
     except Exception: pass
 
-asyncio.run(main(), loop_factory=lambda: asyncio.SelectorEventLoop(Unlocks()))
+asyncio.run(main(), loop_factory=new_loop)
 """
 
 
@@ -192,12 +260,13 @@ def programs(draw: st.DrawFn) -> str:
     return "\n\n".join([*parts, TAIL])
 
 
-def runner(source: str) -> Callable[[], None]:
+def runner(source: str, space: dict[str, Any]) -> Callable[[], None]:
+    """``space``: where the program finds its names, and leaves them."""
     code = compile(source, "program.py", "exec")
 
     def run() -> None:
         try:
-            exec(code, {"__name__": "program"})
+            exec(code, space)
         except BaseException as error:  # SystemExit and KeyboardInterrupt are not among what they raise
             assert type(error).__name__ in ("CancelledError", "ExceptionGroup", "BaseExceptionGroup"), error
 
@@ -211,10 +280,42 @@ def texts(source: str, sources: Collection[str] = ticks.ALL, calls: bool = False
             pytest.skip("no C core was built for this Python")
         with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            run = ticks.record(core, runner(source), Path(folder) / f"{name}.rec", sources=sources, calls=calls)
+            space: dict[str, Any] = {"__name__": "program"}
+            run = ticks.record(core, runner(source, space), Path(folder) / f"{name}.rec", sources=sources, calls=calls)
             assert run.header.lost == 0
             found.append(in_order(ticks.text(run)))
+            trace = load(Path(folder) / f"{name}.rec")
+            assert violations(trace) == []
+            made = [one for one in space.get("made", ()) if one is not None]  # else it could not be made
+            if {"tasks", "wakes"} <= set(
+                sources
+            ):  # else those that never ran are not known, or not when they had turns
+                assert tasks(trace, [state_of(task) for _, task in made]) == truth(made)
             run.close()
+    return found
+
+
+def truth(made: list[tuple[Any, asyncio.Task[Any]]]) -> list[tuple[str, str]]:
+    """What runs as each task that the program made, and how it ended."""
+    return [(getattr(coro, "__qualname__", "g"), state_of(task)) for coro, task in made]
+
+
+def state_of(task: asyncio.Task[Any]) -> str:
+    if not task.done():
+        return "not done"
+    return "Cancelled" if task.cancelled() else "Failed" if task.exception() else "Completed"
+
+
+def tasks(trace: Trace, expected: list[str]) -> list[tuple[str, str]]:
+    """The same of the trace.  Where no frame ran (the generator ran already, say) nothing may say how it ended."""
+    found: list[tuple[str, str]] = []
+    for row in np.flatnonzero(~trace.task_table.driven).tolist():
+        name = trace.functions[trace.task_table.function[row]].name
+        state = t.STATES[trace.task_table.state[row]]
+        generator = re.fullmatch(r"g\d?|around|context", name)
+        if generator and state == "Unknown" and not trace.task_table.polls[row] and len(found) < len(expected):
+            state = expected[len(found)]
+        found.append(("g" if generator else name, state))
     return found
 
 

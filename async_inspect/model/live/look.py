@@ -15,6 +15,7 @@ from ..columns import Any1d, Ints
 from ..places import NOWHERE
 from .grow import Bools
 from .parts import OF_TASK, OUTER, OWNED, RAN, RUNNING, SPAWNED, WAITING, YIELDS, LongPoll, ready_ns
+from .people import ENTERED
 from .rates import SLICE_NS, Slices
 from .state import Live
 
@@ -139,14 +140,20 @@ class Seen:
         state[(said & ev.CANCELLED > 0) & (kind != ev.VANISH) & seen] = t.CANCELLED
         closed = seen & ((said & ev.CLOSED > 0) | (kind == ev.VANISH))
         state[closed] = np.where(owned, t.BLOCKED, t.CANCELLED)[closed]
+        unseen = np.flatnonzero((kind == ev.VANISH) & owned & (flags & RAN == 0))
+        state[unseen[[self._generator(row) for row in rows[unseen].tolist()]]] = t.UNKNOWN
         return state.astype(np.uint8)
 
     def _closed_well(self, row: int) -> bool:
-        """It is an async generator, closed by ``aclose()``."""
-        recording = self.live.recording
-        code = recording.codes.get(int(self.live.people.columns["code"][self._tasks["coro"][row]]))
-        ended_by = recording.strings.get(int(self._tasks["error"][row]))
-        return code is not None and code.kind == ev.CODE_ASYNC_GENERATOR and ended_by in SWALLOWED
+        """It is an async generator, closed by ``aclose()``, and not a task that is made of a step of one."""
+        ended_by = self.live.recording.strings.get(int(self._tasks["error"][row]))
+        itself = self.live.people.columns["known"][self._tasks["coro"][row]] & ENTERED
+        return bool(itself) and self._generator(row) and ended_by in SWALLOWED
+
+    def _generator(self, row: int) -> bool:
+        """It runs an async generator."""
+        code = self.live.recording.codes.get(int(self.live.people.columns["code"][self._tasks["coro"][row]]))
+        return code is not None and code.kind == ev.CODE_ASYNC_GENERATOR
 
     def error(self, row: int) -> str:
         """ "ValueError: message" of a failed task; "" of others."""

@@ -58,6 +58,9 @@ class People:
         again = again[known[coro[again]] & STARTED == 0]
         code[coro[again]] = node_code[np.minimum(entries["node"][again], len(node_code) - 1)]
         code[coro[started]] = entries["off"][started]
+        roots = np.flatnonzero(entries["aux"] == 0)
+        roots = roots[code[entries["task"][roots]] == 0]  # of tasks that are made of a step of an async generator
+        code[entries["task"][roots]] = code[coro[roots]]
         known[coro[started]] |= STARTED
         new = np.flatnonzero(known[coro] & ENTERED == 0)
         new = new[np.unique(coro[new], return_index=True)[1]]

@@ -143,7 +143,8 @@ class Live:
         pos = np.concatenate([spawns["pos"], opens["pos"]])
         ts = np.concatenate([spawns["ts"], opens["ts"]])
         parent = np.concatenate([spawns["task"], opens["before"]]).astype(np.int64)
-        again = row[spawns["coro"]] > 0  # it ran before it was made a task
+        # It ran before it was made a task.
+        again = (row[spawns["coro"]] > 0) & (tasks["flags"][row[spawns["coro"]]] & SPAWNED == 0)
         first = np.unique(coro, return_index=True)[1]
         first = first[row[coro[first]] == 0]
         first = first[np.argsort(pos[first], kind="stable")]
@@ -162,9 +163,9 @@ class Live:
             tasks["parent"][late] = self._row(spawns["task"][again])
             self._renumber = True
         owned = (entries["flags"] & ev.IS_TASK > 0) & (entries["aux"] == 0)
-        tasks["flags"][self._row(entries["coro"][owned])] |= OWNED
+        tasks["flags"][self._row(entries["task"][owned])] |= OWNED
         older = new[(entries["flags"][new] & ev.BEFORE > 0) & (entries["kind"][new] == ev.START)]
-        older = self._row(entries["coro"][older])
+        older = self._row(np.where(entries["aux"][older] == 0, entries["task"][older], entries["coro"][older]))
         older = older[tasks["flags"][older] & SPAWNED == 0]
         tasks["created"][older], tasks["parent"][older] = self.base, 0
         tasks["flags"][older] |= BEFORE

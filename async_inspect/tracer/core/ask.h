@@ -135,7 +135,9 @@ static PyObject *step_of(Thread *th, Coro *c)
         PyObject *made = coroutine_of(task);
         int its = made != NULL && PyCoro_CheckExact(made)
                       ? (void *)coroutine_frame(made) == c->frame
-                      : c->outer == NULL && (th->top == NULL || th->top == c); /* around a generator's aclose() */
+                  : c->step || agen_frame(made) != NULL
+                      ? made != NULL && STEP_KEY(made) == c->frame
+                      : c->outer == NULL && (th->top == NULL || th->top == c); /* of what is no coroutine of Python's own */
         Py_XDECREF(made);
         if (!its) {
             Py_CLEAR(task);

@@ -1,5 +1,14 @@
 /* The events themselves, as sys.monitoring gives them. */
 
+/* Ask for these events of a plain function. */
+static void ask(PyCodeObject *code, int probe, long bits)
+{
+    bits |= probe & P_SPAWN && LOCAL_THROW ? event_bits[B_UNWIND] : 0;
+    if (bits) {
+        set_local_events(code, bits);
+    }
+}
+
 static PyObject *on_plain_start(Thread *th, Frame *f, PyCodeObject *code)
 {
     CodeInfo *info = known_code(code);
@@ -17,16 +26,17 @@ static PyObject *on_plain_start(Thread *th, Frame *f, PyCodeObject *code)
         if (probe & P_SPAWN) {
             watch_throws();
         }
-        long bits = (probe & P_SPAWN && LOCAL_THROW ? event_bits[B_UNWIND] : 0) | (probe & AT_RETURN ? event_bits[B_RETURN] : 0)
-                    | (probe & P_MANY && code->co_flags & CO_GENERATOR ? event_bits[B_YIELD] : 0);
-        if (bits) {
-            set_local_events(code, bits);
-        }
+        ask(code, probe, (probe & AT_RETURN ? event_bits[B_RETURN] : 0)
+                             | (probe & P_MANY && code->co_flags & CO_GENERATOR ? event_bits[B_YIELD] : 0));
     }
     if (!(probe & AT_START) && !(probe & P_MANY && code->co_flags & CO_GENERATOR)) {
         return Py_NewRef(disable);
     }
     probe_start(th, f, code, probe);
+    if (UNLIKELY(probe & P_SPAWN && th->spawned != NULL && th->spawned->step) && (info = code_of(code)) != NULL && !info->returns) {
+        info->returns = 1; /* an eager one is over then */
+        ask(code, probe, event_bits[B_RETURN]);
+    }
     Py_RETURN_NONE;
 }
 
@@ -75,9 +85,9 @@ static inline PyObject *resume_event(Thread *th, Frame *f, PyObject *const *args
         Py_RETURN_NONE;
     }
     Coro *awaiter = awaiter_of(th, f, 0);
-    if (LIKELY(awaiter == NULL && c->root == c && c->state == ST_ALIVE)) {
+    if (LIKELY(awaiter == NULL && top_of(c) == c->root && c->state == ST_ALIVE)) {
         Coro *leaf = c;
-        enter_root(th, c);
+        enter_root(th, c->root);
         while (leaf->child != NULL) {
             leaf = leaf->child;
         }
@@ -149,14 +159,25 @@ static inline PyObject *yield_event(Thread *th, Frame *f, PyObject *const *args)
         Py_RETURN_NONE;
     }
     if (is_item((PyCodeObject *)args[0], off)) {
-        Coro *awaiter = c->awaiter;
+        Coro *awaiter = c->awaiter, *root = top_of(c);
         c->state = ST_ITEM;
         if (awaiter && awaiter->child == c) {
             awaiter->child = NULL;
         }
-        Coro *after = awaiter ? awaiter : c->outer;
-        put(th, ITEM, now(), c->id, awaiter ? awaiter->id : 0, after, (uint32_t)off, 0);
-        set_top(th, after);
+        c->awaiter = NULL; /* who comes next is another, and by then what was there may be one, too */
+        c->root = c;
+        Coro *after = awaiter ? awaiter : root->outer;
+        uint64_t ts = now();
+        put(th, ITEM, ts, c->id, awaiter ? awaiter->id : 0, after, (uint32_t)off, 0);
+        if (awaiter != NULL) {
+            set_top(th, after);
+        }
+        else {
+            stop_at(th, after);
+        }
+        if (UNLIKELY(root != c)) {
+            finish_step(th, root, ITEM, NULL, ts);
+        }
         Py_RETURN_NONE;
     }
     int flags;
@@ -255,7 +276,7 @@ static PyObject *throw_event(Thread *th, Frame *f, PyObject *const *args)
         if (closing || passed(th, c, awaiter)) {
             awaiter = c->awaiter;
         }
-        if (c->state == ST_ITEM || awaiter != c->awaiter || (awaiter == NULL && c->root != c)) {
+        if (c->state == ST_ITEM || awaiter != c->awaiter || (awaiter == NULL && top_of(c) != c->root)) {
             enter(th, c, f, awaiter, THROWN); /* not by way of who awaits it */
             Py_RETURN_NONE;
         }

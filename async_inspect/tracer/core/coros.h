@@ -201,7 +201,7 @@ static Coro *new_coro(void *frame, CodeInfo *info)
     Coro *c = free_coros;
     free_coros = c->next;
     c->frame = frame;
-    c->child = c->awaiter = c->outer = NULL;
+    c->child = c->awaiter = c->outer = c->earlier = c->later = NULL;
     c->root = c;
     c->name_hash = c->tags = 0;
     c->id = ++R.coros;
@@ -209,7 +209,7 @@ static Coro *new_coro(void *frame, CodeInfo *info)
     c->code = info->id;
     c->off = -1;
     c->state = ST_ALIVE;
-    c->is_task = c->closing = c->bare = 0;
+    c->is_task = c->step = c->closing = c->bare = 0;
     c->role = 0;
     c->is_agen = info->kind == CODE_ASYNC_GENERATOR;
     if (UNLIKELY(++R.live > R.bucket_mask)) {
@@ -219,6 +219,23 @@ static Coro *new_coro(void *frame, CodeInfo *info)
     c->next = R.buckets[b];
     R.buckets[b] = c;
     return c;
+}
+
+static void add_unrun(Coro *task)
+{
+    task->earlier = R.last_unrun;
+    task->later = NULL;
+    *(R.last_unrun ? &R.last_unrun->later : &R.unrun) = task;
+    R.last_unrun = task;
+}
+
+static void forget_unrun(Coro *task)
+{
+    if (task->earlier != NULL || R.unrun == task) {
+        *(task->earlier ? &task->earlier->later : &R.unrun) = task->later;
+        *(task->later ? &task->later->earlier : &R.last_unrun) = task->earlier;
+        task->earlier = task->later = NULL;
+    }
 }
 
 static void drop(Coro *c)
@@ -233,6 +250,9 @@ static void drop(Coro *c)
     *p = c->next;
     R.live--;
     c->state = ST_DEAD;
+    if (UNLIKELY(c->step)) {
+        forget_unrun(c);
+    }
     if (c->awaiter && c->awaiter->child == c) {
         c->awaiter->child = NULL;
     }
@@ -244,11 +264,21 @@ static void drop(Coro *c)
     free_coros = c;
 }
 
+/* Of one that no coroutine awaits, whom it runs for: itself, or the task that is made of its step. */
+static inline Coro *top_of(Coro *c)
+{
+    return UNLIKELY(c->root->step && c->root->child == c) ? c->root : c;
+}
+
 /* `c` has ended and no event said so. */
 static void vanish(Thread *th, Coro *c, int flags)
 {
+    Coro *root = top_of(c);
     put(th, VANISH, now(), c->id, 0, th->top, 0, flags);
     drop(c);
+    if (root != c) {
+        vanish(th, root, 0);
+    }
 }
 
 static void vanish_below(Thread *th, Coro *c)

@@ -88,30 +88,65 @@ static PyObject *local_of(Frame *f, PyCodeObject *code, PyObject *name)
     return NULL;
 }
 
+static int is_step_name(const char *name)
+{
+    return strcmp(name, "async_generator_asend") == 0 || strcmp(name, "async_generator_athrow") == 0
+           || strcmp(name, "anext_awaitable") == 0;
+}
+
 static int pick_agen(PyObject *o, void *found)
 {
-    if (PyAsyncGen_CheckExact(o)) {
+    if (PyAsyncGen_CheckExact(o) || is_step_name(Py_TYPE(o)->tp_name)) {
         *(PyObject **)found = o; /* borrowed */
         return 1;
     }
     return 0;
 }
 
-/* The frame of the async generator that an aclose(), athrow() or asend() object is about, or NULL. */
-static Frame *agen_frame(PyObject *made)
+/* The frame of the async generator of which this is a step: what asend(), athrow(), aclose(), anext() return. Or NULL. */
+static Frame *agen_frame(PyObject *step)
 {
-    PyObject *found = NULL;
-    if (made != NULL && strncmp(Py_TYPE(made)->tp_name, "async_generator_a", 17) == 0 && Py_TYPE(made)->tp_traverse) {
-        Py_TYPE(made)->tp_traverse(made, pick_agen, &found);
+    while (step != NULL && !PyAsyncGen_CheckExact(step)) {
+        PyObject *found = NULL;
+        if (is_step_name(Py_TYPE(step)->tp_name) && Py_TYPE(step)->tp_traverse) {
+            Py_TYPE(step)->tp_traverse(step, pick_agen, &found);
+        }
+        step = found;
     }
-    if (found == NULL) {
+    if (step == NULL) {
         return NULL;
     }
 #if PY_VERSION_HEX < 0x030E0000
-    return (Frame *)((PyAsyncGenObject *)found)->ag_iframe;
+    return (Frame *)((PyAsyncGenObject *)step)->ag_iframe;
 #else
-    return &((struct _PyAsyncGenObject *)found)->ag_iframe;
+    return &((struct _PyAsyncGenObject *)step)->ag_iframe;
 #endif
+}
+
+static int count_one(PyObject *Py_UNUSED(o), void *count)
+{
+    ++*(int *)count;
+    return 0;
+}
+
+/* Whether a step of an async generator is an aclose(): an athrow() has an exception as well. */
+static int is_aclose(PyObject *step)
+{
+    int count = 0;
+    if (strcmp(Py_TYPE(step)->tp_name, "async_generator_athrow") == 0 && Py_TYPE(step)->tp_traverse) {
+        Py_TYPE(step)->tp_traverse(step, count_one, &count);
+    }
+    return count == 1;
+}
+
+/* Whether it is a good end of this step that its generator ended so (NULL: returned). */
+static int swallows(PyObject *step, PyObject *exc)
+{
+    int over = exc == NULL || PyType_IsSubtype(Py_TYPE(exc), (PyTypeObject *)PyExc_StopAsyncIteration);
+    if (is_aclose(step)) {
+        return over || PyType_IsSubtype(Py_TYPE(exc), (PyTypeObject *)PyExc_GeneratorExit);
+    }
+    return over && strcmp(Py_TYPE(step)->tp_name, "anext_awaitable") == 0; /* it has a default */
 }
 
 static inline int coroutine_is_new(PyObject *made)

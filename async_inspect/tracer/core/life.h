@@ -452,7 +452,7 @@ static int init_process(void)
         {&word.self_attr, "__self__"}, {&word.when_attr, "_when"}, {&word.loop_attr, "_loop"}, {&word.time, "time"},
         {&word.parent_task, "_parent_task"}, {&word.cancel_scope, "cancel_scope"}, {&word.host_task, "_host_task"},
         {&word.origin, "origin"}, {&word.children, "_children"}, {&word.callbacks, "_callbacks"},
-        {&word.fut_waiter, "_fut_waiter"}, {&word.state_attr, "_state"},
+        {&word.fut_waiter, "_fut_waiter"}, {&word.state_attr, "_state"}, {&word.exception_attr, "_exception"},
         {&word.tasks_attr, "_tasks"},
         {&word.callback_attr, "_callback"}, {&word.task_name, "name"}, {&word.kwargs, "kwargs"}, {&word.is_guest, "is_guest"},
         {&word.clock, "clock"}, {&word.offset, "offset"}, {&word.lock, "_lock"}, {&word.old_nursery, "_old_nursery"},

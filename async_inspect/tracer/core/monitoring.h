@@ -112,12 +112,6 @@ static uint32_t site_of(Frame *f, int whole)
     return site;
 }
 
-static Coro *find_started(Frame *f)
-{
-    Coro *c = f ? find(f) : NULL;
-    return c != NULL && c->state != ST_CREATED ? c : NULL;
-}
-
 /* A coroutine that is being made a task, by its frame. */
 static Coro *new_task(void *key)
 {
@@ -141,6 +135,17 @@ static void put_spawn(Thread *th, Coro *c, Frame *f, PyObject *name)
     }
 }
 
+/* The same of a step of an async generator. */
+static Coro *new_step_task(PyObject *step, Frame *f)
+{
+    CodeInfo *info = code_of(frame_code(f));
+    Coro *task = info ? new_step(step, info) : NULL;
+    if (task != NULL) {
+        task->state = ST_CREATED;
+    }
+    return task;
+}
+
 /* The name that a call of create_task gives: borrowed, or NULL. */
 static PyObject *given_name(Frame *f, PyCodeObject *code)
 {
@@ -157,9 +162,8 @@ static void spawn(Thread *th, Frame *f, PyCodeObject *code)
 {
     PyObject *made = local_of(f, code, word.coro);
     void *key = coroutine_frame(made);
-    /* an aclose() is being made a task: its generator will be the root */
-    Coro *agen = key ? NULL : find_started(agen_frame(made));
-    Coro *known = key ? find(key) : agen;
+    Frame *agen = key ? NULL : agen_frame(made);
+    Coro *known = key ? find(key) : agen ? find(STEP_KEY(made)) : NULL;
     if (known != NULL && known == th->spawned && below(f) == th->spawner) {
         return; /* one call of create_task inside another */
     }
@@ -167,12 +171,16 @@ static void spawn(Thread *th, Frame *f, PyCodeObject *code)
     if (key ? !coroutine_is_new(made) : agen == NULL) {
         return;
     }
-    if (known != NULL && agen == NULL) {
+    if (known != NULL) {
         vanish(th, known, 0);
     }
-    Coro *c = agen ? agen : new_task(key);
+    Coro *c = agen ? new_step_task(made, agen) : new_task(key);
     if (c != NULL) {
         put_spawn(th, c, f, given_name(f, code));
+        if (agen != NULL) {
+            c->off = th->index;
+            add_unrun(c);
+        }
         R.spawning++;
         th->spawned = c;
         th->spawner = f;

@@ -4,10 +4,7 @@
 static Coro *coro_of_task(PyObject *task, void **frame)
 {
     PyObject *made = coroutine_of(task);
-    void *key = coroutine_frame(made);
-    if (key == NULL) {
-        key = agen_frame(made);
-    }
+    void *key = made == NULL || PyCoro_CheckExact(made) ? coroutine_frame(made) : STEP_KEY(made);
     Py_XDECREF(made);
     if (frame != NULL) {
         *frame = key;
@@ -66,11 +63,20 @@ static uint64_t moment_of(PyObject *loop, PyObject *when)
     return ns;
 }
 
+/* If `c` is a task of a step of an async generator that is over and never ran, write that. */
+static void look_unrun(Thread *th, PyObject *task, Coro *c)
+{
+    if (c != NULL && c->step && c->state == ST_CREATED && is_task(Py_TYPE(task))) {
+        finish_unrun(th, c, task);
+    }
+}
+
 /* By the step of a task whose coroutine runs no more. */
 static int by_step(Thread *th, PyObject *task, uint32_t *aux)
 {
     void *frame;
     Coro *c = coro_of_task(task, &frame);
+    look_unrun(th, task, c);
     *aux = c != NULL ? c->id : frame != NULL && frame == th->ended ? th->ended_id : 0;
     return *aux ? BY_TASK : BY_CODE;
 }
@@ -224,6 +230,18 @@ static void timer(Thread *th, Frame *f, PyCodeObject *code)
     }
 }
 
+/* Whether it is a loop that asks its selector, itself or by way of a selector of the program's. */
+static int asked_by_loop(Frame *f)
+{
+    Frame *caller = below(f);
+    for (int i = 0; i < 4 && caller != NULL; i++, caller = below(caller)) {
+        if (PyUnicode_CompareWithASCIIString(frame_code(caller)->co_qualname, "BaseEventLoop._run_once") == 0) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
 static void asks_selector(Thread *th, Frame *f, PyCodeObject *code)
 {
     PyObject *timeout = local_of(f, code, word.timeout);
@@ -231,6 +249,9 @@ static void asks_selector(Thread *th, Frame *f, PyCodeObject *code)
     th->idle = !(timeout != NULL && ((PyLong_CheckExact(timeout) && PyLong_AsLong(timeout) <= 0)
                                      || (PyFloat_CheckExact(timeout) && PyFloat_AS_DOUBLE(timeout) <= 0)));
     drop_error();
+    if (R.unrun != NULL && asked_by_loop(f)) {
+        had_turns(th);
+    }
     th->asked = now();
 }
 
@@ -408,7 +429,7 @@ static void handler(Thread *th, Frame *f, PyCodeObject *code)
     PyObject *exc = gone ? NULL : item(context, word.exception);
     void *frame = NULL;
     if (task != NULL && is_task(Py_TYPE(task))) {
-        coro_of_task(task, &frame);
+        look_unrun(th, task, coro_of_task(task, &frame));
     }
     uint32_t id = frame != NULL ? thing(frame, TAG_TASK) : 0;
     uint32_t type = exc != NULL ? type_of(Py_TYPE(exc)) : 0;
@@ -521,7 +542,10 @@ static void member(Thread *th, Frame *f, PyCodeObject *code)
 /* ... and returns. */
 static void probe_return(Thread *th, Frame *f, PyCodeObject *code, int probe, PyObject *value)
 {
-    if (probe & P_SOON) {
+    if (probe & P_SPAWN) {
+        look_unrun(th, value, th->spawned); /* an eager one that is over has forgotten what it ran */
+    }
+    else if (probe & P_SOON) {
         soon(th, f, code, probe, value);
     }
     else if (probe & P_SELECT) {
@@ -573,10 +597,7 @@ static inline uint32_t awaited(PyObject *value, int *flags)
         return R.future_string;
     }
     if (is_task(Py_TYPE(value))) {
-        PyObject *made = coroutine_of(value);
-        void *frame = coroutine_frame(made);
-        Coro *c = frame ? find(frame) : NULL;
-        Py_XDECREF(made);
+        Coro *c = coro_of_task(value, NULL);
         if (c != NULL) {
             *flags = AWAITS_TASK;
             return c->id;

@@ -41,7 +41,46 @@ static int passed(Thread *th, Coro *c, Coro *awaiter)
         return 0;
     }
     /* by hand it may be thrown into past its awaiters, but not into an async generator, which then says it runs */
-    return c->is_agen || is_step_of(th, inner);
+    return c->is_agen || is_step_of(th, top_of(inner));
+}
+
+/* A task that is made of a step of an async generator. */
+static Coro *new_step(PyObject *step, CodeInfo *info)
+{
+    Coro *task = new_coro(STEP_KEY(step), info);
+    if (task != NULL) {
+        task->step = task->is_task = 1;
+        task->is_agen = 0;
+        set_thing(STEP_KEY(step), TAG_TASK, task->id);
+    }
+    return task;
+}
+
+static Coro *root_of_step(Coro *c, CodeInfo *info)
+{
+    PyObject *owner = current_task(), *step = owner ? coroutine_of(owner) : NULL;
+    Coro *root = c;
+    if (agen_frame(step) == c->frame) {
+        Coro *task = find(STEP_KEY(step));
+        if (task == NULL) {
+            task = new_step(step, info);
+        }
+        if (task != NULL) {
+            forget_unrun(task);
+            task->state = ST_ALIVE;
+            task->child = c;
+            root = task;
+        }
+    }
+    Py_XDECREF(step);
+    Py_XDECREF(owner);
+    return root;
+}
+
+/* Of one that is being entered, and that no coroutine awaits, whom it runs for: see top_of(). */
+static inline Coro *root_of(Coro *c, CodeInfo *info)
+{
+    return c->is_agen && info != NULL ? root_of_step(c, info) : c;
 }
 
 /* `c` begins to run; write its START. */
@@ -54,12 +93,13 @@ static inline void begin(Thread *th, Coro *c, CodeInfo *info, Coro *awaiter, int
         c->is_task = 0;
     }
     else {
-        c->is_task = c->is_task || is_step_of(th, c);
-        c->outer = th->top;
+        Coro *root = c->root = root_of(c, info);
+        root->is_task = root->is_task || is_step_of(th, root);
+        root->outer = th->top;
         c->node = node_of(0, info);
-        if (c->is_task) {
+        if (root->is_task) {
             flags |= IS_TASK;
-            set_thing(c->frame, TAG_TASK, c->id);
+            set_thing(root->frame, TAG_TASK, root->id);
         }
     }
     c->state = ST_ALIVE;
@@ -102,14 +142,18 @@ static Coro *open_coro(Thread *th, Frame *f, int flags, int thrown)
 /* `c` is entered again, by another awaiter or at another await than it stood in: write an ENTER. */
 static void enter(Thread *th, Coro *c, Frame *f, Coro *awaiter, int flags)
 {
+    CodeInfo *info = c->is_agen ? code_of(frame_code(f)) : NULL;
+    Coro *root = awaiter ? awaiter->root : root_of(c, info), *left = top_of(c);
+    if (UNLIKELY(left != c && left != root)) {
+        vanish(th, left, 0); /* its step is over, or the generator would not run for another */
+    }
     if (awaiter == NULL) {
-        enter_root(th, c);
-        if (is_step_of(th, c)) {
-            c->is_task = 1;
+        enter_root(th, root);
+        if (is_step_of(th, root)) {
+            root->is_task = 1;
             flags |= IS_TASK;
         }
     }
-    CodeInfo *info = c->is_agen ? code_of(frame_code(f)) : NULL;
     if (info != NULL) {
         c->node = node_of(awaiter ? awaiter->node : 0, info);
     }
@@ -119,7 +163,7 @@ static void enter(Thread *th, Coro *c, Frame *f, Coro *awaiter, int flags)
     c->awaiter = awaiter;
     c->state = ST_ALIVE;
     c->closing = 0;
-    Coro *leaf = c, *root = awaiter ? awaiter->root : c;
+    Coro *leaf = c;
     for (;;) {
         leaf->root = root;
         if (leaf->child == NULL) {
@@ -141,6 +185,95 @@ static inline void stop_at(Thread *th, Coro *after)
     }
 }
 
+static void put_message(Thread *th, Coro *c, PyObject *message, uint64_t ts, Coro *after)
+{
+    PyObject *data = PyUnicode_GET_LENGTH(message) ? utf8(message) : NULL;
+    if (data != NULL) {
+        put(th, MESSAGE, ts, c->id, 0, after, (uint32_t)PyBytes_GET_SIZE(data), 0);
+        put_text(PyBytes_AS_STRING(data), (size_t)PyBytes_GET_SIZE(data));
+        Py_DECREF(data);
+    }
+    Py_DECREF(message);
+}
+
+/* A task that is made of a step of an async generator has ended, as that handed an item over (ITEM) or ended. */
+static void finish_step(Thread *th, Coro *task, int kind, PyObject *exc, uint64_t ts)
+{
+    PyObject *owner = step_of(th, task), *step = owner ? coroutine_of(owner) : NULL;
+    PyObject *message = NULL, *name = NULL, *type = NULL;
+    int good = kind == RETURN;
+    if (step != NULL) {
+        th->ended = task->frame;
+        th->ended_id = task->id;
+        good = kind == ITEM ? !is_aclose(step) : swallows(step, exc);
+        type = good              ? NULL
+             : kind == ITEM      ? PyExc_RuntimeError
+             : exc == NULL       ? PyExc_StopAsyncIteration
+                                 : (PyObject *)Py_TYPE(exc);
+    }
+    else if (exc != NULL) {
+        type = (PyObject *)Py_TYPE(exc);
+    }
+    uint32_t aux = type ? type_of((PyTypeObject *)type) : 0;
+    if (good) {
+        exc = NULL;
+    }
+    else if (exc != NULL) {
+        message = message_of(exc);
+    }
+    int flags = outcome(task, owner, exc);
+    if (owner != NULL) {
+        name = last_name(task, owner);
+    }
+    if (name != NULL) {
+        put_name(th, task, name, ts, th->top);
+        Py_DECREF(name);
+    }
+    put(th, good ? RETURN : RAISE, ts, task->id, aux, th->top, 0, flags);
+    if (message != NULL) {
+        put_message(th, task, message, ts, th->top);
+    }
+    drop(task);
+    Py_XDECREF(step);
+    Py_XDECREF(owner);
+}
+
+/* A loop of this thread begins another round: what was made before its last round began had its turn then. Where no frame
+ * ran the generator had ended, or ran already: the task failed, and nothing said so. */
+static void had_turns(Thread *th)
+{
+    for (Coro *task = R.unrun, *next; task != NULL; task = next) {
+        next = task->later;
+        if (task->off == th->index) {
+            if (task->closing) {
+                vanish(th, task, 0);
+            }
+            task->closing = 1;
+        }
+    }
+}
+
+/* The same where none of its code ran: the Task itself says what became of it, if it is over. */
+static void finish_unrun(Thread *th, Coro *task, PyObject *owner)
+{
+    PyObject *exc = get(owner, word.exception_attr), *state = get(owner, word.state_attr);
+    int known = state != NULL && PyUnicode_CheckExact(state) && PyUnicode_CompareWithASCIIString(state, "PENDING") != 0;
+    if (known) {
+        int cancelled = PyUnicode_CompareWithASCIIString(state, "CANCELLED") == 0;
+        int raised = exc != NULL && PyExceptionInstance_Check(exc);
+        uint32_t aux = raised ? type_of(Py_TYPE(exc)) : 0;
+        PyObject *message = raised ? message_of(exc) : NULL;
+        uint64_t ts = now();
+        put(th, raised || cancelled ? RAISE : RETURN, ts, task->id, aux, th->top, 0, cancelled ? CANCELLED : 0);
+        if (message != NULL) {
+            put_message(th, task, message, ts, th->top);
+        }
+        drop(task);
+    }
+    Py_XDECREF(exc);
+    Py_XDECREF(state);
+}
+
 static inline void finish(Thread *th, Coro *c, int kind, int off, PyObject *exc)
 {
     int flags = 0;
@@ -149,8 +282,11 @@ static inline void finish(Thread *th, Coro *c, int kind, int off, PyObject *exc)
     if (UNLIKELY(R.tag_names != NULL) && (exc == NULL || Py_TYPE(exc) != (PyTypeObject *)PyExc_GeneratorExit)) {
         tell_tags(th, c->root); /* not where it is closed: anybody may do that */
     }
-    Coro *after = c->closing ? c->root->outer : c->awaiter;
-    if (c->awaiter == NULL) {
+    Coro *after = c->closing ? c->root->outer : c->awaiter, *root = top_of(c);
+    if (UNLIKELY(root != c)) {
+        after = root->outer;
+    }
+    else if (c->awaiter == NULL) {
         PyObject *task = c->is_task ? step_of(th, c) : NULL;
         flags = outcome(c, task, exc);
         if (exc != NULL) {
@@ -177,16 +313,13 @@ static inline void finish(Thread *th, Coro *c, int kind, int off, PyObject *exc)
     }
     put(th, kind, ts, c->id, aux, after, (uint32_t)off, flags);
     if (message != NULL) {
-        PyObject *data = PyUnicode_GET_LENGTH(message) ? utf8(message) : NULL;
-        if (data != NULL) {
-            put(th, MESSAGE, ts, c->id, 0, after, (uint32_t)PyBytes_GET_SIZE(data), 0);
-            put_text(PyBytes_AS_STRING(data), (size_t)PyBytes_GET_SIZE(data));
-            Py_DECREF(data);
-        }
-        Py_DECREF(message);
+        put_message(th, c, message, ts, after);
     }
     drop(c);
     stop_at(th, after);
+    if (UNLIKELY(root != c)) {
+        finish_step(th, root, kind, exc, ts);
+    }
 }
 
 /* Whatever burst went on is over: something else happens now. */

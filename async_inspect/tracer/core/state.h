@@ -26,6 +26,7 @@ static const struct { const char *name; int bit; } probe_names[] = {
     {NULL, 0},
 };
 enum { ST_CREATED, ST_ALIVE, ST_ITEM, ST_DEAD }; /* where a coroutine stands */
+#define STEP_KEY(step) ((void *)((uintptr_t)(step) | 1)) /* no frame is there */
 #define ASYNC_FLAGS (CO_COROUTINE | CO_ITERABLE_COROUTINE | CO_ASYNC_GENERATOR)
 
 typedef struct CodeInfo {
@@ -35,6 +36,7 @@ typedef struct CodeInfo {
     uint32_t id;
     int probe;               /* P_* */
     uint8_t kind, ends_stack;
+    uint8_t returns; /* of what makes tasks: it tells us when it returns */
     uint8_t *stands;               /* an instruction each: 1 = at a SEND, 2 = at a suspended await, 4 = it is an await
                                       point; NULL: not looked yet */
     int stands_len, awaits;        /* awaits: how many await points that are */
@@ -46,11 +48,14 @@ typedef struct Coro {
     void *frame;
     struct Coro *next; /* in its hash bucket, or of the free ones */
     struct Coro *child, *awaiter, *root, *outer;
+    struct Coro *earlier, *later; /* in R.unrun */
     Py_hash_t name_hash, tags; /* of the name and the tags that were written; 0: none */
     uint32_t id, node, code; /* the code's id, not its entry: that dies with the code, we may not know when this ends */
     int off;
     int role; /* ROLES of its code, less what was told */
     uint8_t state, is_task, is_agen;
+    uint8_t step;    /* a task that is made of a step of an async generator (create_task(gen.__anext__())): it has an id and
+                      * no frame, `child` is the generator, whose `root` it is, and `frame` is STEP_KEY() of the step */
     uint8_t bare;    /* of a root: it only yielded, and is ready at once */
     uint8_t closing; /* a close() runs it: not by way of its awaiter, to whom it doesn't return either */
 } Coro;
@@ -76,7 +81,7 @@ typedef struct Thread {
     uint64_t due;      /* ... and for when */
     uint64_t asked;    /* when the selector was asked */
     int idle;
-    void *ended; /* the frame of the task's root that ended last ... */
+    void *ended; /* the frame of the task's root that ended last, or the key of its step ... */
     uint32_t ended_id;
     PyObject *scope; /* the cancel scope that the cause() found last is a cancellation of; borrowed, until the next event */
     uint32_t job; /* the callback id of what was posted and runs now */
@@ -110,6 +115,7 @@ static struct {
     size_t stdlib_len;
     uint32_t coros, codes, nodes, strings, sites, threads, resources, callbacks;
     uint32_t future_string; /* the id of "_asyncio.Future", by far the most awaited */
+    Coro *unrun, *last_unrun; /* tasks that are made of steps of async generators and have not run */
     Coro **buckets;
     uint32_t bucket_mask, live;
     Map node_map, site_map;
@@ -144,7 +150,7 @@ static struct { PyObject *context, *task, *clock, *checkpoint, *cancelled; } tri
 static struct {
     /* attributes */
     PyObject *coro_attr, *must_cancel, *name_attr, *self_attr, *when_attr, *loop_attr, *time, *parent_task, *cancel_scope, *host_task, *origin, *children, *callbacks, *callback_attr,
-        *fut_waiter, *state_attr, *tasks_attr,
+        *fut_waiter, *state_attr, *tasks_attr, *exception_attr,
         *task_name, *is_guest, *clock, *offset, *lock, *old_nursery, *new_nursery, *exceptions, *integer;
     /* local variables */
     PyObject *self, *callback, *args, *when, *handle, *timeout, *inner, *coro, *context, *fs, *todo, *nursery, *runner,
