@@ -114,6 +114,7 @@ class Looked:
         self._most = np.zeros(8, np.int64)  # and the highest
         self._most[[ANY, THREAD]] = _ANY, -1
         self._seen: dict[int, Bools] = {what: np.zeros(0, np.bool_) for what in _DEFINES.values()}
+        self._ran = np.zeros(1, np.bool_)  # by id, the coroutines
         self._last: dict[int, int] = {}  # by thread: its last time ...
         self._suspended: dict[int, int] = {}  # ... and that of its last suspension
 
@@ -145,7 +146,10 @@ class Looked:
             coro, aux, off, node, task, thread = (np.ascontiguousarray(slots[part][name]) for name in _CHECKED)
             after = (node <= nodes) & (task <= people) & (thread <= threads)
             after &= (node > 0) == (task > 0)
-            after &= (task == coro) | ((kind != ev.RESUME) & ((aux > 0) | ((kind != ev.START) & (kind != ev.ENTER))))
+            # A root runs for itself, or for a task that is made of a step of it, and is no coroutine.
+            root = (kind == ev.RESUME) | ((aux == 0) & ((kind == ev.START) | (kind == ev.ENTER)))
+            other = np.flatnonzero(root & (task != coro))
+            after[other] &= (task[other] > 0) & ~self._ran[np.minimum(task[other], people)]
             after |= kind < ev.FIRST_EVENT
             after &= coro <= most[0].take(of)
             after &= aux <= most[1].take(of)
@@ -204,12 +208,20 @@ class Looked:
             self._most[what] = max(int(self._most[what]), int(ids[possible].max(initial=-1)))
 
     def _count_people(self, slots: Slots, kinds: Any1d) -> None:
-        """Coroutines count from 1, and each is spawned or starts."""
-        met = slots["coro"][np.flatnonzero((kinds == ev.SPAWN) | (kinds == ev.START))]
+        """Coroutines and tasks count from 1, and each is spawned, starts or runs a root."""
+        started = np.flatnonzero(kinds == ev.START)
+        roots = np.flatnonzero(((kinds == ev.START) | (kinds == ev.ENTER)) & (slots["aux"] == 0))
+        roots = roots[slots["task"][roots] != slots["coro"][roots]]
+        met = np.concatenate([slots["coro"][kinds == ev.SPAWN], slots["coro"][started], slots["task"][roots]])
         if len(met):
             self._given[CORO] += len(met)
             possible = met[met <= self._given[CORO] + _SPARE_PEOPLE]
             self._most[CORO] = max(int(self._most[CORO]), int(possible.max(initial=0)))
+        size = self.highest(CORO) + 1
+        if len(self._ran) < size:
+            self._ran = np.pad(self._ran, (0, max(size, 2 * len(self._ran)) - len(self._ran)))
+        who = slots["coro"][started]
+        self._ran[who[who < size]] = True
 
     # --- times --------------------------------------------------------------------------------------------------------
 
