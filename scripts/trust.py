@@ -1,8 +1,9 @@
 """The test suites of others, bare and recorded: does every test of theirs end as it does without us?
 
-    scripts/trust [--quick] [--core CORE] [SUITE | VERSION …]       (what of each: trust_suites.py)
+    scripts/trust [--quick] [--core CORE] [SUITE | VERSION …]       (which there are: trust_suites.py)
 
-Each suite runs bare and then under ``attach``.  Tests that ended otherwise are run three times more of each, alone, and
+Each suite runs bare and then under ``attach``.  If tests ended otherwise, it runs bare beside a monitoring tool that
+does nothing: what ends otherwise there too is no fault of ours.  The rest is run three times more of each, alone, and
 the whole suite once more; what is left is a difference: explained in ``trust_suites.REASONS``, or the status is 1.
 """
 
@@ -27,7 +28,7 @@ from typing import NamedTuple
 from tests import servers
 
 from .trust_page import PAGE, SAME, Counts, Difference, Run, read, write
-from .trust_suites import CPYTHON, PROJECTS, PYTEST, QUICK, REASONS, SUITES, Suite
+from .trust_suites import CPYTHON, LEFT_OUT, PROJECTS, PYTEST, QUICK, REASONS, SUITES, Suite
 
 WORK = Path(__file__).resolve().parent.parent / ".cache" / "trust"
 TOOL = Path(sys.executable).parent / "async-inspect"
@@ -40,6 +41,21 @@ CORES = {"c": "C", "python": "Python"}
 PROJECTS_ON = "3.13"  # what most of them have wheels for
 UNEXPLAINED = "**unexplained**"
 STATUS, REPORT = "(exit status)", "(the reports)"
+
+
+# Runs a module as -m does, beside a monitoring tool with the events that recording has on for all code.
+NOTHING = "nothing"
+BESIDE = """
+import runpy, sys
+events = sys.monitoring.events
+on = (events.PY_START, events.PY_RESUME, events.PY_UNWIND, events.PY_THROW)
+sys.monitoring.use_tool_id(3, "nothing")
+for event in on:
+    sys.monitoring.register_callback(3, event, lambda *_: None)
+sys.monitoring.set_events(3, sum(on))
+del sys.argv[0]
+runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+"""
 
 
 class UnavailableError(Exception):
@@ -71,8 +87,8 @@ class Place:
     def command(self, xml: Path, only: Sequence[str]) -> list[str]:
         """:param only: these tests, as their runner names them; none: all."""
         if not self.suite.version:
-            matches = [word for name in only for word in ("-m", name)]
-            return [self.python, "-m", "test", "-v", "--junit-xml", str(xml), *matches, self.suite.name]
+            picked = [f"--match={name}" for name in only] + [f"--ignore={name}" for name in LEFT_OUT]
+            return [self.python, "-m", "test", "-v", "--junit-xml", str(xml), *picked, self.suite.name]
         # Options stay; places to look give way to the tests.
         tests = _options(self.suite.tests) if only else self.suite.tests
         return [self.python, "-m", "pytest", "-q", "-o", "junit_family=xunit1", f"--junit-xml={xml}", *tests, *only]
@@ -89,7 +105,7 @@ def _options(words: Sequence[str]) -> list[str]:
 
 
 def run(place: Place, core: str, only: Sequence[str] = (), name: str = "") -> Outcome:
-    """One run: bare without a ``core``, else recorded by it."""
+    """One run: bare without a ``core``, beside a tool that does NOTHING, or recorded by that core."""
     suite = place.suite
     log, xml, reports = (
         WORK / "logs" / f"{name or suite.name}-{place.version}-{core or 'bare'}.{kind}"
@@ -100,14 +116,16 @@ def run(place: Place, core: str, only: Sequence[str] = (), name: str = "") -> Ou
     with serving(suite.server) as port:
         command = [word.format(port=port) if "{port}" in word else word for word in place.command(xml, only)]
         environ = place.environ | {key: value.format(port=port) for key, value in suite.env}
-        if core:
+        if core == NOTHING:
+            command = [command[0], "-c", BESIDE, *command[2:]]
+        elif core:
             alone = [] if suite.children else ["--no-children"]
             size = ["--max-size", MAX_SIZE, "--core", core]
             command = [str(TOOL), "attach", "-q", "-f", "folded", *alone, *size, "-o", str(reports), "--", *command]
         status = bounded(command, place.folder, environ, log)
     tests, ids = parse(xml, suite) if xml.exists() else ({}, {})
     tests[STATUS] = status
-    if core:
+    if core not in {"", NOTHING}:
         tests[REPORT] = "written" if (reports / "flamegraph.txt").exists() else "none"
         shutil.rmtree(reports, ignore_errors=True)
     return Outcome(tests, ids)
@@ -189,45 +207,53 @@ def examine(place: Place, core: str, bare: Outcome, recorded: Outcome) -> list[D
         return []
     say(f"   {len(names)} differ: {', '.join(names[:8])}{' …' if len(names) > 8 else ''}")
     known = {name: reason_for(place, name) for name in names}
+    beside = run(place, NOTHING)
+    for name in names:
+        if beside.tests.get(name) == recorded.tests.get(name):
+            known[name] = f"the same beside a tool that does nothing{known[name] and ': '}{known[name]}"
     by_name = bare.ids | recorded.ids
     ids = sorted({by_name[name] for name in names if name in by_name and not known[name]})
     bares, recordeds = [bare], [recorded]
-    if ids:
-        only = ids if len(ids) <= ALONE else []
-        for _ in range(AGAIN):
-            bares.append(run(place, "", only, f"{place.suite.name}-again"))
-            recordeds.append(run(place, core, only, f"{place.suite.name}-again"))
+    again = f"{place.suite.name}-again"
+    for _ in range(AGAIN if 0 < len(ids) <= ALONE else 0):
+        for core_or_none, outcomes in (("", bares), (core, recordeds)):
+            alone = run(place, core_or_none, ids, again).tests
+            # What a part ended with says nothing about the whole.
+            outcomes.append(Outcome({name: alone[name] for name in names if name in by_name and name in alone}, {}))
     if not all(known.values()):  # what only happens amid the others
-        bares.append(run(place, "", name=f"{place.suite.name}-again"))
-        recordeds.append(run(place, core, name=f"{place.suite.name}-again"))
-    return list(differences(place, core, names, known, bares, recordeds))
+        bares.append(whole(run(place, "", name=again), names))
+        recordeds.append(whole(run(place, core, name=again), names))
+    return list(differences(place, core, known, bares, recordeds))
+
+
+def whole(outcome: Outcome, names: Sequence[str]) -> Outcome:
+    return outcome._replace(tests=dict.fromkeys(names, "not run") | outcome.tests)
 
 
 def differences(
-    place: Place, core: str, names: Sequence[str], known: dict[str, str], bares: list[Outcome], recordeds: list[Outcome]
+    place: Place, core: str, known: dict[str, str], bares: list[Outcome], recordeds: list[Outcome]
 ) -> Iterator[Difference]:
-    whole = {0, len(bares) - 1}  # the exit status of a part says nothing about the whole's
-    for name in names:
-        ways = [
-            [one.tests.get(name, "not run") for n, one in enumerate(runs) if name not in {STATUS, REPORT} or n in whole]
-            for runs in (bares, recordeds)
-        ]
-        usual, seen = ways
+    """:param known: the tests that differed, and why, where that is known already."""
+    for name, reason in known.items():
+        usual = [each.tests.get(name, "not run") for each in bares[:1]] + ways(name, bares[1:])
+        seen = [each.tests.get(name, "not run") for each in recordeds[:1]] + ways(name, recordeds[1:])
         if name == REPORT:
             usual = ["written"]
-        if known[name]:
-            why = known[name]
+        if reason:
+            why = reason
         elif len(set(usual)) > 1:
             why = f"flaky bare: {tally(usual)}"
         elif len(seen) > 1 and set(seen[1:]) == set(usual):
-            why = f"not again in {len(seen) - 1} more runs"
-        elif (
-            name == STATUS and all(each not in {STATUS, REPORT} for each in names if each != STATUS) and len(names) > 1
-        ):
+            why = f"not again in {len(seen) - 1} more"
+        elif name == STATUS and set(known) - {STATUS, REPORT} and not place.suite.version and seen[0] in {"0", "2"}:
             why = "follows from the tests above"
         else:
             why = UNEXPLAINED
         yield Difference(place.suite.name, place.version, CORES[core], name, tally(usual), tally(seen), why)
+
+
+def ways(name: str, outcomes: Sequence[Outcome]) -> list[str]:
+    return [each.tests[name] for each in outcomes if name in each.tests]
 
 
 def tally(ways: Sequence[str]) -> str:
@@ -349,6 +375,7 @@ def main() -> int:
         options.error(f"no such suite: {', '.join(unknown)}; there are {', '.join(suite.name for suite in SUITES)}")
     ask = [given.python, "-c", "import platform; print(platform.python_version())"]
     version = subprocess.run(ask, capture_output=True, text=True, check=True).stdout.strip()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # tests expect it, and a shell's & takes it away
     (WORK / "logs").mkdir(parents=True, exist_ok=True)
     names = given.suites or (QUICK if given.quick else [suite.name for suite in CPYTHON + PROJECTS])
     chosen = [suite for suite in SUITES if suite.name in names]

@@ -42,6 +42,9 @@ CPYTHON = (
     *(Suite(name, children=True) for name in WITH_CHILDREN.split()),
 )
 
+# CPython's that don't always end, bare, on a busy machine: a timer of one second must beat the end of a recursion.
+LEFT_OUT = ("test_print_exception_gh_102056",)
+
 PYTEST = "pytest==9.2.0"
 DISTRIBUTED = "core utils_comm locks queues events semaphore pubsub batched asyncio utils"
 PROJECTS = (
@@ -180,7 +183,7 @@ PROJECTS = (
     ),
     Suite(
         "langchain-core",
-        "1.8.4",
+        "1.8.3",
         hides=("langchain_core",),
         needs=(
             "freezegun",
@@ -229,4 +232,11 @@ class Reason(NamedTuple):
     why: str
 
 
-REASONS: tuple[Reason, ...] = ()
+PDB = "python/cpython gh-111744: what lets `set_trace()` stop at its own line is lost where a tool watches the function"
+AUDIT = "seven audit events at exit, as the recorder's callbacks are taken away"
+REASONS = (
+    Reason("test_monitoring", "*", "", "its setUp wants that nobody has events on"),
+    Reason("test_pdb", "*", "", PDB),
+    Reason("test_audit", "*.test_sys_getframemodulename", "", AUDIT),
+    Reason("test_audit", "*.test_sys_monitoring_register_callback", "", AUDIT),
+)
