@@ -91,7 +91,10 @@ class Place:
             return [self.python, "-m", "test", "-v", "--junit-xml", str(xml), *picked, self.suite.name]
         # Options stay; places to look give way to the tests.
         tests = _options(self.suite.tests) if only else self.suite.tests
-        return [self.python, "-m", "pytest", "-q", "-o", "junit_family=xunit1", f"--junit-xml={xml}", *tests, *only]
+        configs = [name for name in ("pytest.ini", "pyproject.toml") if (self.folder / name).exists()]
+        config = [f"--config-file={configs[0]}"] if configs else []  # else pytest may take ours, above it
+        options = ["-q", *config, "-o", "junit_family=xunit1", f"--junit-xml={xml}"]
+        return [self.python, "-m", "pytest", *options, *tests, *only]
 
 
 def _options(words: Sequence[str]) -> list[str]:
@@ -300,9 +303,7 @@ def place_for(suite: Suite, python: str, version: str) -> Place:
 
 def fetch(suite: Suite, python: Path, folder: Path, source: Path) -> None:
     """The suite's sources, into a folder that isn't there yet."""
-    if suite.origin == "installed":
-        source.mkdir()
-    elif suite.origin == "sdist":
+    if suite.origin == "sdist":
         pip = [str(python), "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
         quiet([*pip, "--no-binary", suite.name, "-d", str(folder), f"{suite.name}=={suite.version}"])
         with tarfile.open(next(folder.glob("*.tar.gz"))) as archive:
@@ -332,11 +333,13 @@ def trust(suite: Suite, python: str, version: str, cores: Iterable[str], keep: K
     today = dt.datetime.now(dt.UTC).date().isoformat()
     try:
         place = place_for(suite, python, version)
+        bare = timed(f"{suite.name} on {version}, bare", place, "")
+        if not bare.counts.passed:
+            raise UnavailableError(f"no test of it passed bare, which ended with status {bare.tests[STATUS]}")
     except UnavailableError as exc:
         say(f"{suite.name} on {version}: not run: {exc}")
         keep(Run(suite.name, suite.version, version, "", "not run", "not run", tidy(str(exc)), today), [])
         return False
-    bare = timed(f"{suite.name} on {version}, bare", place, "")
     good = True
     for core in cores:
         recorded = timed(f"   {core}", place, core)

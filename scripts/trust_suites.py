@@ -15,7 +15,7 @@ class Suite(NamedTuple):
     name: str
     version: str = ""
     children: bool = False  # record what it starts and forks, too
-    origin: str = "sdist"  # where the tests are: in the sdist, in what is installed, or an address of a git repository
+    origin: str = "sdist"  # where the tests are: in the sdist, or the address of a git repository
     tag: str = ""  # of that repository
     hides: tuple[str, ...] = ()  # folders there that would be imported in place of what is installed
     needs: tuple[str, ...] = ()  # to be installed for its tests
@@ -63,13 +63,14 @@ PROJECTS = (
             "uvloop==0.23.0",
             "exceptiongroup",
         ),
+        tests=("tests", "--ignore=tests/test_sockets.py"),
     ),
     Suite(
         "trio",
         "0.35.0",
-        origin="installed",
+        hides=("src", "tests"),
         needs=("trustme", "pyopenssl", "astor", "jedi", "pytest"),
-        tests=("-p", "trio._tests.pytest_plugin", "--pyargs", "trio"),
+        tests=("--pyargs", "trio"),
     ),
     Suite(
         "aiohttp",
