@@ -2,9 +2,9 @@
 
     scripts/trust [--quick] [--core CORE] [SUITE | VERSION …]       (which there are: trust_suites.py)
 
-Each suite runs bare and then under ``attach``.  If tests ended otherwise, it runs bare beside a monitoring tool that
-does nothing: what ends otherwise there too is no fault of ours.  The rest is run three times more of each, alone, and
-the whole suite once more; what is left is a difference: explained in ``trust_suites.REASONS``, or the status is 1.
+Each suite runs bare and then under ``attach``.  Tests that ended otherwise are run three times more of each, alone.  If
+they still do, the suite runs bare beside a monitoring tool that does nothing: what ends otherwise there too is no fault
+of ours.  What is left is a difference: explained in ``trust_suites.REASONS``, or the status is 1.
 """
 
 import argparse
@@ -209,49 +209,47 @@ def examine(place: Place, core: str, bare: Outcome, recorded: Outcome) -> list[D
     if not names:
         return []
     say(f"   {len(names)} differ: {', '.join(names[:8])}{' …' if len(names) > 8 else ''}")
-    known = {name: reason_for(place, name) for name in names}
-    beside = run(place, NOTHING)
-    for name in names:
-        if beside.tests.get(name) == recorded.tests.get(name):
-            known[name] = f"the same beside a tool that does nothing{known[name] and ': '}{known[name]}"
     by_name = bare.ids | recorded.ids
-    ids = sorted({by_name[name] for name in names if name in by_name and not known[name]})
+    only = sorted({by_name[name] for name in names if name in by_name})
     bares, recordeds = [bare], [recorded]
-    again = f"{place.suite.name}-again"
-    for _ in range(AGAIN if 0 < len(ids) <= ALONE else 0):
+    for _ in range(AGAIN if len(only) <= ALONE else 0):
         for core_or_none, outcomes in (("", bares), (core, recordeds)):
-            alone = run(place, core_or_none, ids, again).tests
+            again = run(place, core_or_none, only, f"{place.suite.name}-again")
             # What a part ended with says nothing about the whole.
-            outcomes.append(Outcome({name: alone[name] for name in names if name in by_name and name in alone}, {}))
-    if not all(known.values()):  # what only happens amid the others
-        bares.append(whole(run(place, "", name=again), names))
-        recordeds.append(whole(run(place, core, name=again), names))
-    return list(differences(place, core, known, bares, recordeds))
+            kept = {name: way for name, way in again.tests.items() if name in by_name or not only}
+            outcomes.append(again._replace(tests=kept))
+    found = list(differences(place, core, names, bares, recordeds))
+    if all(one.why for one in found):
+        return found
+    beside = run(place, NOTHING)
+    return [one._replace(why=one.why or explained(place, one.test, beside, recorded)) for one in found]
 
 
-def whole(outcome: Outcome, names: Sequence[str]) -> Outcome:
-    return outcome._replace(tests=dict.fromkeys(names, "not run") | outcome.tests)
+def explained(place: Place, name: str, beside: Outcome, recorded: Outcome) -> str:
+    whys = ["the same beside a tool that does nothing"] if beside.tests.get(name) == recorded.tests.get(name) else []
+    for reason in REASONS:
+        here = not reason.pythons or any(place.version.startswith(version) for version in reason.pythons.split())
+        if reason.suite == place.suite.name and here and fnmatch.fnmatchcase(name, reason.tests):
+            whys.append(reason.why)
+    return ": ".join(whys) or UNEXPLAINED
 
 
 def differences(
-    place: Place, core: str, known: dict[str, str], bares: list[Outcome], recordeds: list[Outcome]
+    place: Place, core: str, names: Sequence[str], bares: list[Outcome], recordeds: list[Outcome]
 ) -> Iterator[Difference]:
-    """:param known: the tests that differed, and why, where that is known already."""
-    for name, reason in known.items():
-        usual = [each.tests.get(name, "not run") for each in bares[:1]] + ways(name, bares[1:])
-        seen = [each.tests.get(name, "not run") for each in recordeds[:1]] + ways(name, recordeds[1:])
+    """Of tests that ended otherwise at first, with why, where more runs say it: "" if they don't."""
+    for name in names:
+        usual = [bares[0].tests.get(name, "not run")] + ways(name, bares[1:])
+        seen = [recordeds[0].tests.get(name, "not run")] + ways(name, recordeds[1:])
+        why = ""
         if name == REPORT:
             usual = ["written"]
-        if reason:
-            why = reason
+        elif name == STATUS and set(names) - {STATUS, REPORT} and seen[0] in {"0", "1", "2"}:
+            why = "follows from the tests"
         elif len(set(usual)) > 1:
             why = f"flaky bare: {tally(usual)}"
         elif len(seen) > 1 and set(seen[1:]) == set(usual):
             why = f"not again in {len(seen) - 1} more"
-        elif name == STATUS and set(known) - {STATUS, REPORT} and not place.suite.version and seen[0] in {"0", "2"}:
-            why = "follows from the tests above"
-        else:
-            why = UNEXPLAINED
         yield Difference(place.suite.name, place.version, CORES[core], name, tally(usual), tally(seen), why)
 
 
@@ -263,14 +261,6 @@ def tally(ways: Sequence[str]) -> str:
     if len(set(ways)) == 1:
         return ways[0]
     return ", ".join(f"{way} {ways.count(way)} of {len(ways)}" for way in dict.fromkeys(ways))
-
-
-def reason_for(place: Place, name: str) -> str:
-    for reason in REASONS:
-        here = not reason.pythons or any(place.version.startswith(version) for version in reason.pythons.split())
-        if reason.suite == place.suite.name and here and fnmatch.fnmatchcase(name, reason.tests):
-            return reason.why
-    return ""
 
 
 def place_for(suite: Suite, python: str, version: str) -> Place:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from scripts import trust_page
-from scripts.trust import STATUS, Outcome, Place, differences, differing, parse
+from scripts.trust import STATUS, UNEXPLAINED, Outcome, Place, differences, differing, explained, parse
 from scripts.trust_page import Counts, Difference, Page, Run
 from scripts.trust_suites import CPYTHON, PROJECTS, QUICK, REASONS, SUITES, Suite
 
@@ -70,19 +70,26 @@ def test_how_tests_of_a_junit_file_ended(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("bare", "recorded", "why"),
     [
-        ("ppppp", "fffff", "**unexplained**"),
-        ("ppppp", "fpppp", "not again in 4 more"),
-        ("ppppp", "ffppp", "**unexplained**"),
-        ("ppppf", "ffppp", "flaky bare: passed 4 of 5, failed 1 of 5"),
+        ("pppp", "ffff", ""),
+        ("pppp", "fppp", "not again in 3 more"),
+        ("pppp", "ffpp", ""),
+        ("pppf", "ffpp", "flaky bare: passed 3 of 4, failed 1 of 4"),
     ],
 )
 def test_what_is_a_difference(bare: str, recorded: str, why: str) -> None:
     ways = {"p": "passed", "f": "failed"}
     runs = [[Outcome({"t": ways[each]}, {"t": "t"}) for each in row] for row in (bare, recorded)]
     assert differing(runs[0][0], runs[1][0]) == ["t"]
-    assert [one.why for one in differences(PLACE, "c", {"t": ""}, *runs)] == [why]
-    known = differences(PLACE, "c", {"t": "as it says"}, *runs)
-    assert [one.why for one in known] == ["as it says"]
+    assert [one.why for one in differences(PLACE, "c", ["t"], *runs)] == [why]
+
+
+def test_what_explains_one() -> None:
+    failed, passed = Outcome({"t": "failed"}, {}), Outcome({"t": "passed"}, {})
+    assert explained(PLACE, "t", failed, failed) == "the same beside a tool that does nothing"
+    assert explained(PLACE, "t", passed, failed) == UNEXPLAINED
+    reason = next(reason for reason in REASONS if not reason.pythons)
+    place = Place(Suite(reason.suite), "python", "3.14.0", Path())
+    assert explained(place, reason.tests.replace("*", "x"), passed, failed) == reason.why
 
 
 def test_reasons_are_patterns_of_tests_that_differ() -> None:
