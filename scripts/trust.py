@@ -239,8 +239,8 @@ def differences(
 ) -> Iterator[Difference]:
     """Of tests that ended otherwise at first, with why, where more runs say it: "" if they don't."""
     for name in names:
-        usual = [bares[0].tests.get(name, "not run")] + ways(name, bares[1:])
-        seen = [recordeds[0].tests.get(name, "not run")] + ways(name, recordeds[1:])
+        usual = [bares[0].tests.get(name, "not run"), *ways(name, bares[1:])]
+        seen = [recordeds[0].tests.get(name, "not run"), *ways(name, recordeds[1:])]
         why = ""
         if name == REPORT:
             usual = ["written"]
