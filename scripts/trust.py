@@ -93,7 +93,7 @@ class Place:
         tests = _options(self.suite.tests) if only else self.suite.tests
         configs = [name for name in ("pytest.ini", "pyproject.toml") if (self.folder / name).exists()]
         config = [f"--config-file={configs[0]}"] if configs else []  # else pytest may take ours, above it
-        options = ["-q", *config, "-o", "junit_family=xunit1", f"--junit-xml={xml}"]
+        options = ["-q", *config, "--continue-on-collection-errors", "-o", "junit_family=xunit1", f"--junit-xml={xml}"]
         return [self.python, "-m", "pytest", *options, *tests, *only]
 
 

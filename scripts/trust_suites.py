@@ -69,7 +69,7 @@ PROJECTS = (
         "trio",
         "0.35.0",
         hides=("src", "tests"),
-        needs=("trustme", "pyopenssl", "astor", "jedi", "pytest"),
+        needs=("trustme", "pyopenssl", "astor", "jedi", "isort", "pyyaml"),
         tests=("--pyargs", "trio"),
     ),
     Suite(
