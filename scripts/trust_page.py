@@ -16,6 +16,7 @@ from typing import NamedTuple, Self
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "trust.md"
 BEGIN, END = "<!-- results -->\n", "<!-- end -->"
 SAME = "the same"
+BETWEEN = " · "
 
 
 class Run(NamedTuple):
@@ -35,7 +36,7 @@ class Run(NamedTuple):
 
 
 class Difference(NamedTuple):
-    """One test that ended otherwise in one of the runs; ``why`` is never empty."""
+    """A test that ended otherwise in one of the runs; in a page all that did so for one reason, with BETWEEN them."""
 
     suite: str
     python: str
@@ -69,7 +70,7 @@ class Counts(NamedTuple):
 
 
 RUNS = ("suite", "version", "Python", "core", "bare", "recorded", "remarks", "on")
-DIFFERENCES = ("suite", "Python", "core", "test", "bare", "recorded", "why")
+DIFFERENCES = ("suite", "Python", "core", "tests", "bare", "recorded", "why")
 TOTALS = ("suites", "Python", "core", "how many", "bare", "recorded", "tests that differ")
 
 
@@ -90,7 +91,13 @@ class Page:
 
         self.runs = [one for one in self.runs if not gone(one)] + [run]
         self.differences = [one for one in self.differences if not gone(one)]
-        self.differences += [one for one in differences if one[:3] == (run.suite, run.python, run.core)]
+        alike: dict[tuple[str, str, str], list[str]] = {}
+        for one in differences:
+            if one[:3] == (run.suite, run.python, run.core):
+                alike.setdefault(one[4:], []).append(one.test.removeprefix(f"test.{run.suite}."))
+        for (bare, recorded, why), names in alike.items():
+            tests = BETWEEN.join(sorted(names))
+            self.differences.append(Difference(run.suite, run.python, run.core, tests, bare, recorded, why))
 
     def render(self) -> str:
         """The part of the page between its marks."""
@@ -114,7 +121,8 @@ class Page:
             ran = [run for run, counts in zip(runs, bare, strict=True) if counts]
             recorded = [Counts.read(run.bare if run.recorded == SAME else run.recorded) for run in ran]
             names = {run.suite for run in ran}
-            differ = sum(one.suite in names and one[1:3] == (python, core) for one in self.differences)
+            there = [one for one in self.differences if one.suite in names and one[1:3] == (python, core)]
+            differ = sum(len(one.test.split(BETWEEN)) for one in there)
             yield (
                 "other projects'" if others else "CPython's",
                 python,
@@ -146,7 +154,7 @@ def read(path: Path) -> Page:
             page.runs.append(Run(*cells))
         else:
             suite, python, core, test, *rest = cells
-            page.differences.append(Difference(suite, python, core, test.strip("`"), *rest))
+            page.differences.append(Difference(suite, python, core, test.replace("`", ""), *rest))
     return page
 
 
@@ -160,7 +168,7 @@ def write(page: Page, path: Path) -> None:
 def _table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     lines = [header, ("---",) * len(header), *rows]
     if header == DIFFERENCES:
-        lines[2:] = [(*row[:3], f"`{row[3]}`", *row[4:]) for row in lines[2:]]
+        lines[2:] = [(*row[:3], f"`{row[3]}`".replace(BETWEEN, f"`{BETWEEN}`"), *row[4:]) for row in lines[2:]]
     return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)
 
 
