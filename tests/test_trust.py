@@ -88,7 +88,8 @@ def test_what_explains_one() -> None:
     assert explained(PLACE, "t", passed, failed) == UNEXPLAINED
     reason = next(reason for reason in REASONS if not reason.pythons)
     place = Place(Suite(reason.suite), "python", "3.14.0", Path())
-    assert explained(place, reason.tests.replace("*", "x"), passed, failed) == reason.why
+    name = reason.tests.replace("*", "x")
+    assert explained(place, name, Outcome({name: "passed"}, {}), Outcome({name: "failed"}, {})) == reason.why
 
 
 def test_reasons_are_patterns_of_tests_that_differ() -> None:
