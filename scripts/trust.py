@@ -338,7 +338,7 @@ def trust(suite: Suite, python: str, version: str, cores: Iterable[str], keep: K
         said = SAME if shown(recorded) == shown(bare) else shown(recorded)
         remarks = f"**{unexplained} unexplained**" if unexplained else ""
         keep(Run(suite.name, suite.version, version, CORES[core], shown(bare), said, remarks, today), found)
-        for one in found:
+        for one in found if unexplained else found[:8]:
             say(f"   {one.test}: bare {one.bare}, recorded {one.recorded}: {one.why}")
         good = good and not unexplained
     return good

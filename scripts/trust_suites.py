@@ -233,7 +233,7 @@ class Reason(NamedTuple):
     why: str
 
 
-PDB = "python/cpython gh-111744: what lets `set_trace()` stop at its own line is lost where a tool watches the function"
+PDB = "by opcode events `set_trace()` stops at its own line since gh-111744; where a tool is on, at the next"
 AUDIT = "seven audit events at exit, as the recorder's callbacks are taken away"
 DESCRIPTOR = "a recorded child has one descriptor more than it was given, at 1000: the recording"
 REASONS = (
