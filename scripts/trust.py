@@ -28,7 +28,7 @@ from typing import NamedTuple
 from tests import servers
 
 from .trust_page import PAGE, SAME, Counts, Difference, Run, read, write
-from .trust_suites import CPYTHON, LEFT_OUT, PROJECTS, PYTEST, QUICK, REASONS, SUITES, Suite
+from .trust_suites import CPYTHON, LEFT_OUT, PROJECTS, PROJECTS_ON, PYTEST, QUICK, REASONS, SUITES, Suite
 
 WORK = Path(__file__).resolve().parent.parent / ".cache" / "trust"
 TOOL = Path(sys.executable).parent / "async-inspect"
@@ -38,7 +38,6 @@ AGAIN = 3
 ALONE = 20  # so many tests are run again by name; if more differ, the suite
 WORST = ("passed", "skipped", "failed", "error")
 CORES = {"c": "C", "python": "Python"}
-PROJECTS_ON = "3.13"  # what most of them have wheels for
 UNEXPLAINED = "**unexplained**"
 STATUS, REPORT = "(exit status)", "(the reports)"
 

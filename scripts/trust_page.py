@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, Self
 
+from .trust_suites import PROJECTS_ON, SUITES
+
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "trust.md"
 BEGIN, END = "<!-- results -->\n", "<!-- end -->"
 SAME = "the same"
@@ -109,8 +111,19 @@ class Page:
             _table(DIFFERENCES, sorted(self.differences)) if self.differences else "None.\n",
             "\n## Each suite\n",
             _table(RUNS, runs),
+            "\n## Not run so far\n",
+            *self._missing(),
         ]
         return "\n".join(parts)
+
+    def _missing(self) -> Iterable[str]:
+        for python in sorted({run.python for run in self.runs}):
+            there = {run.suite for run in self.runs if run.python == python}
+            here = [suite for suite in SUITES if not suite.version or python.startswith(PROJECTS_ON)]
+            missing = [f"`{suite.name}`" for suite in here if suite.name not in there]
+            if missing:
+                yield f"- {python}: {', '.join(missing)}"
+        yield ""
 
     def _totals(self) -> Iterable[tuple[str, ...]]:
         groups: dict[tuple[bool, str, str], list[Run]] = {}

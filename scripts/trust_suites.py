@@ -220,6 +220,7 @@ PROJECTS = (
         tests=tuple(f"distributed/tests/test_{name}.py" for name in DISTRIBUTED.split()),
     ),
 )
+PROJECTS_ON = "3.13"  # what most of them have wheels for
 SUITES = CPYTHON + PROJECTS
 QUICK = ("test_coroutines", "test_asyncgen", "test_contextlib_async", "test_code")
 
@@ -234,12 +235,9 @@ class Reason(NamedTuple):
 
 
 PDB = "by opcode events `set_trace()` stops at its own line since gh-111744; where a tool is on, at the next"
-AUDIT = "seven audit events at exit, as the recorder's callbacks are taken away"
 DESCRIPTOR = "a recorded child has one descriptor more than it was given, at 1000: the recording"
 REASONS = (
     Reason("test_monitoring", "*", "", "its setUp wants that nobody has events on"),
     Reason("test_pdb", "*", "", PDB),
     Reason("test_subprocess", "*.test_pass_fds_redirected", "", DESCRIPTOR),
-    Reason("test_audit", "*.test_sys_getframemodulename", "", AUDIT),
-    Reason("test_audit", "*.test_sys_monitoring_register_callback", "", AUDIT),
 )
