@@ -14,6 +14,7 @@ from . import failing
 
 pytestmark = [
     pytest.mark.tracer,
+    pytest.mark.timeout(1800),  # a thousand runs of a program: the longest test of all on a debug build
     pytest.mark.skipif(sys.platform != "linux", reason="the core is wrapped by GNU ld"),
 ]
 
