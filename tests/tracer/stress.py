@@ -206,6 +206,7 @@ def forks(amount: int) -> str:
             one_loop()
 
     os.environ.pop("STRESS_RECORDING", None)
+    sys.setswitchinterval(1000)  # or a child that Python doesn't know of waits for a thread that asked for the GIL
     with recorded():
         on_threads(by_python, unseen, by_python, unseen)
     return f"{counts}"
