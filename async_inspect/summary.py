@@ -85,6 +85,7 @@ def summary(trace: Trace, figures: Stats) -> Iterator[RenderableType]:
         yield from _blame(figures)
         yield from _cuts(figures)
         yield from _wrong(trace)
+    yield from _not_exact(trace)
     yield from gaps.left_out(trace)
     yield _recorded(figures)
     yield from gaps.not_recorded(trace)
@@ -100,6 +101,16 @@ def _states(figures: Stats) -> Text:
 def _least(ns: int, at_least: object) -> str:
     """A time, and whether it was longer."""
     return f"≥ {ms(ns)}" if at_least else ms(ns)
+
+
+def _not_exact(trace: Trace) -> Iterator[Text]:
+    """What must hold and doesn't, and whose figures that touches."""
+    if trace.violations:
+        yield Text(f"not exact: {trace.not_exact}, nor are sums over them, for this does not hold:", "bold yellow")
+        for one in trace.violations[:TOP]:
+            yield Text(f"  {one.rule}: {one.rows:,} times not, first {one.example}", "yellow")
+        if more := trace.violations[TOP:]:
+            yield Text(f"  … and {len(more):,} more", "yellow")
 
 
 def _table(title: str, *numbers: str) -> Table:

@@ -22,7 +22,7 @@ TASKS = (
     "id", "name", "state", "created_at_ms", "duration_ms", "poll_count", "run_time_ms", "parent_id",
     "wait_time_ms", "ready_time_ms", "ready_min_ms", "ready_max_ms", "ended_at_ms", "kind", "kind_name",
     "location", "await_point", "awaiting", "error", "awaiters", "closed", "created_before_recording",
-    "created_at_first_step", "pid", "tags",
+    "created_at_first_step", "pid", "tags", "exact",
 )  # fmt: skip
 EVENTS = ("event_id", "task_id", "timestamp_ms", "kind", "details")
 
@@ -91,6 +91,7 @@ def _task(task: Task) -> Row:
         str(task.created_at_first_step).lower(),
         task.pid,
         " ".join(task.tags),
+        str(task.exact).lower(),
     )
 
 

@@ -127,7 +127,7 @@ def _meta(trace: Trace) -> dict[str, Any]:
         "interval": 1,
         "startTime": meta.started_unix_ns / 1e6,
         "processType": 0,
-        "product": f"{program} (only {meta.filter})" if meta.filter else program,
+        "product": f"{program} ({trace.caveat})" if trace.caveat else program,
         "importedFrom": f"async-inspect {__version__}",
         "stackwalk": 0,
         "version": 29,

@@ -119,7 +119,11 @@ def findings(trace: Trace) -> list[dict[str, object]]:
         for one in trace.survey.findings
     ]
     alone: dict[str, object] = {"severity": "warning", "kind": "not looked for", "place": None, "task": None}
-    return rows + [alone | {"text": line} for line in trace.survey.failed]
+    wrong = [
+        alone | {"kind": "not exact", "text": f"{trace.not_exact}: {one.rule}, {one.rows:,} times not: {one.example}"}
+        for one in trace.violations
+    ]
+    return wrong + rows + [alone | {"text": line} for line in trace.survey.failed]
 
 
 def words(trace: Trace) -> dict[str, object]:

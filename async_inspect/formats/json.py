@@ -91,6 +91,7 @@ def _tasks(trace: Trace) -> Iterator[str]:
                 "created_at_first_step": task.created_at_first_step,
                 "pid": task.pid,
                 "tags": task.tags,
+                "exact": task.exact,
             }
         )
 
@@ -243,6 +244,8 @@ def _metadata(trace: Trace) -> dict[str, object]:
         "missing": meta.missing,
         "damaged": meta.damaged,
         "inexact": trace.inexact,
+        "inexact_tasks": int(trace.task_table.inexact.sum()),
+        "violations": [one.model_dump() for one in trace.violations],
         "tracer_cost_ms": None if meta.cost_ns is None else meta.cost_ns / 1e6,
         "core": meta.core,
         "python": meta.python,

@@ -58,8 +58,8 @@ def _messages(trace: Trace, tasks: Grouping) -> Iterator[bytes]:
     yield from tables.messages()
     yield pb.number(PROFILE["time_nanos"], trace.meta.started_unix_ns)
     yield pb.number(PROFILE["duration_nanos"], trace.meta.duration_ns)
-    if trace.meta.filter:
-        yield pb.number(PROFILE["comment"], tables.string(f"only {trace.meta.filter}"))
+    if trace.caveat:
+        yield pb.number(PROFILE["comment"], tables.string(f"{trace.caveat}"))
     yield pb.number(PROFILE["default_sample_type"], tables.string("wall"))
     for text in tables.strings:
         yield pb.text(PROFILE["string_table"], text)

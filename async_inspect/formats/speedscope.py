@@ -63,8 +63,8 @@ def write(trace: Trace, *, longest: int = 20, max_events: int = 400_000) -> Iter
     timelines = [(number, list(life(trace, number, frames))) for number in chosen]
     samples = [(stack, frames.stack(stack)) for stack in found]
     program = " ".join(trace.meta.argv) or trace.meta.executable or "async-inspect"
-    if trace.meta.filter:
-        program = f"{program} (only {trace.meta.filter})"
+    if trace.caveat:
+        program = f"{program} ({trace.caveat})"
     file = File(name=program, shared=Shared(frames=frames.found))
     head = _json(file)
     yield head[:-1].encode() + b',"profiles":[\n'

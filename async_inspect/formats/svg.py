@@ -109,7 +109,7 @@ def _head(trace: Trace, run: int, wait: int, height: int) -> Iterator[bytes]:
     program = _text(" ".join(trace.meta.argv) or trace.meta.executable or "async-inspect")
     middle, end = WIDTH // 2, WIDTH - PAD
     said = f"{len(trace.task_table):,} tasks: ran {run / 1000:,.3f} ms, waited {wait / 1000:,.3f} ms"
-    said += _text(f" (only {trace.meta.filter})") if trace.meta.filter else ""
+    said += _text(f" ({trace.caveat})") if trace.caveat else ""
     yield f"""<?xml version="1.0" encoding="UTF-8"?>
 <svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" viewBox="0 0 {WIDTH} {height}" \
 data-pad="{PAD}" data-width="{WIDTH - 2 * PAD}" data-char="{CHAR}">

@@ -21,6 +21,7 @@ from .columns import Ints, group, sums
 from .filters import ALL, Window
 from .gather import Columns, Gathered
 from .happenings import happenings
+from .holds import checked
 from .places import NOWHERE, Places, Sites
 from .reasons import covering
 from .trace import Trace
@@ -177,7 +178,7 @@ class Builder:
             troubles=observed.find_troubles(gathered, lives, moments, len(functions), len(strings), sites),
             events=happenings(gathered, lives, bursts, polls, tasks, awaits, points, closings),
         )
-        return select.since(trace, since) if since else trace
+        return checked(select.since(trace, since) if since else trace)
 
     def _known(self) -> tuple[lv.Moments, bool, said.Ended]:
         """Up to when it is known, and whether that is not up to its end or the window's, as records are missing."""
@@ -254,6 +255,7 @@ class Builder:
             self_ns=self_ns[1:],
             parent=lives.parent.astype(np.int32),
             location=location,
+            inexact=np.zeros(len(lives.coro), np.bool_),
             error=error,
             tags={
                 row: tuple(dict.fromkeys(tags[coro])) for row, coro in enumerate(lives.coro.tolist()) if coro in tags

@@ -14,7 +14,7 @@ import numpy as np
 from . import tables as t
 from .columns import Ints, group, sums
 from .ending import most_open
-from .trace import Metadata, Process, Trace
+from .trace import Metadata, Process, Trace, Violation
 
 # By table and column what it holds: VALUE (the same anywhere), TIME, or the thing whose row, id or number it is.
 VALUE, TIME = "", "time"
@@ -38,7 +38,7 @@ _SOMETIMES: Final = {
 _VALUES: Final = {
     "line", "name", "driven", "state", "ended", "closed", "before", "delay_ns", "created_seen", "polls", "run_ns",
     "self_ns", "error", "woken_by", "ready_ns", "ready_most_ns", "kind", "idle", "outcome", "segments", "calls",
-    "wait_ns", "count", "label", "message", "tags",
+    "wait_ns", "count", "label", "message", "tags", "inexact",
 }  # fmt: skip
 _SUBJECTS: Final = {
     **dict.fromkeys((t.POLL_STARTED, t.POLL_ENDED), "poll"),
@@ -77,6 +77,7 @@ def merge(traces: Sequence[Trace], clock_ns: int | None = None) -> Trace:
         traces[0],
         meta=_metadata(traces, clock_ns),
         processes=tuple(process for part in parts for process in part.processes()),
+        violations=_violations(traces),
         left_out=tuple(one for trace in traces for one in trace.left_out),
         functions=common.functions,
         strings=common.strings,
@@ -291,6 +292,18 @@ def _metadata(traces: Sequence[Trace], clock_ns: int) -> Metadata:
             "slow_poll_ns": min(meta.slow_poll_ns for meta in all_),
         }
     )
+
+
+def _violations(traces: Sequence[Trace]) -> tuple[Violation, ...]:
+    """Each rule once, with its first example."""
+    found: dict[str, Violation] = {}
+    for trace in traces:
+        for one in trace.violations:
+            rows = found[one.rule].rows if one.rule in found else 0
+            where = f"process {trace.processes[0].pid}: {one.example}" if len(traces) > 1 else one.example
+            kept = found[one.rule].example if one.rule in found else where
+            found[one.rule] = Violation(rule=one.rule, rows=rows + one.rows, example=kept)
+    return tuple(found.values())
 
 
 def _cost(all_: Sequence[Metadata]) -> int | None:

@@ -163,7 +163,7 @@ def _idle(other: Trace, one: Head, cwd: str) -> Trace:
         damaged=header.faults,
     )
     meta, process = said.metadata(one, 0, moments, ended, cwd), said.process(one, 0, moments, ended)
-    return replace(select.nothing(other), meta=meta, processes=(process,))
+    return replace(select.nothing(other), violations=(), meta=meta, processes=(process,))
 
 
 def _in_window(run: Sequence[Head], clock_ns: int, window_ns: Window) -> list[Head]:

@@ -14,7 +14,7 @@ from .ending import Ending
 from .polls import BlockingPoll, PollFigures, blocking_polls, longest_polls, slow_polls
 from .processes import ProcessFigures, process_figures
 from .spread import Spread, spread
-from .trace import Frozen, Trace
+from .trace import Frozen, Trace, Violation
 from .troubles import TroubleFigures, trouble_figures
 from .waits import ReadyDelay, ReadyFigures, ResourceFigures, resource_figures, top_ready, worst_ready
 
@@ -78,6 +78,8 @@ class Stats(Frozen):
     missing: int  # slots that files had and have no more, or of which a part is missing; at least
     damaged: int  # records and header fields that could not be
     inexact: tuple[str, ...]  # why no figure is exact; none: they are
+    inexact_tasks: int  # whose figures are not exact: and so no sum over them is
+    violations: tuple[Violation, ...]  # why
     callbacks: int
     tracer_cost_ns: int | None
     core: str
@@ -123,6 +125,8 @@ def stats(trace: Trace, top: int = 10, slow_poll_ms: float | None = None) -> Sta
         missing=meta.missing,
         damaged=meta.damaged,
         inexact=trace.inexact,
+        inexact_tasks=int(tasks.inexact.sum()),
+        violations=trace.violations,
         callbacks=meta.callbacks,
         tracer_cost_ns=meta.cost_ns,
         core=meta.core,

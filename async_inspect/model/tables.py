@@ -138,6 +138,7 @@ class Tasks(Table):
     parent: Small  # task
     location: Small  # where it was spawned: the innermost frame of the user's
     error: dict[int, str]  # by row, of the failed: "ValueError: message"
+    inexact: Bools  # it breaks a rule of what must hold (``holds.py``): its figures are not exact
     tags: dict[int, tuple[str, ...]]  # by row, of those that have any: "request_id=42", in the order they were seen
 
 

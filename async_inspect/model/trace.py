@@ -30,6 +30,7 @@ from .things import (
     StateName,
     Task,
     TreeNode,
+    Violation,
     Wakes,
 )
 
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Await", "AwaitLine", "Frame", "Frozen", "Hold", "LeftOut", "Metadata", "Process", "Scope", "StateName", "Task",
-    "Trace", "TreeNode", "Wakes",
+    "Trace", "TreeNode", "Violation", "Wakes",
 ]  # fmt: skip
 
 
@@ -74,16 +75,15 @@ class Trace:
     troubles: t.Troubles
     events: t.Events
     rules: tuple[Rule, ...] = ()  # of the user's own, for reasons
+    violations: tuple[Violation, ...] = ()  # what must hold and doesn't: figures of tasks that are so marked, sums too
     left_out: tuple[LeftOut, ...] = ()  # processes of the run that are not in here
 
     @cached_property
     def inexact(self) -> tuple[str, ...]:
         """Why no figure is sure to be exact, a line each: records that made no sense, or that contradict each other."""
-        from .holds import violations
-
         damaged = self.meta.damaged
         said = [f"{damaged:,} records or header fields made no sense"] if damaged else []
-        return (*said, *violations(self))
+        return (*said, *(f"{one.rule}: {one.example}, {one.rows:,} in all" for one in self.violations))
 
     # --- tasks -------------------------------------------------------------------------------------------------------
 
@@ -140,6 +140,17 @@ class Trace:
         from .reasons import coded
 
         return coded(self)
+
+    @property
+    def caveat(self) -> str:
+        """What is to be known of all figures, for a title: which part it is, and what isn't exact; mostly ""."""
+        return "; ".join(filter(None, (f"only {self.meta.filter}" if self.meta.filter else "", self.not_exact)))
+
+    @property
+    def not_exact(self) -> str:
+        """That figures are not exact, and of how many tasks; "": all are."""
+        number = int(self.task_table.inexact.sum())
+        return f"figures of {number:,} task{'s' if number != 1 else ''} are not exact" if self.violations else ""
 
     # --- processes ---------------------------------------------------------------------------------------------------
 

@@ -59,6 +59,7 @@ def task(trace: Trace, number: int) -> Task:
         location=trace.place(int(table.location[row])),
         error=table.error.get(row),
         tags=table.tags.get(row, ()),
+        exact=not table.inexact[row],
     )
 
 
@@ -69,7 +70,8 @@ def await_at(trace: Trace, row: int) -> Await:
         raise IndexError(row)
     start, end = int(awaits.start_ns[row]), int(awaits.end_ns[row])
     least, most = max(int(awaits.ready_ns[row]), 0), int(awaits.ready_most_ns[row])
-    most = end - start if most < 0 else most
+    most = max(end - start, 0) if most < 0 else most
+    least = min(least, most)
     due = int(awaits.due_ns[row])
     words, codes = trace.reasons
     scopes, scope = trace.scopes[0], int(trace.scopes[1][row])
@@ -153,6 +155,7 @@ def forest(trace: Trace, number: int | None) -> tuple[TreeNode, ...]:
             awaits=awaits.get(at, ()),
             await_lines=function.awaits,
             children=below,
+            exact=sum(row.wait_ns for row in awaits.get(at, ())) == wait + sum(child.wait_ns for child in below),
         )
         done[parents[at]].append(made)
     return tuple(sorted(done.pop(-1, ()), key=lambda n: (-n.run_ns - n.wait_ns, n.function, n.file, n.line)))

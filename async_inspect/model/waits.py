@@ -62,6 +62,14 @@ class ResourceFigures(Frozen):
 
 
 def ready(trace: Trace) -> tuple[t.Ints, t.Ints]:
+    """``bounds``, within what can be."""
+    tasks = trace.task_table
+    least, most = bounds(trace)
+    most = np.clip(most, 0, tasks.end_ns - tasks.created_ns - tasks.run_ns)
+    return np.clip(least, 0, most), most
+
+
+def bounds(trace: Trace) -> tuple[t.Ints, t.Ints]:
     """Of each task's wait, by row, how long it could have run for sure, and at most.
 
     At most is all but what it certainly could not: so whatever isn't known counts whole.
