@@ -21,7 +21,7 @@ class Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     @classmethod
-    def of(cls, exact: bool, **figures: object) -> Self:
+    def of(cls, exact: bool, /, **figures: object) -> Self:
         """One of these; where a trace isn't exact and says so, whether they add up or not."""
         if exact:
             try:
