@@ -12,6 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from async_inspect import corebuild
+from async_inspect.errors import UserError
+
 from .tools import GOLDEN, TARGET, TOOL, Attach, Run, Tool, run
 
 # Whoever starts the tests in a shell's background has them ignore Ctrl-C, and so would every program that they start.
@@ -32,6 +35,15 @@ def core(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         if tried.status:
             pytest.skip(f"no C core: {tried.stderr.strip()}")
     return name
+
+
+@pytest.fixture(scope="session")
+def preload() -> None:
+    """For tests of ``--preload``: skipped where its library can't be had."""
+    try:
+        corebuild.preload()
+    except UserError as error:
+        pytest.skip(error.message)
 
 
 @pytest.fixture

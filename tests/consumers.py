@@ -32,11 +32,13 @@ CHROMIUM_FLAGS = [
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
 ]  # fmt: skip
 
+PACKAGES = {"go": "golang-go", "node": "nodejs"}  # Debian's, where they have another name than their program
+
 
 def program(name: str) -> str:
     path = shutil.which(name)
     if path is None:
-        pytest.skip(f"{name} is not installed")
+        pytest.skip(f"{name} is not installed (Debian: {PACKAGES.get(name, name)})")
     return path
 
 

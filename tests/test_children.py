@@ -68,6 +68,7 @@ def test_environments_of_their_own(name: str, tmp_path: Path) -> None:
         assert recorded(name, folder, WITH_FOLLOW_ENV[name], *options) == sorted(roles.split())
 
 
+@pytest.mark.usefixtures("preload")
 @pytest.mark.parametrize("name", WITH_PRELOAD)
 def test_pythons_that_look_at_nothing(name: str, core: str, tmp_path: Path) -> None:
     for options, roles in ([], "parent"), (["--preload"], WITH_PRELOAD[name]):
@@ -76,6 +77,7 @@ def test_pythons_that_look_at_nothing(name: str, core: str, tmp_path: Path) -> N
         assert recorded(name, folder, WITH_PRELOAD[name], *options, core=core) == sorted(roles.split())
 
 
+@pytest.mark.usefixtures("preload")
 def test_both_together(tmp_path: Path) -> None:
     program = tmp_path / "program.py"
     program.write_text(
@@ -119,6 +121,7 @@ def recorded(
     return sorted(roles)
 
 
+NEEDS_PRELOAD = pytest.mark.usefixtures("preload")
 STARTS = """
 import asyncio, os, subprocess, sys
 
@@ -159,8 +162,12 @@ print(*pids)
     [
         ([], ["-I", "an environment of its own", "a PYTHONPATH of its own", "-E", "-S", "-I"]),
         (["--follow-env"], ["-I", "", "", "-E", "-S", "-I"]),
-        (["--follow-env", "--preload"], ["", "", "", "", "", "-I with debugged memory"]),
-        (["--preload"], ["", "an environment of its own", "", "", "", "-I with debugged memory"]),
+        pytest.param(
+            ["--follow-env", "--preload"], ["", "", "", "", "", "-I with debugged memory"], marks=NEEDS_PRELOAD
+        ),
+        pytest.param(
+            ["--preload"], ["", "an environment of its own", "", "", "", "-I with debugged memory"], marks=NEEDS_PRELOAD
+        ),
         (["--no-children"], [""] * 6),
     ],
     ids=lambda value: " ".join(value)[:24],

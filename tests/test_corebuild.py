@@ -27,9 +27,9 @@ def python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> interpreter.Inter
 @pytest.fixture
 def compiler(python: interpreter.Interpreter) -> None:
     if not shutil.which("cc") and not shutil.which("gcc"):
-        pytest.skip("no C compiler")
+        pytest.skip("no C compiler (Debian: apt-get install gcc libc6-dev)")
     if not any(Path(folder, "Python.h").exists() for folder in python.includes):
-        pytest.skip("no Python.h")
+        pytest.skip("no Python.h (Debian: apt-get install python3-dev)")
 
 
 @pytest.mark.usefixtures("compiler")
@@ -90,6 +90,7 @@ def test_what_others_may_have_planted_is_loaded_by_no_way(
             corebuild.preload() if way == "preload" else corebuild.prepare(python, "c")
 
 
+@pytest.mark.usefixtures("compiler")
 def test_a_cache_that_is_not_ones_own(python: interpreter.Interpreter, tmp_path: Path) -> None:
     """As where a root keeps the HOME of somebody else, or the cache leads into another's folder."""
     elsewhere = tmp_path / "elsewhere"

@@ -53,6 +53,7 @@ def test_case(name: str, core: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(set(NAMES) - DIFFER - DIFFER_EVERYWHERE - {"inherited_descriptor"}))
+@pytest.mark.usefixtures("preload")
 def test_case_followed_everywhere(name: str, tmp_path: Path) -> None:
     """With --follow-env and --preload, on the core that there is."""
     assert_same([TARGET, CASES, name], "", tmp_path, input="first\nsecond\n", options=["--everywhere"])
@@ -80,11 +81,13 @@ def test_case_followed_everywhere(name: str, tmp_path: Path) -> None:
     ],
     ids=lambda words: " ".join(word.name if isinstance(word, Path) else word for word in words),
 )
+@pytest.mark.usefixtures("preload")
 def test_command_line_followed_everywhere(words: Sequence[str | Path], core: str, tmp_path: Path) -> None:
     typed = "import sys; print(sys.argv)\n"
     assert_same([TARGET, *words], core, tmp_path, input=typed, cwd=FIDELITY, options=["--everywhere"])
 
 
+@pytest.mark.usefixtures("preload")
 def test_shadowing_files_followed_everywhere(core: str, tmp_path: Path) -> None:
     """Beside the program lie files with the names of modules that the recorder needs."""
     program = tmp_path / "program.py"

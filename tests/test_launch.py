@@ -16,7 +16,7 @@ import pytest
 from async_inspect import launch
 from async_inspect.errors import UserError
 
-from .tools import ROOT
+from .tools import ROOT, needs_terminal
 
 pytestmark = pytest.mark.e2e
 
@@ -193,6 +193,7 @@ os.write(1, b"counted %d" % count)
 """
 
 
+@needs_terminal
 def test_ctrl_c_reaches_the_target_once() -> None:
     def play(terminal: Terminal) -> None:
         terminal.until(b"ready")
@@ -206,6 +207,7 @@ def test_ctrl_c_reaches_the_target_once() -> None:
     assert b"counted 1" in under[1]
 
 
+@needs_terminal
 @pytest.mark.parametrize(("key", "status"), [(b"\x03", -signal.SIGINT), (b"\x1c", -signal.SIGQUIT)])
 def test_keys_that_end_it(key: bytes, status: int) -> None:
     def play(terminal: Terminal) -> None:
@@ -254,6 +256,7 @@ sys.exit(os.waitstatus_to_exitcode(status))
 """
 
 
+@needs_terminal
 @pytest.mark.parametrize("how", ["key", "itself"])
 def test_job_control(how: str) -> None:
     stop = "os.kill(os.getpid(), signal.SIGSTOP)" if how == "itself" else "pass"

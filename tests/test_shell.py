@@ -106,10 +106,11 @@ def test_preload_without_a_compiler(tool: Tool, tmp_path: Path) -> None:
         assert (done.status, done.stdout) == (1, "")
         assert (
             done.stderr
-            == "async-inspect: --preload needs a small C library, which cannot be built: no C compiler found\n"
+            == "async-inspect: --preload needs a small C library, which cannot be had: no C compiler found\n"
         )
 
 
+@pytest.mark.usefixtures("preload")
 @pytest.mark.e2e
 def test_preload_stays_out_of_debug_allocators(core: str, tmp_path: Path) -> None:
     """A hook that was made before these are in place would abort the program at its end."""

@@ -17,7 +17,7 @@ from .tape import two_tasks
 from .tmux import Tmux
 from .tools import TARGET, TOOL
 
-needs_tmux = pytest.mark.skipif(not shutil.which("tmux"), reason="tmux is not installed")
+needs_tmux = pytest.mark.skipif(not shutil.which("tmux"), reason="tmux is not installed (Debian: tmux)")
 
 SERVES = """
 import asyncio, multiprocessing, os

@@ -19,7 +19,7 @@ from .tools import TARGET, TOOL, Attach, Tool
 
 pytestmark = [
     pytest.mark.e2e,
-    pytest.mark.skipif(not shutil.which("tmux"), reason="tmux is not installed"),
+    pytest.mark.skipif(not shutil.which("tmux"), reason="tmux is not installed (Debian: tmux)"),
 ]
 
 # Runs until the file "go" is there, then says whether it was interrupted.

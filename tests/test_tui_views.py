@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from rich.text import Text
 
 from async_inspect import events as ev
 from async_inspect.model.live import Seen
+from async_inspect.model.tables import STATES
 from async_inspect.tui.draw import THEMES, chart, fit, number, span
 from async_inspect.tui.follow import Follower
 from async_inspect.tui.frame import Around, compose
@@ -263,3 +265,22 @@ def test_a_finding_is_read_whole(seen: Seen) -> None:
     assert len(lines) > 3 and max(map(len, lines)) <= 60
     assert " ".join(" ".join(lines[:-1]).split()) == said.strip()
     assert lines[-1] == "    behind them waits 1 more"
+
+
+def test_a_recording_that_reached_its_bound_stands_still(tmp_path: Path) -> None:
+    """Its program runs on, and what it does is not known."""
+    made = Tape(pid=os.getpid())
+    work = made.code("work", 3)
+    made.put(ev.SPAWN, 0, coro=1, aux=work)
+    made.put(ev.START, 10, coro=1, off=work, node=made.node(0, work), task=1, flags=ev.IS_TASK)
+    made.put(ev.SELECT, 90_000_000, thread=1)
+    made.header["lost"] = 5
+    follower = Follower(made.write(tmp_path / "a.rec"))
+    for _ in range(2):
+        follower.step()
+        found = Seen(follower.live, follower.now)
+        assert follower.running
+        assert found.elapsed_ns == 90_000_000
+        assert [STATES[state] for state in found.state(found.rows).tolist()] == ["Unknown"]
+        assert "BOUND REACHED: no more is known" in screen(State(), found)[0]
+    follower.close()

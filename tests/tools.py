@@ -9,6 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+import pytest
+
 if TYPE_CHECKING:
     from async_inspect.model.trace import Trace
 
@@ -19,6 +21,21 @@ TARGET = os.environ.get("TEST_TARGET", sys.executable)  # the Python that runs t
 # The checkout's own tool, installed or not, without a PYTHONPATH that the traced program would inherit.
 ENTER = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from async_inspect.cli.main import main; main()"
 TOOL = (sys.executable, "-c", ENTER)
+
+
+def _has_terminals() -> bool:
+    """Whether there are pseudo-terminals to be had."""
+    try:
+        for fd in os.openpty():
+            os.close(fd)
+    except OSError:
+        return False
+    return True
+
+
+needs_terminal = pytest.mark.skipif(
+    not _has_terminals(), reason="no pseudo-terminals (mount -t devpts devpts /dev/pts)"
+)
 
 
 @dataclass(frozen=True)

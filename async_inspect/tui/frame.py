@@ -50,6 +50,8 @@ def _title(state: State, seen: Seen, around: Around, width: int) -> Line:
         badges.append(f" REPLAY ×{SPEEDS[state.speed]:g} ")
     if around.behind > 500_000:
         badges.append(f" {number(around.behind)} records behind ")
+    if seen.live.broken_off:
+        badges.append(f" {seen.live.ending.upper()}: no more is known ")
     if around.status:
         badges.append(f" {around.status} ")
     right = sum(width_of(badge) + 1 for badge in badges)

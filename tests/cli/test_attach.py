@@ -19,7 +19,7 @@ from async_inspect.headers import head
 from async_inspect.recording import open_recording
 from async_inspect.tracer import Settings, writer
 
-from ..tools import TARGET, TOOL, Attach, Tool
+from ..tools import TARGET, TOOL, Attach, Tool, needs_terminal
 
 pytestmark = pytest.mark.e2e
 
@@ -237,6 +237,7 @@ def test_reports_that_fail_name_the_command(
     assert finishing_command([head(recorded)], Options()) in said
 
 
+@needs_terminal
 def test_ctrl_c_on_a_terminal_ends_the_program_and_not_the_reports(tmp_path: Path) -> None:
     """The terminal sends it to both; the program ends by it, the reports are written, and the status is mirrored."""
     code = (
@@ -298,6 +299,7 @@ def test_what_cannot_be_said_costs_no_report_and_no_status(stream: str, status: 
     assert (tmp_path / "async_inspect_exports" / "data.json").stat().st_size
 
 
+@needs_terminal
 def test_a_terminal_that_is_closed_costs_no_report_and_no_status(tmp_path: Path) -> None:
     program = tmp_path / "program.py"
     program.write_text(

@@ -167,7 +167,7 @@ def test_what_yama_forbids(scope: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert ("--cap-add=SYS_PTRACE" in said) == (scope != "3")
 
 
-@pytest.mark.skipif(not shutil.which("strace"), reason="strace is not installed")
+@pytest.mark.skipif(not shutil.which("strace"), reason="strace is not installed (Debian: strace)")
 def test_a_debugger_holds_it(tmp_path: Path, tool: Tool) -> None:
     """Before 3.14 there is no other way in; from there on Python's own is taken."""
     with program(PROGRAMS / "waits.py", "idle") as running:

@@ -29,7 +29,7 @@ pytestmark = pytest.mark.tracer
 def core(request: pytest.FixtureRequest) -> types.ModuleType:
     core = ticks.CORES[request.param]
     if core is None:
-        pytest.skip("no C core was built for this Python")
+        pytest.skip("no C core (Debian: apt-get install gcc libc6-dev python3-dev)")
     return core
 
 
@@ -85,7 +85,7 @@ async def nested(depth: int, times: int) -> None:
 def test_the_vocabulary_is_the_same_in_c() -> None:
     core = ticks.CORES["c"]
     if core is None:
-        pytest.skip("no C core was built for this Python")
+        pytest.skip("no C core (Debian: apt-get install gcc libc6-dev python3-dev)")
     for name, value in core.VOCABULARY.items():
         assert getattr(ev, name) == value, name
     assert set(ev.KIND_NAMES.values()) <= set(core.VOCABULARY)
@@ -586,7 +586,7 @@ def test_a_limit_on_files_is_no_signal(core: types.ModuleType, tmp_path: Path) -
 def test_a_fork_unseen_by_python(tmp_path: Path) -> None:
     core = ticks.CORES["c"]
     if core is None:
-        pytest.skip("no C core was built for this Python")
+        pytest.skip("no C core (Debian: apt-get install gcc libc6-dev python3-dev)")
 
     def program() -> None:
         drive(nested(1, 1))

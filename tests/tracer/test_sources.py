@@ -36,7 +36,7 @@ BY = {
 def core(request: pytest.FixtureRequest) -> types.ModuleType:
     core = ticks.CORES[request.param]
     if core is None:
-        pytest.skip("no C core was built for this Python")
+        pytest.skip("no C core (Debian: apt-get install gcc libc6-dev python3-dev)")
     return core
 
 

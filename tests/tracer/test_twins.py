@@ -277,7 +277,7 @@ def texts(source: str, sources: Collection[str] = ticks.ALL, calls: bool = False
     found = []
     for name, core in ticks.CORES.items():
         if core is None:
-            pytest.skip("no C core was built for this Python")
+            pytest.skip("no C core (Debian: apt-get install gcc libc6-dev python3-dev)")
         with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
             warnings.simplefilter("ignore")
             space: dict[str, Any] = {"__name__": "program"}

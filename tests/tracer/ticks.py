@@ -17,10 +17,8 @@ from async_inspect.tracer.sources import SOURCES
 
 
 def _c_core() -> ModuleType | None:
-    try:
-        return choose.choose("c")[0]
-    except Exception:
-        return None
+    core = choose.choose("c")[0]  # or the other one, where there is none
+    return core if core.NAME == "c" else None
 
 
 CORES: dict[str, ModuleType | None] = {"c": _c_core(), "python": _pycore}

@@ -13,7 +13,7 @@ from ... import events as ev
 from ...recording import Recording
 from ...slots import Slots
 from ..columns import Any1d, Ints
-from ..ending import BROKEN_OFF, ending, span
+from ..ending import BROKEN_OFF, Ending, ending, span
 from ..gather import Columns, Gathered
 from ..wakes import moment
 from .grow import Grown, add
@@ -89,13 +89,18 @@ class Live:
     @property
     def end(self) -> int:
         """When it ended, or its last record so far."""
-        gathered, how = self._gathered, ending(self.recording)
-        return span(self.recording.header, how, gathered.first_ts, gathered.last_ts).end
+        gathered = self._gathered
+        return span(self.recording.header, self.ending, gathered.first_ts, gathered.last_ts).end
+
+    @property
+    def ending(self) -> Ending:
+        """Why it is known no further."""
+        return ending(self.recording)
 
     @property
     def broken_off(self) -> bool:
-        """Whether records are missing: it is known up to its end, and goes on unseen."""
-        return ending(self.recording) in BROKEN_OFF
+        """Whether records are missing: then it goes on unseen."""
+        return self.ending in BROKEN_OFF
 
     def running(self, now: int) -> list[tuple[int, int, int]]:
         """(task's coroutine, node, ns since its thread's last record) of what runs."""
