@@ -121,7 +121,6 @@ def recorded(
     return sorted(roles)
 
 
-NEEDS_PRELOAD = pytest.mark.usefixtures("preload")
 STARTS = """
 import asyncio, os, subprocess, sys
 
@@ -162,17 +161,17 @@ print(*pids)
     [
         ([], ["-I", "an environment of its own", "a PYTHONPATH of its own", "-E", "-S", "-I"]),
         (["--follow-env"], ["-I", "", "", "-E", "-S", "-I"]),
-        pytest.param(
-            ["--follow-env", "--preload"], ["", "", "", "", "", "-I with debugged memory"], marks=NEEDS_PRELOAD
-        ),
-        pytest.param(
-            ["--preload"], ["", "an environment of its own", "", "", "", "-I with debugged memory"], marks=NEEDS_PRELOAD
-        ),
+        (["--follow-env", "--preload"], ["", "", "", "", "", "-I with debugged memory"]),
+        (["--preload"], ["", "an environment of its own", "", "", "", "-I with debugged memory"]),
         (["--no-children"], [""] * 6),
     ],
     ids=lambda value: " ".join(value)[:24],
 )
-def test_what_is_missed_is_named(options: list[str], why: list[str], core: str, tmp_path: Path) -> None:
+def test_what_is_missed_is_named(
+    options: list[str], why: list[str], core: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    if "--preload" in options:
+        request.getfixturevalue("preload")
     program = tmp_path / "program.py"
     program.write_text(STARTS, encoding="utf-8")
     words = [*TOOL, "attach", "-f", "json", "-o", str(tmp_path), *options, "--", TARGET, str(program)]

@@ -1,6 +1,7 @@
 """tasks.csv and events.csv: RFC 4180, for spreadsheets and pandas.
 
-The columns are data.json's keys, in its order and units: times are milliseconds since the recording began, with all
+The columns are data.json's keys, in its order and units, but for what is there alone (``reason``, and the lists
+``wakes`` and ``holds``): times are milliseconds since the recording began, with all
 their digits.  What isn't known is an empty field.  Text is as it is, quoted where it must be, with one exception: a
 spreadsheet would take a field that begins with = + - @, a tab or a line end for a formula and do what it says, so such
 a text has an apostrophe before it, and so has one that begins with an apostrophe: a field's first is not its own.

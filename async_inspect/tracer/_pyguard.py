@@ -25,7 +25,7 @@ def guarded(recorder: "Recorder", handler: "Callable[..., object]") -> "Callable
     Called for whatever ``sys.monitoring`` or a compiled module (``PyMonitoring_Fire*Event``) says; what is no event
     of the frame that runs is none of ours: its "code" may be any object.
     """
-    getframe = sys._getframe
+    getframe, at_end = sys._getframe, sys.is_finalizing  # at the end modules are emptied, ours among them
     every = ev.COST_EVERY
 
     # A short function: without memory, CPython goes round for ever in a "with" from its 257th instruction on.
@@ -40,7 +40,7 @@ def guarded(recorder: "Recorder", handler: "Callable[..., object]") -> "Callable
                     return handler(frame, *args)
                 return _timed(recorder, handler, frame, *args)
         except BaseException as exc:
-            if not _is_ours(recorder, exc):
+            if not (at_end() or _is_ours(recorder, exc)):
                 raise
             return None
 

@@ -341,7 +341,6 @@ def test_numbers_that_cannot_be_are_said_before_the_program_runs(options: tuple[
     assert "Traceback" not in run.stderr
 
 
-@pytest.mark.parametrize("core", ["c", "python"])
 def test_an_output_folder_that_vanishes_is_named(core: str, attach: Attach, tmp_path: Path) -> None:
     run = attach("-c", "import shutil; shutil.rmtree('async_inspect_exports')", options=["--core", core])
     assert run.status == 1

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,17 @@ as_root = pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="on
 CODE = (PROGRAMS / "waits.py").read_text(encoding="utf-8")
 
 
+@cache
+def may_mount() -> bool:
+    """Whether this machine lets us have mounts of our own (a chroot doesn't: its root is no mount point)."""
+    return subprocess.run(["unshare", "--mount", "true"], stderr=subprocess.DEVNULL, check=False).returncode == 0
+
+
+def need_mounts() -> None:
+    if not may_mount():
+        pytest.skip("no mount namespaces can be had here (a container without rights, a chroot)")
+
+
 def base() -> tuple[str, str]:
     """The target's Python as it was installed: its folder, and its path within that."""
     asked = "import sys; print(sys.base_prefix); print(sys._base_executable)"
@@ -41,6 +53,7 @@ def base() -> tuple[str, str]:
 @contextmanager
 def contained(*wrapper: str, setup: str = "true", python: str = "") -> Iterator[Program]:
     """The program in a mount namespace of its own, which ``setup`` changes; as a container's, seen from outside."""
+    need_mounts()
     words = [
         "unshare",
         "--mount",
@@ -123,6 +136,7 @@ def test_another_users(core: str, tmp_path: Path, tool: Tool) -> None:
 
 @as_root
 def test_as_another_user(tmp_path: Path) -> None:
+    need_mounts()
     prefix, path = base()
     with program(PROGRAMS / "waits.py", "idle") as running:
         look = (
