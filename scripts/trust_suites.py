@@ -159,7 +159,7 @@ PROJECTS = (
         hides=("asyncpg",),
         needs=("distro", "uvloop==0.23.0"),
         server="postgres",
-        env=(("PGHOST", "127.0.0.1"), ("PGPORT", "{port}"), ("PGUSER", "me")),
+        env=(("PGHOST", "127.0.0.1"), ("PGPORT", "{port}"), ("PGUSER", "me"), ("PGDATABASE", "postgres")),
     ),
     Suite(
         "redis",
