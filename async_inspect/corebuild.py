@@ -26,6 +26,7 @@ from async_inspect.tracer.trust import untrusted
 SOURCE = Path(choose.__file__).parent / "_core.c"
 PRELOAD = SOURCE.with_name("preload.c")
 FLAGS = ("-O3", "-DNDEBUG", "-fwrapv", "-fPIC", "-pthread")
+INSTALL = "Debian: apt-get install gcc libc6-dev python3-dev"
 LINK = ("-bundle", "-undefined", "dynamic_lookup") if sys.platform == "darwin" else ("-shared",)
 
 
@@ -51,7 +52,7 @@ def prepare(python: Interpreter, forced: str = "") -> Core:
     if forced not in {"", "c", "python"}:
         raise UserError(f"{env.CORE} must be c or python, not {forced!r}", 2)
     if forced == "python":
-        return Core("python", f"asked for by {env.CORE}")
+        return Core("python", choose.ASKED)
     try:
         if python.free_threaded:
             raise NoCoreError("a free-threaded Python")
@@ -65,7 +66,7 @@ def prepare(python: Interpreter, forced: str = "") -> Core:
         if forced == "c":
             raise UserError(f"there is no C core for {python.name} ({python.path}): {exc}") from exc
         return Core("python", str(exc), refused=isinstance(exc, RefusedError))
-    return Core("c", f"asked for by {env.CORE}" if forced else "the C core fits this Python", path)
+    return Core("c", choose.ASKED if forced else "the C core fits this Python", path)
 
 
 def preload() -> str:
@@ -135,7 +136,7 @@ def _build(python: Interpreter) -> str:
     if not SOURCE.exists():
         raise NoCoreError("the source of the C core is not installed")
     if not any(os.path.exists(f"{folder}/Python.h") for folder in python.includes):
-        raise NoCoreError(f"no Python.h for {python.name} (its development package is not installed)")
+        raise NoCoreError(f"no Python.h for {python.name}; {INSTALL}")
     _own_folder(cache_folder())
     target = Path(choose.places(cores_prefix(), python.suffix)[-1])
     _own_folder(target.parent)
@@ -165,4 +166,4 @@ def _compiler() -> list[str]:
     for command in [named] if named else [["cc"], ["gcc"]]:
         if shutil.which(command[0]):
             return command
-    raise NoCoreError("no C compiler found")
+    raise NoCoreError(f"no C compiler found; {INSTALL}")

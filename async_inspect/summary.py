@@ -22,6 +22,7 @@ from .names import clean, cleaned
 from .printing import Table
 from .progress import stderr
 from .reports import MANY_EVENTS, left_out
+from .tracer.choose import ASKED
 
 TOP = 5
 PROCESSES = 10  # of them at most have a line each
@@ -65,9 +66,7 @@ def summary(trace: Trace, figures: Stats) -> Iterator[RenderableType]:
     yield from gaps.broken_off(trace)
     if meta.filter:
         yield Text(clean(f"only {meta.filter}"), "yellow")
-    if figures.inexact:
-        more = f"; and {len(figures.inexact) - 1:,} more" * (len(figures.inexact) > 1)
-        yield Text(f"no figure is exact: the recording is damaged: {figures.inexact[0]}{more}", "bold red")
+    yield from _not_exact(trace)
     if not figures.tasks:
         yield Text("no tasks: no coroutine ran in this program", "yellow")
     else:
@@ -85,9 +84,8 @@ def summary(trace: Trace, figures: Stats) -> Iterator[RenderableType]:
         yield from _blame(figures)
         yield from _cuts(figures)
         yield from _wrong(trace)
-    yield from _not_exact(trace)
     yield from gaps.left_out(trace)
-    yield _recorded(figures)
+    yield _recorded(trace, figures)
     yield from gaps.not_recorded(trace)
 
 
@@ -104,9 +102,17 @@ def _least(ns: int, at_least: object) -> str:
 
 
 def _not_exact(trace: Trace) -> Iterator[Text]:
-    """What must hold and doesn't, and whose figures that touches."""
+    """That figures are not exact, whose, and why: the recording is damaged, or says what can't be together."""
+    if damaged := trace.meta.damaged:
+        some = "1 record or header field" if damaged == 1 else f"{damaged:,} records or header fields"
+        yield Text(f"no figure is exact: the recording is damaged: {some} made no sense", "bold red")
     if trace.violations:
-        yield Text(f"not exact: {trace.not_exact}, nor are sums over them, for this does not hold:", "bold yellow")
+        lead = (
+            "nor does this hold"
+            if damaged
+            else f"not exact: {trace.not_exact}, nor are sums over them, for this does not hold"
+        )
+        yield Text(f"{lead}:", "bold yellow")
         for one in trace.violations[:TOP]:
             yield Text(f"  {one.rule}: {one.rows:,} times not, first {one.example}", "yellow")
         if more := trace.violations[TOP:]:
@@ -229,15 +235,23 @@ def _doing(poll: BlockingPoll) -> str:
     return "something that held the interpreter" if poll.held_interpreter else "?"
 
 
-def _recorded(figures: Stats) -> Text:
+def _recorded(trace: Trace, figures: Stats) -> Text:
     cost = "" if figures.tracer_cost_ns is None else f", which cost {ms(figures.tracer_cost_ns)}"
     text = Text(f"\n{figures.records:,} records of {figures.callbacks:,} callbacks{cost}; ")
     lost = f"{figures.lost:,} lost" * (figures.lost > 0), f"{figures.missing:,} missing" * (figures.missing > 0)
     said = ", ".join(filter(None, lost)) or ("some may be missing" if figures.ending == "cut off" else "nothing lost")
     text.append(said, "" if said == "nothing lost" else "bold red")
     names = {"c": "the C core", "python": "the Python core"}
-    text.append(f"\nPython {figures.python or '?'}, {names.get(figures.core, 'an unknown core')}", "dim")
+    why = f" ({clean(reason)})" if (reason := _no_c_core(trace)) else ""
+    cores = " and ".join(names.get(core, "an unknown core") for core in figures.core.split(", "))
+    text.append(f"\nPython {figures.python or '?'}, {cores}{why}", "dim")
     return text
+
+
+def _no_c_core(trace: Trace) -> str:
+    """Why the Python core recorded; "" where the C one did, or somebody asked for it."""
+    (reason,) = trace.meta.extra.get("core_reason", ("",))[:1]
+    return "" if trace.meta.core != "python" or reason == ASKED else reason
 
 
 def _files(trace: Trace, files: list[Path]) -> Text:

@@ -197,7 +197,7 @@ def test_requests_of_fastapi_are_told_apart(core: str, attach: Attach, tmp_path:
     trace = same(attach, core, tmp_path, FASTAPI, options=("--tag", "request_id"))
     requests = [task for task in trace.tasks if task.kind_name == "RequestResponseCycle.run_asgi"]
     assert sorted(task.tags for task in requests) == [(f"request_id={n}",) for n in range(8)]
-    one = trace.filter(task="tag:request_id=5")
+    one = trace.filter(task="tag+:request_id=5")
     assert {task.kind_name for task in one.tasks} >= {"RequestResponseCycle.run_asgi"}
     waits = [row for row in range(len(one.awaits)) if (one.await_at(row).await_point or "").startswith("program.py")]
     query = [row for row in waits if one.await_at(row).await_point == f"program.py:{line(FASTAPI, 'query')}"]

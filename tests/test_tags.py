@@ -96,10 +96,57 @@ def test_tags(core: str, attach: Attach, tool: Tool, program: Path) -> None:
     with (traced.folder / "tasks.csv").open(newline="") as lines:
         assert {row["name"]: row["tags"].split() for row in csv.DictReader(lines) if row["tags"]} == TRUTH
     assert '"tags":"request_id=a request_id=b"' in (traced.folder / "trace.json").read_text()
-    stats = tool("stats", traced.folder, "--task", "tag:request_id=1")
-    assert stats.stdout.count("\n2 tasks: 2 Completed") == 1, stats.stdout
+    for glob, tasks in {"tag:request_id=1": "1 task: 1", "tag+:request_id=1": "2 tasks: 2"}.items():
+        stats = tool("stats", traced.folder, "--task", glob)
+        assert stats.stdout.count(f"\n{tasks} Completed") == 1, stats.stdout
     assert traced.trace.filter(task="tag:*=b").task_table.name == ["connection"]
     assert traced.trace.filter(task="tag:who=*").task_table.name == []
+    setters = [name for name in TRUTH if not name.startswith("query")]
+    assert traced.trace.filter(task="tag:*").task_table.name == setters
+    queries = traced.trace.filter(task="query*")  # without who made them they still know that they set nothing
+    assert (queries.filter(task="tag:*").task_table.name, len(queries.filter(task="tag+:*").task_table)) == ([], 3)
+
+
+NESTED = """
+import asyncio, contextvars
+
+request = contextvars.ContextVar("request_id")
+
+async def leaf():
+    await asyncio.sleep(0)
+
+async def middle():
+    await asyncio.create_task(leaf(), name="leaf")
+
+async def other():
+    await asyncio.sleep(0)
+    request.set("b")
+    await asyncio.sleep(0)
+
+async def keeps_alive():
+    for value in "a", "c":
+        request.set(value)
+        await asyncio.gather(
+            asyncio.create_task(middle(), name="middle " + value), asyncio.create_task(other(), name="other " + value)
+        )
+
+asyncio.run(keeps_alive())
+"""
+
+
+def test_who_set_it_and_who_was_made_with_it(core: str, attach: Attach, tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(NESTED, encoding="utf-8")
+    trace = attach(program, core=core, options=["--quiet", "--tag", "request_id"]).trace
+
+    def passing(glob: str) -> list[str]:
+        return sorted(trace.filter(task=glob).task_table.name)
+
+    (main,) = passing("tag:*=a")
+    assert passing("tag:*=c") == [main]
+    assert passing("tag:*=b") == ["other a", "other c"]  # it had another before
+    assert passing("tag+:*=a") == sorted([main, "middle a", "leaf", "other a"])
+    assert passing("tag+:*=c") == sorted([main, "middle c", "leaf", "other c"])
 
 
 def test_nobody_asked_for_tags(core: str, attach: Attach, program: Path) -> None:

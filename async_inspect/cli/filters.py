@@ -19,7 +19,7 @@ _MANY = "may be repeated"
 _PID: Any = typer.Option(metavar="PID", help=f"Only this process of the run ({_MANY}).")
 _OPTIONS: dict[str, Any] = {
     "pid": (list[int], _PID),
-    "task": (list[str], typer.Option(metavar="GLOB", help=f"Only tasks of such a name ({_MANY}).")),
+    "task": (list[str], typer.Option(metavar="GLOB", help=f"Only tasks of such a name, or tag:VAR=VALUE ({_MANY}).")),
     "state": (list[str], typer.Option(metavar="STATE", help=f"Only tasks in this state ({_MANY}).")),
     "min_duration": (float, typer.Option(metavar="MS", help="Only tasks that lived at least that long.")),
     "since": (float, typer.Option(metavar="MS", help="Clip: from this time after the recording's beginning.")),

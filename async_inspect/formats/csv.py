@@ -29,13 +29,19 @@ EVENTS = ("event_id", "task_id", "timestamp_ms", "kind", "details")
 
 
 def tasks(trace: Trace) -> Iterator[bytes]:
-    """One row a task; of a filtered trace a last column says how it is filtered, and of one that is not known up to its
-    end another up to when it is."""
+    """One row a task, and what is to be known of all of them in each row."""
+    said = of_all(trace)
+    rows = ((*_task(trace.task(number)), *said.values()) for number in range(1, len(trace.task_table) + 1))
+    yield from _text((*TASKS, *said), rows)
+
+
+def of_all(trace: Trace) -> dict[str, str]:
+    """The last columns of tasks: of a filtered trace how it is filtered, of one that is not known up to its end up to
+    when it is."""
     said = {"filter": trace.meta.filter} if trace.meta.filters else {}
     if until := known_until(trace):
         said["known_until"] = until
-    rows = ((*_task(trace.task(number)), *said.values()) for number in range(1, len(trace.task_table) + 1))
-    yield from _text((*TASKS, *said), rows)
+    return said
 
 
 def events(trace: Trace) -> Iterator[bytes]:

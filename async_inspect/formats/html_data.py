@@ -23,6 +23,7 @@ from ..model.spread import percentiles
 from ..model.stats import stats
 from ..model.trace import Trace
 from ..names import cleaned
+from .csv import of_all
 from .html_machines import ENDS, machines
 from .html_pack import numbers, text
 from .html_waits import edges, holds, queues, ready, ready_of_awaits, resources, wakes
@@ -93,6 +94,7 @@ def about(trace: Trace, whole: t.Bools) -> dict[str, object]:
         "finished": meta.finished,
         "endings": list(endings(trace)),
         "filter": meta.filter,
+        "of_all": of_all(trace),
         "figures": stats(trace, 8).model_dump(mode="json"),
         "lifetimes": dict(zip(("p50_ns", "p95_ns", "p99_ns"), few, strict=True)),
         "left": {"tasks": int((~whole).sum()), "events": len(trace.events) - int(inside)},
@@ -161,7 +163,7 @@ def _tasks(trace: Trace) -> Iterator[bytes]:
     table = trace.task_table
     yield numbers("tasks.function", table.function)
     yield numbers("tasks.state", table.state)
-    for name in ("driven", "ended", "closed", "before", "created_seen"):
+    for name in ("driven", "ended", "closed", "before", "created_seen", "inexact"):
         yield numbers(f"tasks.{name}", getattr(table, name))
     yield numbers("tasks.pid", np.array([one.pid for one in trace.processes])[table.process], delta=True)
     yield numbers("tasks.created_ns", table.created_ns, delta=True)

@@ -220,7 +220,8 @@ class Builder:
     ) -> t.Tasks:
         recording, polls = self._recording, bursts.polls
         function = code_of[lives.coro] - 1
-        names, tags = recording.names, recording.tags
+        names = recording.names
+        tags = {row: recording.tags[coro] for row, coro in enumerate(lives.coro.tolist()) if coro in recording.tags}
         name = [
             names[coro] if coro in names else recording.codes[code + 1].name if code + 1 in recording.codes else "?"
             for coro, code in zip(lives.coro.tolist(), function.tolist(), strict=True)
@@ -257,9 +258,8 @@ class Builder:
             location=location,
             inexact=np.zeros(len(lives.coro), np.bool_),
             error=error,
-            tags={
-                row: tuple(dict.fromkeys(tags[coro])) for row, coro in enumerate(lives.coro.tolist()) if coro in tags
-            },
+            tags={row: tuple(dict.fromkeys(told)) for row, told in tags.items()},
+            inherited=_inherited(tags, lives.parent),
         )
 
     def _points(self, lives: lv.Lives, moments: lv.Moments) -> t.Points:
@@ -302,3 +302,17 @@ def _await_times(bursts: lv.Bursts, polls: Ints, ends: lv.Ends) -> tuple[Ints, I
 
 def _strings(recording: Recording) -> tuple[str, ...]:
     return tuple(recording.strings.get(i, "?") for i in range(1, recording.highest_string + 1))
+
+
+def _inherited(tags: dict[int, list[str]], parent: Ints) -> dict[int, frozenset[str]]:
+    """By row of a task the tags that it was made with: of each variable its first, if its parent had that one too.
+
+    If ever: what a parent has is told only when it stops, which is after it made the task.
+    """
+    had = {row: frozenset(told) for row, told in tags.items()}
+    nobody = frozenset[str]()
+    found = {}
+    for row, told in tags.items():
+        first = dict(reversed([(tag.partition("=")[0], tag) for tag in told]))
+        found[row] = had.get(int(parent[row]) - 1, nobody) & frozenset(first.values())
+    return {row: some for row, some in found.items() if some}

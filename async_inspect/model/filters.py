@@ -12,11 +12,13 @@ A filtered trace is a trace like any other: all its sums hold.
   of the run.
 - ``include``, ``exclude``: frames of functions that don't pass are folded into those that awaited them, with their time
   and without their await lines.  A task's root stays, whatever it is; a task in which nothing passes goes.
+- ``task``: ``tag:VAR=x`` is tasks that set the context variable to that themselves, ``tag+:VAR=x`` also those that
+  were made with it.
 - ``task``, ``state``, ``min_duration_ms``: tasks that don't pass go, with all that is theirs.  Tasks count anew from 1.
 """
 
 import shlex
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from fnmatch import fnmatchcase
 from typing import Final, Self
 
@@ -28,7 +30,8 @@ from . import tables as t
 
 type Window = tuple[int, int | None]  # since, until in ns; None: to the end
 ALL: Final[Window] = (0, None)
-TAG: Final = "tag:"
+TAG: Final = "tag:"  # tasks that set it
+TAG_INHERITED: Final = "tag+:"  # and those that were made with it
 
 
 class Filter(BaseModel):
@@ -37,7 +40,7 @@ class Filter(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     pid: tuple[int, ...] = ()  # processes: any of them; none: all
-    task: tuple[str, ...] = ()  # globs of names, "tag:" and globs of tags: any of them; none: all
+    task: tuple[str, ...] = ()  # globs of names, "tag:" or "tag+:" and globs of tags: any of them; none: all
     state: tuple[str, ...] = ()  # names of states
     min_duration_ms: float = 0  # of lifetimes
     since_ms: float | None = None
@@ -81,8 +84,8 @@ class Filter(BaseModel):
         included = not self.include or any(_matches(glob, names) for glob in self.include)
         return included and not any(_matches(glob, names) for glob in self.exclude)
 
-    def passes_name(self, name: str, tags: Iterable[str] = ()) -> bool:
-        return not self.task or any(_is_called(glob, name, tags) for glob in self.task)
+    def passes_name(self, name: str, tags: Iterable[str] = (), inherited: Container[str] = ()) -> bool:
+        return not self.task or any(_is_called(glob, name, tags, inherited) for glob in self.task)
 
 
 def narrowed(filters: Iterable[Filter]) -> Window:
@@ -97,9 +100,11 @@ def narrowed(filters: Iterable[Filter]) -> Window:
     return since, until
 
 
-def _is_called(glob: str, name: str, tags: Iterable[str]) -> bool:
+def _is_called(glob: str, name: str, tags: Iterable[str], inherited: Container[str]) -> bool:
     if glob.startswith(TAG):
-        return any(fnmatchcase(tag, glob.removeprefix(TAG)) for tag in tags)
+        return any(fnmatchcase(tag, glob.removeprefix(TAG)) for tag in tags if tag not in inherited)
+    if glob.startswith(TAG_INHERITED):
+        return any(fnmatchcase(tag, glob.removeprefix(TAG_INHERITED)) for tag in tags)
     return fnmatchcase(name, glob)
 
 

@@ -38,7 +38,7 @@ _SOMETIMES: Final = {
 _VALUES: Final = {
     "line", "name", "driven", "state", "ended", "closed", "before", "delay_ns", "created_seen", "polls", "run_ns",
     "self_ns", "error", "woken_by", "ready_ns", "ready_most_ns", "kind", "idle", "outcome", "segments", "calls",
-    "wait_ns", "count", "label", "message", "tags", "inexact",
+    "wait_ns", "count", "label", "message", "tags", "inexact", "inherited",
 }  # fmt: skip
 _SUBJECTS: Final = {
     **dict.fromkeys((t.POLL_STARTED, t.POLL_ENDED), "poll"),

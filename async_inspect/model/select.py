@@ -30,7 +30,10 @@ def filtered(trace: Trace, wanted: Filter) -> Trace:
         keep &= np.isin(table.state, states)
     if wanted.task:
         keep &= np.fromiter(
-            (wanted.passes_name(name, table.tags.get(row, ())) for row, name in enumerate(table.name)),
+            (
+                wanted.passes_name(name, table.tags.get(row, ()), table.inherited.get(row, frozenset()))
+                for row, name in enumerate(table.name)
+            ),
             np.bool_,
             len(table),
         )
@@ -158,14 +161,17 @@ def _holds(holds: t.Holds, number: t.Small) -> t.Holds:
 
 def _tasks(trace: Trace, kept: t.Bools, polls: t.Polls, number: t.Small) -> t.Tasks:
     table = trace.task_table
-    errors = {int(number[row + 1]) - 1: text for row, text in table.error.items() if kept[row]}
-    tags = {int(number[row + 1]) - 1: told for row, told in table.tags.items() if kept[row]}
+
+    def of_kept[T](told: dict[int, T]) -> dict[int, T]:
+        return {int(number[row + 1]) - 1: value for row, value in told.items() if kept[row]}
+
     nothing = np.empty(len(table), np.bool_)
-    some = _rows(replace(table, error=nothing, tags=nothing), kept, None)  # type: ignore[arg-type]
+    some = _rows(replace(table, error=nothing, tags=nothing, inherited=nothing), kept, None)  # type: ignore[arg-type]
     return replace(
         some,
-        error=errors,
-        tags=tags,
+        error=of_kept(table.error),
+        tags=of_kept(table.tags),
+        inherited=of_kept(table.inherited),
         parent=number[some.parent],
         polls=counts(polls.task, len(some) + 1)[1:].astype(np.int64),
     )

@@ -140,6 +140,7 @@ class Tasks(Table):
     error: dict[int, str]  # by row, of the failed: "ValueError: message"
     inexact: Bools  # it breaks a rule of what must hold (``holds.py``): its figures are not exact
     tags: dict[int, tuple[str, ...]]  # by row, of those that have any: "request_id=42", in the order they were seen
+    inherited: dict[int, frozenset[str]]  # by row, those of its tags that the task was made with, and did not set
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ SUFFIX = _imp.extension_suffixes()[0]  # ".cpython-312-x86_64-linux-gnu.so": one
 # that each pre-release for itself, by its sys.hexversion.
 FINALS = frozenset(((3, 12), (3, 13), (3, 14), (3, 15)))
 PRERELEASES: frozenset[int] = frozenset()
+ASKED = f"asked for by {env.CORE}"
 FREE_THREADED = "t" in getattr(sys, "abiflags", "")  # Windows has none
 
 
@@ -33,7 +34,7 @@ def choose(forced: str = "", cores: str = "", hint: str = "") -> "tuple[ModuleTy
     raise looks at the core's ``NAME``.
     """
     if forced == "python":
-        return _twin(), f"asked for by {env.CORE}"
+        return _twin(), ASKED
     if FREE_THREADED:
         return _twin(), "a free-threaded Python"
     if reason := untested(sys.hexversion):
@@ -45,7 +46,7 @@ def choose(forced: str = "", cores: str = "", hint: str = "") -> "tuple[ModuleTy
                 why = f"a C core that is not to be trusted: {refused}"
                 continue
             try:
-                return _load(path), f"asked for by {env.CORE}" if forced else "the C core fits this Python"
+                return _load(path), ASKED if forced else "the C core fits this Python"
             except Exception as exc:
                 why = f"{path} cannot be loaded: {exc}"
     return _twin(), why

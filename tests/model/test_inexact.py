@@ -78,6 +78,7 @@ def test_all_else_is_reported(kind: str, tmp_path: Path) -> None:
     summary.render(trace, console=Console(file=out, width=200))
     assert f"not exact: {trace.not_exact}" in out.getvalue()
     assert trace.violations[0].rule in out.getvalue()
+    assert "damaged" not in out.getvalue()  # nothing in the file was
 
 
 def test_marks_go_along(tmp_path: Path) -> None:
@@ -103,3 +104,21 @@ def test_rules_that_cannot_be_checked_say_so(tmp_path: Path) -> None:
     trace = load(kitchen().write(tmp_path / "a.rec"))
     trace = checked(changed("calls", "awaiter", 1, lambda _: 10**6)(trace))
     assert "it can be checked (calls, IndexError)" in [one.rule for one in trace.violations]
+
+
+def test_damaged_is_what_the_reader_found_so(tmp_path: Path) -> None:
+    """One statement: that the file is damaged, and then which rules do not hold."""
+    sound = load(kitchen().write(tmp_path / "a.rec"))
+    said = {}
+    for damaged in (1, 3):
+        for broken in (False, True):
+            trace = checked(BROKEN["run"][0](sound)) if broken else sound
+            trace = replace(trace, meta=trace.meta.model_copy(update={"damaged": damaged}))
+            out = StringIO()
+            summary.render(trace, console=Console(file=out, width=200))
+            lines = out.getvalue().splitlines()
+            said[damaged, broken] = [line for line in lines if "exact" in line or "nor does this hold" in line]
+    one = "no figure is exact: the recording is damaged: 1 record or header field made no sense"
+    three = "no figure is exact: the recording is damaged: 3 records or header fields made no sense"
+    also = "nor does this hold:"
+    assert said == {(1, False): [one], (1, True): [one, also], (3, False): [three], (3, True): [three, also]}

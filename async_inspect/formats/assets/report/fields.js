@@ -104,6 +104,7 @@ const Fields = (() => {
       ...id(column("pid")),
       value: (task) => (Page.data.about.figures.processes.length > 1 ? column("pid")(task) : 0),
     },
+    { key: "exact", title: "exact", hidden: true, ...flag((task) => !column("inexact")(task)) },
   ];
 
   function shown() {
@@ -117,8 +118,13 @@ const Fields = (() => {
     // Where there are several processes, whose a task is belongs to its name.
     return last.key === "pid" ? found.toSpliced(2, 0, last).slice(0, -1) : found;
   }
-  const csv = (tasks) =>
-    Words.csv([ALL.map((field) => field.key), ...Array.from(tasks, (task) => ALL.map((field) => field.csv(task)))]);
+  function csv(tasks) {
+    const beside = Object.entries(Page.data.about.of_all);
+    return Words.csv([
+      [...ALL.map((field) => field.key), ...beside.map(([key]) => key)],
+      ...Array.from(tasks, (task) => [...ALL.map((field) => field.csv(task)), ...beside.map(([, said]) => said)]),
+    ]);
+  }
 
   return { ALL, shown, csv };
 })();

@@ -29,6 +29,8 @@ const Summary = (() => {
     const lived = f.processes.reduce((sum, process) => sum + process.end_ns - process.start_ns, 0);
     const rest = (of, shown) => of.length > shown && ` and ${number(of.length - shown)} more`;
 
+    const partly = !about.finished ? "its end was not seen" : about.endings.length ? "a part: see above" : null;
+
     section.append(
       el("h2.visually-hidden", null, "Summary"),
       ...notices(about),
@@ -36,7 +38,7 @@ const Summary = (() => {
       el(
         "dl.cards",
         null,
-        card("wall time", ms(f.duration_ns), !about.finished ? "its end was not seen" : about.endings.length ? "a part: see above" : about.date),
+        card("wall time", ms(f.duration_ns), partly ?? about.date),
         card("tasks", number(f.tasks), `at most ${number(f.peak_concurrency)} at once`),
         card(
           "succeeded",
@@ -66,7 +68,12 @@ const Summary = (() => {
           longest ? least(longest.duration_ns, longest.at_least) : "–",
           longest ? taskLink(longest.task, longest) : "nothing was polled",
         ),
-        f.worst_ready && card("longest ready", least(f.worst_ready.ready_ns, f.worst_ready.at_least), taskLink(f.worst_ready.task, delayed)),
+        f.worst_ready &&
+          card(
+            "longest ready",
+            least(f.worst_ready.ready_ns, f.worst_ready.at_least),
+            taskLink(f.worst_ready.task, delayed),
+          ),
         card(
           "events",
           number(f.events),
@@ -218,8 +225,12 @@ const Summary = (() => {
     }
     said.push(...about.endings);
     if (figures.lost) said.push(`${number(figures.lost)} records were lost.`);
-    if (figures.inexact.length)
-      said.push(`No figure is exact, the recording is damaged: ${figures.inexact.join("; ")}.`);
+    // What rules are broken stands among the findings.
+    if (figures.damaged)
+      said.push(
+        `No figure is exact, the recording is damaged: ${number(figures.damaged)} of its records or ` +
+          "header fields made no sense.",
+      );
     if (!about.finished) said.push("The recording's end was not seen: the program runs still, or was killed.");
     if (!figures.tasks) said.push("No tasks: no coroutine ran in this program.");
     return said.map((text) => el("p.notice", null, text));
