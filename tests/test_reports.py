@@ -18,6 +18,7 @@ from async_inspect.formats import FORMATS
 from async_inspect.model import Trace, load, stats
 from async_inspect.printing import Console
 
+from .samples import SAMPLES
 from .tape import Tape, two_tasks
 from .tools import ROOT, TOOL, Tool
 
@@ -169,3 +170,16 @@ def test_importing_it_is_light() -> None:
     code = "import sys; sys.path.insert(0, sys.argv[1]); import async_inspect; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code, str(ROOT)], capture_output=True, text=True, check=True)
     assert not {"numpy", "pydantic", "rich", "typer", "async_inspect.model"} & set(done.stdout.split())
+
+
+def test_a_list_that_is_cut_says_of_how_many(tmp_path: Path) -> None:
+    """Whatever ``top`` is, each list has that many rows at most, and the number beside it is that of the whole one."""
+    for name, sample in SAMPLES.items():
+        trace = load(sample().write(tmp_path / f"{name}.rec"))
+        whole, two = stats(trace, 10**6), stats(trace, 2)
+        cut = [key.removesuffix("_in_all") for key in type(whole).model_fields if key.endswith("_in_all")]
+        assert len(cut) == 6
+        for key in cut:
+            in_all = len(getattr(whole, key))
+            assert getattr(whole, f"{key}_in_all") == getattr(two, f"{key}_in_all") == in_all, (name, key)
+            assert getattr(two, key) == getattr(whole, key)[:2]

@@ -252,6 +252,7 @@ def _metadata(trace: Trace) -> dict[str, object]:
         "pid": meta.pid,
         "sources": meta.sources,
         "slow_poll_ms": meta.slow_poll_ns / 1e6,
+        "blocking_polls_in_all": len(slow_polls(trace, meta.slow_poll_ns)),  # more than MOST_BLOCKING are not listed
         "filter": meta.filter or None,
         "left_out": [one.model_dump() | {"path": whole(one.path)} for one in trace.left_out],
     }

@@ -16,7 +16,16 @@ from .processes import ProcessFigures, process_figures
 from .spread import Spread, spread
 from .trace import Frozen, Trace, Violation
 from .troubles import TroubleFigures, trouble_figures
-from .waits import ReadyDelay, ReadyFigures, ResourceFigures, resource_figures, top_ready, worst_ready
+from .waits import (
+    ReadyDelay,
+    ReadyFigures,
+    ResourceFigures,
+    ready_places,
+    resource_figures,
+    resources_used,
+    top_ready,
+    worst_ready,
+)
 
 
 class AwaitFigures(Frozen):
@@ -61,16 +70,22 @@ class Stats(Frozen):
     awaits: Spread
     task_lifetimes: Spread
     top_awaits: tuple[AwaitFigures, ...]  # by wait
+    top_awaits_in_all: int  # of which those are the first rows; so of each list that is cut
     reasons: tuple[ReasonFigures, ...]  # by wait, all there are
     top_coroutines: tuple[CoroutineFigures, ...]  # by run
+    top_coroutines_in_all: int
     longest_polls: tuple[PollFigures, ...]
+    longest_polls_in_all: int
     worst_ready: ReadyDelay | None  # the longest time for which a task could have run and did not
     top_ready: tuple[ReadyFigures, ...]  # by how long tasks could have run for sure
+    top_ready_in_all: int
     resources: tuple[ResourceFigures, ...]  # by wait
+    resources_in_all: int
     cuts: tuple[CutFigures, ...]  # by wait, all there are
     slow_poll_ns: int  # from here on a poll is called blocking
     blocking: Spread  # those that are
     blocking_polls: tuple[BlockingPoll, ...]  # the longest of them
+    blocking_polls_in_all: int
     troubles: tuple[TroubleFigures, ...]  # all there are, most often first
     events: int
     records: int
@@ -108,16 +123,22 @@ def stats(trace: Trace, top: int = 10, slow_poll_ms: float | None = None) -> Sta
         awaits=spread(awaits.end_ns - awaits.start_ns, lasting.awaits(trace)),
         task_lifetimes=spread(tasks.end_ns - tasks.created_ns, lasting.tasks(trace)),
         top_awaits=top_awaits(trace, top),
+        top_awaits_in_all=len(np.unique(awaits.location)),
         reasons=by_reason(trace),
-        top_coroutines=top_coroutines(trace, top),
+        top_coroutines=(ran := top_coroutines(trace))[:top],
+        top_coroutines_in_all=len(ran),
         longest_polls=longest_polls(trace, top),
+        longest_polls_in_all=len(polls),
         worst_ready=worst_ready(trace),
         top_ready=top_ready(trace, top),
+        top_ready_in_all=ready_places(trace),
         resources=resource_figures(trace, top),
+        resources_in_all=resources_used(trace),
         cuts=cut_figures(trace),
         slow_poll_ns=slow_ns,
         blocking=spread(polls.end_ns[slow] - polls.start_ns[slow], going[slow]),
         blocking_polls=blocking_polls(trace, slow[:top]),
+        blocking_polls_in_all=len(slow),
         troubles=trouble_figures(trace),
         events=len(trace.events),
         records=meta.records,
@@ -186,8 +207,8 @@ def by_reason(trace: Trace) -> tuple[ReasonFigures, ...]:
     return tuple(ReasonFigures(reason=word, wait=spread(wait[mine], going[mine])) for word, mine in parts)
 
 
-def top_coroutines(trace: Trace, top: int) -> tuple[CoroutineFigures, ...]:
-    """The functions that ran longest themselves."""
+def top_coroutines(trace: Trace) -> tuple[CoroutineFigures, ...]:
+    """The functions, those that ran longest themselves first."""
     table = trace.node_sums
     known = np.flatnonzero(table.node >= 0)
     ran = trace.nodes.function[table.node[known]]
@@ -195,7 +216,7 @@ def top_coroutines(trace: Trace, top: int) -> tuple[CoroutineFigures, ...]:
     columns = (table.self_ns, table.wait_ns, table.calls)
     run, wait, calls = (sums(ran % size, column[known], size) for column in columns)
     found = []
-    for row in np.argsort(-run, kind="stable").tolist()[:top]:
+    for row in np.argsort(-run, kind="stable").tolist():
         if row < size - 1 and (run[row] or calls[row]):
             function = trace.functions[row]
             place = f"{function.file}:{function.line}"

@@ -166,6 +166,20 @@ def top_ready(trace: Trace, top: int) -> tuple[ReadyFigures, ...]:
     return tuple(found)
 
 
+def ready_places(trace: Trace) -> int:
+    """How many rows ``top_ready`` has in all."""
+    awaits, tasks = trace.awaits, trace.task_table
+    new = tasks.function[(tasks.delay_ns > 0) & (tasks.function >= 0)]
+    return len(np.unique(awaits.location[awaits.ready_ns > 0])) + len(np.unique(new))
+
+
+def resources_used(trace: Trace) -> int:
+    """How many rows ``resource_figures`` has in all."""
+    _, which = _alike(trace)
+    used = np.concatenate([trace.awaits.resource[trace.awaits.resource >= 0], trace.holds.resource])
+    return len(np.unique(which[used]))
+
+
 def resource_figures(trace: Trace, top: int) -> tuple[ResourceFigures, ...]:
     """The resources that were waited for longest, then those that were held longest; those made at one place as one."""
     awaits, holds, table = trace.awaits, trace.holds, trace.resources

@@ -48,7 +48,7 @@ def trace(request: pytest.FixtureRequest, tmp_path: Path) -> Trace:
 
 def test_columns_are_the_traces(trace: Trace) -> None:
     found, table = report.blocks(written(trace)), trace.task_table
-    assert found["words"]["names"] == table.name
+    assert found["words"]["names"] == [clean(name) for name in table.name]
     assert found["words"]["errors"] == {str(row + 1): error for row, error in table.error.items()}
     for name in ("created_ns", "run_ns", "state", "parent", "polls", "function", "location"):
         assert found[f"tasks.{name}"].tolist() == getattr(table, name).tolist(), name
