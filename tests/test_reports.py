@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -183,3 +184,20 @@ def test_a_list_that_is_cut_says_of_how_many(tmp_path: Path) -> None:
             in_all = len(getattr(whole, key))
             assert getattr(whole, f"{key}_in_all") == getattr(two, f"{key}_in_all") == in_all, (name, key)
             assert getattr(two, key) == getattr(whole, key)[:2]
+
+
+@pytest.mark.parametrize(
+    ("core", "reason", "said"),
+    [
+        ("python", "no C compiler found; Debian: …", "the Python core (no C compiler found; Debian: …)"),
+        ("python", "asked for by ASYNC_INSPECT_CORE", "the Python core"),
+        ("c", "the C core fits this Python", "the C core"),
+        ("c, python", "the C core fits this Python", "the C core and the Python core"),
+    ],
+)
+def test_the_summary_says_why_the_python_core_recorded(core: str, reason: str, said: str, tmp_path: Path) -> None:
+    trace = load(Tape().write(tmp_path / "a.rec"))
+    meta = trace.meta.model_copy(update={"core": core, "extra": {"core_reason": (reason,)}})
+    out = io.StringIO()
+    summary.render(replace(trace, meta=meta), console=Console(file=out, width=200))
+    assert out.getvalue().rstrip().endswith(f", {said}")

@@ -10,7 +10,7 @@ from async_inspect.tracer import LONGEST_MS
 
 EXAMPLES = (
     ("async-inspect stats async_inspect_exports --detailed", "locks, ready delays, blocking polls too"),
-    ("async-inspect stats async_inspect_exports --json | jq '.top_waits[0]'", "for programs"),
+    ("async-inspect stats async_inspect_exports --json | jq '.top_awaits[0]'", "for programs"),
 )
 
 
