@@ -7,7 +7,7 @@ object serves a finished recording and one that still grows (``refresh``).
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -285,26 +285,39 @@ def dump_header(recording: Recording) -> Iterator[str]:
         yield f"missing: {recording.missing} slots at least: the file was cut off"
 
 
-def dump_records(recording: Recording) -> Iterator[str]:
-    """Each record as a line: its slot, kind and fields, then the text of those that have one."""
+def dump_records(
+    recording: Recording, part: slice = slice(None), scrub: Callable[[int, list[str]], list[str]] | None = None
+) -> Iterator[str]:
+    """Each record as a line: its slot, kind and fields, then the text of those that have one.
+
+    ``part``: of these slots only.  ``scrub`` says what stands in place of the texts of a kind; what a damaged slot
+    holds, which may be a piece of text, is then left out.
+    """
+    first, last, _ = part.indices(recording.count)
     base = 0
     for slots in recording.chunks:
-        for begin in range(0, len(slots), _BLOCK):
-            for at, slot in enumerate(slots[begin : begin + _BLOCK].tolist(), begin):
+        end = min(last - base, len(slots))
+        for begin in range(max(first - base, 0), end, _BLOCK):
+            for at, slot in enumerate(slots[begin : min(begin + _BLOCK, end)].tolist(), begin):
                 if slot[-1] != ev.TEXT:
-                    yield _line(slots, at, base + at, slot)
+                    yield _line(slots, at, base + at, slot, scrub)
         base += len(slots)
 
 
-def _line(slots: Slots, at: int, number: int, slot: tuple[int, ...]) -> str:
+def _line(
+    slots: Slots, at: int, number: int, slot: tuple[int, ...], scrub: Callable[[int, list[str]], list[str]] | None
+) -> str:
     ts, coro, aux, node, task, off, thread, flags, kind = slot
+    if kind == DAMAGED and scrub:
+        return f"{number} DAMAGED"
     name = "DAMAGED" if kind == DAMAGED else ev.KIND_NAMES[kind]
     line = f"{number} {name} {coro=} {aux=} {off=} {node=} {task=} {flags=} {thread=} {ts=}"
     if kind in ev.HAS_TEXT:
         parts = text_of(slots, at).split(b"\0", 2)
         if kind == ev.CODE and len(parts) == 3:
             parts[2] = parts[2].hex().encode()
-        line += " " + " ".join(repr(_decode(part)) for part in parts)
+        texts = [_decode(part) for part in parts]
+        line += " " + " ".join(map(repr, scrub(kind, texts) if scrub else texts))
     return line
 
 

@@ -20,7 +20,7 @@ PLACES = (
     ("model",),
     ("checks",),
     ("formats",),
-    ("printing", "progress"),
+    ("printing", "progress", "scrub"),
     ("reports", "summary", "gaps", "hops", "findings", "picture"),
     (
         "interpreter",
@@ -31,6 +31,7 @@ PLACES = (
         "finish",
         "running",
         "info",
+        "doctor",
         "attach",
         "inject",
         "shell",

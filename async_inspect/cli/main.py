@@ -18,6 +18,7 @@ from async_inspect import internal, target
 from async_inspect.cli.attach import attach
 from async_inspect.cli.check import check
 from async_inspect.cli.critical_path import critical_path
+from async_inspect.cli.doctor import doctor
 from async_inspect.cli.dump import dump
 from async_inspect.cli.env import env
 from async_inspect.cli.export import export
@@ -40,6 +41,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     critical_path,
     dump,
     info,
+    doctor,
     version,
 )
 # These run a program: what follows its name is the program's, and never seen by typer.
