@@ -87,11 +87,13 @@ def _fork(
     # Nothing is delivered until both sides know what to do with it: what arrives meanwhile waits.
     signals = {*FROM_TERMINAL, *FORWARDED, *(STOPS if _tells_who_sent() and not beside else ())}
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {*signals, signal.SIGCHLD})
-    handled = [number for number in sorted(signals) if signal.getsignal(number) != signal.SIG_IGN]
-    for number in handled:  # a handler, not SIG_IGN, which the target would inherit; an inherited SIG_IGN (nohup) stays
-        signal.signal(number, forward)
+    handled = sorted(signals)
+    # A handler, not SIG_IGN, which the target would inherit.  Also for what we were started to ignore (nohup, `&` in a
+    # script): the target starts ignoring it, but may have a handler of its own since (uvicorn, gunicorn).
+    before_us = {number: signal.signal(number, forward) for number in handled}
     # Where SIGCHLD is ignored, children leave no status.
-    ignored = [signal.SIGCHLD] if signal.signal(signal.SIGCHLD, signal.SIG_DFL) == signal.SIG_IGN else []
+    before_us[signal.SIGCHLD] = signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    ignored = [number for number, handler in before_us.items() if handler == signal.SIG_IGN]
     hears, says = os.pipe()  # both close-on-exec: the end of file means that the exec went well
     flush()
     pid = os.fork()
@@ -112,7 +114,8 @@ def _fork(
     finally:
         ended_pid, pid = pid, 0
         for number in handled:
-            signal.signal(number, _outlive if number in FROM_TERMINAL else signal.SIG_DFL)
+            after = _outlive if number in FROM_TERMINAL else signal.SIG_DFL
+            signal.signal(number, signal.SIG_IGN if number in ignored else after)
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
     if failed:
         raise not_executed(argv, int(failed))

@@ -321,6 +321,17 @@ def test_a_signal_to_our_pid_reaches_the_target_once(number: signal.Signals) -> 
         assert piped.end() == (f"{{{number}: 1}}", 0)
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGTERM])
+def test_a_signal_that_we_were_started_to_ignore_reaches_a_target_that_does_not(number: signal.Signals) -> None:
+    """uvicorn started by a script's ``&`` (SIGINT), gunicorn by nohup (SIGHUP): they set handlers of their own."""
+    ignoring = ["/bin/sh", "-c", f"trap '' {int(number)}; exec \"$@\"", "sh"]
+    for prefix in ignoring, [*ignoring, *UNDER]:
+        piped = Piped(prefix, COUNT_ALL, str(int(number)))
+        piped.process.send_signal(number)
+        assert piped.line() == f"got {number}"
+        assert piped.end() == (f"{{{number}: 1}}", 0)
+
+
 def until_state(pid: int, stopped: bool) -> None:
     while (Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T") != stopped:
         time.sleep(0.01)

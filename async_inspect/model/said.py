@@ -66,7 +66,7 @@ def metadata(head: Head, records: int, moments: Moments, ended: Ended, cwd: str)
         damaged=ended.damaged,
         ending=ended.ending,
         callbacks=header.callbacks,
-        cost_ns=_cost(header),
+        cost_ns=_cost(header, moments.end - moments.base),
         core=first("core"),
         python=first("python"),
         executable=first("executable"),
@@ -100,10 +100,15 @@ def process(head: Head, records: int, moments: Moments, ended: Ended) -> Process
         missing=ended.missing,
         damaged=ended.damaged,
         callbacks=header.callbacks,
-        cost_ns=_cost(header),
+        cost_ns=_cost(header, moments.end - moments.base),
         thread=0,
     )
 
 
-def _cost(header: Header) -> int | None:
-    return header.timed_ns * header.callbacks // header.timed_callbacks if header.timed_callbacks else None
+def _cost(header: Header, duration_ns: int) -> int | None:
+    """The tracer's cost, projected; None where it can't be known: callbacks don't run at once, so what comes to more than
+    the whole recording was no cost of theirs (on a machine short of CPU a timed one may have waited for its turn)."""
+    if not header.timed_callbacks:
+        return None
+    cost = header.timed_ns * header.callbacks // header.timed_callbacks
+    return cost if cost <= duration_ns else None

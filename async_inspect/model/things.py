@@ -97,7 +97,7 @@ class Metadata(Frozen):
     missing: int  # slots that files had and have no more, or of which a part is missing; at least
     damaged: int  # slots that could not be as they were, and fields of headers: no figure is exact then
     callbacks: int  # how often the tracer was called
-    cost_ns: int | None  # the tracer's own measured cost, projected from the timed callbacks; None: none was timed
+    cost_ns: int | None  # the tracer's own measured cost, projected from the timed callbacks; None: unknown
     core: str  # "c", "python" or "" where the recording doesn't say; "c, python" if they differ
     python: str  # version of the program's Python; "3.12.1, 3.13.0" if they differ
     executable: str

@@ -290,3 +290,14 @@ def test_what_must_hold_is_checked(trace: Trace) -> None:
     for wrong in ({"run_ns": 1}, {"wait_ns": 1}, {"awaits": ()}):
         with pytest.raises(ValidationError):
             type(trace.tree[1])(**{**node, **wrong})
+
+
+def test_a_cost_beyond_the_whole_recording_is_unknown(tmp_path: Path) -> None:
+    """Two of 100 callbacks were timed; in the second case one of them waited for its turn at the processor."""
+    for timed_ns, cost in (4, 200), (20, 1000), (21, None):
+        tape, code, node = tape_of_one()
+        tape.header |= {"callbacks": 100, "timed_callbacks": 2, "timed_ns": timed_ns}
+        tape.put(ev.START, 0, coro=1, off=code, node=node, task=1, flags=ev.IS_TASK)
+        tape.put(ev.RETURN, 1000, coro=1)
+        tape.end_ns = 1000
+        assert only(tape, tmp_path).meta.cost_ns == cost
