@@ -106,8 +106,11 @@ def process(head: Head, records: int, moments: Moments, ended: Ended) -> Process
 
 
 def _cost(header: Header, duration_ns: int) -> int | None:
-    """The tracer's cost, projected; None where it can't be known: callbacks don't run at once, so what comes to more than
-    the whole recording was no cost of theirs (on a machine short of CPU a timed one may have waited for its turn)."""
+    """The tracer's cost, projected; None where it can't be known.
+
+    Callbacks run one after the other, so what comes to more than the whole recording was no cost of theirs: on a
+    machine short of CPU a timed one may have waited for its turn.
+    """
     if not header.timed_callbacks:
         return None
     cost = header.timed_ns * header.callbacks // header.timed_callbacks
