@@ -4,7 +4,7 @@ Knows each coroutine by the identity of its frame, and how to find an awaiter by
 life (START, ENTER, RETURN, RAISE, VANISH and what goes with them).  Does not know which ``sys.monitoring`` event
 says what: that is ``_pycore``.
 
-Each coroutine that lives has a ``Coro``.  Each thread has a ``top``: the coroutine that runs on it.
+Each coroutine that lives has a ``Coro`` (``_pycoro``).  Each thread has a ``top``: the coroutine that runs on it.
 """
 
 from _thread import get_native_id
@@ -13,6 +13,7 @@ from types import CoroutineType
 from .. import events as ev
 from . import _pyask as ask
 from ._pyactions import ROLES
+from ._pycoro import ALIVE, CREATED, DEAD, Coro
 from ._pydefs import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_ITERABLE_COROUTINE
 from ._pythreads import NOT_YET, State, Thread, Threads
 
@@ -25,67 +26,6 @@ if TYPE_CHECKING:
 
 CO_GENERATOR = 0x20
 ASYNC = CO_COROUTINE | CO_ITERABLE_COROUTINE | CO_ASYNC_GENERATOR
-
-# Where a coroutine stands.
-CREATED = 0  # made a task, not run yet
-ALIVE = 1  # runs, or its chain waits
-ITEM = 2  # an async generator between two items
-DEAD = 3
-
-
-class Coro:
-    """A coroutine that lives, or was made a task and is yet to run.
-
-    Or a task that is made of a *step* of an async generator (``create_task(gen.__anext__())``): it has an id and no
-    frame, ``child`` is the generator, whose ``root`` it is, and its key is that of the step, negative.
-    """
-
-    __slots__ = (
-        "_root",
-        "awaiter",
-        "bare",
-        "child",
-        "closing",
-        "code",
-        "id",
-        "is_task",
-        "key",
-        "name_hash",
-        "node",
-        "off",
-        "outer",
-        "role",
-        "state",
-        "step",
-        "tags",
-    )
-
-    def __init__(self, id: int, key: int, code: "Code") -> None:
-        self.id = id
-        self.key = key
-        self.code = code
-        self.node = 0
-        self.state = ALIVE
-        self.is_task = False
-        self.step = False  # it is a task that is made of one
-        self.role = 0  # what its code does that sources ask for (ROLES), less what was told
-        self.bare = False  # of a root: it only yielded, and is ready at once
-        self.closing = False  # a close() runs it: not by way of its awaiter, to whom it doesn't return either
-        self.name_hash = 0  # of the name that was written, 0: none
-        self.tags = 0  # ... and of the tags
-        self.off = -1  # where it stood in its last suspension ...
-        self.child: Coro | None = None  # ... and whom it awaited there
-        self.awaiter: Coro | None = None  # who awaits it; None: a root
-        self._root: Coro | None = None  # None: itself, which would be a cycle for the program's collector to find
-        self.outer: Coro | None = None  # of a root: what ran on the thread when it was last entered
-
-    @property
-    def root(self) -> "Coro":
-        return self._root or self
-
-    @root.setter
-    def root(self, root: "Coro") -> None:
-        self._root = None if root is self else root
 
 
 class Coroutines:
@@ -285,11 +225,11 @@ class Coroutines:
             after = root.outer
         elif coro.awaiter is None:
             task = self.step_of(coro) if coro.is_task else None
-            flags = _outcome(coro, task, exc)
+            flags = coro.outcome(task, exc)
             if exc is not None:
                 message = ask.message_of(exc)
             if task is not None:
-                name = _last_name(coro, task)
+                name = coro.last_name(task)
                 thread.ended = id(ask.coroutine_of(task))
                 thread.ended_id = coro.id
             after = coro.outer
@@ -330,8 +270,8 @@ class Coroutines:
             exc = None
         elif exc is not None:
             message = ask.message_of(exc)
-        flags = _outcome(task, owner, exc)
-        name = _last_name(task, owner) if owner is not None else None
+        flags = task.outcome(owner, exc)
+        name = task.last_name(owner) if owner is not None else None
         if name is not None:
             self.put_name(task, name, ts, after)
         self.put(ev.RETURN if good else ev.RAISE, ts, task.id, aux, after, 0, flags)
@@ -432,25 +372,3 @@ class Coroutines:
         coro.child = None  # it runs itself: whatever it awaited let go of it unseen
         self.enter(coro, self.awaiter_of(frame), 0)
         return coro
-
-
-def _outcome(coro: Coro, task: object, exc: BaseException | None) -> int:
-    """How it ended, as flags; ``task``: whose step ended it."""
-    if coro.is_task:
-        if task is None:
-            return ev.CLOSED
-        if exc is None:
-            return ev.CANCELLED if ask.get(task, "_must_cancel") is True else 0
-    elif type(exc) is GeneratorExit:
-        return ev.CLOSED
-    return ev.CANCELLED if exc is not None and ask.is_cancellation(exc) else 0
-
-
-def _last_name(coro: Coro, task: object) -> str | None:
-    """The task's name at its end, if the program gave it and it was not written yet."""
-    name = ask.task_name(task)
-    if name is None or hash(name) == coro.name_hash:
-        return None
-    if ask.is_trio_task(task):  # which tells no name of its making from the program's
-        return name if coro.name_hash else None
-    return None if ask.is_made_up(name) else name

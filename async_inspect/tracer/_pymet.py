@@ -12,7 +12,8 @@ from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from .. import events as ev
 from . import _pyask as ask
 from ._pyactions import MANY, ROLES, RUN, USE
-from ._pycoros import ALIVE, ASYNC, CREATED, Coro
+from ._pycoro import ALIVE, CREATED, Coro
+from ._pycoros import ASYNC
 from ._pythreads import State
 
 TYPE_CHECKING = False

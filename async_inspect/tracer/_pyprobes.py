@@ -9,9 +9,11 @@ from types import CoroutineType
 from .. import events as ev
 from . import _pyactions as act
 from . import _pyask as ask
-from ._pycoros import CREATED, Coro, Coroutines
+from ._pycoro import CREATED, Coro
+from ._pycoros import Coroutines
 from ._pyscopes import Scopes
 from ._pytrio import Trio
+from ._pytroubles import Troubles
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,6 +57,7 @@ class Probes:
         self.wanted_of = wanted_of
         self.trio = Trio(self)
         self.scopes = Scopes(self)
+        self.troubles = Troubles(self)
 
     def put(self, kind: int, ts: int, coro: int, aux: int, off: int = 0, flags: int = 0) -> None:
         """Write an event that changes nothing of what runs."""
@@ -70,8 +73,8 @@ class Probes:
             (act.SELECT, self.asks_selector),
             (act.MADE, self.made),
             (act.GIVE, self.give),
-            (act.NEVER, self.never_awaited),
-            (act.HANDLER, self.handler),
+            (act.NEVER, self.troubles.never_awaited),
+            (act.HANDLER, self.troubles.handler),
             (act.POST, self.post),
             (act.PUT, self.trio.put_next),
             (act.LEAVE, self.trio.leave),
@@ -370,31 +373,6 @@ class Probes:
     def put_edge(self, waits: Coro | None, awaited: Coro | None) -> None:
         if waits is not None and awaited is not None and waits is not awaited:
             self.put(ev.EDGE, self.tape.now(), waits.id, awaited.id)
-
-    # --- troubles ---
-
-    def never_awaited(self, frame: "FrameType") -> None:
-        made = frame.f_locals.get("coro")
-        if type(made) is CoroutineType:
-            code = self.defs.code_of(made.cr_code)
-            site = self.defs.site_of(frame.f_back)
-            self.put(ev.TROUBLE, self.tape.now(), 0, code.id, site, ev.NEVER_AWAITED)
-
-    def handler(self, frame: "FrameType") -> None:
-        """A loop's exception handler is called: asyncio found that a task failed unheard, or is gone."""
-        context = frame.f_locals.get("context")
-        message = context.get("message") if type(context) is dict else None
-        if type(context) is not dict or type(message) is not str:
-            return
-        gone = message == "Task was destroyed but it is pending!"
-        if not gone and not message.endswith("exception was never retrieved"):
-            return
-        task = context.get("task" if gone else "future")
-        self.unrun(task, self.coro_of(task))
-        exc = None if gone else context.get("exception")
-        number = self.coros.tasks.get(id(ask.get(task, "_coro")), 0) if ask.is_task(task) else 0
-        kind = self.defs.type_of(type(exc)) if exc is not None else 0
-        self.put(ev.TROUBLE, self.tape.now(), number, kind, 0, ev.DESTROYED if gone else ev.NEVER_RETRIEVED)
 
 
 def _asked_by_loop(frame: "FrameType") -> bool:

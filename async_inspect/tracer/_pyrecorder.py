@@ -21,7 +21,8 @@ from .. import events as ev
 from . import _pyactions as act
 from . import _pyask as ask
 from . import _pyprobes as probes
-from ._pycoros import ALIVE, ASYNC, CREATED, ITEM, Coro, Coroutines
+from ._pycoro import ALIVE, CREATED, ITEM, Coro
+from ._pycoros import ASYNC, Coroutines
 from ._pydefs import CO_ASYNC_GENERATOR, Definitions
 from ._pyguard import guarded
 from ._pytags import Tags

@@ -11,7 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import FrameType
 
-    from ._pycoros import Coro
+    from ._pycoro import Coro
     from ._pyprobes import Probes
 
 

@@ -9,7 +9,8 @@ from itertools import islice
 
 from .. import events as ev
 from . import _pyask as ask
-from ._pycoros import Coro, Coroutines
+from ._pycoro import Coro
+from ._pycoros import Coroutines
 
 TYPE_CHECKING = False
 

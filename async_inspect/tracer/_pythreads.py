@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from ._pycoros import Coro
+    from ._pycoro import Coro
 
 NOT_YET, NONE_LEFT = -1, -2  # of indexes
 

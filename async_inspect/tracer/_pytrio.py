@@ -9,7 +9,7 @@ from types import CoroutineType
 from .. import events as ev
 from . import _pyask as ask
 from ._pyactions import EXPIRE, GROUP, IO, JOB
-from ._pycoros import Coro
+from ._pycoro import Coro
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
