@@ -114,7 +114,7 @@ class _Walk:
 
     def back(self, task: int, at: int) -> list[Hop]:
         """The hops that lead to what this task did until then."""
-        seen: set[int] = set()  # the tasks that were there at one and the same time
+        seen = {task}  # the tasks that were there at one and the same time
         while task and at > self._start:
             before = at
             row = self._before(self._trace.polls.start_ns, self._polls, task, at)
@@ -123,9 +123,11 @@ class _Walk:
             else:
                 at = self._ran(task, row, at)
                 task, at = self._woken(task, at)
-            seen = {task} if at < before else seen | {task}
-            if at == before and len(seen) > len(self._trace.task_table):
+            if at < before:
+                seen = set()
+            elif task in seen:
                 break  # tasks woke each other in no time
+            seen.add(task)
         if at > self._start:
             self._add("outside", 0, self._start, at)
         return self._hops[::-1]
