@@ -167,6 +167,15 @@ def _unescape(value: str) -> str:
 # --- where recordings lie --------------------------------------------------------------------------------------------
 
 
+def is_recording(path: Path) -> bool:
+    """Whether a recording lies there, be it damaged or of another version; a link is none."""
+    try:
+        with FileIO(open_regular(path, follow=False)) as file:
+            return file.read(len(ev.MAGIC)) == ev.MAGIC
+    except (OSError, ValueError):
+        return False
+
+
 def head(path: Path) -> Head:
     """UserError: it can't be read, or is no recording."""
     with open_file(path) as file:
@@ -192,9 +201,9 @@ def run_at(place: str | os.PathLike[str]) -> list[Head]:
     UserError: nothing there, not a recording, of a newer version, can't be read.
     """
     path = Path(place)
-    if not path.is_dir():
+    if not os.path.isdir(path):  # Path's raises for a name that is too long, or behind a folder that is closed to us
         return [head(path)]
-    folder = path / FOLDER if (path / FOLDER).is_dir() else path
+    folder = path / FOLDER if os.path.isdir(path / FOLDER) else path
     found = heads(folder.glob(f"*{SUFFIX}"))
     if not found:
         raise UserError(f"{place}: no recording there")

@@ -15,6 +15,7 @@ from .errors import USAGE, UserError
 from .files import folder as folder_of
 from .files import replacing
 from .formats import FORMATS, Format, members, one
+from .headers import is_recording
 from .internal import explained
 from .model.trace import Trace
 from .progress import writing
@@ -181,7 +182,7 @@ def _for(format: Format, progress: Progress | None) -> Callable[[int], None]:
 
 def _write_to(path: Path, chunks: Iterator[bytes], progress: Callable[[int], None]) -> None:
     """To where the user says, which may be no file: /dev/stdout, a named pipe."""
-    if not path.exists() or path.is_file():
+    if not _is_open_file(path) and (not os.path.exists(path) or os.path.isfile(path)):
         _replace(path, chunks, progress)
         return
     try:
@@ -191,7 +192,15 @@ def _write_to(path: Path, chunks: Iterator[bytes], progress: Callable[[int], Non
         raise UserError(f"{path}: {error.strerror or error}") from None
 
 
+def _is_open_file(path: Path) -> bool:
+    """Whether this names a device or one of our open files, whatever that is: there is nothing to be put in its place."""
+    folder = os.path.realpath(path.parent)
+    return folder == "/dev" or folder.startswith("/proc/")
+
+
 def _replace(path: Path, chunks: Iterator[bytes], progress: Callable[[int], None]) -> None:
+    if is_recording(path):
+        raise UserError(f"{path}: is a recording, which a report must not replace; give it another name")
     try:
         with replacing(path) as file:
             _pour(chunks, file, progress)

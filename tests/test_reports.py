@@ -53,6 +53,34 @@ def test_many_events(trace: Trace, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert f"async-inspect export {tmp_path / 'a.rec'} -f json" in shown(trace, [tmp_path / "out" / "flamegraph.txt"])
 
 
+@pytest.mark.parametrize("where", ["the one that is exported", "another, which is cut off"])
+def test_a_report_replaces_no_recording(trace: Trace, tmp_path: Path, where: str) -> None:
+    path = tmp_path / "a.rec"
+    if "another" in where:
+        path = tmp_path / "b.rec"
+        path.write_bytes((tmp_path / "a.rec").read_bytes()[:100])
+    before = path.read_bytes()
+    with pytest.raises(UserError, match="is a recording, which a report must not replace"):
+        trace.export("json", path)
+    assert path.read_bytes() == before
+
+
+def test_a_link_to_a_recording_is_replaced_as_any_link(trace: Trace, tmp_path: Path) -> None:
+    before = (tmp_path / "a.rec").read_bytes()
+    (tmp_path / "data.json").symlink_to(tmp_path / "a.rec")
+    trace.export("json", tmp_path / "data.json")
+    assert json.loads((tmp_path / "data.json").read_bytes())
+    assert (tmp_path / "a.rec").read_bytes() == before
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="no /proc")
+def test_an_open_file_is_written_to_and_not_replaced(trace: Trace, tmp_path: Path) -> None:
+    with open(tmp_path / "out", "wb") as out:
+        trace.export("json", f"/proc/self/fd/{out.fileno()}")
+    assert json.loads((tmp_path / "out").read_bytes())
+    assert [path.name for path in sorted(tmp_path.iterdir())] == ["a.rec", "out"]
+
+
 def test_a_file_is_replaced_only_when_complete(trace: Trace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "data.json"
     path.write_text("before")

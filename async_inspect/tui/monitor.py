@@ -30,7 +30,7 @@ def monitor(place: Path | None, speed: float | None, pids: Collection[int] = ())
     if not has_terminal():
         raise UserError("monitor shows a recording on a terminal, and there is none; stats and report need none")
     path, title = _running(pids) if place is None else (_path(place, pids), "")
-    alone = place is not None and not place.is_dir()
+    alone = place is not None and not os.path.isdir(place)
     processes = Processes(path, replay=speed is not None, alone=alone, pids=pids)
     view = View(processes, _reports(path), title)
     if speed is not None:
