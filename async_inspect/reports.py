@@ -193,7 +193,7 @@ def _write_to(path: Path, chunks: Iterator[bytes], progress: Callable[[int], Non
 
 
 def _is_open_file(path: Path) -> bool:
-    """Whether this names a device or one of our open files, whatever that is: there is nothing to be put in its place."""
+    """Whether this names a device or one of our open files, whatever that is: nothing is put in its place."""
     folder = os.path.realpath(path.parent)
     return folder == "/dev" or folder.startswith("/proc/")
 
