@@ -51,6 +51,7 @@ class Options:
 def attach(target: Target | None, options: Options) -> NoReturn:
     """Run the target recorded, write the reports, and end as it ended."""
     environ = dict(os.environ)
+    system.spare_threads()  # us, not the target
     target = check(target)
     python = _python(target, options, environ)
     argv = target.argv(python.path if python else "")
@@ -136,7 +137,7 @@ def report(run: Sequence[Head], options: Options) -> int:
         tell(f"stopped; the recording is kept. To finish: {finishing_command(run, options)}")
         return INTERRUPTED
     except UserError as exc:
-        for line in exc.message.splitlines():
+        for line in exc.lines:
             tell(line)
         if exc.status == FAILED:
             tell(f"the recording is kept. To try again: {finishing_command(run, options)}")

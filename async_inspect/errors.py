@@ -7,9 +7,13 @@ INTERRUPTED = 130  # Ctrl-C, as shells say it
 
 
 class UserError(Exception):
-    """Something that the user can understand and change.  The CLI prints the line, and no traceback."""
+    """Something that the user can understand and change.  The CLI prints the line, and no traceback.
+
+    ``lines``: what is printed; mostly one, whatever signs a name in it has.
+    """
 
     def __init__(self, message: str, status: int = FAILED) -> None:
         super().__init__(message)
         self.message = message
+        self.lines = (message,)
         self.status = status

@@ -68,6 +68,8 @@ def folder(path: Path) -> Path:
         with contextlib.suppress(FileExistsError):
             one.mkdir(PRIVATE_FOLDER)
             one.chmod(PRIVATE_FOLDER)  # a umask may take the owner's rights, too
+    if path.is_symlink() and hasattr(os, "geteuid") and path.lstat().st_uid not in (0, os.geteuid()):
+        raise PermissionError(errno.EPERM, "is another user's link", str(path))
     if not path.is_dir():
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path))
     return path

@@ -27,8 +27,9 @@ class IncompleteError(UserError):
     """Some reports could not be written, each has a line in the message; the others are there: ``files``."""
 
     def __init__(self, lines: Iterable[str], files: list[Path]) -> None:
+        lines = tuple(lines)
         super().__init__("\n".join(lines))
-        self.files = files
+        self.lines, self.files = lines, files
 
 
 type Progress = Callable[[str, int], None]  # (format, bytes written so far)

@@ -11,7 +11,7 @@ from rich.console import Console, RenderableType
 from rich.text import Text
 
 from . import findings, gaps, reports
-from .errors import FAILED, UserError
+from .errors import FAILED
 from .model.phrases import ms, short
 from .model.polls import BlockingPoll
 from .model.spread import Spread
@@ -38,13 +38,13 @@ def report(trace: Trace, folder: Path, formats: Sequence[str] | None, quiet: boo
     try:
         written = reports.write(trace, folder, formats, progress=True)
     except reports.IncompleteError as error:
-        written, failed = error.files, error.message.splitlines()
+        written, failed = error.files, list(error.lines)
     if not quiet:
         render(trace, written)
     elif failed and trace.meta.lost:
         failed.append(f"{trace.meta.lost:,} events were lost while it was recorded")
     if failed:
-        raise UserError("\n".join(failed))
+        raise reports.IncompleteError(failed, written)
     return FAILED if not quiet and trace.survey.failed else 0
 
 

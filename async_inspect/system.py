@@ -10,6 +10,11 @@ import sys
 from .errors import UserError
 
 
+def spare_threads() -> None:
+    """Let numpy make no threads as it is imported: they are no use to us, and where memory is short they end us."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+
 def require(what: str, *functions: str) -> None:
     """UserError where ``os`` has not all of these, which ``what`` rests on."""
     for name in functions:

@@ -199,3 +199,14 @@ def test_all_that_a_run_leaves_is_its_users(attach: Attach, tmp_path: Path) -> N
     made = [tmp_path / "a", *(tmp_path / "a").rglob("*")]
     assert len(made) > 10
     assert {path.name: oct(mode(path)) for path in made if mode(path) != (0o700 if path.is_dir() else 0o600)} == {}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make another user's link")
+def test_another_users_link_is_no_folder_of_ours(tmp_path: Path) -> None:
+    (tmp_path / "theirs").mkdir()
+    link = tmp_path / "recording"
+    link.symlink_to(tmp_path / "theirs")
+    assert files.folder(link) == link, "one's own is followed"
+    os.chown(link, 65534, 65534, follow_symlinks=False)
+    with pytest.raises(PermissionError, match="another user's link"):
+        files.folder(link)

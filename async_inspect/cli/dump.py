@@ -57,7 +57,8 @@ def dump(
             _live(pid, at, lines) if pid and recording is None else lines(recording or Path(DEFAULT_FOLDER), pid)
         ):
             say(line)
-        sys.stdout.flush()
+        if sys.stdout is not None:  # we were started without
+            sys.stdout.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise typer.Exit(1) from None

@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 import typer
 import typer.core
 
-from async_inspect import internal, target
+from async_inspect import internal, system, target
 from async_inspect.cli.attach import attach
 from async_inspect.cli.check import check
 from async_inspect.cli.critical_path import critical_path
@@ -94,7 +94,7 @@ def main(args: list[str] | None = None) -> NoReturn:
     try:
         status = internal.guarded(lambda: _run(args), "an internal error")
     except UserError as exc:
-        for line in exc.message.splitlines():
+        for line in exc.lines:
             internal.say(line)
         status = exc.status
     except KeyboardInterrupt:
@@ -108,12 +108,16 @@ def main(args: list[str] | None = None) -> NoReturn:
 def _run(args: list[str]) -> None:
     command = typer.main.get_command(application())
     to_run = None
+    if args[:1] not in ([name] for name in WITH_TARGET):
+        system.spare_threads()
     if args and args[0] in WITH_TARGET:
         own, to_run = target.split(args[1:], _valued(command, args[0]))
         args = [args[0], *own]
     try:
         command.main(args=args, prog_name="async-inspect", obj=to_run)
     except OSError as exc:
+        if exc.filename is None and exc.errno == errno.ENOENT:  # asked for a path, Python says so
+            raise UserError("the current folder is gone: change to one that is there, or give absolute paths") from None
         if exc.filename is not None or exc.errno not in (errno.ENOSPC, errno.EIO):
             raise
         raise UserError(f"stdout: {exc.strerror}") from None

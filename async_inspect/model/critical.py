@@ -123,6 +123,7 @@ class _Walk:
             else:
                 at = self._ran(task, row, at)
                 task, at = self._woken(task, at)
+            at = min(at, before)  # records that contradict each other may say that it came later
             if at < before:
                 seen = set()
             elif task in seen:

@@ -51,7 +51,10 @@ def create(folder: str) -> tuple[int, str]:
 
 def create_at(path: str) -> int:
     """The file of this very name, which must not exist: whoever maps an old one keeps what they have."""
-    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | OPEN_FLAGS, 0o600)
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | OPEN_FLAGS, 0o600)
+    if hasattr(os, "fchmod"):
+        os.fchmod(fd, 0o600)  # a umask may take the user's own rights, too
+    return fd
 
 
 def create_beside(path: str) -> tuple[int, str]:

@@ -3,6 +3,7 @@
 import os
 import pty
 import select
+import shlex
 import signal
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from async_inspect.headers import head
 from async_inspect.recording import open_recording
 from async_inspect.tracer import Settings, writer
 
-from ..tools import TARGET, TOOL, Attach, Tool, needs_terminal
+from ..tools import ENTER, TARGET, TOOL, Attach, Tool, needs_terminal
 
 pytestmark = pytest.mark.e2e
 
@@ -355,3 +356,26 @@ def test_a_binary_given_as_a_script(attach: Attach, tmp_path: Path) -> None:
     run = attach("sh", "-c", "true")
     assert run.status == 2
     assert "attach -- sh" in run.stderr
+
+
+def test_without_a_current_folder(tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    command = shlex.join([sys.executable, "-P", "-c", ENTER, "attach", "-q", "-c", "print(1)"])  # -P: as installed
+    done = subprocess.run(
+        ["sh", "-c", f"rmdir ../gone && exec {command}"], cwd=gone, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.endswith("the current folder is gone: change to one that is there, or give absolute paths\n")
+
+
+def test_a_name_with_a_line_end_makes_no_line_of_its_own(tool: Tool) -> None:
+    run = tool("stats", "a\nasync-inspect: b")
+    assert (run.status, run.stderr) == (1, "async-inspect: a␊async-inspect: b: No such file or directory\n")
+
+
+def test_the_target_does_not_see_what_we_set_for_ourselves(attach: Attach) -> None:
+    """numpy makes no threads in us: where memory is short these can't be made, and end us before the program runs."""
+    code = "import os; print(os.environ.get('OPENBLAS_NUM_THREADS'))"
+    run = attach("-c", code, options=["-q", "-f", "json"])
+    assert run.stdout.strip() == str(os.environ.get("OPENBLAS_NUM_THREADS"))

@@ -20,8 +20,11 @@ pytestmark = pytest.mark.tracer
 
 
 def test_name_and_mode(tmp_path: Path) -> None:
-    os.umask(os.umask(0o777) | 0)  # whatever it is, nobody else may read
-    fd, path = writer.create(str(tmp_path))
+    before = os.umask(0o777)  # whatever it is: nobody else may read, and we may
+    try:
+        fd, path = writer.create(str(tmp_path))
+    finally:
+        os.umask(before)
     assert re.fullmatch(rf"\d{{8}}T\d{{6}}-{os.getpid()}\.rec", Path(path).name)
     assert stat.S_IMODE(os.fstat(fd).st_mode) == 0o600
     assert fcntl.fcntl(fd, fcntl.F_GETFD) & fcntl.FD_CLOEXEC
