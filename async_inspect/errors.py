@@ -15,5 +15,5 @@ class UserError(Exception):
     def __init__(self, message: str, status: int = FAILED) -> None:
         super().__init__(message)
         self.message = message
-        self.lines = (message,)
+        self.lines: tuple[str, ...] = (message,)
         self.status = status
