@@ -19,6 +19,7 @@ PAGE = Path(__file__).resolve().parent.parent / "docs" / "trust.md"
 BEGIN, END = "<!-- results -->\n", "<!-- end -->"
 SAME = "the same"
 BETWEEN = " · "
+SHOWN = 5  # names in a cell; more of them unfold
 
 
 class Run(NamedTuple):
@@ -167,7 +168,7 @@ def read(path: Path) -> Page:
             page.runs.append(Run(*cells))
         else:
             suite, python, core, test, *rest = cells
-            page.differences.append(Difference(suite, python, core, test.replace("`", ""), *rest))
+            page.differences.append(Difference(suite, python, core, _unfolded(test), *rest))
     return page
 
 
@@ -181,8 +182,17 @@ def write(page: Page, path: Path) -> None:
 def _table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     lines = [header, ("---",) * len(header), *rows]
     if header == DIFFERENCES:
-        lines[2:] = [(*row[:3], f"`{row[3]}`".replace(BETWEEN, f"`{BETWEEN}`"), *row[4:]) for row in lines[2:]]
+        lines[2:] = [(*row[:3], _folded(row[3]), *row[4:]) for row in lines[2:]]
     return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)
+
+
+def _folded(tests: str) -> str:
+    shown, many = f"`{tests}`".replace(BETWEEN, f"`{BETWEEN}`"), tests.count(BETWEEN) + 1
+    return f"<details><summary>{many} tests</summary>{shown}</details>" if many > SHOWN else shown
+
+
+def _unfolded(cell: str) -> str:
+    return re.sub("`|</?details>|<summary>.*</summary>", "", cell)
 
 
 def _order(run: Run) -> tuple[object, ...]:

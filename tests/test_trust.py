@@ -99,3 +99,12 @@ def test_reasons_are_patterns_of_tests_that_differ() -> None:
         reason for reason in REASONS if not any(one.suite == reason.suite and reason.why in one.why for one in found)
     ]
     assert idle == []
+
+
+def test_many_names_are_folded(tmp_path: Path) -> None:
+    names = [f"X.test_{n}" for n in range(trust_page.SHOWN + 1)]
+    tests = trust_page.BETWEEN.join(names)
+    row = Difference("test_x", "3.13.0", "c", tests, "passed", "failed", "why")
+    trust_page.write(Page([], [row]), tmp_path / "page.md")
+    assert f"<summary>{len(names)} tests</summary>`X.test_0` · " in (tmp_path / "page.md").read_text(encoding="utf-8")
+    assert trust_page.read(tmp_path / "page.md").differences == [row]
