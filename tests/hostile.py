@@ -23,8 +23,8 @@ NAMES: dict[str, bytes] = {
     "apostrophe": b"'=1",
     "xml": "]]> <!-- &amp; &bad; \x0b \ufffe \uffff".encode(),
     "separators": b"a;b,c\"d' e\\u202e\\x1b[31m",
-    "no text": b"\xff\xfe\xc3( \xed\xb2\x80",
     "letters": "заказ 👩‍💻 é e\u0301".encode(),
+    "no text": b"\xff\xfe\xc3( \xed\xb2\x80",
     "long": b"x" * 1_000_000,
 }
 

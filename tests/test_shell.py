@@ -106,7 +106,8 @@ def test_preload_without_a_compiler(tool: Tool, tmp_path: Path) -> None:
         assert (done.status, done.stdout) == (1, "")
         assert (
             done.stderr
-            == "async-inspect: --preload needs a small C library, which cannot be had: no C compiler found\n"
+            == "async-inspect: --preload needs a small C library, which cannot be had: no C compiler found; "
+            "Debian: apt-get install gcc libc6-dev python3-dev\n"
         )
 
 

@@ -28,7 +28,7 @@ def _has_terminals() -> bool:
     try:
         for fd in os.openpty():
             os.close(fd)
-    except OSError:
+    except (AttributeError, OSError):
         return False
     return True
 

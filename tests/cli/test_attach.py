@@ -134,7 +134,7 @@ def test_a_core_that_cannot_be_had(tool: Tool, program: Path, tmp_path: Path) ->
     fake = tmp_path / "fake"
     fake.write_text(
         f'#!/bin/sh\nexec "{sys.executable}" - <<E\nimport json\nprint(json.dumps(dict(version=[3, 12, 0], '
-        'implementation="cpython", suffix=".no.so", includes=["/nowhere"], free_threaded=False)))\nE\n'
+        'hexversion=0x030C00F0, implementation="cpython", suffix=".no.so", includes=["/nowhere"], free_threaded=False)))\nE\n'
     )
     fake.chmod(0o755)
     run = tool("attach", "--python", fake, "program.py", env={"ASYNC_INSPECT_CORE": "c"})
@@ -145,8 +145,8 @@ def test_a_core_that_cannot_be_had(tool: Tool, program: Path, tmp_path: Path) ->
 def test_an_old_python_is_refused(tool: Tool, program: Path, tmp_path: Path) -> None:
     fake = tmp_path / "fake"
     fake.write_text(
-        '#!/bin/sh\necho \'{"version": [3, 11, 7], "implementation": "cpython", "suffix": ".so", '
-        '"includes": [], "free_threaded": false}\'\n'
+        '#!/bin/sh\necho \'{"version": [3, 11, 7], "hexversion": 51054576, "implementation": "cpython", '
+        '"suffix": ".so", "includes": [], "free_threaded": false}\'\n'
     )
     fake.chmod(0o755)
     run = tool("attach", "--python", fake, "program.py")
