@@ -134,7 +134,8 @@ def test_a_core_that_cannot_be_had(tool: Tool, program: Path, tmp_path: Path) ->
     fake = tmp_path / "fake"
     fake.write_text(
         f'#!/bin/sh\nexec "{sys.executable}" - <<E\nimport json\nprint(json.dumps(dict(version=[3, 12, 0], '
-        'hexversion=0x030C00F0, implementation="cpython", suffix=".no.so", includes=["/nowhere"], free_threaded=False)))\nE\n'
+        'hexversion=0x030C00F0, implementation="cpython", suffix=".no.so", '
+        'includes=["/nowhere"], free_threaded=False)))\nE\n'
     )
     fake.chmod(0o755)
     run = tool("attach", "--python", fake, "program.py", env={"ASYNC_INSPECT_CORE": "c"})
