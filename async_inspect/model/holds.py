@@ -131,17 +131,24 @@ def _tasks(trace: Trace) -> list[_Rule]:
 
 
 def _bursts(trace: Trace) -> list[_Rule]:
-    polls, awaits = trace.polls, trace.awaits
+    tasks, polls, awaits = trace.task_table, trace.polls, trace.awaits
     same = polls.task[1:] == polls.task[:-1]
+
+    def outside(table: t.Polls | t.Awaits) -> t.Bools:
+        row = table.task - 1
+        found: t.Bools = (table.start_ns < tasks.created_ns[row]) | (table.end_ns > tasks.end_ns[row])
+        return found
+
     return [
+        *_first("a poll is in its task's life", outside(polls), polls.task),
+        *_first("an await is in its task's life", outside(awaits), awaits.task),
         *_first("polls of a task follow one another", same & (polls.start_ns[1:] < polls.end_ns[:-1]), polls.task[1:]),
         *_first("a poll ends after it began", polls.end_ns < polls.start_ns, polls.task),
         *_first("an await ends after it began", awaits.end_ns < awaits.start_ns, awaits.task),
         *_first(
             "a task awaits no more often than it is polled, once more if it is older than all that is shown",
-            np.bincount(awaits.task, minlength=len(trace.task_table) + 1)[1:]
-            > trace.task_table.polls + trace.task_table.before,
-            np.arange(1, len(trace.task_table) + 1),
+            np.bincount(awaits.task, minlength=len(tasks) + 1)[1:] > tasks.polls + tasks.before,
+            np.arange(1, len(tasks) + 1),
         ),
     ]
 

@@ -57,7 +57,8 @@ def judge(path: Path, thorough: bool = True) -> str:
 
 def said_inexact(trace: Trace) -> bool:
     """Whether whoever reads a report of this is told that it isn't all, or not exact."""
-    return bool(trace.inexact or trace.meta.missing or trace.meta.lost or trace.left_out)
+    meta = trace.meta
+    return bool(trace.inexact or meta.missing or meta.lost or meta.ending == "cut off" or trace.left_out)
 
 
 def everything(trace: Trace, path: Path) -> None:
