@@ -248,34 +248,37 @@ def _wait_and_forward(pid: int, signals: set[signal.Signals]) -> int:
 
 def _stop_too(pid: int) -> None:
     """The target has stopped (Ctrl-Z, a debugger, its own doing): stop with it, until one of us is continued."""
-    guard = _continue_with(pid)
+    state = Path(f"/proc/{pid}/stat")
+    guard = _continue_with(state) if state.exists() else 0
     os.kill(os.getpid(), signal.SIGSTOP)
     if guard:
-        os.kill(guard, signal.SIGKILL)
-        os.waitpid(guard, 0)
-    if not hasattr(os, "waitid") or not os.waitid(os.P_PID, pid, os.WCONTINUED | os.WEXITED | os.WNOHANG | os.WNOWAIT):
+        os.kill(guard, signal.SIGTERM)
+        if os.waitpid(guard, 0)[1] == 0:
+            return  # the target was continued, and may have stopped anew by now
+    if not guard or _is_stopped(state):
         os.kill(pid, signal.SIGCONT)
 
 
-def _continue_with(pid: int) -> int:
+def _continue_with(state: Path) -> int:
     """Who continues this process once the target runs again, whoever continued that: a process that looks now and then,
-    as one that is stopped can't.  Its pid; 0: the system doesn't tell what state a process is in."""
-    state = Path(f"/proc/{pid}/stat")
-    if not state.exists():
-        return 0
+    as one that is stopped can't.  Its pid; it ends with 0 if it did so, otherwise when it is told to (SIGTERM)."""
     me = os.getpid()
     guard = os.fork()
     if guard:
         return guard
+    status = 1
     try:
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
         os.setsid()  # no signal of the terminal's, or of our group's
         os.closerange(0, _open_files())
         while os.getppid() == me and _is_stopped(state):
-            time.sleep(LOOK_SECONDS)
+            if signal.sigtimedwait({signal.SIGTERM}, LOOK_SECONDS):
+                os._exit(status)
+        status = 0
         if os.getppid() == me:
             os.kill(me, signal.SIGCONT)
     finally:
-        os._exit(0)
+        os._exit(status)
 
 
 def _open_files() -> int:
