@@ -19,6 +19,8 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from random import Random
 
@@ -110,7 +112,8 @@ def work(job: Job) -> tuple[Counter[str], float, int, list[str]]:
     wrong: list[str] = []
     limits, pool = Limits(), [*recordings().values()]
     lines = Lines() if what == "guided" else None
-    with tempfile.TemporaryDirectory() as folder:
+    KEPT.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f"running-{what}-", dir=KEPT) as folder:  # who is killed leaves it there
         path = Path(folder) / "a.rec"
         path.write_bytes(pool[0])
         judge(path)  # what is imported and made once is nobody's cost
@@ -125,7 +128,6 @@ def work(job: Job) -> tuple[Counter[str], float, int, list[str]]:
                 if isinstance(error, KeyboardInterrupt):
                     raise
                 outcomes["WRONG"] += 1
-                KEPT.mkdir(parents=True, exist_ok=True)
                 (KEPT / f"{what}-{number}.rec.gz").write_bytes(gzip.compress(data, mtime=0))
                 where = traceback.extract_tb(error.__traceback__)[-1]
                 wrong.append(f"{what} {number} ({how}): {error!r:.200} at {Path(where.filename).name}:{where.lineno}")
@@ -162,11 +164,17 @@ def main() -> int:
     bad = 0
     print(f"{len(MUTATIONS)} kinds of damage, {len(recordings())} recordings")
     parts = (("mutant", wanted.seed, wanted.mutants), ("guided", wanted.seed, wanted.guided), ("cut", 0, cuts))
-    with multiprocessing.get_context("spawn").Pool() as pool:
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(os.cpu_count(), spawn) as pool:
         for what, first, count in parts:
             outcomes: Counter[str] = Counter()
             seconds, most = 0.0, 0
-            for found, took, used, wrong in pool.imap_unordered(work, _jobs(what, first, count)):
+            for job in as_completed([pool.submit(work, job) for job in _jobs(what, first, count)]):
+                try:
+                    found, took, used, wrong = job.result()
+                except BrokenProcessPool:
+                    print(f"{what}: a process was killed; on what it worked is in {KEPT}")
+                    return 1
                 outcomes += found
                 seconds, most = max(seconds, took), max(most, used)
                 for line in wrong:
