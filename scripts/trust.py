@@ -87,7 +87,8 @@ class Place:
         """:param only: these tests, as their runner names them; none: all."""
         if not self.suite.version:
             picked = [f"--match={name}" for name in only] + [f"--ignore={name}" for name in LEFT_OUT]
-            return [self.python, "-m", "test", "-v", "--junit-xml", str(xml), *picked, self.suite.name]
+            uses = [f"--use={self.suite.resources}"] if self.suite.resources else []
+            return [self.python, "-m", "test", "-v", "--junit-xml", str(xml), *uses, *picked, self.suite.name]
         # Options stay; places to look give way to the tests.
         tests = _options(self.suite.tests) if only else self.suite.tests
         configs = [name for name in ("pytest.ini", "pyproject.toml") if (self.folder / name).exists()]

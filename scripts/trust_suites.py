@@ -21,6 +21,7 @@ class Suite(NamedTuple):
     needs: tuple[str, ...] = ()  # to be installed for its tests
     tests: tuple[str, ...] = ("tests",)  # for pytest; {port} is the server's
     server: str = ""  # of tests/servers.py
+    resources: str = ""  # what CPython's tests may use beyond what they do by themselves
     env: tuple[tuple[str, str], ...] = ()
 
 
@@ -29,7 +30,7 @@ ALONE = """
     test_weakref test_code test_monitoring test_sys_settrace test_sys_setprofile test_generators test_yield_from
     test_pdb test_bdb test_signal test_exceptions test_raise test_except_star test_exception_group
     test_traceback test_frame test_types test_inspect test_dis test_compile test_context test_queue
-    test_selectors test_socketserver test_unittest test_sys test_capi test_opcache test_trace test_cprofile
+    test_selectors test_unittest test_sys test_capi test_opcache test_trace test_cprofile
     test_tracemalloc test_mmap test_interpreters test__interpreters
 """
 WITH_CHILDREN = """
@@ -39,6 +40,7 @@ WITH_CHILDREN = """
 """
 CPYTHON = (
     *(Suite(name) for name in ALONE.split()),
+    Suite("test_socketserver", resources="network"),
     *(Suite(name, children=True) for name in WITH_CHILDREN.split()),
 )
 
@@ -98,6 +100,8 @@ PROJECTS = (
         tests=(
             "-o",
             "addopts=",
+            "-o",
+            "asyncio_default_fixture_loop_scope=function",  # else pytest-asyncio warns, and warnings are errors there
             "tests",
             "--ignore=tests/autobahn",
             "-m",
