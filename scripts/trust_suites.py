@@ -171,6 +171,7 @@ PROJECTS = (
         hides=("redis",),
         needs=(
             "redis[hiredis,jwt,circuit_breaker]",
+            "aiohttp",
             "pytest-asyncio",
             "pytest-timeout",
             "numpy",
