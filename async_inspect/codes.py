@@ -68,7 +68,7 @@ class Code:
         if self.awaits is None:
             return None
         offsets = np.frombuffer(self.awaits, "<u4", len(self.awaits) // 4).astype(np.int64)
-        return tuple(line for line in np.unique(self.lines(offsets)).tolist() if line)
+        return tuple(sorted({*self.lines(offsets).tolist()} - {0}))
 
 
 def decode_table(table: bytes, first_line: int) -> list[tuple[int, Position]]:

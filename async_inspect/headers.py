@@ -262,10 +262,17 @@ def _newest(tops: Sequence[Head]) -> Head:
     for one in others:
         # Where nobody saw the end, the file's last change stands in for it.
         first = chosen.header
-        ended = first.end_ns - first.start_ns + first.start_unix_ns if first.end_ns else chosen.path.stat().st_mtime_ns
+        ended = first.end_ns - first.start_ns + first.start_unix_ns if first.end_ns else _changed(chosen.path)
         if one.header.pid == first.pid or (not one.run and one.header.start_unix_ns > ended):
             chosen = one
     return chosen
+
+
+def _changed(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:  # it is gone by now
+        return 0
 
 
 def _parent(one: Head) -> int:

@@ -16,11 +16,13 @@ import numpy.typing as npt
 
 from . import events as ev
 from .codes import Code
+from .errors import UserError
 from .files import read
 from .headers import LATEST, WINDOWS, Header, Meta, number, open_file, read_header, root, run_at, with_slashes
-from .slots import CODE, DAMAGED, NODE, SLOT, STRING, Looked, Slots
+from .slots import CODE, DAMAGED, NODE, SLOT, STRING, Looked, Slots, among
 
 type Ids = npt.NDArray[np.uint32]
+type Bytes = npt.NDArray[np.uint8]
 
 _TO_DEFINE = np.isin(np.arange(256), sorted({*range(1, ev.FIRST_EVENT), *ev.HAS_TEXT} - {ev.TEXT, DAMAGED}))
 _BLOCK = 1 << 16  # slots that become text at a time
@@ -119,8 +121,8 @@ class Recording:
         rest = np.empty(0, SLOT)
         hole = False
         if (end := min(header.flushed, written)) > self.count:
-            offset = start + self.count * ev.RECORD_SIZE
-            body: Slots = np.memmap(self._file, SLOT, mode="r", offset=offset, shape=(end - self.count,))
+            body = _slots(self._read((end - self.count) * ev.RECORD_SIZE, start + self.count * ev.RECORD_SIZE))
+            written = min(written, self.count + len(body))
             if hole := not (body["kind"] != 0).all():  # of a disk that lost power: nobody knows what stood there
                 body = body[: int(np.argmin(body["kind"] != 0))]
             taken = self._take(body, new)
@@ -166,10 +168,19 @@ class Recording:
             header = header._replace(end_ns=0, faults=header.faults + 1)
         return header
 
-    def _read(self, size: int, at: int) -> bytes:
+    def _read(self, size: int, at: int) -> Bytes:
+        """So many bytes, or as many as are there.  Into memory of our own: what is mapped kills us where somebody
+        shortens the file meanwhile.  UserError: they can't be read."""
         there = os.fstat(self._file.fileno()).st_size - at  # no room is made for what isn't
-        self._file.seek(at)
-        return self._file.read(max(min(size, there), 0)) or b""
+        found = np.empty(max(min(size, there), 0), np.uint8)
+        room, done = memoryview(found), 0
+        try:
+            self._file.seek(at)
+            while done < len(room) and (more := self._file.readinto(room[done:])):
+                done += more
+        except OSError as error:
+            raise UserError(f"{self.path}: {error.strerror}") from None
+        return found[:done]
 
     def _read_tail(self) -> tuple[Slots, bool]:
         """The header anew, and with it the tail's slots up to the first that isn't written; whether it was seen to end
@@ -181,7 +192,7 @@ class Recording:
             again, _ = self._read_header()
             if (again.flushed, again.tail_base) == (self.header.flushed, self.header.tail_base):
                 break  # else the tail was emptied into the body meanwhile
-        slots = np.frombuffer(data, SLOT, len(data) // ev.RECORD_SIZE)
+        slots = _slots(data)
         empty = np.flatnonzero(slots["kind"] == 0)
         return (slots[: empty[0]], True) if len(empty) else (slots, len(data) >= size)
 
@@ -190,8 +201,9 @@ class Recording:
     def _define(self, slots: Slots) -> None:
         """Take in the definitions and texts."""
         kinds = np.ascontiguousarray(slots["kind"])
-        rare = np.flatnonzero(_TO_DEFINE[kinds])
-        for at in rare[np.isin(kinds[rare], ev.HAS_TEXT)].tolist():
+        rare = np.flatnonzero((kinds < ev.FIRST_EVENT) | among(kinds, ev.HAS_TEXT))
+        rare = rare[_TO_DEFINE[kinds[rare]]]
+        for at in rare[among(kinds[rare], ev.HAS_TEXT)].tolist():
             self._define_text(slots, at)
         self._define_nodes(slots[rare[kinds[rare] == ev.NODE]])
         for slot in slots[rare[kinds[rare] == ev.SITE]].tolist():
@@ -235,6 +247,10 @@ class Recording:
             self.node_code = np.pad(self.node_code, (0, grow))
         self.node_parent[ids] = slots["aux"]
         self.node_code[ids] = slots["off"]
+
+
+def _slots(data: Bytes) -> Slots:
+    return data[: len(data) // ev.RECORD_SIZE * ev.RECORD_SIZE].view(SLOT)
 
 
 def _whole(slots: Slots) -> int:

@@ -8,6 +8,7 @@ thread's last time.  Knows nothing of what records mean together: that a corouti
 A damaged file costs what a sound one does: nothing here grows with what a slot says, only with how many there are.
 """
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 import numpy as np
@@ -21,10 +22,11 @@ type Slots = npt.NDArray[np.void]
 type Bools = npt.NDArray[np.bool_]
 type _Ints = npt.NDArray[np.int64]
 type Any1d = npt.NDArray[Any]
+type _Fields = npt.NDArray[np.uint32]  # (slot, four bytes of it)
 
 DAMAGED: Final = 15  # no kind of the format: a definition that says nothing
 
-_PIECE = 1 << 17  # slots that are looked at together: they stay in the processor's cache
+_PIECE = 1 << 15  # slots that are looked at together: they stay in the processor's cache
 _SPARE = 64  # by so many an id may be above the number of those that were given: some are given and never written
 _SPARE_PEOPLE = 1 << 16  # who is attached to a process numbers all its coroutines, and then writes of them
 _ANY = 0xFFFFFFFF
@@ -96,8 +98,6 @@ def _table() -> npt.NDArray[np.uint8]:
 _ROWS: list[tuple[int, int, int]] = []
 _WHAT: Final = _table()
 _ROW_HOLDS: Final = np.array([(ANY, ANY, ANY), *_ROWS])  # (row, field)
-_HAS_TEXT: Final = np.isin(np.arange(256), ev.HAS_TEXT)
-_CHECKED: Final = ("coro", "aux", "off", "node", "task", "thread")
 _OF_SUSPENSION: Final = np.isin(np.arange(256), (ev.LINK, ev.TIMER, ev.USE))  # their time is its
 
 
@@ -137,23 +137,24 @@ class Looked:
         self.count += len(slots)
         self._texts(slots, kinds, good)
         self._definitions(slots, kinds, good)
-        self._count_people(slots, kinds)
+        fields = slots.view("<u4").reshape(-1, ev.RECORD_SIZE // 4)
+        self._count_people(fields, kinds)
         most = self._most[_ROW_HOLDS].T.astype(np.uint32)  # (field, row): no id is above
         people, nodes, threads = (np.uint32(self.highest(of)) for of in (CORO, NODE, THREAD))
         for begin in range(0, len(slots), _PIECE):
             part = slice(begin, begin + _PIECE)
             of, kind = what[part], kinds[part]
-            coro, aux, off, node, task, thread = (np.ascontiguousarray(slots[part][name]) for name in _CHECKED)
-            after = (node <= nodes) & (task <= people) & (thread <= threads)
+            coro, aux, node, task, off, last = np.ascontiguousarray(fields[part, 2:].T)
+            after = (node <= nodes) & (task <= people) & ((last & 0xFFFF) <= threads)
             after &= (node > 0) == (task > 0)
             # A root runs for itself, or for a task that is made of a step of it, and is no coroutine.
             root = (kind == ev.RESUME) | ((aux == 0) & ((kind == ev.START) | (kind == ev.ENTER)))
-            other = np.flatnonzero(root & (task != coro))
-            after[other] &= (task[other] > 0) & ~self._ran[np.minimum(task[other], people)]
+            root &= task != coro
+            if root.any():
+                after[root] &= (task[root] > 0) & ~self._ran[np.minimum(task[root], people)]
             after |= kind < ev.FIRST_EVENT
-            after &= coro <= most[0].take(of)
-            after &= aux <= most[1].take(of)
-            after &= off <= most[2].take(of)
+            for field, limits in zip((coro, aux, off), most, strict=True):
+                after &= field <= limits.take(of)
             good[part] &= after
         self._asked(slots, kinds, good)
         found = slots
@@ -168,14 +169,14 @@ class Looked:
 
     def _texts(self, slots: Slots, kinds: Any1d, good: Bools) -> None:
         """A text is as long as is said of it; one that nobody begins is damage."""
-        texts, owners = np.flatnonzero(kinds == ev.TEXT), np.flatnonzero(_HAS_TEXT.take(kinds))
+        texts, owners = np.flatnonzero(kinds == ev.TEXT), np.flatnonzero(among(kinds, ev.HAS_TEXT))
         first = texts[np.diff(texts, prepend=-2) > 1] if len(texts) else texts  # of each run of them
         last = texts[np.diff(texts, append=len(kinds) + 1) > 1] if len(texts) else texts
         said = -(-slots["off"][owners].astype(np.int64) // ev.TEXT_BYTES)
         run = np.searchsorted(first, owners + 1)
         there = np.where(np.append(first, -1)[run] == owners + 1, np.append(last - first + 1, 0)[run], 0)
         good[owners[said != there]] = False
-        stray = np.flatnonzero(~np.isin(first - 1, owners))
+        stray = np.flatnonzero((first == 0) | ~among(kinds[first - 1], ev.HAS_TEXT))
         for begin, end in zip(first[stray].tolist(), last[stray].tolist(), strict=True):
             good[begin : end + 1] = False
 
@@ -207,21 +208,28 @@ class Looked:
             # What is damaged otherwise has been given its id still: who names it names something unknown.
             self._most[what] = max(int(self._most[what]), int(ids[possible].max(initial=-1)))
 
-    def _count_people(self, slots: Slots, kinds: Any1d) -> None:
+    def _count_people(self, fields: _Fields, kinds: Any1d) -> None:
         """Coroutines and tasks count from 1, and each is spawned, starts or runs a root."""
-        started = np.flatnonzero(kinds == ev.START)
-        roots = np.flatnonzero(((kinds == ev.START) | (kinds == ev.ENTER)) & (slots["aux"] == 0))
-        roots = roots[slots["task"][roots] != slots["coro"][roots]]
-        met = np.concatenate([slots["coro"][kinds == ev.SPAWN], slots["coro"][started], slots["task"][roots]])
-        if len(met):
-            self._given[CORO] += len(met)
-            possible = met[met <= self._given[CORO] + _SPARE_PEOPLE]
-            self._most[CORO] = max(int(self._most[CORO]), int(possible.max(initial=0)))
+        met, ran = [], []
+        for begin in range(0, len(kinds), _PIECE):
+            part = slice(begin, begin + _PIECE)
+            kind = kinds[part]
+            coro, aux, _, task = np.ascontiguousarray(fields[part, 2:6].T)
+            starts = kind == ev.START
+            root = (starts | (kind == ev.ENTER)) & (aux == 0) & (task != coro)
+            met += [coro[kind == ev.SPAWN], task[root]]
+            ran.append(coro[starts])
+        started = np.concatenate([np.empty(0, np.uint32), *ran])
+        met.append(started)
+        if count := sum(map(len, met)):
+            self._given[CORO] += count
+            highest = self._given[CORO] + _SPARE_PEOPLE
+            possible = max(int(some[some <= highest].max(initial=0)) for some in met)
+            self._most[CORO] = max(int(self._most[CORO]), possible)
         size = self.highest(CORO) + 1
         if len(self._ran) < size:
             self._ran = np.pad(self._ran, (0, max(size, 2 * len(self._ran)) - len(self._ran)))
-        who = slots["coro"][started]
-        self._ran[who[who < size]] = True
+        self._ran[started[started < size]] = True
 
     # --- times --------------------------------------------------------------------------------------------------------
 
@@ -234,19 +242,18 @@ class Looked:
     def _times(self, slots: Slots, kinds: Any1d, end_ns: int, until_ns: int, is_copy: bool) -> Slots:
         """A thread's times don't go back, and none is outside of the recording.  (The watchdog writes of threads that
         go on meanwhile: its times are theirs.)"""
-        definitions = np.flatnonzero(kinds < ev.FIRST_EVENT)
-        if len(definitions) == len(slots):
+        events = kinds >= ev.FIRST_EVENT
+        if not events.any():
             return slots
-        ts, thread = (np.delete(np.ascontiguousarray(slots[name]), definitions) for name in ("ts", "thread"))
-        kinds = np.delete(kinds, definitions)
         if self.by_ticks is None:
-            self._tell_clock(ts, end_ns)
+            self._tell_clock(slots["ts"][events], end_ns)
         low, high = self.start_ns, until_ns if self.end_is_wrong or not end_ns else end_ns
         if self.by_ticks:
             low, high = 0, min(self.start_ns, self._most_ticks) - 1
         high = max(low, high)
-        if self._goes_on(thread, ts, kinds, low, high):
+        if self._goes_on(slots, kinds, low, high):
             return slots
+        ts, thread, kinds = slots["ts"][events], slots["thread"][events], kinds[events]
         outside = (ts < np.uint64(low)) | (ts > np.uint64(high))
         was = np.minimum(ts, np.uint64(LATEST)).astype(np.int64)
         moments = was.copy()
@@ -259,7 +266,7 @@ class Looked:
         if not wrong.any():
             return slots
         found = slots if is_copy else slots.copy()
-        found["ts"][np.delete(np.arange(len(slots)), definitions)[wrong]] = moments[wrong]
+        found["ts"][np.flatnonzero(events)[wrong]] = moments[wrong]
         self.damaged += int(np.count_nonzero(wrong))
         return found
 
@@ -276,19 +283,30 @@ class Looked:
             self._last[thread], self._suspended[thread] = int(found[-1]), int(suspended[-1])
         return np.where(of_suspension, suspended, found)
 
-    def _goes_on(self, thread: Any1d, ts: Any1d, kinds: Any1d, low: int, high: int) -> bool:
+    def _goes_on(self, slots: Slots, kinds: Any1d, low: int, high: int) -> bool:
         """Whether no time is before another, whichever thread's, and all are between these: mostly it is so."""
-        last = max(self._last.values(), default=0)
-        if ts[0] < max(low, last) or ts[-1] > high or (ts[1:] < ts[:-1]).any():
-            return False
-        suspended = kinds == ev.SUSPEND
-        threads = [int(thread[0])] if (thread == thread[0]).all() else np.flatnonzero(np.bincount(thread)).tolist()
-        for index in threads:
-            own = thread[::-1] == index
-            self._last[index] = int(ts[len(ts) - 1 - int(np.argmax(own))])
-            own &= suspended[::-1]
-            if own.any():
-                self._suspended[index] = int(ts[len(ts) - 1 - int(np.argmax(own))])
+        last, suspended = self._last.copy(), self._suspended.copy()
+        before = max(low, *last.values(), 0)
+        for begin in range(0, len(slots), _PIECE):
+            part = slice(begin, begin + _PIECE)
+            kind, ts, thread = kinds[part], slots["ts"][part], slots["thread"][part]
+            if kind.min() < ev.FIRST_EVENT:
+                events = kind >= ev.FIRST_EVENT
+                kind, ts, thread = kind[events], ts[events], thread[events]
+                if not len(kind):
+                    continue
+            ts, thread = np.ascontiguousarray(ts), np.ascontiguousarray(thread)
+            if ts[0] < before or ts[-1] > high or (ts[1:] < ts[:-1]).any():
+                return False
+            before = int(ts[-1])
+            one = int(thread[0])
+            for index in [one] if (thread == one).all() else np.flatnonzero(np.bincount(thread)).tolist():
+                own = thread == index
+                last[index] = int(ts[_last(own)])
+                own &= kind == ev.SUSPEND
+                if own.any():
+                    suspended[index] = int(ts[_last(own)])
+        self._last, self._suspended = last, suspended
         return True
 
     @property
@@ -307,6 +325,19 @@ class Looked:
         self.end_is_wrong = 0 < end_ns < middle
         if before:
             self.start_ns = first
+
+
+def among(kinds: Any1d, some: Iterable[int]) -> Bools:
+    """Which of these are among some."""
+    found = np.zeros(len(kinds), np.bool_)
+    for kind in some:  # faster than a table, as long as they are few
+        found |= kinds == kind
+    return found
+
+
+def _last(rows: Bools) -> int:
+    """The last that is true; one is."""
+    return len(rows) - 1 - int(np.argmax(rows[::-1]))
 
 
 def _goes_back(ts: _Ints, outside: Bools, last: int) -> Bools:

@@ -1,7 +1,9 @@
 """The Reader: every length of a file, files that grow, folders, and what is no recording."""
 
+import errno
 import os
 import struct
+from io import FileIO
 from pathlib import Path
 
 import numpy as np
@@ -71,6 +73,52 @@ def test_a_hole_ends_what_is_known(tmp_path: Path) -> None:
         assert whole.records.tobytes().startswith(recording.records.tobytes())
     assert not whole.cut
     assert whole.missing == 0
+
+
+def test_shortened_while_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was read is there still, and what wasn't any more counts as missing; what is mapped would be SIGBUS."""
+    path = long_tape().write(tmp_path / "a.rec")
+    whole, sound = path.stat().st_size, Recording(path)
+    os.truncate(path, whole - 2_000 * ev.RECORD_SIZE)
+    assert sound.records.tobytes() == b"".join(long_tape().slots)
+    assert sound.refresh() == [] and sound.cut
+
+    long_tape().write(path)
+    read_into = FileIO.readinto
+    left = whole - 2_000 * ev.RECORD_SIZE - 5
+
+    class Shortened(FileIO):
+        def readinto(self, room: memoryview) -> int:  # type: ignore[override]
+            if len(room) > ev.TAIL_SIZE:
+                os.truncate(path, left)
+            return read_into(self, room)
+
+    monkeypatch.setattr("async_inspect.recording.open_file", Shortened)
+    recording = Recording(path)
+    assert recording.cut
+    assert (recording.count, recording.missing) == (len(long_tape().slots) - 2_001, 2_001)
+    trace = load(path)
+    assert trace.meta.ending == "cut off"
+    assert trace.meta.damaged == 0
+
+
+def test_unreadable_while_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Failing(FileIO):
+        def readinto(self, room: memoryview) -> int:  # type: ignore[override]
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    path = long_tape().write(tmp_path / "a.rec")
+    monkeypatch.setattr("async_inspect.recording.open_file", Failing)
+    with pytest.raises(UserError, match=r"a\.rec: Input/output error$"):
+        Recording(path)
+
+
+def long_tape() -> Tape:
+    tape = two_tasks()
+    for ts in range(100, 5_100):
+        tape.put(ev.WAKE, ts)
+    tape.end_ns = 6_000
+    return tape
 
 
 @settings(deadline=None)

@@ -139,7 +139,7 @@ class Gathered:
             if not len(at):
                 return
         pos = at + begin
-        kind, task = events["kind"], events["task"]
+        kind, task = np.ascontiguousarray(events["kind"]), events["task"]  # it is compared often
         before, below, burst = self._look_back(events, ts, pos)
 
         data: Columns = {"pos": pos, "ts": ts, "before": before, "below": below, "burst": burst}
