@@ -69,9 +69,11 @@ def modules() -> Iterator[tuple[str, Path]]:
         yield ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"), path
 
 
+KNOWN = {name for name, _ in modules()}
+
+
 def imports(name: str, path: Path) -> Iterator[str]:
     """The absolute names of the modules that a module imports, at its top or inside."""
-    known = {other for other, _ in modules()}
     package = name.split(".") if path.stem == "__init__" else name.split(".")[:-1]
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
@@ -81,7 +83,7 @@ def imports(name: str, path: Path) -> Iterator[str]:
             base = ".".join([*above, *([node.module] if node.module else [])])
             for alias in node.names:
                 inner = f"{base}.{alias.name}"
-                yield inner if inner in known else base
+                yield inner if inner in KNOWN else base
 
 
 def place(name: str) -> str:
@@ -89,45 +91,42 @@ def place(name: str) -> str:
     return name.split(".")[1]
 
 
-ALL = list(modules())
+def imported() -> Iterator[tuple[str, str]]:
+    """(module, a module that it imports), of all."""
+    for name, path in modules():
+        for other in imports(name, path):
+            yield name, other
 
 
-@pytest.mark.parametrize(("name", "path"), ALL, ids=[name for name, _ in ALL])
-def test_nothing_imports_to_its_right(name: str, path: Path) -> None:
+def test_nothing_imports_to_its_right() -> None:
     # The package itself is the library's face: it may show anything but the command line.
-    rank = RANK["tui"] if name == "async_inspect" else RANK[place(name)]
-    for imported in imports(name, path):
-        if imported.startswith("async_inspect.") and (name, imported) not in HANDED_ON:
-            assert RANK[place(imported)] <= rank, f"{name} imports {imported}, which lies to its right"
+    ranks = {name: RANK["tui"] if name == "async_inspect" else RANK[place(name)] for name, _ in modules()}
+    ours = [(name, other) for name, other in imported() if other.startswith("async_inspect.")]
+    assert len(ours) > 300, "or this test sees nothing"
+    wrong = [(name, other) for name, other in ours if RANK[place(other)] > ranks[name]]
+    assert set(wrong) <= HANDED_ON, "these import what lies to their right"
 
 
-@pytest.mark.parametrize(("name", "path"), ALL, ids=[name for name, _ in ALL])
-def test_what_enters_the_target_needs_nothing(name: str, path: Path) -> None:
-    if name not in ("async_inspect.events", "async_inspect._version") and not name.startswith("async_inspect.tracer"):
-        return
+def test_what_enters_the_target_needs_nothing() -> None:
     ours = ("async_inspect.tracer", "async_inspect.events", "async_inspect._version", "_async_inspect", "sitecustomize")
-    for imported in imports(name, path):
-        assert imported in TARGET_IMPORTS or imported.startswith(ours), f"{name} imports {imported}"
+    enters = [(name, other) for name, other in imported() if name.startswith(ours)]
+    assert len(enters) > 100, "or this test sees nothing"
+    assert not [row for row in enters if row[1] not in TARGET_IMPORTS and not row[1].startswith(ours)]
 
 
-@pytest.mark.parametrize(("name", "path"), ALL, ids=[name for name, _ in ALL])
-def test_libraries_have_one_home(name: str, path: Path) -> None:
+def test_libraries_have_one_home() -> None:
     homes = {"typer": ("cli",), "pydantic": ("model", "formats", "checks"), "numpy": None, "rich": None}
-    for imported in imports(name, path):
-        library = imported.split(".")[0]
-        if library in sys.stdlib_module_names or library in ("async_inspect", "_async_inspect", "sitecustomize"):
-            continue
-        assert library in homes, f"{name} imports {library}, which is not a dependency"
-        home = homes[library]
-        assert home is None or place(name) in home, f"{name} imports {library}, whose home is {home}"
+    known = (*sys.stdlib_module_names, "async_inspect", "_async_inspect", "sitecustomize")
+    theirs = [(name, lib) for name, other in imported() if (lib := other.split(".")[0]) not in known]
+    assert {lib for _, lib in theirs} == set(homes), "the dependencies, and no others"
+    assert not [(name, lib) for name, lib in theirs if (home := homes[lib]) and place(name) not in home]
 
 
-@pytest.mark.parametrize(("name", "path"), ALL, ids=[name for name, _ in ALL])
-def test_modules_are_small_and_say_what_they_are(name: str, path: Path) -> None:
-    source = path.read_text(encoding="utf-8")
-    if source.strip():
-        assert ast.get_docstring(ast.parse(source)), f"{name} doesn't say what it knows"
-    assert source.count("\n") <= 400, f"{name} wants to be two modules"
+def test_modules_are_small_and_say_what_they_are() -> None:
+    sources = {name: path.read_text(encoding="utf-8") for name, path in modules()}
+    silent = [name for name, text in sources.items() if text.strip() and not ast.get_docstring(ast.parse(text))]
+    assert not silent, "these don't say what they know"
+    assert not [name for name, text in sources.items() if text.count("\n") > 400], "these want to be two modules"
 
 
 def test_the_library_is_quick_to_import(tmp_path: Path) -> None:
