@@ -73,7 +73,7 @@ def attach(target: Target | None, options: Options) -> NoReturn:
             take()
             try:
                 after_run(finish.recordings(folder) - old, launch.Ended(pid, 0, at_ns), options, run)
-            except Exception as exc:
+            except Exception as exc:  # noqa: BLE001 - the program has its own status to end with
                 tell(internal.explained("the reports failed", exc, options.output.absolute()))
 
         put(os.getpid())
@@ -142,7 +142,7 @@ def report(run: Sequence[Head], options: Options) -> int:
         if exc.status == FAILED:
             tell(f"the recording is kept. To try again: {finishing_command(run, options)}")
         return exc.status
-    except Exception as exc:
+    except Exception as exc:  # noqa: BLE001 - the recording is kept, and how to go on is said
         tell(internal.explained("the reports failed", exc, options.output.absolute()))
         tell(f"the recording is kept. To try again: {finishing_command(run, options)}")
         return FAILED

@@ -108,21 +108,21 @@ class _Writer:
         """Those of the run that can be opened; what of the others is known is said."""
         try:
             run = [one.path for one in headers.run_at(place)]
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - what fails is what the bundle is for
             self._problem("the recordings", error)
             return []
         if place.is_dir():
             for path in sorted(run[0].parent.glob(f"*{headers.SUFFIX}")):
                 try:
                     headers.head(path)
-                except Exception as error:
+                except Exception as error:  # noqa: BLE001 - as above
                     self._problem("a recording beside them", error)
         return run
 
     def _recording(self, name: str, path: Path, most: int) -> None:
         try:
             recording = Recording(path)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - as above
             self._problem(name, error)
             return
         with recording:
@@ -174,7 +174,7 @@ class _Writer:
         try:
             for line in lines():
                 text.write(f"{line}\n")
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - as above
             self._problem(name, error)
         self._add(name, text.getvalue())
 

@@ -129,7 +129,7 @@ ITEM = 24  # async generator coro handed an item to awaiter aux (0: to plain cod
 RETURN = 25  # coro returned, or it was a task of a step, and that came to a good end. flags: CANCELLED, CLOSED
 RAISE = 26  # coro ended by an exception. aux: string id of its type. flags: CANCELLED, CLOSED
 VANISH = 27  # coro ended without an event (closed with no try open, or never run); it ended at some time before ts.
-#              flags: NO_TASK
+#              As flags it may have NO_TASK
 MESSAGE = 28  # coro: the task that raised. off: bytes of text that follow: what the exception said
 POINT = 29  # an inspection point. coro: the coroutine that ran (0: none). off: bytes that follow: label NUL message
 

@@ -45,7 +45,7 @@ def guarded(job: Callable[[], object], what: str, folder: Path | None = None) ->
         job()
     except UserError:
         raise
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - this is where internal errors end
         say(explained(what, error, folder))
         return FAILED
     return 0

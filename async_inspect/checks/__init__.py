@@ -87,7 +87,7 @@ def survey(trace: Trace, chosen: Iterable[Check] | None = None) -> Survey:
                 if not isinstance(one, Finding):
                     raise TypeError(f"it gives {type(one).__name__}, not Finding")
                 mine.append(one)
-        except (Exception, SystemExit) as error:
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a bad check costs itself alone
             failed.append(explained(f"the check {check.NAME!r} failed", error))
         mine.sort(key=_order)
         kept = mine[:MOST]
@@ -122,7 +122,7 @@ def _of_others() -> tuple[list[Check], list[str]]:
         what = f"the check {entry.name!r} ({entry.value})"
         try:
             loaded = entry.load()
-        except (Exception, SystemExit) as error:  # whatever it does when it is imported
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever it does when it is imported
             failed.append(explained(f"{what} can't be loaded", error))
             continue
         texts = [getattr(loaded, name, None) for name in ("NAME", "ABOUT")]

@@ -55,7 +55,7 @@ def _broken(trace: Trace) -> Iterator[_Rule]:
     for part in _PARTS:
         try:
             yield from (rule for rule in part(trace) if rule.broken.any())
-        except Exception as error:  # a trace so wrong that not even this can be told
+        except Exception as error:  # noqa: BLE001 - a trace so wrong that not even this can be told
             yield _Rule(f"it can be checked ({part.__name__[1:]}, {type(error).__name__})", np.ones(1, bool))
 
 

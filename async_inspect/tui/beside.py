@@ -52,7 +52,7 @@ class Live:
             seen = self._show()
         except UserError as exc:
             tell(exc.message)
-        except Exception as exc:
+        except Exception as exc:  # noqa: BLE001 - a bad view costs itself alone
             tell(f"the view failed ({type(exc).__name__}: {exc}); the program goes on")
         if seen and not self.poll():
             tell("the view is closed; the program goes on, and this is what it says")
