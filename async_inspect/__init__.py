@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from ._version import __version__
 
 if TYPE_CHECKING:
-    from .model.trace import Trace
+    from .api import Trace
 
 __all__ = ["Trace", "__version__", "inspection_point", "load", "trace"]
 
@@ -68,10 +68,9 @@ def load(path: str | os.PathLike[str], progress: "Callable[[int, int], None] | N
     current folder, as on the command line.  errors.UserError: nothing there, not a recording, of a newer version,
     can't be read; or a rule is wrong.
     """
-    from .model.reading import load as load_
-    from .rules import configured
+    from .api import load as load_
 
-    return load_(path, progress, rules=configured())
+    return load_(path, progress)
 
 
 def inspection_point(label: str, message: str = "") -> None:
@@ -87,7 +86,7 @@ def inspection_point(label: str, message: str = "") -> None:
 
 def __getattr__(name: str) -> object:
     if name == "Trace":
-        from .model.trace import Trace
+        from .api import Trace
 
         return Trace
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -152,7 +152,7 @@ def write_reports(run: Sequence[Head], options: Options) -> int:
     """Recordings → Trace → files and summary; 0, or FAILED where that says that a check failed."""
     # Only now: numpy starts threads when it is imported, and nobody forks with those.
     from async_inspect import progress, summary
-    from async_inspect.model.reading import load_run
+    from async_inspect.model import load_run
 
     with progress.reading() as tell_read:
         trace = load_run(run, options.output, tell_read, options.wanted, options.rules)

@@ -20,6 +20,7 @@ import numpy as np
 
 from . import events as ev
 from . import files, headers, info, internal
+from .checks import survey
 from .errors import USAGE, UserError
 from .model import load
 from .recording import Recording, dump_records, missed
@@ -218,7 +219,7 @@ def _meaning(place: Path, scrub: Scrubber) -> Iterator[str]:
         yield f"broken: {scrub.text(one.rule)}: {one.rows} in all, first {example}"
     for left in trace.left_out:
         yield f"left out: process {left.pid}, {left.records} records: {scrub.text(left.why)}"
-    for line in trace.survey.failed:
+    for line in survey(trace).failed:
         yield f"failed: {scrub.text(line)}"
 
 

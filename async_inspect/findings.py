@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from rich.text import Text
 
-from .checks import Finding, checks, serious
+from .checks import Finding, checks, serious, survey
 from .model.said import known_until
 from .model.trace import Trace
 from .names import cleaned, to_json
@@ -18,7 +18,7 @@ SHOWN = 3  # in a summary
 
 def as_json(trace: Trace) -> str:
     """The findings, what was looked for, and which checks failed."""
-    found, failed = trace.survey
+    found, failed = survey(trace)
     looked = [{"check": check.NAME, "about": check.ABOUT} for check in checks()]
     rows = [finding.model_dump(mode="json") for finding in found]
     return to_json(
@@ -36,10 +36,7 @@ def detailed(found: Sequence[Finding]) -> Iterator[Text]:
     """One after another, with all that was seen."""
     for finding in cleaned(list(found)):
         yield _head(finding)
-        for line in finding.evidence:
-            yield Text(f"    {line}", "dim")
-        if finding.more:
-            yield Text(f"    … and {finding.more:,} more like it", "dim")
+        yield from (Text(line, "dim") for line in lines(finding)[1:])
     yield Text(_counted(found))
 
 
@@ -55,11 +52,22 @@ def brief(found: Sequence[Finding], recording: str) -> Iterator[Text]:
         yield Text(f"… and {left:,} more, see async-inspect check {recording}", "dim")
 
 
+def lines(finding: Finding) -> list[str]:
+    """A finding as lines of text: what it is and where to look first, then all that was seen."""
+    more = [f"    … and {finding.more:,} more like it"] if finding.more else []
+    head = f"{finding.severity} {finding.check}: {finding.text}{_place(finding)}"
+    return [head, *(f"    {line}" for line in finding.evidence), *more]
+
+
 def _head(finding: Finding) -> Text:
-    text = Text.assemble((finding.severity, COLOURS[finding.severity]), f" {finding.check}: {finding.text}")
-    if finding.place and finding.place not in finding.text:
-        text.append(f"  {finding.place}", "dim")
+    text = Text(lines(finding)[0])
+    text.stylize(COLOURS[finding.severity], 0, len(finding.severity))
+    text.stylize("dim", len(text) - len(_place(finding)))
     return text
+
+
+def _place(finding: Finding) -> str:
+    return f"  {finding.place}" if finding.place and finding.place not in finding.text else ""
 
 
 def _counted(found: Sequence[Finding]) -> str:

@@ -55,10 +55,10 @@ def reading() -> Iterator[Callable[[int, int], None] | None]:
 
 
 @contextmanager
-def writing(wanted: bool = True) -> Iterator[Callable[[str, int], None] | None]:
+def writing() -> Iterator[Callable[[str, int], None] | None]:
     """While reports are written; gives what ``reports.write`` wants to be told by."""
     console = stderr()
-    if not (wanted and console.is_terminal):
+    if not console.is_terminal:
         yield None
         return
     columns = (TextColumn("writing {task.description}"), BarColumn(), DownloadColumn())

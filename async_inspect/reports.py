@@ -1,7 +1,7 @@
 """Reports: formats as files in a folder.
 
-Knows: which formats a folder gets, how a file is replaced only when its successor is complete, what becomes of old
-reports.  Knows no format.
+Knows: which formats a folder gets, what they are handed (what the checks found), how a file is replaced only when its
+successor is complete, what becomes of old reports.  Knows no format.
 """
 
 import os
@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from .checks import survey
 from .errors import USAGE, UserError
 from .files import folder as folder_of
 from .files import replacing
@@ -18,7 +19,6 @@ from .formats import FORMATS, Format, members, one
 from .headers import is_recording
 from .internal import explained
 from .model.trace import Trace
-from .progress import writing
 
 MANY_EVENTS = 1_000_000
 
@@ -39,12 +39,12 @@ def write(
     trace: Trace,
     folder: str | os.PathLike[str],
     formats: Iterable[str] | None = None,
-    progress: Progress | bool | None = None,
+    progress: Progress | None = None,
 ) -> list[Path]:
     """Write reports into ``folder`` (made if need be) and return the files.
 
     Without ``formats`` it is all of them, above MANY_EVENTS events only the compact ones (``left_out`` says which are
-    missing).  ``progress``: whom to tell; True: a bar on stderr, where that is a terminal.
+    missing).  ``progress``: whom to tell.
 
     Reports of other formats that lie there get ".old" appended: they are of another run.  A format that fails costs
     itself alone: the others are written, then IncompleteError is raised.
@@ -61,21 +61,19 @@ def write(
         raise UserError(f"{error.filename or place}: {error.strerror}") from None
     written: list[Path] = []
     unwritten: dict[str, list[str]] = {}  # by why
-    with writing(progress is True) as bar:
-        for format in chosen:
-            file = place / format.file
-            try:
-                tell = _for(format, bar if progress is True else progress or None)
-                with replacing(file) as out:
-                    _pour(_guarded(format, trace, {}, place), out, tell)
-                written.append(file)
-                continue
-            except UserError as error:
-                failed.append(error.message)
-            except OSError as error:
-                unwritten.setdefault(error.strerror or str(error), []).append(format.file)
-            with suppress(OSError):
-                _set_aside(file)
+    for format in chosen:
+        file = place / format.file
+        try:
+            with replacing(file) as out:
+                _pour(_guarded(format, trace, {}, place), out, _for(format, progress))
+            written.append(file)
+            continue
+        except UserError as error:
+            failed.append(error.message)
+        except OSError as error:
+            unwritten.setdefault(error.strerror or str(error), []).append(format.file)
+        with suppress(OSError):
+            _set_aside(file)
     failed += [f"{place}: {', '.join(names)} could not be written: {why}" for why, names in unwritten.items()]
     if failed:
         raise IncompleteError(failed, written)
@@ -112,12 +110,27 @@ def _set_aside(file: Path) -> None:
         file.replace(file.with_name(f"{file.name}.old"))
 
 
+def single(name: str) -> Format:
+    """The format of this name, which must be one file.  UserError: it isn't."""
+    chosen = one(name)
+    if chosen is None:
+        names = " or ".join(row.name for row in members(name))
+        raise UserError(f"{name} is several files; only one can be written here: {names}", USAGE)
+    return chosen
+
+
+def chunks(trace: Trace, format: str, **options: object) -> Iterator[bytes]:
+    """What one format writes.  UserError: it failed, no such format, or several files."""
+    return _guarded(single(format), trace, options)
+
+
 def _guarded(
     format: Format, trace: Trace, options: Mapping[str, object], folder: Path | None = None
 ) -> Iterator[bytes]:
     """What the format writes.  UserError: it failed, whatever it did."""
     try:
-        for chunk in format.write(trace, **options):
+        found = (survey(trace),) if format.findings else ()
+        for chunk in format.write(trace, *found, **options):
             if not isinstance(chunk, (bytes, bytearray, memoryview)):
                 raise TypeError(f"it gives {type(chunk).__name__}, not bytes")
             yield bytes(chunk)
@@ -142,10 +155,10 @@ def export(
     """
     chosen, place = one(format), Path(path)
     if chosen:
-        chunks = _guarded(chosen, trace, options)
+        data = _guarded(chosen, trace, options)
         if place.suffix == ".gz" and not chosen.file.endswith(".gz"):
-            chunks = _gzipped(chunks)
-        _write_to(place, chunks, _for(chosen, progress))
+            data = _gzipped(data)
+        _write_to(place, data, _for(chosen, progress))
         return
     try:
         folder_of(place)
@@ -157,17 +170,8 @@ def export(
 
 def stream(trace: Trace, format: str, out: BinaryIO, **options: object) -> None:
     """Write one format to an open binary file.  OSError as it comes; UserError: no such format, or several files."""
-    out.writelines(_guarded(single(format), trace, options))
+    out.writelines(chunks(trace, format, **options))
     out.flush()
-
-
-def single(name: str) -> Format:
-    """The format of this name, which must be one file.  UserError: it isn't."""
-    chosen = one(name)
-    if chosen is None:
-        names = " or ".join(row.name for row in members(name))
-        raise UserError(f"{name} is several files; only one can be written here: {names}", USAGE)
-    return chosen
 
 
 def _gzipped(chunks: Iterator[bytes]) -> Iterator[bytes]:

@@ -11,6 +11,7 @@ from rich.console import Console, RenderableType
 from rich.text import Text
 
 from . import findings, gaps, reports
+from .checks import survey
 from .errors import FAILED
 from .model.phrases import ms, short
 from .model.polls import BlockingPoll
@@ -20,7 +21,7 @@ from .model.trace import Trace
 from .model.waits import Holder
 from .names import clean, cleaned
 from .printing import Table
-from .progress import stderr
+from .progress import stderr, writing
 from .reports import MANY_EVENTS, left_out
 from .tracer.choose import ASKED
 
@@ -36,7 +37,8 @@ def report(trace: Trace, folder: Path, formats: Sequence[str] | None, quiet: boo
     """
     failed: list[str] = []
     try:
-        written = reports.write(trace, folder, formats, progress=True)
+        with writing() as progress:
+            written = reports.write(trace, folder, formats, progress)
     except reports.IncompleteError as error:
         written, failed = error.files, list(error.lines)
     if not quiet:
@@ -45,7 +47,7 @@ def report(trace: Trace, folder: Path, formats: Sequence[str] | None, quiet: boo
         failed.append(f"{trace.meta.lost:,} events were lost while it was recorded")
     if failed:
         raise reports.IncompleteError(failed, written)
-    return FAILED if not quiet and trace.survey.failed else 0
+    return FAILED if not quiet and survey(trace).failed else 0
 
 
 def render(trace: Trace, files: Iterable[Path] = (), console: Console | None = None) -> None:
@@ -217,8 +219,9 @@ def _cuts(figures: Stats) -> Iterator[Text]:
 
 def _wrong(trace: Trace) -> Iterator[Text]:
     """The worst findings, and the checks that failed."""
-    yield from findings.brief(trace.survey.findings, trace.meta.path)
-    yield from (Text(clean(line), "yellow") for line in trace.survey.failed)
+    found, failed = survey(trace)
+    yield from findings.brief(found, trace.meta.path)
+    yield from (Text(clean(line), "yellow") for line in failed)
 
 
 def _victims(poll: BlockingPoll) -> str:

@@ -14,7 +14,7 @@ from async_inspect import checks, formats, internal, progress, reports
 from async_inspect.checks import Finding
 from async_inspect.cli.main import main
 from async_inspect.formats import FORMATS, Format
-from async_inspect.tui import check
+from async_inspect.tui.background import told
 
 from .samples import kitchen
 
@@ -179,7 +179,7 @@ def test_a_check_that_fails_costs_itself_alone(
     assert status("check", recording, "--json") in (1, 3)
     out = capsys.readouterr().out
     assert len(json.loads(out)["failed"]) == 1
-    assert any("bad" in line and style == "bad" for line, style in check.lines(str(recording)))
+    assert any("bad" in line and style == "bad" for line, style in told(1, out, ""))
 
 
 @pytest.mark.parametrize(

@@ -143,7 +143,7 @@ def test_figures_are_those_of_the_trace(name: str, recorded: dict[str, Recording
     live, builder = Live(recorded[name]), Builder(recorded[name])
     live.feed(slots)
     builder.feed(slots)
-    assert_same(live, builder.trace())
+    assert_same(live, Trace.of(builder.data()))
 
 
 @settings(deadline=None, max_examples=60)
@@ -161,4 +161,4 @@ def test_pieces_of_any_size(recorded: dict[str, Recording], name: str, steps: li
         live.feed(slots[begin:end])
         begin, number = end, number + 1
     builder.feed(slots)
-    assert_same(live, builder.trace())
+    assert_same(live, Trace.of(builder.data()))

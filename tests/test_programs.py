@@ -14,7 +14,8 @@ from typing import NamedTuple
 
 import pytest
 
-from async_inspect.model.trace import Task, Trace, TreeNode
+from async_inspect.model.things import Task, TreeNode
+from async_inspect.model.trace import Trace
 
 from .tools import PROGRAMS, TARGET, Attach, run
 

@@ -15,7 +15,7 @@ from async_inspect import events as ev
 from async_inspect.codes import Code, Position, decode_table
 from async_inspect.errors import UserError
 from async_inspect.headers import parse_metadata
-from async_inspect.model import Builder, load
+from async_inspect.model import Builder, Trace, load
 from async_inspect.recording import Recording, dump_header, dump_records, open_recording
 
 from .tape import Tape, two_tasks
@@ -145,9 +145,9 @@ def test_it_grows(tail: int, steps: list[int]) -> None:
             tape.write(path, tail=min(tail, count))
             for chunk in recording.refresh():
                 builder.feed(chunk)
-            builder.trace()
+            builder.data()
         once = load(path)
-        grown = builder.trace()
+        grown = Trace.of(builder.data())
         assert recording.count == len(slots)
         assert grown.tasks == once.tasks
         assert grown.tree == once.tree

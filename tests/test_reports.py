@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 import async_inspect
+from async_inspect import Trace, load, reports, summary
 from async_inspect import events as ev
-from async_inspect import reports, summary
 from async_inspect.errors import UserError
 from async_inspect.formats import FORMATS
-from async_inspect.model import Trace, load, stats
+from async_inspect.model import stats
 from async_inspect.printing import Console
 
 from .samples import SAMPLES

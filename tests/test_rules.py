@@ -15,7 +15,6 @@ from async_inspect.cli.main import main
 from async_inspect.model.reasons import GATHER, RULES, TASK, YIELD, covering
 from async_inspect.model.tables import Function
 from async_inspect.rules import ALL, Rule
-from async_inspect.tui import check
 
 from .tape import Tape
 from .tools import ROOT, Attach, Run, Tool
@@ -279,12 +278,6 @@ def test_every_command_goes_by_them(
         main([command[0], str(path), *command[1:]])
     assert ended.value.code in (0, None)
     assert b"my wait" in capfdbinary.readouterr().out
-
-
-def test_the_live_views_findings_go_by_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = again_and_again().write(tmp_path / "a.rec")
-    monkeypatch.setattr(rules, "configured", lambda: (Rule("app.py", ("main",), "my wait", (ALL,)),))
-    assert "my wait" in check.lines(str(path))[0][0]
 
 
 def again_and_again() -> Tape:

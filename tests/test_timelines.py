@@ -15,8 +15,9 @@ import numpy as np
 import pytest
 
 import async_inspect
+from async_inspect import Trace, load
 from async_inspect.formats.timeline import CATEGORIES, FRAME, Timeline, flows, lanes
-from async_inspect.model import Trace, load, stats
+from async_inspect.model import stats
 
 from . import viewers
 from .tools import ROOT, TARGET, TOOL, run

@@ -1,10 +1,7 @@
 """Views as text, at fixed sizes; and what they say of a program whose every moment is known."""
 
 import io
-import json
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -24,7 +21,6 @@ from async_inspect.tui.state import VIEWS, State, update
 from async_inspect.tui.terminal import render
 
 from .tape import Tape
-from .tools import ROOT
 
 SIZES = [(80, 24), (200, 60), (40, 8)]
 MS = 1_000_000
@@ -190,15 +186,6 @@ def test_paused_views_can_be_walked(seen: Seen) -> None:
     state = update(update(state, "down", facts), "enter", facts)
     assert state.view == "task"
     assert "PAUSED" in screen(state, seen)[0]
-
-
-def test_checks_are_asked_for_in_a_process_of_their_own(tmp_path: Path) -> None:
-    path = tape().write(tmp_path / "a.rec")
-    command = [sys.executable, "-m", "async_inspect.tui.check", str(path)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    lines = json.loads(done.stdout)
-    assert lines
-    assert all(len(line) == 2 for line in lines)
 
 
 # --- how things look -------------------------------------------------------------------------------------------------

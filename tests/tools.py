@@ -14,7 +14,7 @@ import pytest
 from .zygote import Zygote
 
 if TYPE_CHECKING:
-    from async_inspect.model.trace import Trace
+    from async_inspect import Trace
 
 ROOT = Path(__file__).resolve().parent.parent
 PROGRAMS = ROOT / "fixtures" / "programs"

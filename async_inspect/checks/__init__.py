@@ -7,10 +7,12 @@ Other packages add checks by the entry point group ``async_inspect.checks``, who
 
 from collections.abc import Iterable, Iterator
 from importlib.metadata import entry_points
-from typing import Final, NamedTuple, Protocol
+from typing import Final, Protocol
 
 from ..errors import UserError
 from ..internal import explained
+from ..model.data import found_once
+from ..model.finding import SEVERITIES, Finding, Severity, Survey
 from ..model.trace import Trace
 from . import (
     batching,
@@ -25,7 +27,6 @@ from . import (
     troubles,
     wakeups,
 )
-from .finding import SEVERITIES, Finding, Severity
 
 GROUP: Final = "async_inspect.checks"
 MOST: Final = 10  # findings of one kind that are listed
@@ -58,28 +59,26 @@ CHECKS: tuple[Check, ...] = (
 )
 
 
-class Survey(NamedTuple):
-    """What the checks say of a trace."""
-
-    findings: list[Finding]  # the most severe first, and of one severity what costs most
-    failed: list[str]  # a line for each check that could not be run, or not to its end
-
-
 def checks() -> tuple[Check, ...]:
     """All there are, those of other packages last; without those that can't be loaded."""
     return (*CHECKS, *_of_others()[0])
 
 
-def survey(trace: Trace, chosen: Iterable[Check] | None = None) -> Survey:
-    """What these checks find, by default all.  One that fails costs what it has not found yet, and no other's findings.
+@found_once
+def survey(trace: Trace) -> Survey:
+    """What all checks find; once a trace, whoever asks.  One that fails, or can't be loaded, has a line."""
+    others, not_loaded = _of_others()
+    found, failed = look(trace, (*CHECKS, *others))
+    return Survey(found, not_loaded + failed)
+
+
+def look(trace: Trace, chosen: Iterable[Check]) -> Survey:
+    """What these checks find.  One that fails costs what it has not found yet, and no other's findings.
 
     Of one kind at most MOST; the last of these says how many more there are.
     """
     found: list[Finding] = []
     failed: list[str] = []
-    if chosen is None:
-        others, failed = _of_others()
-        chosen = (*CHECKS, *others)
     for check in chosen:
         mine: list[Finding] = []
         try:
@@ -98,8 +97,8 @@ def survey(trace: Trace, chosen: Iterable[Check] | None = None) -> Survey:
 
 
 def run(trace: Trace, chosen: Iterable[Check] | None = None) -> list[Finding]:
-    """The findings of ``survey``.  UserError: a check failed."""
-    found, failed = survey(trace, chosen)
+    """The findings of these checks, by default all.  UserError: a check failed."""
+    found, failed = survey(trace) if chosen is None else look(trace, chosen)
     if failed:
         raise UserError("\n".join(failed))
     return found
@@ -136,5 +135,6 @@ def _of_others() -> tuple[list[Check], list[str]]:
 
 
 __all__ = [
-    "CHECKS", "GROUP", "SEVERITIES", "Check", "Finding", "Severity", "Survey", "checks", "run", "serious", "survey",
+    "CHECKS", "GROUP", "SEVERITIES", "Check", "Finding", "Severity", "Survey", "checks", "look", "run", "serious",
+    "survey",
 ]  # fmt: skip

@@ -13,9 +13,9 @@ from typing import Final
 import numpy as np
 
 from ..model.columns import counts, group, sums
+from ..model.finding import Finding
 from ..model.phrases import ms
 from ..model.trace import Trace
-from .finding import Finding
 
 NAME = "batching"
 ABOUT = "many short tasks of one kind that never had to wait"

@@ -16,10 +16,10 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import Final
 
+from ..model.finding import Finding
 from ..model.phrases import many, ms, several, who
 from ..model.polls import BlockingPoll, blocking_polls
 from ..model.trace import Trace
-from .finding import Finding
 from .never_yields import AWAITS, calls_within, slow
 
 NAME = "blocking"

@@ -21,10 +21,10 @@ import numpy as np
 
 from ..model import tables as t
 from ..model.columns import Ordered
+from ..model.finding import Finding
 from ..model.now import LOCKS, Moment, last_moments
 from ..model.phrases import many, ms, who
 from ..model.trace import Trace
-from .finding import Finding
 
 NAME = "deadlock"
 ABOUT = "tasks that wait for each other in a circle"

@@ -15,10 +15,10 @@ import numpy as np
 
 from ..model import tables as t
 from ..model.columns import Ordered, counts, sums
+from ..model.finding import Finding
 from ..model.now import LOCKS
 from ..model.phrases import many, ms
 from ..model.trace import Trace
-from .finding import Finding
 
 NAME = "lock across await"
 ABOUT = "locks that are held across slow awaits while others wait for them"

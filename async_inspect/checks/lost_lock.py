@@ -15,10 +15,10 @@ from typing import Final
 
 import numpy as np
 
+from ..model.finding import Finding
 from ..model.now import LOCKS
 from ..model.phrases import ms, several, who
 from ..model.trace import Trace
-from .finding import Finding
 
 NAME = "lost lock"
 ABOUT = "locks that are held by a task that has ended"

@@ -20,10 +20,12 @@ from typing import Final
 import numpy as np
 
 from ..model import tables as t
+from ..model.data import TraceData
+from ..model.finding import Finding
 from ..model.now import Moment, last_moments
 from ..model.phrases import ms, several, who
+from ..model.reasons import coded
 from ..model.trace import Trace
-from .finding import Finding
 
 NAME = "never woken"
 ABOUT = "tasks that still wait at the end for something that nobody did"
@@ -125,7 +127,7 @@ def _finding(moment: Moment, resource: int, location: int, tasks: list[int], beh
     )
 
 
-def _partners(trace: Trace, resource: int, reason: str) -> set[int]:
+def _partners(trace: TraceData, resource: int, reason: str) -> set[int]:
     """Who woke waits for this before; of a queue that is joined, also who took from it."""
     if resource < 0:
         return set()
@@ -133,6 +135,6 @@ def _partners(trace: Trace, resource: int, reason: str) -> set[int]:
     rows = np.flatnonzero(awaits.resource == resource)
     found = set(awaits.waker[rows].tolist())
     if reason == "queue join":
-        words, codes = trace.reasons
+        words, codes = coded(trace)
         found |= {int(awaits.task[row]) for row in rows.tolist() if words[codes[row]] == "queue get"}
     return found - {0}

@@ -15,10 +15,10 @@ import numpy as np
 
 from ..model import tables as t
 from ..model.columns import counts
+from ..model.finding import Finding
 from ..model.phrases import ms, several, who
 from ..model.polls import blocking_polls, slow_polls
 from ..model.trace import Trace
-from .finding import Finding
 
 NAME = "never yields"
 ABOUT = "tasks that await without ever letting others run"

@@ -16,9 +16,9 @@ import numpy as np
 
 from ..model import tables as t
 from ..model.columns import sums
+from ..model.finding import Finding
 from ..model.phrases import many, ms
 from ..model.trace import Trace
-from .finding import Finding
 
 NAME = "one by one"
 ABOUT = "awaits one after another that might run together"

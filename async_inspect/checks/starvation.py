@@ -16,10 +16,10 @@ import numpy as np
 
 from ..model import tables as t
 from ..model.columns import counts, group, sums
+from ..model.finding import Finding
 from ..model.phrases import ms, who
 from ..model.polls import slow_polls
 from ..model.trace import Trace
-from .finding import Finding
 
 NAME = "starvation"
 ABOUT = "tasks that were ready far longer than their like before they ran"

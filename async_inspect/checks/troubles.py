@@ -11,10 +11,10 @@ Cannot see: what the garbage collector had not come to when the recording ended.
 from collections.abc import Iterator
 
 from ..model import tables as t
+from ..model.finding import Finding
 from ..model.phrases import ms
 from ..model.trace import Trace
 from ..model.troubles import TroubleFigures, trouble_figures
-from .finding import Finding
 
 NAME = "trouble"
 ABOUT = "never awaited, never retrieved, destroyed while pending"

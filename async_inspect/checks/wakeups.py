@@ -18,9 +18,9 @@ import numpy as np
 
 from ..model import tables as t
 from ..model.columns import Ordered, counts, group, sums
+from ..model.finding import Finding
 from ..model.phrases import ms, several
 from ..model.trace import Trace
-from .finding import Finding
 
 NAME = "wake-ups for nothing"
 ABOUT = "tasks that are woken only to go back to the same wait"

@@ -26,7 +26,7 @@ def check(
     from async_inspect.model.said import endings
 
     trace = progress.load(recording, wanted)
-    found, failed = trace.survey
+    found, failed = checks.survey(trace)
     if as_json:
         print(findings.as_json(trace))
     else:

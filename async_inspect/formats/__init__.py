@@ -1,6 +1,7 @@
 """The formats: a Trace as bytes, one module each.  To add one: a module, and its line here.
 
-A writer is a pure function (Trace, options by keyword) -> chunks of bytes: same Trace, same options, same bytes.
+A writer is a pure function (Trace, options by keyword) -> chunks of bytes: same Trace, same options, same bytes.  One
+that shows what is wrong with the run says so (``findings``), and is handed what the checks found, as second argument.
 
 Several files are one format where their names share what stands before the colon: ``csv`` is ``csv:tasks`` and
 ``csv:events``, ``folded`` is itself and ``folded:filtered``.  Other packages add formats by the entry point group
@@ -26,6 +27,7 @@ class Format(NamedTuple):
     file: str  # in the reports' folder
     write: Callable[..., Iterator[bytes]]
     compact: bool  # its size doesn't follow the number of events
+    findings: bool = False  # it is (Trace, Survey, options by keyword)
 
 
 FILTERED = partial(folded.write, include_polls=False, include_awaits=True, min_duration_ms=10)
@@ -41,7 +43,7 @@ FORMATS = {
         Format("folded", "flamegraph.txt", folded.write, compact=True),
         Format("folded:filtered", "flamegraph_filtered.txt", FILTERED, compact=True),
         Format("svg", "flamegraph.svg", svg.write, compact=True),
-        Format("html", "report.html", html.write, compact=True),
+        Format("html", "report.html", html.write, compact=True, findings=True),
         Format("speedscope", "speedscope.json", speedscope.write, compact=True),
         Format("pprof", "profile.pb.gz", pprof.write, compact=True),
         Format("firefox", "firefox.json", firefox.write, compact=True),

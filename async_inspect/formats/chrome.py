@@ -15,7 +15,8 @@ from collections.abc import Iterator
 from json.encoder import encode_basestring
 
 from ..model import tables as t
-from ..model.trace import Process, Trace
+from ..model.things import Process
+from ..model.trace import Trace
 from ..names import clean_lines
 from .timeline import CATEGORIES, TASK, Instant, Instants, Timeline, counts, flows, lanes, pids
 from .words import Words, labels, said_of

@@ -12,7 +12,8 @@ import io
 from collections.abc import Iterable, Iterator
 
 from ..model.said import known_until
-from ..model.trace import Task, Trace
+from ..model.things import Task
+from ..model.trace import Trace
 from .rows import BLOCK, event_rows
 
 type Row = tuple[object, ...]

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from html import escape
 from importlib.resources import files
 
+from ..model.finding import Survey
 from ..model.trace import Trace
 from ..names import shown
 from .html_data import blocks, program
@@ -25,12 +26,13 @@ SCRIPTS = (
 )  # fmt: skip
 
 
-def write(trace: Trace, *, max_events: int = MAX_EVENTS) -> Iterator[bytes]:
-    """``max_events``: so many at most are in it one by one; tasks, trees and sums are always whole."""
+def write(trace: Trace, survey: Survey, *, max_events: int = MAX_EVENTS) -> Iterator[bytes]:
+    """``survey``: what the checks found.  ``max_events``: so many at most are in it one by one; tasks, trees and sums
+    are always whole."""
     filled: dict[str, Callable[[], Iterable[bytes]]] = {
         "title": lambda: [escape(shown(program(trace)), quote=False).encode("utf-8", "replace")],
         "style": lambda: [_asset("report.css").encode()],
-        "data": lambda: packed(blocks(trace, max_events)),
+        "data": lambda: packed(blocks(trace, survey, max_events)),
         "script": lambda: (_asset(f"{name}.js").encode() for name in SCRIPTS),
     }
     # Split first, filled then: what is filled in is never looked at for more.

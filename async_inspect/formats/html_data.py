@@ -5,8 +5,6 @@ page finds it by itself.  Knows nothing of how anything looks.
 
 Tasks, trees and all sums are whole, however large the trace is.  What happened one by one (polls, awaits, events) is
 there for the longest-lived tasks whose events together are at most ``max_events``; ``about.left`` says what isn't.
-
-What nothing finds yet stands in a small function of its own: ``findings``.
 """
 
 from collections.abc import Iterator
@@ -18,11 +16,13 @@ import numpy as np
 from .._version import __version__
 from ..model import tables as t
 from ..model.columns import counts, group, sums
+from ..model.finding import Survey
 from ..model.said import endings
 from ..model.spread import percentiles
 from ..model.stats import stats
 from ..model.trace import Trace
 from ..names import cleaned
+from . import timeline
 from .csv import of_all
 from .html_machines import ENDS, machines
 from .html_pack import numbers, text
@@ -38,10 +38,10 @@ class Part:
     first: t.Ints  # the first of each task, as the page counts them
 
 
-def blocks(trace: Trace, max_events: int) -> Iterator[bytes]:
+def blocks(trace: Trace, survey: Survey, max_events: int) -> Iterator[bytes]:
     """All of the data, one block at a time."""
     whole = kept(trace, max_events)
-    yield text("about", cleaned(about(trace, whole)))
+    yield text("about", cleaned(about(trace, survey, whole)))
     yield text("words", cleaned(words(trace)))
     yield from _code(trace)
     yield from _tasks(trace)
@@ -79,7 +79,7 @@ def part(task: t.Small, whole: t.Bools) -> Part:
 # --- what is said ----------------------------------------------------------------------------------------------------
 
 
-def about(trace: Trace, whole: t.Bools) -> dict[str, object]:
+def about(trace: Trace, survey: Survey, whole: t.Bools) -> dict[str, object]:
     """The trace as a whole: where it comes from, its figures, and what of it is not in the page."""
     meta, table = trace.meta, trace.task_table
     lives = table.end_ns - table.created_ns
@@ -98,7 +98,7 @@ def about(trace: Trace, whole: t.Bools) -> dict[str, object]:
         "figures": stats(trace, 8).model_dump(mode="json"),
         "lifetimes": dict(zip(("p50_ns", "p95_ns", "p99_ns"), few, strict=True)),
         "left": {"tasks": int((~whole).sum()), "events": len(trace.events) - int(inside)},
-        "findings": findings(trace),
+        "findings": findings(trace, survey),
     }
 
 
@@ -107,7 +107,7 @@ def program(trace: Trace) -> str:
     return trace.processes[0].command
 
 
-def findings(trace: Trace) -> list[dict[str, object]]:
+def findings(trace: Trace, survey: Survey) -> list[dict[str, object]]:
     """What was found to be wrong, as the page shows it on top: each a ``severity`` ("error", "warning", "hint"), a
     ``kind``, a ``text`` (one sentence), a ``place`` ("file:line") or None, and a ``task`` or None."""
     rows: list[dict[str, object]] = [
@@ -118,14 +118,14 @@ def findings(trace: Trace) -> list[dict[str, object]]:
             "place": one.place,
             "task": one.task,
         }
-        for one in trace.survey.findings
+        for one in survey.findings
     ]
     alone: dict[str, object] = {"severity": "warning", "kind": "not looked for", "place": None, "task": None}
     wrong = [
         alone | {"kind": "not exact", "text": f"{trace.not_exact}: {one.rule}, {one.rows:,} times not: {one.example}"}
         for one in trace.violations
     ]
-    return wrong + rows + [alone | {"text": line} for line in trace.survey.failed]
+    return wrong + rows + [alone | {"text": line} for line in survey.failed]
 
 
 def words(trace: Trace) -> dict[str, object]:
@@ -179,9 +179,7 @@ def _tasks(trace: Trace) -> Iterator[bytes]:
 
 def lanes(trace: Trace) -> t.Ints:
     """Each task's lane, where tasks that don't overlap share one."""
-    from .timeline import lanes as packed
-
-    return np.array(packed(trace)[0], np.int64)
+    return np.array(timeline.lanes(trace)[0], np.int64)
 
 
 def _polls(trace: Trace, chosen: Part) -> Iterator[bytes]:

@@ -1,6 +1,6 @@
-"""Recording to Trace: the one place where the parts come together.
+"""Recording to TraceData: the one place where the parts come together.
 
-``Builder.feed`` takes the records as they come, ``Builder.trace`` says what they mean so far.  A finished recording is
+``Builder.feed`` takes the records as they come, ``Builder.data`` says what they mean so far.  A finished recording is
 fed at once, one that grows as it grows: it is the same code.
 """
 
@@ -18,20 +18,20 @@ from . import lives as lv
 from . import tables as t
 from .chains import Graph, climb
 from .columns import Ints, group, sums
+from .data import TraceData
 from .filters import ALL, Window
 from .gather import Columns, Gathered
 from .happenings import happenings
 from .holds import checked
 from .places import NOWHERE, Places, Sites
 from .reasons import covering
-from .trace import Trace
 from .wrappers import about
 
 SWALLOWED = ("GeneratorExit", "StopAsyncIteration")  # of an async generator that is closed
 
 
 class Builder:
-    """Builds the Trace of one recording, from the slots that its ``refresh`` returns."""
+    """Builds the data of one recording, from the slots that its ``refresh`` returns."""
 
     def __init__(self, recording: Recording, window_ns: Window = ALL, cwd: str | None = None) -> None:
         """``window_ns``: (since, until), the part of the recording that is wanted; None: to its end.  ``cwd``: the
@@ -50,8 +50,8 @@ class Builder:
         """Something was recorded then that isn't fed, since a part of it is missing."""
         self._seen = max(self._seen, ts)
 
-    def trace(self) -> Trace:
-        """The Trace of what was fed; unfinished things end with it: at the recording's end if all records up to there
+    def data(self) -> TraceData:
+        """What was fed means this; unfinished things end with it: at the recording's end if all records up to there
         are in it, else at its last record (``ending.py``)."""
         recording, gathered = self._recording, self._gathered
         moments, broken_off, last = self._known()
@@ -149,7 +149,7 @@ class Builder:
         points = self._points(lives, moments)
         closings = (ends.closed & ~lives.driven, ends.end_pos)
         head = Head(recording.path, recording.header, recording.meta)
-        trace = Trace(
+        trace = TraceData(
             meta=said.metadata(head, gathered.records, moments, last, self._cwd),
             processes=(said.process(head, gathered.records, moments, last),),
             functions=tuple(functions),

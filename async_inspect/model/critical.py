@@ -13,7 +13,9 @@ import numpy as np
 from pydantic import model_validator
 
 from . import tables as t
-from .trace import Frozen, Trace
+from .data import TraceData
+from .reasons import coded
+from .things import Frozen
 
 type HopKind = Literal["run", "ready", "loop", "timer", "I/O", "thread", "signal", "wait", "outside"]
 WAITS: dict[int, HopKind] = {t.BY_TIMER: "timer", t.BY_IO: "I/O", t.BY_THREAD: "thread", t.BY_SIGNAL: "signal"}
@@ -64,7 +66,7 @@ class CriticalPath(Frozen):
         return self
 
 
-def critical_path(trace: Trace, task: int | None = None) -> CriticalPath | None:
+def critical_path(trace: TraceData, task: int | None = None) -> CriticalPath | None:
     """What the end of a task hangs on since it was made, or the end of the run since it began; None: nothing ran.
 
     The run's end is that of the last task that ended (if none did, the recording's), but for those by which a loop
@@ -94,7 +96,7 @@ def critical_path(trace: Trace, task: int | None = None) -> CriticalPath | None:
     )
 
 
-def _last(trace: Trace) -> int:
+def _last(trace: TraceData) -> int:
     tasks = trace.task_table
     library = np.array([f.file.startswith("<stdlib>/") for f in trace.functions] + [True], np.bool_)
     ours = np.flatnonzero((tasks.polls > 0) & ~library[tasks.function])
@@ -106,7 +108,7 @@ def _last(trace: Trace) -> int:
 class _Walk:
     """From an end back to a beginning."""
 
-    def __init__(self, trace: Trace, start: int) -> None:
+    def __init__(self, trace: TraceData, start: int) -> None:
         self._trace, self._start, self._hops = trace, start, list[Hop]()
         tasks = np.arange(len(trace.task_table) + 2)
         self._polls = np.searchsorted(trace.polls.task, tasks).tolist()
@@ -144,7 +146,7 @@ class _Walk:
         """A hop, cut off where the span begins; where it begins."""
         trace, start = self._trace, max(start, self._start)
         if start < end:
-            words, codes = trace.reasons
+            words, codes = coded(trace)
             place = trace.place(int(trace.awaits.location[await_row])) if await_row >= 0 else None
             waits = await_row >= 0 and kind != "run"
             name = trace.task_table.name[task - 1] if task else None

@@ -9,10 +9,10 @@ import numpy as np
 
 from . import tables as t
 from .columns import group
+from .data import TraceData, found_once
 from .places import Sites
 from .spread import Spread, spread
-from .things import Scope
-from .trace import Frozen, Trace
+from .things import Frozen, Scope
 from .wakes import Woken
 
 
@@ -39,7 +39,8 @@ class CutFigures(Frozen):
     wait: Spread
 
 
-def scopes(trace: Trace) -> tuple[tuple[Scope, ...], t.Small]:
+@found_once
+def scopes(trace: TraceData) -> tuple[tuple[Scope, ...], t.Small]:
     """What cut waits short, those alike once; and by await the row of its own; -1: none."""
     awaits = trace.awaits
     rows = np.flatnonzero(awaits.scope >= 0)
@@ -49,14 +50,14 @@ def scopes(trace: Trace) -> tuple[tuple[Scope, ...], t.Small]:
     return tuple(_scope(trace, *pair) for pair in zip(kind.tolist(), (made - 1).tolist(), strict=True)), found
 
 
-def _scope(trace: Trace, kind: int, made: int) -> Scope:
+def _scope(trace: TraceData, kind: int, made: int) -> Scope:
     name, place = trace.strings[kind].rpartition(".")[2], trace.place(made)
     return Scope(f"{name} (made at {place})" if place else name, place)
 
 
-def cut_figures(trace: Trace) -> tuple[CutFigures, ...]:
+def cut_figures(trace: TraceData) -> tuple[CutFigures, ...]:
     """All there are, the longest wait first."""
-    names, which = trace.scopes
+    names, which = scopes(trace)
     wait = trace.awaits.end_ns - trace.awaits.start_ns
     found = [
         CutFigures(scope=one.name, made_at=one.made_at, wait=spread(wait[which == row]))

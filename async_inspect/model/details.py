@@ -5,13 +5,15 @@ Knows what is said of which event, and in which order.  Fast enough to be asked 
 
 from collections.abc import Callable
 
+from . import cuts
 from . import tables as t
-from .trace import Trace
+from .data import TraceData
+from .reasons import coded
 
 type Say = Callable[[int], str]  # of a row
 
 
-def describer(trace: Trace) -> Callable[[int, int, int], str]:
+def describer(trace: TraceData) -> Callable[[int, int, int], str]:
     """A function (kind, task, row) -> ``details``."""
     tasks, points = trace.task_table, trace.points
     names = [clean(name) for name in tasks.name]
@@ -43,15 +45,15 @@ def describer(trace: Trace) -> Callable[[int, int, int], str]:
     return describe
 
 
-def _awaits(trace: Trace, places: list[str]) -> tuple[Say, Say]:
+def _awaits(trace: TraceData, places: list[str]) -> tuple[Say, Say]:
     """Of an await at its start, and at its end."""
     awaits, strings = trace.awaits, trace.strings
     functions = [trace.functions[f].name for f in trace.locations.function.tolist()]
-    words, codes = trace.reasons
+    words, codes = coded(trace)
     point, leaf, kind_of, task_of = awaits.location, awaits.leaf_location, awaits.awaited, awaits.awaited_task
     resources = [trace.resource(row, made=False) for row in range(len(trace.resources))]
     resource, due, woken_by, waker = awaits.resource, awaits.due_ns, awaits.woken_by, awaits.waker
-    scopes, scope = trace.scopes
+    scopes, scope = cuts.scopes(trace)
     start, end, least, most = awaits.start_ns, awaits.end_ns, awaits.ready_ns, awaits.ready_most_ns
 
     def both(row: int) -> str:

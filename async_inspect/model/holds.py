@@ -13,7 +13,8 @@ import numpy as np
 
 from . import tables as t
 from .columns import sums
-from .trace import Trace, Violation
+from .data import TraceData
+from .things import Violation
 from .waits import bounds
 
 
@@ -23,14 +24,14 @@ class _Rule(NamedTuple):
     task: t.Small | t.Ints | None = None  # by row, the task that this is
 
 
-def violations(trace: Trace) -> list[str]:
+def violations(trace: TraceData) -> list[str]:
     """A line for each rule that is broken, with the first row that breaks it."""
     return [
         f"{rule.name}: row {np.flatnonzero(rule.broken)[0]}, {int(rule.broken.sum())} in all" for rule in _broken(trace)
     ]
 
 
-def checked(trace: Trace) -> Trace:
+def checked[D: TraceData](trace: D) -> D:
     """The trace with what breaks a rule marked, and without times that can't be."""
     found = list(_broken(trace))
     if not found:
@@ -51,7 +52,7 @@ def checked(trace: Trace) -> Trace:
     return _possible(trace)
 
 
-def _broken(trace: Trace) -> Iterator[_Rule]:
+def _broken(trace: TraceData) -> Iterator[_Rule]:
     for part in _PARTS:
         try:
             yield from (rule for rule in part(trace) if rule.broken.any())
@@ -59,7 +60,7 @@ def _broken(trace: Trace) -> Iterator[_Rule]:
             yield _Rule(f"it can be checked ({part.__name__[1:]}, {type(error).__name__})", np.ones(1, bool))
 
 
-def _possible(trace: Trace) -> Trace:
+def _possible[D: TraceData](trace: D) -> D:
     """Times below 0 as 0, parts no longer than what they are parts of."""
     tasks, awaits, calls = trace.task_table, trace.awaits, trace.calls
     end = np.maximum(tasks.end_ns, tasks.created_ns)
@@ -100,7 +101,7 @@ def _first(rule: str, broken: t.Bools, task: t.Small | t.Ints | None = None) -> 
     return [_Rule(rule, broken, task)]
 
 
-def _processes(trace: Trace) -> list[_Rule]:
+def _processes(trace: TraceData) -> list[_Rule]:
     tasks, meta, all_ = trace.task_table, trace.meta, trace.processes
     of_task, parent = tasks.process, tasks.process[tasks.parent - 1]
     begin, end = (np.array([getattr(one, name) for one in all_]) for name in ("start_ns", "end_ns"))
@@ -118,7 +119,7 @@ def _processes(trace: Trace) -> list[_Rule]:
     ]
 
 
-def _tasks(trace: Trace) -> list[_Rule]:
+def _tasks(trace: TraceData) -> list[_Rule]:
     tasks, polls = trace.task_table, trace.polls
     run, numbers = sums(polls.task, polls.end_ns - polls.start_ns, len(tasks) + 1)[1:], np.arange(1, len(tasks) + 1)
     return [
@@ -130,7 +131,7 @@ def _tasks(trace: Trace) -> list[_Rule]:
     ]
 
 
-def _bursts(trace: Trace) -> list[_Rule]:
+def _bursts(trace: TraceData) -> list[_Rule]:
     tasks, polls, awaits = trace.task_table, trace.polls, trace.awaits
     same = polls.task[1:] == polls.task[:-1]
 
@@ -153,7 +154,7 @@ def _bursts(trace: Trace) -> list[_Rule]:
     ]
 
 
-def _calls(trace: Trace) -> list[_Rule]:
+def _calls(trace: TraceData) -> list[_Rule]:
     calls, entries = trace.calls, trace.entries
     child = np.flatnonzero((calls.awaiter >= 0) & (calls.outcome != t.VANISHED))
     awaiter = calls.awaiter[child]
@@ -172,7 +173,7 @@ def _calls(trace: Trace) -> list[_Rule]:
     ]
 
 
-def _sums(trace: Trace) -> list[_Rule]:
+def _sums(trace: TraceData) -> list[_Rule]:
     nodes, lines, awaits = trace.node_sums, trace.line_sums, trace.awaits
     waited = int((awaits.end_ns - awaits.start_ns).sum())
     roots = lines.node[lines.node >= 0]
@@ -193,7 +194,7 @@ def _sums(trace: Trace) -> list[_Rule]:
     ]
 
 
-def _events(trace: Trace) -> list[_Rule]:
+def _events(trace: TraceData) -> list[_Rule]:
     events = trace.events
     count = np.bincount(events.kind, minlength=len(t.EVENT_KINDS))
     return [
@@ -204,7 +205,7 @@ def _events(trace: Trace) -> list[_Rule]:
     ]
 
 
-def _wakes(trace: Trace) -> list[_Rule]:
+def _wakes(trace: TraceData) -> list[_Rule]:
     tasks, awaits = trace.task_table, trace.awaits
     wait, known = awaits.end_ns - awaits.start_ns, awaits.ready_ns >= 0
     exact, by_task = awaits.ready_most_ns >= 0, awaits.woken_by == t.BY_TASK
@@ -227,7 +228,7 @@ def _wakes(trace: Trace) -> list[_Rule]:
     ]
 
 
-def _resources(trace: Trace) -> list[_Rule]:
+def _resources(trace: TraceData) -> list[_Rule]:
     holds, selects = trace.holds, trace.selects
     end = np.array([process.end_ns for process in trace.processes])[trace.resources.process[holds.resource]]
     return [
@@ -240,6 +241,6 @@ def _resources(trace: Trace) -> list[_Rule]:
     ]
 
 
-_PARTS: Final[tuple[Callable[[Trace], Iterable[_Rule]], ...]] = (
+_PARTS: Final[tuple[Callable[[TraceData], Iterable[_Rule]], ...]] = (
     _processes, _tasks, _bursts, _calls, _sums, _events, _wakes, _resources,
 )  # fmt: skip

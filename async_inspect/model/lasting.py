@@ -7,34 +7,34 @@ its end there is none: the end of all ended it.
 import numpy as np
 
 from . import tables as t
-from .trace import Trace
+from .data import TraceData
 
 
-def polls(trace: Trace) -> t.Bools:
+def polls(trace: TraceData) -> t.Bools:
     """By poll."""
     table = trace.polls
     return _beyond(trace, trace.task_table.process[table.task - 1], table.end_ns, table.ended)
 
 
-def awaits(trace: Trace) -> t.Bools:
+def awaits(trace: TraceData) -> t.Bools:
     """By await."""
     table = trace.awaits
     return _beyond(trace, trace.task_table.process[table.task - 1], table.end_ns, table.ended)
 
 
-def tasks(trace: Trace) -> t.Bools:
+def tasks(trace: TraceData) -> t.Bools:
     """By task."""
     table = trace.task_table
     return _beyond(trace, table.process, table.end_ns, table.ended)
 
 
-def holds(trace: Trace) -> t.Bools:
+def holds(trace: TraceData) -> t.Bools:
     """By hold."""
     table = trace.holds
     return _beyond(trace, trace.resources.process[table.resource], table.end_ns, table.ended)
 
 
-def _beyond(trace: Trace, process: t.Small, end_ns: t.Ints, ended: t.Bools) -> t.Bools:
+def _beyond(trace: TraceData, process: t.Small, end_ns: t.Ints, ended: t.Bools) -> t.Bools:
     until = np.array([2**63 - 1 if one.whole else one.end_ns for one in trace.processes])
     found: t.Bools = ~ended & (end_ns >= until[process])
     return found

@@ -13,8 +13,9 @@ import numpy as np
 
 from . import tables as t
 from .columns import Ints, group, sums
+from .data import TraceData
 from .ending import most_open
-from .trace import Metadata, Process, Trace, Violation
+from .things import Metadata, Process, Violation
 
 # By table and column what it holds: VALUE (the same anywhere), TIME, or the thing whose row, id or number it is.
 VALUE, TIME = "", "time"
@@ -62,7 +63,7 @@ def means(table: type[t.Table], column: str) -> str:
     return found or VALUE
 
 
-def merge(traces: Sequence[Trace], clock_ns: int | None = None) -> Trace:
+def merge[D: TraceData](traces: Sequence[D], clock_ns: int | None = None) -> D:
     """These as one, whose tasks count on from one to the next.  One alone is as it was.
 
     ``clock_ns``: CLOCK_MONOTONIC at what is to be time 0; by default the beginning of the first.
@@ -98,7 +99,7 @@ def merge(traces: Sequence[Trace], clock_ns: int | None = None) -> Trace:
 class _Common:
     """What there is once, and by trace where its own rows have gone (the last: -1)."""
 
-    def __init__(self, traces: Sequence[Trace]) -> None:
+    def __init__(self, traces: Sequence[TraceData]) -> None:
         functions: dict[t.Function, int] = {}
         strings: dict[str, int] = {}
         self.function_of = [_numbered(trace.functions, functions) for trace in traces]
@@ -117,7 +118,7 @@ def _numbered[T](things: Iterable[T], known: dict[T, int]) -> Ints:
     return np.array([*(known.setdefault(thing, len(known)) for thing in things), -1], np.int64)
 
 
-def _nodes(traces: Sequence[Trace], functions: list[Ints]) -> tuple[t.Nodes, list[Ints]]:
+def _nodes(traces: Sequence[TraceData], functions: list[Ints]) -> tuple[t.Nodes, list[Ints]]:
     known: dict[tuple[int, int], int] = {}
     found = []
     for trace, to in zip(traces, functions, strict=True):
@@ -137,7 +138,7 @@ def _nodes(traces: Sequence[Trace], functions: list[Ints]) -> tuple[t.Nodes, lis
 class _Part:
     """A trace, by kind of thing how many come before its own, and how the merged one says these."""
 
-    trace: Trace
+    trace: TraceData
     before: dict[str, int]
     to: dict[str, To]
 
@@ -161,7 +162,7 @@ class _Part:
             yield one.model_copy(update={**times, "thread": int(self.to["thread"](one.thread))})
 
 
-def _placed(traces: Sequence[Trace], common: _Common, clock_ns: int) -> Iterable[_Part]:
+def _placed(traces: Sequence[TraceData], common: _Common, clock_ns: int) -> Iterable[_Part]:
     before = dict.fromkeys(_sizes(traces[0]), 0)
     for at, trace in enumerate(traces):
         to: dict[str, To] = {kind: _later(by, int(kind in _FROM_ONE)) for kind, by in before.items()}
@@ -184,7 +185,7 @@ def _later(by: int, least: int = 0) -> To:
     return lambda column: np.where(column >= least, column + by, column)
 
 
-def _sizes(trace: Trace) -> dict[str, int]:
+def _sizes(trace: TraceData) -> dict[str, int]:
     """How many there are of what is counted on."""
     threads = (trace.polls.thread, trace.selects.thread, trace.stacks.thread, trace.callouts.thread)
     return {
@@ -271,7 +272,7 @@ def _events(parts: Sequence[_Part]) -> t.Events:
 # --- what is said of all ---------------------------------------------------------------------------------------------
 
 
-def _metadata(traces: Sequence[Trace], clock_ns: int) -> Metadata:
+def _metadata(traces: Sequence[TraceData], clock_ns: int) -> Metadata:
     first, all_ = traces[0].meta, [trace.meta for trace in traces]
     return first.model_copy(
         update={
@@ -294,7 +295,7 @@ def _metadata(traces: Sequence[Trace], clock_ns: int) -> Metadata:
     )
 
 
-def _violations(traces: Sequence[Trace]) -> tuple[Violation, ...]:
+def _violations(traces: Sequence[TraceData]) -> tuple[Violation, ...]:
     """Each rule once, with its first example."""
     found: dict[str, Violation] = {}
     for trace in traces:

@@ -14,7 +14,9 @@ from typing import Final, Literal
 import numpy as np
 
 from . import tables as t
-from .trace import Frozen, Hold, Trace
+from .data import TraceData
+from .reasons import coded
+from .things import Frozen, Hold
 
 FIRST_OF_MANY: Final = ("wait", "as_completed")  # reasons of who may wait for the first of several tasks
 FROM_BEFORE: Final = ("task group", "as_completed")  # of who said before it waited whom it waits for
@@ -68,7 +70,7 @@ class Now(Frozen):
 class Moment:
     """Who waits for what at ``at_ns``, in one process, by id of task.  What happens at that very time has happened."""
 
-    trace: Trace
+    trace: TraceData
     at_ns: int
     process: int = 0  # row of trace.processes
 
@@ -158,7 +160,7 @@ class Moment:
 
     def reason(self, task: int) -> str:
         """Why a suspended task waits; "" where that is not known."""
-        words, codes = self.trace.reasons
+        words, codes = coded(self.trace)
         return words[int(codes[self.awaits[task]])]
 
     def is_lock(self, resource: int) -> bool:
@@ -230,7 +232,7 @@ def _cycles(hangs_on: dict[int, tuple[int, ...]]) -> Iterator[tuple[int, ...]]:
             yield (*cycle[first:], *cycle[:first])
 
 
-def interrupted(trace: Trace) -> dict[int, int]:
+def interrupted(trace: TraceData) -> dict[int, int]:
     """By process in which a signal cancelled what there was (Ctrl-C), the moment before that."""
     awaits, tasks = trace.awaits, trace.task_table
     cancelled = tasks.state[awaits.task - 1] == t.CANCELLED
@@ -241,14 +243,14 @@ def interrupted(trace: Trace) -> dict[int, int]:
     return dict(zip(tasks.process[awaits.task[rows[order]] - 1].tolist(), (woken[order] - 1).tolist(), strict=True))
 
 
-def last_moments(trace: Trace) -> Iterator[Moment]:
+def last_moments(trace: TraceData) -> Iterator[Moment]:
     """Of each process its recording's end, or where a signal brought that about, the moment before."""
     before = interrupted(trace)
     for row, process in enumerate(trace.processes):
         yield Moment(trace, before.get(row, process.end_ns), row)
 
 
-def now(trace: Trace, moments: Sequence[Moment] | None = None, said: Sequence[str] = ()) -> Now:
+def now(trace: TraceData, moments: Sequence[Moment] | None = None, said: Sequence[str] = ()) -> Now:
     """What there is at these moments, one a process; by default the last.  ``said``: what to say of each."""
     parts = list(last_moments(trace) if moments is None else moments)
     tasks: list[Standing] = []
@@ -280,7 +282,7 @@ def _standings(moment: Moment, row: int, before: int) -> Iterator[Standing]:
         yield _standing(moment, row, task, tuple(held.get(task, ())), cycle_of.get(task))
 
 
-def hold(trace: Trace, row: int) -> Hold:
+def hold(trace: TraceData, row: int) -> Hold:
     """A row of holds."""
     return Hold(
         resource=trace.resource(int(trace.holds.resource[row])) or "?",
@@ -289,7 +291,7 @@ def hold(trace: Trace, row: int) -> Hold:
     )
 
 
-def stack(trace: Trace, row: int) -> tuple[str, ...]:
+def stack(trace: TraceData, row: int) -> tuple[str, ...]:
     """The frames of a suspension, from its root."""
     at, frames = int(trace.awaits.stack[row]), list[str]()
     while at >= 0:

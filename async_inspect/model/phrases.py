@@ -5,17 +5,17 @@ Knows nothing of what is said of them.
 
 from typing import Final
 
-from .trace import Trace
+from .data import TraceData
 
 SEVERAL: Final = 5  # tasks that are named in one line
 
 
-def who(trace: Trace, task: int) -> str:
+def who(trace: TraceData, task: int) -> str:
     """task 3 (worker)"""
     return f"task {task} ({trace.task_table.name[task - 1]})" if task else "?"
 
 
-def several(trace: Trace, tasks: list[int] | tuple[int, ...]) -> str:
+def several(trace: TraceData, tasks: list[int] | tuple[int, ...]) -> str:
     """Some tasks in one line."""
     named = ", ".join(who(trace, task) for task in tasks[:SEVERAL])
     return f"{named} and {len(tasks) - SEVERAL:,} more" if len(tasks) > SEVERAL else named

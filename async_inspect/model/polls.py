@@ -13,7 +13,8 @@ import numpy as np
 from . import lasting
 from . import tables as t
 from .columns import Any1d, Ints, Ordered, group, sums
-from .trace import Frozen, Trace
+from .data import TraceData
+from .things import Frozen
 
 HURT_NS: Final = 1_000_000
 HURT_SHARE: Final = 100  # and that part of the poll
@@ -60,7 +61,7 @@ class BlockingPoll(PollFigures):
         return tuple(victim for victim in self.victims if victim.held_up_ns >= least)
 
 
-def slow_polls(trace: Trace, slow_ns: int) -> Ints:
+def slow_polls(trace: TraceData, slow_ns: int) -> Ints:
     """The rows of polls of at least that length, longest first; what is nested in one is a part of it."""
     polls = trace.polls
     rows = np.flatnonzero(polls.end_ns - polls.start_ns >= max(slow_ns, 1))
@@ -74,7 +75,7 @@ def slow_polls(trace: Trace, slow_ns: int) -> Ints:
     return rows[np.argsort(polls.start_ns[rows] - polls.end_ns[rows], kind="stable")]
 
 
-def blocking_polls(trace: Trace, rows: Ints) -> tuple[BlockingPoll, ...]:
+def blocking_polls(trace: TraceData, rows: Ints) -> tuple[BlockingPoll, ...]:
     """What there is to say of these polls, by row."""
     waiting, doing, going = _Waiting(trace), _Doing(trace), lasting.polls(trace)
     found = []
@@ -88,7 +89,7 @@ def blocking_polls(trace: Trace, rows: Ints) -> tuple[BlockingPoll, ...]:
     return tuple(found)
 
 
-def longest_polls(trace: Trace, top: int) -> tuple[PollFigures, ...]:
+def longest_polls(trace: TraceData, top: int) -> tuple[PollFigures, ...]:
     """The longest of all."""
     polls, going = trace.polls, lasting.polls(trace)
     length = polls.end_ns - polls.start_ns
@@ -96,7 +97,7 @@ def longest_polls(trace: Trace, top: int) -> tuple[PollFigures, ...]:
     return tuple(PollFigures.model_validate(_figures(trace, row, going)) for row in rows)
 
 
-def _figures(trace: Trace, row: int, going: t.Bools) -> dict[str, object]:
+def _figures(trace: TraceData, row: int, going: t.Bools) -> dict[str, object]:
     polls = trace.polls
     task, start, end = int(polls.task[row]), int(polls.start_ns[row]), int(polls.end_ns[row])
     since, until = _around(trace, task, start, end)
@@ -107,7 +108,7 @@ def _figures(trace: Trace, row: int, going: t.Bools) -> dict[str, object]:
     }  # fmt: skip
 
 
-def _around(trace: Trace, task: int, start: int, end: int) -> tuple[str | None, str | None]:
+def _around(trace: TraceData, task: int, start: int, end: int) -> tuple[str | None, str | None]:
     awaits = trace.awaits
     first, last = np.searchsorted(awaits.task, [task, task + 1]).tolist()
     begins, ends = awaits.start_ns[first:last], awaits.end_ns[first:last]
@@ -139,7 +140,7 @@ class _Spans:
 class _Waiting:
     """Who was ready when: for sure, and perhaps."""
 
-    def __init__(self, trace: Trace) -> None:
+    def __init__(self, trace: TraceData) -> None:
         self._trace = trace
 
     @cached_property
@@ -229,7 +230,7 @@ class _Waiting:
 class _Doing:
     """What a thread did in a span of time, as far as that was seen."""
 
-    def __init__(self, trace: Trace) -> None:
+    def __init__(self, trace: TraceData) -> None:
         self._trace = trace
 
     def of(self, thread: int, start: int, end: int) -> dict[str, object]:

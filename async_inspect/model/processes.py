@@ -7,8 +7,9 @@ import numpy as np
 
 from . import tables as t
 from .columns import counts, sums
+from .data import TraceData
 from .ending import Ending
-from .trace import Frozen, Trace
+from .things import Frozen
 
 
 class ProcessFigures(Frozen):
@@ -36,7 +37,7 @@ class ProcessFigures(Frozen):
     damaged: int
 
 
-def process_figures(trace: Trace) -> tuple[ProcessFigures, ...]:
+def process_figures(trace: TraceData) -> tuple[ProcessFigures, ...]:
     """All of them, in the order in which they began."""
     size, of_task = len(trace.processes), trace.task_table.process
     polls, awaits, nodes = trace.polls, trace.awaits, trace.node_sums

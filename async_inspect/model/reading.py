@@ -1,4 +1,4 @@
-"""Recordings to a Trace: those of a run, or one of them; whole, or the part that is wanted.
+"""Recordings to TraceData: those of a run, or one of them; whole, or the part that is wanted.
 
 Knows which recordings are read, in which window of time, and what becomes of those that can't be, or are too many.
 """
@@ -19,11 +19,12 @@ from ..recording import Recording
 from ..rules import Rule
 from . import ending, said, select
 from .build import Builder
+from .data import TraceData
 from .filters import ALL, Filter, Window, narrowed
 from .gather import CHUNK
 from .lives import Moments
 from .merge import merge
-from .trace import LeftOut, Trace
+from .things import LeftOut
 
 # Of several processes: those that would exceed one of these are left out, and named.
 MOST_RECORDS: Final = 50_000_000
@@ -37,7 +38,7 @@ def load(
     progress: Progress | None = None,
     wanted: Filter | None = None,
     rules: Iterable[Rule] = (),
-) -> Trace:
+) -> TraceData:
     """What the recording at ``path`` means: a file alone; a folder (``attach -o``'s, or in which recordings lie) the
     newest run in it, with all its processes.
 
@@ -53,7 +54,7 @@ def load_run(
     progress: Progress | None = None,
     wanted: Filter | None = None,
     rules: Iterable[Rule] = (),
-) -> Trace:
+) -> TraceData:
     """The same of a run's recordings, in the order in which they began; ``place`` is what they are called together."""
     filters = (wanted,) if wanted else ()
     chosen = of_processes(run, wanted.pid if wanted else ())
@@ -65,7 +66,7 @@ def load_run(
     return select.filtered(trace, wanted) if wanted else trace
 
 
-def narrow(trace: Trace, wanted: Filter) -> Trace:
+def narrow(trace: TraceData, wanted: Filter) -> TraceData:
     """Only this part of a trace.  UserError: a window or a process is wanted, and the recording is gone."""
     if wanted.window_ns != ALL or wanted.pid:
         before = trace.meta.filters
@@ -82,7 +83,7 @@ def narrow(trace: Trace, wanted: Filter) -> Trace:
     return select.filtered(trace, wanted)
 
 
-def _read(run: Sequence[Head], clock_ns: int, window_ns: Window, cwd: str, progress: Progress | None) -> Trace:
+def _read(run: Sequence[Head], clock_ns: int, window_ns: Window, cwd: str, progress: Progress | None) -> TraceData:
     """These recordings.  ``clock_ns``: when time began, from which the window counts."""
     total = sum(one.header.flushed for one in run)
     done = 0
@@ -94,7 +95,7 @@ def _read(run: Sequence[Head], clock_ns: int, window_ns: Window, cwd: str, progr
             progress(done, max(done, total))
 
     since, until = window_ns
-    parts: list[Trace] = []
+    parts: list[TraceData] = []
     left_out: list[LeftOut] = []
     records = busy = 0
     for one in _in_window(run, clock_ns, window_ns):
@@ -121,7 +122,7 @@ def _read(run: Sequence[Head], clock_ns: int, window_ns: Window, cwd: str, progr
     return replace(merge(parts, min(clock_ns, *(part.meta.clock_ns for part in parts))), left_out=tuple(left_out))
 
 
-def read(path: Path, window_ns: Window, cwd: str, tell: Callable[[int], object] = int) -> Trace:
+def read(path: Path, window_ns: Window, cwd: str, tell: Callable[[int], object] = int) -> TraceData:
     """The recording at this path alone.  ``tell`` hears of slots that were read."""
     with Recording(path) as recording:
         builder = Builder(recording, window_ns, cwd)
@@ -135,7 +136,7 @@ def read(path: Path, window_ns: Window, cwd: str, tell: Callable[[int], object] 
                 left -= len(chunk)
                 builder.feed(chunk)
                 tell(len(chunk))
-        return builder.trace()
+        return builder.data()
 
 
 def _is_idle(one: Head) -> bool:
@@ -152,7 +153,7 @@ def _is_idle(one: Head) -> bool:
     return not (kinds >= ev.FIRST_EVENT).any()
 
 
-def _idle(other: Trace, one: Head, cwd: str) -> Trace:
+def _idle(other: TraceData, one: Head, cwd: str) -> TraceData:
     """The trace of a recording without events; of the ``other`` only that it has the same tables."""
     header = one.header
     moments = Moments(header.start_ns, max(header.end_ns, header.start_ns), 0)

@@ -9,10 +9,11 @@ from typing import NamedTuple
 
 from .. import events as ev
 from ..headers import Head, Header, number
+from .data import TraceData
 from .ending import Ending, text
 from .lives import Moments
 from .phrases import ms
-from .trace import Metadata, Process, Trace
+from .things import Metadata, Process
 
 SLOW_POLL_NS = 100_000_000  # asyncio's own slow_callback_duration
 
@@ -26,7 +27,7 @@ class Ended(NamedTuple):
     damaged: int  # and header fields
 
 
-def endings(trace: Trace) -> Iterator[str]:
+def endings(trace: TraceData) -> Iterator[str]:
     """A line for each process of which less is known than happened: until when, and why no further."""
     for one in trace.processes:
         if one.broken_off:
@@ -38,7 +39,7 @@ def endings(trace: Trace) -> Iterator[str]:
             yield f"{head}recorded until {known}: {text(one.ending)}{gone}"
 
 
-def known_until(trace: Trace) -> str:
+def known_until(trace: TraceData) -> str:
     """The same in one line, for what has room for no more; "" where all is known up to its end."""
     return "; ".join(endings(trace)) or text(trace.meta.ending)
 

@@ -1,4 +1,4 @@
-"""Less of a Trace: some of its tasks, or fewer frames; a whole Trace again, of which all that must hold holds.
+"""Less of a trace: some of its tasks, or fewer frames; a whole trace again, of which all that must hold holds.
 
 Knows how rows refer to one another, and so what goes with what.  What is wanted is said in ``filters.py``.
 """
@@ -10,13 +10,13 @@ import numpy as np
 
 from . import tables as t
 from .columns import counts, group, sums
+from .data import TraceData
 from .filters import Filter
-from .trace import Trace
 
 NOT_SHOWN = "a task that is filtered out"
 
 
-def filtered(trace: Trace, wanted: Filter) -> Trace:
+def filtered[D: TraceData](trace: D, wanted: Filter) -> D:
     """What is wanted of a trace, but for the window of time; it says what it was asked for."""
     trace = replace(trace, meta=trace.meta.model_copy(update={"filters": (*trace.meta.filters, wanted)}))
     if wanted.include or wanted.exclude:
@@ -41,7 +41,7 @@ def filtered(trace: Trace, wanted: Filter) -> Trace:
     return select(trace, keep, points=trace.points.task > 0) if chosen else trace
 
 
-def since(trace: Trace, ns: int) -> Trace:
+def since[D: TraceData](trace: D, ns: int) -> D:
     """Without what was over by ``ns``, of a trace whose earlier times are all ``ns``."""
     table, polls, entries = trace.task_table, trace.polls, trace.entries
     over = (table.end_ns <= ns) & (table.ended | table.closed)
@@ -69,14 +69,14 @@ def since(trace: Trace, ns: int) -> Trace:
     )
 
 
-def select(
-    trace: Trace,
+def select[D: TraceData](
+    trace: D,
     tasks: t.Bools,
     *,
     polls: t.Bools | None = None,
     entries: t.Bools | None = None,
     points: t.Bools | None = None,
-) -> Trace:
+) -> D:
     """Only these tasks, by row, and of what is theirs only these polls, entries and points (by default all).
 
     Awaits are only ever left out with their task: how many there were at each line is settled when a trace is built.
@@ -125,7 +125,7 @@ def select(
     )
 
 
-def nothing(trace: Trace) -> Trace:
+def nothing[D: TraceData](trace: D) -> D:
     """A trace with the same tables and no rows."""
     empty: dict[str, Any] = {}
     for name in trace.__dataclass_fields__:
@@ -159,7 +159,7 @@ def _holds(holds: t.Holds, number: t.Small) -> t.Holds:
     return replace(some, given_by=number[some.given_by])
 
 
-def _tasks(trace: Trace, kept: t.Bools, polls: t.Polls, number: t.Small) -> t.Tasks:
+def _tasks(trace: TraceData, kept: t.Bools, polls: t.Polls, number: t.Small) -> t.Tasks:
     table = trace.task_table
 
     def of_kept[T](told: dict[int, T]) -> dict[int, T]:
@@ -177,7 +177,7 @@ def _tasks(trace: Trace, kept: t.Bools, polls: t.Polls, number: t.Small) -> t.Ta
     )
 
 
-def _calls(trace: Trace, kept: t.Bools, polls: t.Bools, number: t.Small) -> tuple[t.Calls, t.Entries]:
+def _calls(trace: TraceData, kept: t.Bools, polls: t.Bools, number: t.Small) -> tuple[t.Calls, t.Entries]:
     """The calls that have an entry left, and these."""
     calls, entries = trace.calls, trace.entries
     all_first = np.full(len(calls), -1, np.int64)
@@ -216,7 +216,7 @@ def _calls(trace: Trace, kept: t.Bools, polls: t.Bools, number: t.Small) -> tupl
     ), some
 
 
-def _run(trace: Trace, kept: t.Bools) -> t.Ints:
+def _run(trace: TraceData, kept: t.Bools) -> t.Ints:
     """How long each call ran in these entries."""
     polls, entries = trace.polls, trace.entries
     if not len(polls):
@@ -229,7 +229,7 @@ def _run(trace: Trace, kept: t.Bools) -> t.Ints:
 
 
 def _events(
-    trace: Trace, tasks: t.Bools, polls: t.Bools, awaits: t.Bools, points: t.Bools, number: t.Small
+    trace: TraceData, tasks: t.Bools, polls: t.Bools, awaits: t.Bools, points: t.Bools, number: t.Small
 ) -> t.Events:
     events = trace.events
     subjects = {t.POLL_STARTED: polls, t.POLL_ENDED: polls, t.AWAIT_STARTED: awaits, t.AWAIT_ENDED: awaits}
@@ -244,7 +244,7 @@ def _events(
     return _rows(replace(events, row=row), kept, number)
 
 
-def _summed(trace: Trace) -> Trace:
+def _summed[D: TraceData](trace: D) -> D:
     """With the calls and segments of ``node_sums`` counted again; its times stay."""
     table, calls, entries = trace.node_sums, trace.calls, trace.entries
     distinct, which = group(
@@ -268,7 +268,7 @@ def _summed(trace: Trace) -> Trace:
 # --- fewer frames ----------------------------------------------------------------------------------------------------
 
 
-def fold(trace: Trace, passes: t.Bools) -> Trace:
+def fold[D: TraceData](trace: D, passes: t.Bools) -> D:
     """Without frames of functions that don't pass (by row of functions), but for roots; tasks that have none go."""
     nodes, entries, table = trace.nodes, trace.entries, trace.task_table
     seen = np.concatenate([passes, [True]])  # the last: -1, what isn't known
@@ -315,7 +315,7 @@ def _merged(nodes: t.Nodes, shown: t.Bools) -> tuple[t.Bools, t.Small]:
     return shown, np.array([*to, -1], np.int32)
 
 
-def _stacks(trace: Trace, passes: t.Bools) -> tuple[t.Chains, t.Small]:
+def _stacks(trace: TraceData, passes: t.Bools) -> tuple[t.Chains, t.Small]:
     """The awaits' stacks without frames of functions that don't pass, but for roots; as more chains."""
     inner, location = trace.chains.inner.tolist(), trace.chains.location.tolist()
     seen = passes[trace.locations.function].tolist()

@@ -11,13 +11,14 @@ from pathlib import Path
 
 from ..headers import runs
 from ..rules import Rule
+from .data import TraceData
 from .ending import text
 from .filters import Filter
 from .merge import merge
 from .now import Moment, Now, interrupted, now
 from .phrases import many, ms
 from .reading import load, read
-from .trace import Process, Trace
+from .things import Process
 
 
 def snapshot(
@@ -55,7 +56,7 @@ def snapshot(
     return found, f"{meta.path}: {many(len(looked), 'process')}{'' if at_ns is None else f' at {ms(at_ns)}'}"
 
 
-def _when(trace: Trace, process: Process, at_ns: int | None, cancelled: int | None) -> tuple[int, str, bool]:
+def _when(trace: TraceData, process: Process, at_ns: int | None, cancelled: int | None) -> tuple[int, str, bool]:
     """The moment to look at in a process, in words, and whether it runs still."""
     running = not process.finished and runs(process.pid, trace.meta.started_unix_ns + process.start_ns)
     running = running and not process.broken_off  # or nobody knows what it does

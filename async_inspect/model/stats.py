@@ -10,11 +10,13 @@ from . import lasting
 from . import tables as t
 from .columns import counts, group, sums
 from .cuts import CutFigures, cut_figures
+from .data import TraceData
 from .ending import Ending
 from .polls import BlockingPoll, PollFigures, blocking_polls, longest_polls, slow_polls
 from .processes import ProcessFigures, process_figures
+from .reasons import coded
 from .spread import Spread, spread
-from .trace import Frozen, Trace, Violation
+from .things import Frozen, Violation
 from .troubles import TroubleFigures, trouble_figures
 from .waits import (
     ReadyDelay,
@@ -101,7 +103,7 @@ class Stats(Frozen):
     python: str
 
 
-def stats(trace: Trace, top: int = 10, slow_poll_ms: float | None = None) -> Stats:
+def stats(trace: TraceData, top: int = 10, slow_poll_ms: float | None = None) -> Stats:
     """The figures of a trace; ``top`` rows of each ranking.
 
     ``slow_poll_ms``: from where on a poll is called blocking; None: as the recording says.
@@ -165,7 +167,7 @@ def peak(start: t.Ints, end: t.Ints) -> int:
     return int(max(alive.max(), 1))
 
 
-def top_awaits(trace: Trace, top: int) -> tuple[AwaitFigures, ...]:
+def top_awaits(trace: TraceData, top: int) -> tuple[AwaitFigures, ...]:
     """The await points with the longest wait in all."""
     awaits = trace.awaits
     (location,), which = group(awaits.location)
@@ -187,9 +189,9 @@ def top_awaits(trace: Trace, top: int) -> tuple[AwaitFigures, ...]:
     return tuple(found)
 
 
-def _why(trace: Trace, rows: npt.NDArray[np.bool_]) -> tuple[str, ...]:
+def _why(trace: TraceData, rows: npt.NDArray[np.bool_]) -> tuple[str, ...]:
     """The reasons of these awaits, most waited for first; for unknown ones the short name of the type."""
-    (words, codes), awaits = trace.reasons, trace.awaits
+    (words, codes), awaits = coded(trace), trace.awaits
     why = np.where(codes[rows] > 0, codes[rows], -1 - awaits.awaited[rows])
     distinct, which = np.unique(why, return_inverse=True)
     total = sums(which, (awaits.end_ns - awaits.start_ns)[rows], len(distinct))
@@ -197,9 +199,9 @@ def _why(trace: Trace, rows: npt.NDArray[np.bool_]) -> tuple[str, ...]:
     return tuple(names[i] for i in np.argsort(-total, kind="stable").tolist())
 
 
-def by_reason(trace: Trace) -> tuple[ReasonFigures, ...]:
+def by_reason(trace: TraceData) -> tuple[ReasonFigures, ...]:
     """What all waiting was for, the longest in all first."""
-    words, codes = trace.reasons
+    words, codes = coded(trace)
     wait, going = trace.awaits.end_ns - trace.awaits.start_ns, lasting.awaits(trace)
     total = sums(codes, wait, len(words))
     found = [code for code in np.argsort(-total, kind="stable").tolist() if (codes == code).any()]
@@ -207,7 +209,7 @@ def by_reason(trace: Trace) -> tuple[ReasonFigures, ...]:
     return tuple(ReasonFigures(reason=word, wait=spread(wait[mine], going[mine])) for word, mine in parts)
 
 
-def top_coroutines(trace: Trace) -> tuple[CoroutineFigures, ...]:
+def top_coroutines(trace: TraceData) -> tuple[CoroutineFigures, ...]:
     """The functions, those that ran longest themselves first."""
     table = trace.node_sums
     known = np.flatnonzero(table.node >= 0)

@@ -8,7 +8,8 @@ import numpy as np
 
 from . import tables as t
 from .columns import counts, group
-from .trace import Frozen, Trace
+from .data import TraceData
+from .things import Frozen
 
 
 class Trouble(Frozen):
@@ -31,12 +32,12 @@ class TroubleFigures(Frozen):
     count: int
 
 
-def troubles(trace: Trace) -> tuple[Trouble, ...]:
+def troubles(trace: TraceData) -> tuple[Trouble, ...]:
     """All of them, as they came."""
     return tuple(_trouble(trace, row) for row in range(len(trace.troubles)))
 
 
-def trouble_figures(trace: Trace) -> tuple[TroubleFigures, ...]:
+def trouble_figures(trace: TraceData) -> tuple[TroubleFigures, ...]:
     """All of them, those that are alike once: at one place, or of tasks that do the same."""
     table = trace.troubles
     function = np.concatenate([[-1], trace.task_table.function])[table.task]
@@ -48,7 +49,7 @@ def trouble_figures(trace: Trace) -> tuple[TroubleFigures, ...]:
     return tuple(sorted(found, key=lambda one: (-one.count, one.first.at_ns)))
 
 
-def _trouble(trace: Trace, row: int) -> Trouble:
+def _trouble(trace: TraceData, row: int) -> Trouble:
     table = trace.troubles
     task, function, error = int(table.task[row]), int(table.function[row]), int(table.error[row])
     made = trace.functions[function] if function >= 0 else None

@@ -1,4 +1,4 @@
-"""Looking at a Trace one thing at a time: tasks, awaits, trees, segments.
+"""Looking at a trace one thing at a time: tasks, awaits, trees, segments.
 
 Knows how the columns of ``tables.py`` become the types of ``trace.py``.
 """
@@ -6,19 +6,18 @@ Knows how the columns of ``tables.py`` become the types of ``trace.py``.
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from . import cuts, waits
 from . import tables as t
-from .columns import group, sums
-from .trace import Await, AwaitLine, Task, Trace, TreeNode
+from .columns import Ints, group, sums
+from .data import TraceData, found_once
+from .reasons import coded
+from .things import Await, AwaitLine, Task, TreeNode
 
-if TYPE_CHECKING:
-    from .columns import Ints
 
-
-def task(trace: Trace, number: int) -> Task:
+def task(trace: TraceData, number: int) -> Task:
     table = trace.task_table
     row = number - 1
     if not 0 <= row < len(table):
@@ -27,7 +26,8 @@ def task(trace: Trace, number: int) -> Task:
     run, created, end = int(table.run_ns[row]), int(table.created_ns[row]), int(table.end_ns[row])
     at = last_await(trace, number) if state in (t.BLOCKED, t.UNKNOWN) else -1
     function = int(table.function[row])
-    least, most = int(trace.ready[0][row]), int(trace.ready[1][row])
+    (words, codes), (ready, ready_most) = coded(trace), waits.ready(trace)
+    least, most = int(ready[row]), int(ready_most[row])
     return Task.of(
         not trace.inexact,
         id=number,
@@ -38,7 +38,7 @@ def task(trace: Trace, number: int) -> Task:
         state=t.STATES[state],
         await_point=trace.place(int(trace.awaits.location[at])) if at >= 0 else None,
         awaiting=trace.awaiting(at) if at >= 0 else None,
-        reason=trace.reasons[0][trace.reasons[1][at]] or None if at >= 0 else None,
+        reason=words[codes[at]] or None if at >= 0 else None,
         created_ns=created,
         created_before_recording=bool(table.before[row]),
         created_at_first_step=not table.created_seen[row],
@@ -53,9 +53,9 @@ def task(trace: Trace, number: int) -> Task:
         ready_least_ns=least,
         ready_most_ns=most,
         parent=int(table.parent[row]) or None,
-        awaiters=trace.awaiters.get(number, ()),
-        wakes=trace.wakes.get(number, ()),
-        holds=trace.held.get(number, ()),
+        awaiters=awaiters(trace).get(number, ()),
+        wakes=waits.wakes(trace).get(number, ()),
+        holds=waits.held(trace).get(number, ()),
         location=trace.place(int(table.location[row])),
         error=table.error.get(row),
         tags=table.tags.get(row, ()),
@@ -63,7 +63,7 @@ def task(trace: Trace, number: int) -> Task:
     )
 
 
-def await_at(trace: Trace, row: int) -> Await:
+def await_at(trace: TraceData, row: int) -> Await:
     """One row of the awaits."""
     awaits = trace.awaits
     if not 0 <= row < len(awaits):
@@ -73,8 +73,9 @@ def await_at(trace: Trace, row: int) -> Await:
     most = max(end - start, 0) if most < 0 else most
     least = min(least, most)
     due = int(awaits.due_ns[row])
-    words, codes = trace.reasons
-    scopes, scope = trace.scopes[0], int(trace.scopes[1][row])
+    words, codes = coded(trace)
+    scopes, scope_of = cuts.scopes(trace)
+    scope = int(scope_of[row])
     return Await.of(
         not trace.inexact,
         task=int(awaits.task[row]),
@@ -95,13 +96,14 @@ def await_at(trace: Trace, row: int) -> Await:
     )
 
 
-def last_await(trace: Trace, number: int) -> int:
+def last_await(trace: TraceData, number: int) -> int:
     """The row of the await in which a task stands (or stood last), -1."""
     row = int(np.searchsorted(trace.awaits.task, number, side="right")) - 1
     return row if row >= 0 and trace.awaits.task[row] == number and not trace.awaits.ended[row] else -1
 
 
-def awaiters(trace: Trace) -> dict[int, tuple[int, ...]]:
+@found_once
+def awaiters(trace: TraceData) -> dict[int, tuple[int, ...]]:
     """Who awaited each task."""
     found: dict[int, list[int]] = defaultdict(list)
     (who, whom), _ = group(trace.edges.task, trace.edges.awaited)
@@ -110,7 +112,7 @@ def awaiters(trace: Trace) -> dict[int, tuple[int, ...]]:
     return {awaited: tuple(who) for awaited, who in found.items()}
 
 
-def forest(trace: Trace, number: int | None) -> tuple[TreeNode, ...]:
+def forest(trace: TraceData, number: int | None) -> tuple[TreeNode, ...]:
     """The await trees of one task, or of all, merged by node."""
     node_rows, line_rows = trace.node_sums, trace.line_sums
     if number is None:
@@ -175,7 +177,7 @@ def _with_ancestors(used: t.Bools, parent: t.Small) -> t.Bools:
     return used
 
 
-def _await_lines(trace: Trace, rows: slice) -> dict[int, tuple[AwaitLine, ...]]:
+def _await_lines(trace: TraceData, rows: slice) -> dict[int, tuple[AwaitLine, ...]]:
     """Node -> its await lines, the longest wait first."""
     table = trace.line_sums
     merged: dict[int, dict[int, list[int]]] = defaultdict(lambda: defaultdict(lambda: [0, 0]))
@@ -194,7 +196,7 @@ def _await_lines(trace: Trace, rows: slice) -> dict[int, tuple[AwaitLine, ...]]:
     return found
 
 
-def segments(trace: Trace, call: int) -> t.Ints:
+def segments(trace: TraceData, call: int) -> t.Ints:
     """The uninterrupted runs of a call, (n, 2) in ns."""
     parts = []
     for row in np.flatnonzero(trace.entries.call == call).tolist():
@@ -205,21 +207,3 @@ def segments(trace: Trace, call: int) -> t.Ints:
             runs[-1, 1] = min(runs[-1, 1], trace.entries.end_ns[row])
         parts.append(runs)
     return np.concatenate([np.empty((0, 2), np.int64), *parts])
-
-
-def tree_text(roots: tuple[TreeNode, ...], times: bool = True) -> str:
-    """Trees as text, one line a node, its await lines below it: to read, and to compare in tests."""
-    lines = []
-    for root in roots:
-        for depth, node in root.walk():
-            indent = "  " * depth
-            time = f"  run {_ms(node.run_ns)} (self {_ms(node.run_self_ns)})  wait {_ms(node.wait_ns)}" if times else ""
-            lines.append(f"{indent}{node.function}  calls {node.calls}  segments {node.segments}{time}")
-            for row in sorted(node.awaits, key=lambda a: (a.file, a.line)):
-                wait = f"  wait {_ms(row.wait_ns)}" if times else ""
-                lines.append(f"{indent}  · {row.file}:{row.line or '?'}  ×{row.count}{wait}")
-    return "\n".join(lines)
-
-
-def _ms(ns: int) -> str:
-    return f"{ns / 1e6:.3f} ms"

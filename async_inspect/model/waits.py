@@ -10,8 +10,9 @@ import numpy as np
 from . import lasting
 from . import tables as t
 from .columns import counts, group, sums
+from .data import TraceData, found_once
 from .spread import Spread, spread
-from .trace import Frozen, Hold, Trace, Wakes
+from .things import Frozen, Hold, Wakes
 
 
 class ReadyDelay(Frozen):
@@ -61,7 +62,8 @@ class ResourceFigures(Frozen):
     queue: tuple[int, ...]  # the tasks that wait for one now, oldest first
 
 
-def ready(trace: Trace) -> tuple[t.Ints, t.Ints]:
+@found_once
+def ready(trace: TraceData) -> tuple[t.Ints, t.Ints]:
     """``bounds``, within what can be."""
     tasks = trace.task_table
     least, most = bounds(trace)
@@ -69,7 +71,7 @@ def ready(trace: Trace) -> tuple[t.Ints, t.Ints]:
     return np.clip(least, 0, most), most
 
 
-def bounds(trace: Trace) -> tuple[t.Ints, t.Ints]:
+def bounds(trace: TraceData) -> tuple[t.Ints, t.Ints]:
     """Of each task's wait, by row, how long it could have run for sure, and at most.
 
     At most is all but what it certainly could not: so whatever isn't known counts whole.
@@ -82,7 +84,8 @@ def bounds(trace: Trace) -> tuple[t.Ints, t.Ints]:
     return least, tasks.end_ns - tasks.created_ns - tasks.run_ns - resting
 
 
-def wakes(trace: Trace) -> dict[int, tuple[Wakes, ...]]:
+@found_once
+def wakes(trace: TraceData) -> dict[int, tuple[Wakes, ...]]:
     """Who woke each task how often."""
     awaits = trace.awaits
     known = np.flatnonzero(awaits.woken_by)
@@ -96,7 +99,8 @@ def wakes(trace: Trace) -> dict[int, tuple[Wakes, ...]]:
     return {number: tuple(rows) for number, rows in found.items()}
 
 
-def held(trace: Trace) -> dict[int, tuple[Hold, ...]]:
+@found_once
+def held(trace: TraceData) -> dict[int, tuple[Hold, ...]]:
     """What each task holds at the end."""
     holds = trace.holds
     found: dict[int, list[Hold]] = defaultdict(list)
@@ -114,7 +118,7 @@ def held(trace: Trace) -> dict[int, tuple[Hold, ...]]:
 # --- figures ---------------------------------------------------------------------------------------------------------
 
 
-def worst_ready(trace: Trace) -> ReadyDelay | None:
+def worst_ready(trace: TraceData) -> ReadyDelay | None:
     """The longest time for which a task could have run for sure; None: there is none."""
     awaits, tasks = trace.awaits, trace.task_table
     lengths = np.concatenate([awaits.ready_ns, tasks.delay_ns])
@@ -132,13 +136,13 @@ def worst_ready(trace: Trace) -> ReadyDelay | None:
     return ReadyDelay(task=task, name=name, place=place, start_ns=start, ready_ns=length, at_least=going)
 
 
-def _unborn(trace: Trace) -> t.Bools:
+def _unborn(trace: TraceData) -> t.Bools:
     """By task, whether its first poll was still to come."""
     unborn: t.Bools = lasting.tasks(trace) & (trace.task_table.polls == 0)
     return unborn
 
 
-def top_ready(trace: Trace, top: int) -> tuple[ReadyFigures, ...]:
+def top_ready(trace: TraceData, top: int) -> tuple[ReadyFigures, ...]:
     """Where tasks could have run for longest."""
     awaits, tasks = trace.awaits, trace.task_table
     rows, new = np.flatnonzero(awaits.ready_ns > 0), np.flatnonzero((tasks.delay_ns > 0) & (tasks.function >= 0))
@@ -166,21 +170,21 @@ def top_ready(trace: Trace, top: int) -> tuple[ReadyFigures, ...]:
     return tuple(found)
 
 
-def ready_places(trace: Trace) -> int:
+def ready_places(trace: TraceData) -> int:
     """How many rows ``top_ready`` has in all."""
     awaits, tasks = trace.awaits, trace.task_table
     new = tasks.function[(tasks.delay_ns > 0) & (tasks.function >= 0)]
     return len(np.unique(awaits.location[awaits.ready_ns > 0])) + len(np.unique(new))
 
 
-def resources_used(trace: Trace) -> int:
+def resources_used(trace: TraceData) -> int:
     """How many rows ``resource_figures`` has in all."""
     _, which = _alike(trace)
     used = np.concatenate([trace.awaits.resource[trace.awaits.resource >= 0], trace.holds.resource])
     return len(np.unique(which[used]))
 
 
-def resource_figures(trace: Trace, top: int) -> tuple[ResourceFigures, ...]:
+def resource_figures(trace: TraceData, top: int) -> tuple[ResourceFigures, ...]:
     """The resources that were waited for longest, then those that were held longest; those made at one place as one."""
     awaits, holds, table = trace.awaits, trace.holds, trace.resources
     first, which = _alike(trace)
@@ -213,7 +217,7 @@ def resource_figures(trace: Trace, top: int) -> tuple[ResourceFigures, ...]:
     )
 
 
-def _alike(trace: Trace) -> tuple[t.Ints, t.Ints]:
+def _alike(trace: TraceData) -> tuple[t.Ints, t.Ints]:
     """The first resource of each kind and place, and for each resource which of these it is like.
 
     One of which it isn't known where it was made is like no other.
@@ -229,7 +233,7 @@ def _alike(trace: Trace) -> tuple[t.Ints, t.Ints]:
     return np.array(first, np.int64), np.array(which, np.int64)
 
 
-def _holder(trace: Trace, row: int) -> Holder:
+def _holder(trace: TraceData, row: int) -> Holder:
     holds, tasks = trace.holds, trace.task_table
     task = int(holds.task[row])
     return Holder(

@@ -1,6 +1,7 @@
 """What takes long goes to a process of its own: reports, and the checks over a whole recording.
 
-Knows how to start the tool beside the view and what came of it.  One of a kind at a time; the view only polls.
+Knows how to start the tool beside the view, and what came of it in lines.  One of a kind at a time; the view only
+polls.
 """
 
 import json
@@ -10,8 +11,12 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import IO
+from typing import IO, Final
 
+from ..findings import lines
+from ..model.finding import Finding, Severity
+
+STYLE_OF_SEVERITY: Final[dict[Severity, str]] = {"error": "bad", "warning": "warn", "hint": "dim"}
 PACKAGE = Path(__file__).resolve().parent.parent
 REST = 10  # the checks run a tenth of the time at most
 
@@ -80,8 +85,22 @@ class Reports:
             self._beside.stop()
 
 
+def told(status: int, out: str, err: str) -> list[tuple[str, str]]:
+    """What ``check --json`` said, as (text, style) lines, the worst first; why it said nothing is a line, too."""
+    try:
+        said = json.loads(out)
+        found, failed = [Finding.model_validate(one) for one in said["findings"]], [*map(str, said["failed"])]
+    except (ValueError, TypeError, KeyError):  # it did not come to its end
+        return [(" ".join(err.split())[-300:] or f"the checks ended with status {status}", "bad")]
+    shown = []
+    for one in found:
+        head, *rest = lines(one)
+        shown += [(head, STYLE_OF_SEVERITY[one.severity]), *((line, "dim") for line in rest)]
+    return [*shown, *((line, "bad") for line in failed)] or [("nothing was found", "good")]
+
+
 class Findings:
-    """What the checks say of the recording as it is, again and again while somebody looks."""
+    """What ``check`` says of the recording as it is, again and again while somebody looks."""
 
     def __init__(self, recording: Path) -> None:
         self._recording = recording
@@ -94,15 +113,14 @@ class Findings:
         """Start them if it is time, take what they said."""
         if self._beside is None:
             if wanted and time.monotonic() >= self._next:
-                self._beside = Beside(["-m", f"{__package__}.check", str(self._recording)])
+                self._beside = Beside(["-m", "async_inspect", "check", "--json", str(self._recording)])
             return
         done = self._beside.result()
         if done is not None:
             took = time.monotonic() - self._beside.began
             self._next, self._age = time.monotonic() + took * REST, self._beside.began
             self._beside = None
-            status, out, err = done
-            self.lines = [tuple(line) for line in json.loads(out)] if not status else [(err.strip()[-300:], "bad")]
+            self.lines = told(*done)
 
     @property
     def age(self) -> float:

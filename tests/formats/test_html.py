@@ -18,6 +18,7 @@ from async_inspect.formats import FORMATS, html
 from async_inspect.formats.html_machines import EARLIER, END, ENDS, START
 from async_inspect.model import Trace, load
 from async_inspect.model import tables as t
+from async_inspect.model.finding import Finding, Survey
 from async_inspect.model.stats import stats
 from async_inspect.names import clean
 
@@ -34,8 +35,9 @@ HEAD = 66  # of the timeline: what stands above its rows
 ROW = 20
 
 
-def written(trace: Trace, **options: Any) -> bytes:
-    return b"".join(FORMATS["html"].write(trace, **options))
+def written(trace: Trace, survey: Survey | None = None, **options: Any) -> bytes:
+    """``survey``: other findings than the checks'."""
+    return b"".join(html.write(trace, survey or checks.survey(trace), **options))
 
 
 @pytest.fixture(params=SAMPLES)
@@ -424,10 +426,9 @@ def test_findings_are_those_of_the_checks(browser: Browser, tmp_path: Path) -> N
         assert text.startswith(f"{one.check} {one.text}")
 
 
-def test_findings_have_their_place(browser: Browser, cooked: Trace, monkeypatch: pytest.MonkeyPatch) -> None:
-    one = {"severity": "error", "kind": "Exception", "text": "order-6 failed.", "place": "app.py:30", "task": 8}
-    monkeypatch.setattr("async_inspect.formats.html_data.findings", lambda trace: [one])
-    page = browser.open(cooked)
+def test_findings_have_their_place(browser: Browser, cooked: Trace) -> None:
+    one = Finding(severity="error", check="Exception", text="order-6 failed.", place="app.py:30", task=8)
+    page = browser.open(cooked, survey=Survey([one], []))
     assert page.locator(".findings li").inner_text() == "Exception order-6 failed. app.py:30 task 8 order-7 <&>"
     page.locator(".findings a").click()
     assert page.locator("#drawer h2").inner_text() == "task 8 order-7 <&>"
@@ -988,12 +989,11 @@ def hostile() -> Tape:
     return tape
 
 
-def test_names_are_data(browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    one = {"severity": HOSTILE, "kind": HOSTILE, "text": HOSTILE, "place": HOSTILE, "task": 2}
-    monkeypatch.setattr("async_inspect.formats.html_data.findings", lambda trace: [one])
+def test_names_are_data(browser: Browser, tmp_path: Path) -> None:
+    one = Finding.model_construct(severity=HOSTILE, check=HOSTILE, text=HOSTILE, place=HOSTILE, task=2, more=0)
     tape = hostile()
     tape.meta += [("argv", "python"), ("argv", HOSTILE)]
-    page = browser.open(load(tape.write(tmp_path / "a.rec")), "#task=2")
+    page = browser.open(load(tape.write(tmp_path / "a.rec")), "#task=2", survey=Survey([one], []))
     assert HOSTILE in page.title()
     assert page.locator("#drawer h2").inner_text() == f"task 2 {HOSTILE}"
     for view in VIEWS:

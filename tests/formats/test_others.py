@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from async_inspect import reports
+from async_inspect import Trace, load, reports
 from async_inspect.errors import UserError
 from async_inspect.formats import GROUP, members
-from async_inspect.model import Trace, load
 
 from ..tape import two_tasks
 from ..tools import TOOL, run

@@ -8,9 +8,9 @@ from pydantic import ValidationError
 from async_inspect import events as ev
 from async_inspect.model import Trace, load
 from async_inspect.model import tables as t
-from async_inspect.model.views import tree_text
 
 from ..tape import Tape, two_tasks
+from ..trees import tree_text
 
 
 def told(trace: Trace) -> list[tuple[int, str, int, str]]:

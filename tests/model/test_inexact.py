@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from async_inspect import reports, summary
+from async_inspect import Trace, load, reports, summary
 from async_inspect.checks import survey
 from async_inspect.formats import FORMATS
-from async_inspect.model import Trace, load, merge, stats
+from async_inspect.model import merge, stats
 from async_inspect.model.holds import checked, violations
 
 from ..samples import kitchen

@@ -9,10 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from async_inspect import checks
+from async_inspect import Trace, checks, load
 from async_inspect import events as ev
 from async_inspect.formats import FORMATS
-from async_inspect.model import Trace, load
 from async_inspect.model.columns import Ordered, group, sums
 from async_inspect.model.critical import critical_path
 from async_inspect.model.holds import violations

@@ -209,7 +209,7 @@ def samples(folder: Path, names: Sequence[str], gaps: Sequence[int]) -> list[Tra
         with Recording(put(folder / str(at), SAMPLES[name](), 10 + at, after)) as recording:
             builder = Builder(recording)
             builder.feed(recording.records)
-            traces.append(builder.trace())
+            traces.append(Trace.of(builder.data()))
     return traces
 
 

@@ -8,11 +8,11 @@ import pytest
 from pydantic import ValidationError
 from rich.console import Console
 
-from async_inspect import summary
-from async_inspect.model import Builder, Trace, load
+from async_inspect import Trace, load, summary
+from async_inspect.model import Builder
 from async_inspect.model.holds import violations
 from async_inspect.model.stats import stats
-from async_inspect.model.trace import Wakes
+from async_inspect.model.things import Wakes
 from async_inspect.model.waits import Holder, resource_figures, worst_ready
 from async_inspect.recording import open_recording
 
@@ -45,7 +45,7 @@ def test_it_grows(trace: Trace, tmp_path: Path) -> None:
         builder = Builder(recording)
         for at in range(recording.count):
             builder.feed(recording.records[at : at + 1])
-        grown = builder.trace()
+        grown = Trace.of(builder.data())
     assert grown.tasks == trace.tasks
     assert [grown.await_at(row) for row in range(4)] == [trace.await_at(row) for row in range(4)]
     assert stats(grown) == stats(trace)

@@ -17,7 +17,7 @@ import numpy as np
 
 from ...rules import ALL, Rule
 from .. import tables as t
-from ..trace import Trace
+from ..data import TraceData, found_once
 from . import aiohttp, anyio, asyncpg, redis, stdlib, trio
 
 __all__ = ["GATHER", "RULES", "SHIPPED", "TASK", "UNKNOWN", "YIELD", "Rule", "coded", "covering", "reasons"]
@@ -38,13 +38,14 @@ SHIPPED: Final = (
 RULES: Final[tuple[Rule, ...]] = tuple(rule for library in SHIPPED for rule in library.RULES)
 
 
-def reasons(trace: Trace) -> list[str]:
+def reasons(trace: TraceData) -> list[str]:
     """Why each row of ``trace.awaits`` waited: a rule's reason, ``task``, ``gather`` or ``yield``; "" not known."""
     words, codes = coded(trace)
     return [words[code] for code in codes.tolist()]
 
 
-def coded(trace: Trace) -> tuple[tuple[str, ...], t.Small]:
+@found_once
+def coded(trace: TraceData) -> tuple[tuple[str, ...], t.Small]:
     """The same as codes: (words, row of ``words`` by await)."""
     words: list[str] = [UNKNOWN, TASK, GATHER, YIELD]
     words += sorted({rule.reason for rule in (*trace.rules, *RULES)} - set(words))
@@ -87,7 +88,7 @@ class _Said(NamedTuple):
         return self._replace(libraries=libraries)
 
 
-def _of_chains(trace: Trace) -> list[str]:
+def _of_chains(trace: TraceData) -> list[str]:
     """The reason of every chain: its frames' rules asked from the leaf outwards."""
     frames = [(_library(f.file), _own_rules(f, trace.rules), _shipped_rules(f)) for f in trace.functions]
     inner, function = trace.chains.inner.tolist(), trace.locations.function[trace.chains.location].tolist()

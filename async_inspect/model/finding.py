@@ -1,11 +1,11 @@
-"""What a check finds.
+"""What a check finds in a trace, and what all of them find together.
 
-Knows nothing of any check.
+Knows nothing of any check: who shows findings needs to know no more of them.
 """
 
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
-from ..model.trace import Frozen
+from .things import Frozen
 
 type Severity = Literal["error", "warning", "hint"]
 SEVERITIES: Final = ("error", "warning", "hint")
@@ -24,3 +24,10 @@ class Finding(Frozen):
     gain_ns: int | None = None  # what mending it can gain at most
     weight_ns: int = 0  # how much it cost, to put findings in order
     more: int = 0  # so many more of its kind are not listed
+
+
+class Survey(NamedTuple):
+    """What the checks say of a trace."""
+
+    findings: list[Finding]  # the most severe first, and of one severity what costs most
+    failed: list[str]  # a line for each check that could not be run, or not to its end

@@ -1,0 +1,130 @@
+"""What a recording means, as data: all tables of a trace together, and how their rows refer to one another.
+
+Knows: which tables there are, and what a row says.  Knows nothing of how they are found (``build.py``), nor of what
+follows from them: that is found by functions of a TraceData (``waits.py``, ``reasons/`` …), and asked of a Trace
+(``trace.py``).
+
+Bulk is columnar (``tables.py``); what is looked at one by one is in ``things.py``.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property, wraps
+from typing import Any, cast
+
+from ..rules import Rule
+from . import tables as t
+from .things import Frame, LeftOut, Metadata, Process, Violation
+
+
+@dataclass(frozen=True)
+class TraceData:
+    """The recordings of a run, or one of them, as tables.  Immutable; another one is made by ``dataclasses.replace``.
+
+    The columns (``polls``, ``awaits`` …) are described in ``tables.py``.  ``strings`` are the names of types.
+    """
+
+    meta: Metadata
+    processes: tuple[Process, ...]  # in the order in which their recordings began
+    functions: tuple[t.Function, ...]
+    strings: tuple[str, ...]
+    locations: t.Locations
+    nodes: t.Nodes
+    chains: t.Chains
+    task_table: t.Tasks
+    polls: t.Polls
+    awaits: t.Awaits
+    calls: t.Calls
+    entries: t.Entries
+    node_sums: t.NodeSums
+    line_sums: t.LineSums
+    points: t.Points
+    edges: t.Edges
+    resources: t.Resources
+    holds: t.Holds
+    selects: t.Selects
+    sites: t.Chains
+    stacks: t.Stacks
+    callouts: t.Callouts
+    troubles: t.Troubles
+    events: t.Events
+    rules: tuple[Rule, ...] = ()  # of the user's own, for reasons
+    violations: tuple[Violation, ...] = ()  # what must hold and doesn't: figures of tasks that are so marked, sums too
+    left_out: tuple[LeftOut, ...] = ()  # processes of the run that are not in here
+
+    @cached_property
+    def inexact(self) -> tuple[str, ...]:
+        """Why no figure is sure to be exact, a line each: records that made no sense, or that contradict each other."""
+        damaged = self.meta.damaged
+        said = [f"{damaged:,} records or header fields made no sense"] if damaged else []
+        return (*said, *(f"{one.rule}: {one.example}, {one.rows:,} in all" for one in self.violations))
+
+    @property
+    def caveat(self) -> str:
+        """What is to be known of all figures, for a title: which part it is, and what isn't exact; mostly ""."""
+        return "; ".join(filter(None, (f"only {self.meta.filter}" if self.meta.filter else "", self.not_exact)))
+
+    @property
+    def not_exact(self) -> str:
+        """That figures are not exact, and of how many tasks; "": all are."""
+        number = int(self.task_table.inexact.sum())
+        return f"figures of {number:,} task{'s' if number != 1 else ''} are not exact" if self.violations else ""
+
+    def tasks_of(self, process: int) -> slice:
+        """The rows of tasks of a process, by its row."""
+        first, last = self.task_table.process.searchsorted([process, process + 1]).tolist()
+        return slice(first, last)
+
+    # --- rows --------------------------------------------------------------------------------------------------------
+
+    def place(self, location: int) -> str | None:
+        """A row of ``locations`` as "file:line" ("file:?" where the line isn't known); None for -1."""
+        if location < 0:
+            return None
+        function, line = self.functions[self.locations.function[location]], self.locations.line[location]
+        return f"{function.file}:{line or '?'}"
+
+    def frame(self, location: int) -> Frame:
+        return Frame(self.functions[self.locations.function[location]], int(self.locations.line[location]))
+
+    def chain(self, await_row: int) -> tuple[Frame, ...]:
+        """The frames of a suspension from its await point, or the root where none is the program's own, to the leaf."""
+        row, frames = int(self.awaits.chain[await_row]), []
+        while row >= 0:
+            frames.append(self.frame(int(self.chains.location[row])))
+            row = int(self.chains.inner[row])
+        return tuple(frames)
+
+    def awaiting(self, await_row: int) -> str:
+        """What a suspension waited for: a type's name, "task 7 (name)", or "yield" where it only yielded."""
+        task, kind = int(self.awaits.awaited_task[await_row]), int(self.awaits.awaited[await_row])
+        if task:
+            return f"task {task} ({self.task_table.name[task - 1]})"
+        return self.strings[kind] if kind >= 0 else "yield"
+
+    def resource(self, row: int, made: bool = True, of: int = 1) -> str | None:
+        """A row of ``resources`` as "Lock 3 (made at app.py:12)", or without where it was made; None for -1.
+
+        ``of``: it stands for so many that are alike ("Lock ×7 …").
+        """
+        if row < 0:
+            return None
+        kind, _, part = self.resources.kind[row].partition(" ")
+        which = str(self.resources.number[row]) if of == 1 else f"×{of}"
+        name = " ".join(filter(None, (kind.rpartition(".")[2], which, part)))
+        place = self.place(int(self.resources.location[row])) if made else None
+        return f"{name} (made at {place})" if place else name
+
+
+def found_once[D: TraceData, R](find: Callable[[D], R]) -> Callable[[D], R]:
+    """A function of a trace whose result is kept with the trace, and found when it is first asked for."""
+    name = f"{find.__module__}.{find.__qualname__}"
+
+    @wraps(find)
+    def ask(data: D) -> R:
+        known: dict[str, Any] = vars(data)  # as cached_property does
+        if name not in known:
+            known[name] = find(data)
+        return cast("R", known[name])
+
+    return ask
