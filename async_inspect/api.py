@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from . import checks, reports
-from .model import reading, trace
+from . import checks
+from .formats import writing
+from .model import loading, trace
 from .model.finding import Survey
-from .rules import configured
+from .support.settings import configured
 
 
 class Trace(trace.Trace):
@@ -27,20 +28,20 @@ class Trace(trace.Trace):
 
     def export(self, format: str, path: str | os.PathLike[str], **options: Any) -> None:
         """Write one format to a file, replaced only when complete.  UserError: no such format, can't be written."""
-        reports.export(self, format, path, **options)
+        writing.export(self, format, path, **options)
 
     def to_bytes(self, format: str, **options: Any) -> bytes:
         """One format as bytes; text is UTF-8.  UserError: it failed, no such format, or it is several files."""
-        return b"".join(reports.chunks(self, format, **options))
+        return b"".join(writing.chunks(self, format, **options))
 
     def export_all(self, folder: str | os.PathLike[str], formats: Iterable[str] | None = None) -> list[Path]:
         """Write all formats, or these, into a folder, as ``async-inspect report`` does; the files.
 
         UserError: as in ``export``; a ``reports.IncompleteError`` where only some could be written: its ``files``.
         """
-        return reports.write(self, folder, formats)
+        return writing.write(self, folder, formats)
 
 
 def load(path: str | os.PathLike[str], progress: Callable[[int, int], None] | None = None) -> Trace:
     """As ``async_inspect.load``, which see."""
-    return Trace.of(reading.load(path, progress, rules=configured()))
+    return Trace.of(loading.load(path, progress, rules=configured()))

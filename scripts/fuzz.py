@@ -35,7 +35,7 @@ MEMORY = 100 << 20  # and so many times the file:
 TIMES = 20
 SHORT_TAIL = 64 * ev.RECORD_SIZE  # bytes: a file of which every byte can be cut
 CUT = ("two_tasks", "unfinished", "contention")
-WATCHED = ("recording.py", "slots.py", "headers.py", "codes.py", "/model/")
+WATCHED = ("/recording/", "/model/")
 
 type Job = tuple[str, int, int]  # what to do, from which number to which
 

@@ -8,7 +8,7 @@ from rich import _export_format
 from rich.console import Console
 
 from async_inspect.model.live import Seen
-from async_inspect.recording import open_recording
+from async_inspect.recording.reader import open_recording
 from async_inspect.tui.draw import THEMES, Screenful
 from async_inspect.tui.follow import Follower
 from async_inspect.tui.frame import Around, compose

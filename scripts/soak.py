@@ -14,10 +14,10 @@ import time
 from pathlib import Path
 
 from async_inspect.errors import UserError
-from async_inspect.inject import process
-from async_inspect.inject.place import place
-from async_inspect.inject.session import Session
-from async_inspect.recording import open_recording
+from async_inspect.launcher.inject import process
+from async_inspect.launcher.inject.place import place
+from async_inspect.launcher.inject.session import Session
+from async_inspect.recording.reader import open_recording
 from async_inspect.tracer import Settings
 
 CHURN = """

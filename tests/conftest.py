@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from async_inspect import corebuild
 from async_inspect.errors import UserError
+from async_inspect.launcher import corebuild
 
 from .tools import GOLDEN, TARGET, TOOL, Attach, Run, Tool, run
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
-from async_inspect import corebuild, interpreter, launch, target
+from async_inspect.launcher import child, corebuild, interpreter, target
 from async_inspect.tracer import Settings, env
 
 folder, *command = sys.argv[1:]
@@ -20,4 +20,4 @@ environ = target.environment(dict(os.environ), folder, Settings(1 << 30), follow
 python = interpreter.of_command(command, environ)
 if python is not None:
     environ |= corebuild.prepare(interpreter.ask(python), environ.get(env.CORE, "")).variables()
-launch.mirror(launch.run(command, environ))
+child.mirror(child.run(command, environ))

@@ -11,36 +11,25 @@ from .tools import ROOT, TARGET, Attach, run
 
 PACKAGE = ROOT / "async_inspect"
 
-# From left to right. A module may import from its own place and from places to its left. A new module goes where what
-# it knows belongs.
+# From left to right, as the data goes. A module may import from its own place and from places to its left.
 PLACES = (
-    ("_version", "errors", "system", "events", "files", "names", "internal", "headers", "slots", "codes"),
-    ("tracer",),
-    ("recording", "rules"),
-    ("model",),
-    ("checks",),
-    ("formats",),
-    ("reports",),
-    ("api",),
-    ("printing", "progress", "scrub", "gaps", "findings", "picture", "summary", "hops"),
-    (
-        "interpreter",
-        "corebuild",
-        "launch",
-        "inplace",
-        "target",
-        "finish",
-        "running",
-        "info",
-        "doctor",
-        "attach",
-        "inject",
-        "shell",
-    ),
-    ("tui",),
-    ("cli", "__main__"),
+    "_version",
+    "errors",
+    "events",
+    "tracer",
+    "support",
+    "recording",
+    "model",
+    "checks",
+    "formats",
+    "api",
+    "terminal",
+    "launcher",
+    "tui",
+    "cli",
+    "__main__",
 )
-RANK = {name: rank for rank, names in enumerate(PLACES) for name in names}
+RANK = {name: rank for rank, name in enumerate(PLACES)}
 
 # What a target may be given, beside what is built into its interpreter.
 TARGET_IMPORTS = {

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import async_inspect
-from async_inspect.recording import missed
+from async_inspect.recording.reader import missed
 
 from .tools import ROOT, TARGET, TOOL, run
 

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 import async_inspect
-from async_inspect.model.holds import violations
-from async_inspect.recording import open_recording
+from async_inspect.model.invariants import violations
+from async_inspect.recording.reader import open_recording
 
 from .servers import free_port
 from .tools import ROOT, TARGET, TOOL, Tool

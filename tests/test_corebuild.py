@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from async_inspect import corebuild, interpreter
 from async_inspect.errors import UserError
+from async_inspect.launcher import corebuild, interpreter
 from async_inspect.tracer import choose
 
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from async_inspect.recording import Recording
+from async_inspect.recording.reader import Recording
 
 from .damage.judge import PARTIAL, REFUSED, SOUND, broken, judge
 from .damage.mutate import MUTATIONS, mutant, spliced

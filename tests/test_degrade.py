@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 
 import async_inspect
-from async_inspect import checks, formats, internal, progress, reports
+from async_inspect import checks, formats
 from async_inspect.checks import Finding
 from async_inspect.cli.main import main
-from async_inspect.formats import FORMATS, Format
+from async_inspect.formats import FORMATS, Format, writing
+from async_inspect.support import internal
+from async_inspect.terminal import progress
 from async_inspect.tui.background import told
 
 from .samples import kitchen
@@ -96,7 +98,7 @@ def test_a_format_that_fails_costs_itself_alone(
         assert "Traceback" in file.read_text()
 
     trace = async_inspect.load(recording)
-    with pytest.raises(reports.IncompleteError) as failed:
+    with pytest.raises(writing.IncompleteError) as failed:
         trace.export_all(tmp_path / "again", ["bad", "json"])
     assert [one.name for one in failed.value.files] == ["data.json"]
 
@@ -106,17 +108,17 @@ def test_formats_of_one_file_are_not_written_over_each_other(
 ) -> None:
     mine = Entries([Entry(name, lambda: Format("x", "x.txt", lambda _: iter([b"x"]), True)) for name in ("a", "b")])
     monkeypatch.setattr(formats, "entry_points", lambda group: mine)
-    with pytest.raises(reports.IncompleteError, match="'a' and 'b' have one file") as failed:
-        reports.write(async_inspect.load(recording), tmp_path / "out", ["a", "b"])
+    with pytest.raises(writing.IncompleteError, match="'a' and 'b' have one file") as failed:
+        writing.write(async_inspect.load(recording), tmp_path / "out", ["a", "b"])
     assert [one.name for one in failed.value.files] == ["x.txt"]
 
 
 def test_one_of_our_own_formats_that_fails(recording: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     out = tmp_path / "out"
-    reports.write(async_inspect.load(recording), out)
+    writing.write(async_inspect.load(recording), out)
     monkeypatch.setitem(FORMATS, "html", FORMATS["html"]._replace(write=midway(KeyError("bug"), b"<p>")))
-    with pytest.raises(reports.IncompleteError, match="the format 'html' failed") as failed:
-        reports.write(async_inspect.load(recording), out)
+    with pytest.raises(writing.IncompleteError, match="the format 'html' failed") as failed:
+        writing.write(async_inspect.load(recording), out)
     assert len(failed.value.files) == len(FORMATS) - 1
     assert not (out / "report.html").exists()  # that is another run's
     assert (out / "report.html.old").exists()
@@ -130,7 +132,7 @@ def test_a_full_disk_costs_what_does_not_fit(
             raise OSError(28, "No space left on device")
         file.write(data)
 
-    monkeypatch.setattr(reports, "_pour", pour)
+    monkeypatch.setattr(writing, "_pour", pour)
     out = tmp_path / "out"
     assert status("report", recording, "-o", out) == 1
     err = capsys.readouterr().err

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator
 import pytest
 import typer
 
-from async_inspect import errors, target
+from async_inspect import errors
 from async_inspect.cli.main import COMMANDS, WITH_TARGET, application, examples
+from async_inspect.launcher import target
 from async_inspect.tracer import env
 
 from .tools import ROOT

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 from async_inspect import events as ev
-from async_inspect import internal
 from async_inspect.cli.main import main
-from async_inspect.doctor import Bundle, bundle
 from async_inspect.errors import UserError
-from async_inspect.model import holds
-from async_inspect.scrub import Scrubber
+from async_inspect.launcher.bug_report import Bundle, bundle
+from async_inspect.launcher.scrub import Scrubber
+from async_inspect.model import invariants
+from async_inspect.support import internal
 
 from . import hostile
 from .tape import Tape, two_tasks
@@ -129,7 +129,7 @@ def test_internal_errors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     _, texts, data = made(secretive(), tmp_path)
     assert b"secret" not in data
     said = texts["errors/1.txt"]
-    assert 'File "async_inspect/internal.py"' in said
+    assert 'File "async_inspect/support/internal.py"' in said
     assert "in guarded\n    job()\n" in said
     assert re.search(r"the reports of name-\d+ failed", said)
     assert re.search(r"^KeyError: 'name-\d+'$", said, re.MULTILINE)
@@ -195,7 +195,7 @@ def test_a_part_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     def fail(*_: object) -> None:
         raise ZeroDivisionError("of secrettask")
 
-    monkeypatch.setattr("async_inspect.doctor.load", fail)
+    monkeypatch.setattr("async_inspect.launcher.bug_report.load", fail)
     done, texts, data = made(secretive(), tmp_path)
     assert re.search(r"^trace.txt: ZeroDivisionError: of name-\d+$", texts["problems.txt"], re.MULTILINE)
     assert "ZeroDivisionError" in texts["errors/doctor-1.txt"]
@@ -205,8 +205,8 @@ def test_a_part_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_what_the_trace_breaks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    rule = holds._Rule("a task ends once", np.array([True]), np.array([1]))
-    monkeypatch.setattr(holds, "_broken", lambda _: [rule])
+    rule = invariants._Rule("a task ends once", np.array([True]), np.array([1]))
+    monkeypatch.setattr(invariants, "_broken", lambda _: [rule])
     _, texts, data = made(secretive(), tmp_path)
     assert re.search(
         r"^broken: a task ends once: 1 in all, first task 1 \(name-\d+\)$", texts["trace.txt"], re.MULTILINE

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import pytest
 
-from async_inspect.recording import open_recording
+from async_inspect.recording.reader import open_recording
 
 from .tools import ROOT, TARGET
 

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from async_inspect import files
 from async_inspect.errors import UserError
-from async_inspect.finish import note_end
-from async_inspect.headers import heads
-from async_inspect.inject.attach import _keep
+from async_inspect.launcher.inject.attach import _keep
+from async_inspect.recording.closing import note_end
+from async_inspect.recording.header import heads
+from async_inspect.support import files
 from async_inspect.tracer import writer
 
 from .tools import ROOT, Attach, Tool

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from async_inspect import events as ev
-from async_inspect import finish
+from async_inspect.recording import closing
 from async_inspect.tracer import writer
 
 
@@ -27,9 +27,9 @@ def field(path: Path, name: str) -> int:
 def test_end_is_noted_once(tmp_path: Path) -> None:
     path = recording(tmp_path / "a.rec")
     assert (field(path, "end_ns"), field(path, "state")) == (0, ev.RUNNING)
-    finish.note_end(path, 123)
+    closing.note_end(path, 123)
     assert (field(path, "end_ns"), field(path, "state")) == (123, ev.CLOSED_OUTSIDE)
-    finish.note_end(path, 456)
+    closing.note_end(path, 456)
     assert field(path, "end_ns") == 123
 
 
@@ -37,8 +37,8 @@ def test_end_is_noted_once(tmp_path: Path) -> None:
 def test_leaves_alone_what_is_no_recording(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "a.rec"
     path.write_bytes(content)
-    finish.note_end(path, 1)
-    finish.note_end(tmp_path / "missing.rec", 1)
+    closing.note_end(path, 1)
+    closing.note_end(tmp_path / "missing.rec", 1)
     assert path.read_bytes() == content
 
 
@@ -46,10 +46,10 @@ def test_root(tmp_path: Path) -> None:
     first = recording(tmp_path / "20250101T000000-10.rec")
     after_exec = recording(tmp_path / "20250101T000000-10-1.rec")
     child = recording(tmp_path / "20250101T000000-11.rec")
-    assert finish.root({first, after_exec, child}, 10) == after_exec
-    assert finish.root({first, child}, 10) == first
-    assert finish.root({child, after_exec}, 99) == after_exec, "the first of the children, where the root is no Python"
-    assert finish.root(set(), 10) is None
+    assert closing.root({first, after_exec, child}, 10) == after_exec
+    assert closing.root({first, child}, 10) == first
+    assert closing.root({child, after_exec}, 99) == after_exec, "the first of the children, where the root is no Python"
+    assert closing.root(set(), 10) is None
 
 
 def test_what_the_recorder_complained_of_is_told_once(tmp_path: Path) -> None:
@@ -57,4 +57,4 @@ def test_what_the_recorder_complained_of_is_told_once(tmp_path: Path) -> None:
         writer.log(str(tmp_path / "7.log"), f"pid 7: {text}")
     writer.log(str(tmp_path / "8.log"), "pid 8: not this one's")
     log = tmp_path / "7.log"
-    assert finish.complaints(tmp_path, 7) == [f"a: b (log: {log}, 2×)", f"another (log: {log}, 1×)"]
+    assert closing.complaints(tmp_path, 7) == [f"a: b (log: {log}, 2×)", f"another (log: {log}, 1×)"]

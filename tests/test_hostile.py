@@ -14,11 +14,12 @@ import pytest
 from rich.console import Console
 from rich.text import Text
 
-from async_inspect import Trace, load, names
+from async_inspect import Trace, load
 from async_inspect.cli.main import main
 from async_inspect.formats import FORMATS
 from async_inspect.formats.csv import FORMULAS
 from async_inspect.model.live import Seen
+from async_inspect.support import names
 from async_inspect.tui.draw import THEMES
 from async_inspect.tui.follow import Follower
 from async_inspect.tui.frame import Around, compose

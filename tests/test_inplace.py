@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from async_inspect import events as ev
-from async_inspect.recording import open_recording
+from async_inspect.recording.reader import open_recording
 
 from .tools import ROOT, TARGET, TOOL, Tool
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from async_inspect import interpreter
 from async_inspect.errors import UserError
+from async_inspect.launcher import interpreter
 
 
 def program(path: Path, text: str = "#!/bin/sh\n") -> Path:

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from async_inspect import launch
 from async_inspect.errors import UserError
+from async_inspect.launcher import child
 
 from .tools import ROOT, needs_terminal
 
@@ -65,10 +65,10 @@ def test_what_cannot_be_executed(name: str, status: int, tmp_path: Path, monkeyp
     (tmp_path / "plain").write_text("no program")
     assert subprocess.run([*UNDER, name], cwd=tmp_path, check=False).returncode == status
     monkeypatch.chdir(tmp_path)
-    handlers = [(number, signal.getsignal(number)) for number in (*launch.FROM_TERMINAL, *launch.FORWARDED)]
+    handlers = [(number, signal.getsignal(number)) for number in (*child.FROM_TERMINAL, *child.FORWARDED)]
     try:
         with pytest.raises(UserError) as raised:
-            launch.run([name], dict(os.environ))
+            child.run([name], dict(os.environ))
     finally:
         for number, handler in handlers:
             signal.signal(number, handler)
@@ -76,7 +76,7 @@ def test_what_cannot_be_executed(name: str, status: int, tmp_path: Path, monkeyp
     assert raised.value.status == status
 
 
-@pytest.mark.parametrize("number", launch.FORWARDED, ids=lambda number: number.name)
+@pytest.mark.parametrize("number", child.FORWARDED, ids=lambda number: number.name)
 def test_signals_are_forwarded(number: signal.Signals) -> None:
     code = f"import signal, sys\nsignal.signal({number}, lambda *_: sys.exit(44))\nprint(1, flush=True)\nsignal.pause()"
     with subprocess.Popen([*UNDER, *python(code)], stdout=subprocess.PIPE) as process:

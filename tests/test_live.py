@@ -11,7 +11,7 @@ from async_inspect.model import Builder, stats
 from async_inspect.model.live import Live, Seen
 from async_inspect.model.tables import STATES
 from async_inspect.model.trace import Trace
-from async_inspect.recording import Recording, open_recording
+from async_inspect.recording.reader import Recording, open_recording
 
 from .tools import PROGRAMS, ROOT, TARGET, run
 

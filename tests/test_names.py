@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from async_inspect import names
+from async_inspect.support import names
 
 
 @pytest.mark.parametrize(

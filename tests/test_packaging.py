@@ -82,4 +82,4 @@ def test_a_change_in_a_part_of_the_core_builds_it_anew() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     (extension,) = project["tool"]["setuptools"]["ext-modules"]
     assert [f"async_inspect/tracer/{part}" for part in parts] == extension["depends"]
-    assert sorted(parts) == sorted(f"core/{path.name}" for path in tracer.glob("core/*.h"))
+    assert sorted(parts) == sorted(f"core/{path.name}" for path in tracer.glob("core/*.[ch]"))

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import pytest
 
-from async_inspect.model.things import Task, TreeNode
+from async_inspect.model.entities import Task, TreeNode
 from async_inspect.model.trace import Trace
 
 from .tools import PROGRAMS, TARGET, Attach, run

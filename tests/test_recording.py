@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from async_inspect import events as ev
-from async_inspect.codes import Code, Position, decode_table
 from async_inspect.errors import UserError
-from async_inspect.headers import parse_metadata
 from async_inspect.model import Builder, Trace, load
-from async_inspect.recording import Recording, dump_header, dump_records, open_recording
+from async_inspect.recording.code import Code, Position, decode_table
+from async_inspect.recording.header import parse_metadata
+from async_inspect.recording.reader import Recording, dump_header, dump_records, open_recording
 
 from .tape import Tape, two_tasks
 
@@ -93,7 +93,7 @@ def test_shortened_while_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPa
                 os.truncate(path, left)
             return read_into(self, room)
 
-    monkeypatch.setattr("async_inspect.recording.open_file", Shortened)
+    monkeypatch.setattr("async_inspect.recording.reader.open_file", Shortened)
     recording = Recording(path)
     assert recording.cut
     assert (recording.count, recording.missing) == (len(long_tape().slots) - 2_001, 2_001)
@@ -108,7 +108,7 @@ def test_unreadable_while_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyP
             raise OSError(errno.EIO, os.strerror(errno.EIO))
 
     path = long_tape().write(tmp_path / "a.rec")
-    monkeypatch.setattr("async_inspect.recording.open_file", Failing)
+    monkeypatch.setattr("async_inspect.recording.reader.open_file", Failing)
     with pytest.raises(UserError, match=r"a\.rec: Input/output error$"):
         Recording(path)
 

@@ -12,12 +12,13 @@ from pathlib import Path
 import pytest
 
 import async_inspect
-from async_inspect import Trace, load, reports, summary
+from async_inspect import Trace, load
 from async_inspect import events as ev
 from async_inspect.errors import UserError
-from async_inspect.formats import FORMATS
+from async_inspect.formats import FORMATS, writing
 from async_inspect.model import stats
-from async_inspect.printing import Console
+from async_inspect.terminal import summary
+from async_inspect.terminal.printing import Console
 
 from .samples import SAMPLES
 from .tape import Tape, two_tasks
@@ -31,7 +32,7 @@ def trace(tmp_path: Path) -> Trace:
 
 def test_all_formats(trace: Trace, tmp_path: Path) -> None:
     told: list[str] = []
-    files = reports.write(trace, tmp_path / "new" / "out", progress=lambda name, _: told.append(name))
+    files = writing.write(trace, tmp_path / "new" / "out", progress=lambda name, _: told.append(name))
     assert [file.name for file in files] == [format.file for format in FORMATS.values()]
     assert all(file.stat().st_mode & 0o777 == 0o600 for file in files)
     assert sorted(path.name for path in files[0].parent.iterdir()) == sorted(file.name for file in files)
@@ -39,17 +40,17 @@ def test_all_formats(trace: Trace, tmp_path: Path) -> None:
 
 
 def test_reports_of_other_formats_are_old(trace: Trace, tmp_path: Path) -> None:
-    reports.write(trace, tmp_path / "out")
-    reports.write(trace, tmp_path / "out", ["json"])
+    writing.write(trace, tmp_path / "out")
+    writing.write(trace, tmp_path / "out", ["json"])
     others = [f"{format.file}.old" for format in FORMATS.values() if format.name != "json"]
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(["data.json", *others])
 
 
 def test_many_events(trace: Trace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reports, "MANY_EVENTS", 3)
+    monkeypatch.setattr(writing, "MANY_EVENTS", 3)
     compact = [format.file for format in FORMATS.values() if format.compact]
-    assert [file.name for file in reports.write(trace, tmp_path / "out")] == compact
-    assert [file.name for file in reports.write(trace, tmp_path / "out", ["json"])] == ["data.json"]
+    assert [file.name for file in writing.write(trace, tmp_path / "out")] == compact
+    assert [file.name for file in writing.write(trace, tmp_path / "out", ["json"])] == ["data.json"]
     assert f"async-inspect export {tmp_path / 'a.rec'} -f json" in shown(trace, [tmp_path / "out" / "flamegraph.txt"])
 
 
@@ -100,7 +101,7 @@ def test_what_cannot_be_written(trace: Trace, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     for folder in (tmp_path / "file", tmp_path / "file" / "below"):
         with pytest.raises(UserError):
-            reports.write(trace, folder)
+            writing.write(trace, folder)
     with pytest.raises(UserError, match="no format 'nope'"):
         trace.export("nope", tmp_path / "x")
     with pytest.raises(UserError, match="No such file"):

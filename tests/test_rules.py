@@ -10,11 +10,11 @@ import pytest
 
 import async_inspect
 from async_inspect import events as ev
-from async_inspect import rules
 from async_inspect.cli.main import main
 from async_inspect.model.reasons import GATHER, RULES, TASK, YIELD, covering
 from async_inspect.model.tables import Function
-from async_inspect.rules import ALL, Rule
+from async_inspect.support import settings
+from async_inspect.support.settings import ALL, Rule
 
 from .tape import Tape
 from .tools import ROOT, Attach, Run, Tool
@@ -163,7 +163,7 @@ def test_wrong_tables_of_the_users_own(program: Path, attach: Attach, tool: Tool
         (lambda path: path.symlink_to("/dev/zero"), "is a device, not a file"),
         (lambda path: path.write_text("[tool.other\n"), "Expected"),
         (lambda path: path.write_text("a = " + "[" * 100_000), "recursion"),
-        (lambda path: path.write_text("#" * (rules.MOST + 1)), "is longer than"),
+        (lambda path: path.write_text("#" * (settings.MOST + 1)), "is longer than"),
     ],
     ids=["bytes", "folder", "pipe", "device", "syntax", "depth", "size"],
 )
@@ -180,7 +180,7 @@ def test_what_cannot_be_read_is_somebody_elses(
     here.mkdir()
     monkeypatch.chdir(here)
     make(here / "pyproject.toml")
-    assert [rule.reason for rule in rules.configured()] == ["my pool"]
+    assert [rule.reason for rule in settings.configured()] == ["my pool"]
     said = capsys.readouterr().err
     assert said.startswith(f"async-inspect: {here / 'pyproject.toml'}: ")
     assert said.endswith("; going on without it\n")
@@ -197,16 +197,16 @@ def test_what_others_may_write_is_not_read(
     project = tmp_path / "pyproject.toml"
     project.write_text(PROJECT + RULE.replace("my pool", "project's"), encoding="utf-8")
     project.chmod(0o666)
-    assert [rule.reason for rule in rules.configured()] == ["my pool"]
+    assert [rule.reason for rule in settings.configured()] == ["my pool"]
     assert f"{project} is not read: everybody may write {project} (chmod o-w)" in capsys.readouterr().err
     project.chmod(0o644)
     own.parent.chmod(0o777)
-    assert [rule.reason for rule in rules.configured()] == ["project's"]
+    assert [rule.reason for rule in settings.configured()] == ["project's"]
     assert f"{own} is not read: everybody may write {own.parent} (chmod o-w)" in capsys.readouterr().err
     project.write_text("[tool.other]\n", encoding="utf-8")
     project.chmod(0o666)
     own.parent.chmod(0o700)
-    assert [rule.reason for rule in rules.configured()] == ["my pool"]
+    assert [rule.reason for rule in settings.configured()] == ["my pool"]
     assert capsys.readouterr().err == "", "it had nothing for us"
 
 
@@ -216,7 +216,7 @@ def test_a_folder_that_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.chdir(gone)
     gone.rmdir()
     monkeypatch.setenv("XDG_CONFIG_HOME", config(tmp_path, OWN + RULE)["XDG_CONFIG_HOME"])
-    assert [rule.reason for rule in rules.configured()] == ["my pool"]
+    assert [rule.reason for rule in settings.configured()] == ["my pool"]
 
 
 def test_home_without_a_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -226,9 +226,9 @@ def test_home_without_a_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("HOME", str(tmp_path))
     for value in ("", "not/absolute"):
         monkeypatch.setenv("XDG_CONFIG_HOME", value)
-        assert [rule.reason for rule in rules.configured()] == ["my pool"]
+        assert [rule.reason for rule in settings.configured()] == ["my pool"]
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
-    assert rules.configured() == ()
+    assert settings.configured() == ()
 
 
 # --- what docs/reasons.md says ---------------------------------------------------------------------------------------
@@ -249,7 +249,7 @@ def test_the_tables_of_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     (tmp_path / "pyproject.toml").write_text(project, encoding="utf-8")
     monkeypatch.setenv("XDG_CONFIG_HOME", config(tmp_path, own)["XDG_CONFIG_HOME"])
     monkeypatch.chdir(tmp_path)
-    assert rules.configured() == (
+    assert settings.configured() == (
         Rule("site-packages/mylib/pool.py", ("Pool.acquire", "Pool.drain"), "my pool", (ALL,)),
         Rule("site-packages/mylib/*.py", ("Client.*",), "my service", ("stream read", "")),
     )

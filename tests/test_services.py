@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from async_inspect.model import Trace, tables
-from async_inspect.model.holds import violations
+from async_inspect.model.invariants import violations
 
 from .tools import ROOT, Attach
 

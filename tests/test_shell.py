@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from async_inspect import shell
-from async_inspect.target import BOOT, environment, without_ours
+from async_inspect.launcher import shell
+from async_inspect.launcher.target import BOOT, environment, without_ours
 from async_inspect.tracer import Settings
 
 from .tools import TARGET, TOOL, Run, Tool, run

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from async_inspect import events as ev
-from async_inspect.headers import LATEST
 from async_inspect.model import load
-from async_inspect.recording import Recording, dump_records
+from async_inspect.recording.header import LATEST
+from async_inspect.recording.reader import Recording, dump_records
 
 from . import tape
 from .samples import SAMPLES

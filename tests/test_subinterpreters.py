@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from async_inspect.model.holds import violations
+from async_inspect.model.invariants import violations
 
 from .tools import TARGET, Attach, run
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from async_inspect.model import Trace
-from async_inspect.model.holds import violations
+from async_inspect.model.invariants import violations
 
 from . import servers
 from .tools import Attach, run

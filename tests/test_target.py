@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from async_inspect.errors import UserError
-from async_inspect.target import BOOT, Target, check, environment, split
+from async_inspect.launcher.target import BOOT, Target, check, environment, split
 from async_inspect.tracer import Settings, env
 
 VALUED = {"-o", "--output", "-f", "--format", "--python"}

@@ -16,7 +16,7 @@ import pytest
 
 import async_inspect
 from async_inspect import Trace, load
-from async_inspect.formats.timeline import CATEGORIES, FRAME, Timeline, flows, lanes
+from async_inspect.formats.shared.timeline import CATEGORIES, FRAME, Timeline, flows, lanes
 from async_inspect.model import stats
 
 from . import viewers

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from async_inspect import checks
-from async_inspect.findings import detailed
 from async_inspect.model import load
+from async_inspect.terminal.findings import detailed
 from async_inspect.tui.background import Findings, told
 
 from .samples import SAMPLES

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from async_inspect import running
-from async_inspect.recording import open_recording
+from async_inspect.launcher import registry
+from async_inspect.recording.reader import open_recording
 
 from .tmux import Tmux
 from .tools import TARGET, TOOL, Attach, Tool
@@ -278,18 +278,18 @@ def test_without_a_terminal(attach: Attach, tool: Tool, tmp_path: Path) -> None:
 
 def test_the_list_of_what_runs(tmp_path: Path) -> None:
     environ = {"XDG_STATE_HOME": str(tmp_path)}
-    put, take = running.lister(environ, tmp_path / "folder", "app.py  --flag\nx")
+    put, take = registry.lister(environ, tmp_path / "folder", "app.py  --flag\nx")
     put(os.getpid())
-    (run,) = running.runs(environ)
+    (run,) = registry.runs(environ)
     assert (run.pid, run.folder, run.title) == (os.getpid(), tmp_path / "folder", "app.py --flag x")
-    stale = running.place(environ) / f"{os.getpid()}-1"  # another process that had this pid
+    stale = registry.place(environ) / f"{os.getpid()}-1"  # another process that had this pid
     stale.write_text("/folder\nold\n")
-    (running.place(environ) / "nonsense-1").write_text("")
-    assert running.runs(environ) == [run]
+    (registry.place(environ) / "nonsense-1").write_text("")
+    assert registry.runs(environ) == [run]
     assert not stale.exists()
     take()
-    assert running.runs(environ) == []
-    assert running.place({"HOME": "/h", "XDG_STATE_HOME": "not/absolute"}) == Path(
+    assert registry.runs(environ) == []
+    assert registry.place({"HOME": "/h", "XDG_STATE_HOME": "not/absolute"}) == Path(
         "/h/.local/state/async-inspect/running"
     )
 
@@ -297,10 +297,10 @@ def test_the_list_of_what_runs(tmp_path: Path) -> None:
 def test_nobody_can_be_listed(tmp_path: Path) -> None:
     """Then it runs all the same."""
     (tmp_path / "file").touch()
-    put, take = running.lister({"XDG_STATE_HOME": str(tmp_path / "file")}, tmp_path, "app.py")
+    put, take = registry.lister({"XDG_STATE_HOME": str(tmp_path / "file")}, tmp_path, "app.py")
     put(os.getpid())
     take()
-    assert running.runs({"XDG_STATE_HOME": str(tmp_path / "file")}) == []
+    assert registry.runs({"XDG_STATE_HOME": str(tmp_path / "file")}) == []
 
 
 DEADLOCK = """

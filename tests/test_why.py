@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from async_inspect.model import tables
-from async_inspect.model.holds import violations
-from async_inspect.model.polls import blocking_polls, slow_polls
-from async_inspect.model.waits import resource_figures
+from async_inspect.model.figures.long_polls import blocking_polls, slow_polls
+from async_inspect.model.figures.waiting import resource_figures
+from async_inspect.model.invariants import violations
 
 from .tools import ROOT, TARGET, Attach, run
 from .truth import Program, check

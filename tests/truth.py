@@ -11,7 +11,7 @@ import re
 from pathlib import Path
 
 from async_inspect.model import Trace
-from async_inspect.model.holds import violations
+from async_inspect.model.invariants import violations
 
 RUNTIMES_OWN = (
     "Runner.init",  # trio's

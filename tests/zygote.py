@@ -27,7 +27,7 @@ from pathlib import Path
 READ_LATE = ("ASYNC_INSPECT_", "HOME", "PATH", "PYTEST_", "TMPDIR", "XDG_")
 FITS_A_PIPE = 60_000  # bytes of input that are written before anybody reads
 SERVE = "import sys; sys.path.insert(0, {root!r}); from tests import zygote; zygote.serve({fd})"
-NOT_THE_TOOLS = ("async_inspect.__main__", "async_inspect.tracer.", "async_inspect.inject.inside")
+NOT_THE_TOOLS = ("async_inspect.__main__", "async_inspect.tracer.", "async_inspect.launcher.inject.inside")
 
 
 class Zygote:

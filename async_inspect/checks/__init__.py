@@ -10,10 +10,10 @@ from importlib.metadata import entry_points
 from typing import Final, Protocol
 
 from ..errors import UserError
-from ..internal import explained
 from ..model.data import found_once
 from ..model.finding import SEVERITIES, Finding, Severity, Survey
 from ..model.trace import Trace
+from ..support.internal import explained
 from . import (
     batching,
     blocking,
@@ -23,8 +23,8 @@ from . import (
     never_woken,
     never_yields,
     one_by_one,
+    runtime_warnings,
     starvation,
-    troubles,
     wakeups,
 )
 
@@ -52,7 +52,7 @@ CHECKS: tuple[Check, ...] = (
     never_yields,
     starvation,
     wakeups,
-    troubles,
+    runtime_warnings,
     one_by_one,
     lock_across_await,
     batching,

@@ -12,9 +12,9 @@ from typing import Final
 
 import numpy as np
 
-from ..model.columns import counts, group, sums
 from ..model.finding import Finding
-from ..model.phrases import ms
+from ..model.grouping import counts, group, sums
+from ..model.text import ms
 from ..model.trace import Trace
 
 NAME = "batching"

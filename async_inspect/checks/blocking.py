@@ -16,9 +16,9 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import Final
 
+from ..model.figures.long_polls import BlockingPoll, blocking_polls
 from ..model.finding import Finding
-from ..model.phrases import many, ms, several, who
-from ..model.polls import BlockingPoll, blocking_polls
+from ..model.text import many, ms, several, who
 from ..model.trace import Trace
 from .never_yields import AWAITS, calls_within, slow
 

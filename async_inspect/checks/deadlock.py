@@ -20,10 +20,10 @@ from typing import Final
 import numpy as np
 
 from ..model import tables as t
-from ..model.columns import Ordered
+from ..model.figures.moment import LOCKS, Moment, last_moments
 from ..model.finding import Finding
-from ..model.now import LOCKS, Moment, last_moments
-from ..model.phrases import many, ms, who
+from ..model.grouping import Ordered
+from ..model.text import many, ms, who
 from ..model.trace import Trace
 
 NAME = "deadlock"

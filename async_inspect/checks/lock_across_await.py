@@ -14,10 +14,10 @@ from typing import Final
 import numpy as np
 
 from ..model import tables as t
-from ..model.columns import Ordered, counts, sums
+from ..model.figures.moment import LOCKS
 from ..model.finding import Finding
-from ..model.now import LOCKS
-from ..model.phrases import many, ms
+from ..model.grouping import Ordered, counts, sums
+from ..model.text import many, ms
 from ..model.trace import Trace
 
 NAME = "lock across await"

@@ -15,9 +15,9 @@ from typing import Final
 
 import numpy as np
 
+from ..model.figures.moment import LOCKS
 from ..model.finding import Finding
-from ..model.now import LOCKS
-from ..model.phrases import ms, several, who
+from ..model.text import ms, several, who
 from ..model.trace import Trace
 
 NAME = "lost lock"

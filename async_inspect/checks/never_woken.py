@@ -21,10 +21,10 @@ import numpy as np
 
 from ..model import tables as t
 from ..model.data import TraceData
+from ..model.figures.moment import Moment, last_moments
 from ..model.finding import Finding
-from ..model.now import Moment, last_moments
-from ..model.phrases import ms, several, who
 from ..model.reasons import coded
+from ..model.text import ms, several, who
 from ..model.trace import Trace
 
 NAME = "never woken"

@@ -14,10 +14,10 @@ from typing import Final
 import numpy as np
 
 from ..model import tables as t
-from ..model.columns import counts
+from ..model.figures.long_polls import blocking_polls, slow_polls
 from ..model.finding import Finding
-from ..model.phrases import ms, several, who
-from ..model.polls import blocking_polls, slow_polls
+from ..model.grouping import counts
+from ..model.text import ms, several, who
 from ..model.trace import Trace
 
 NAME = "never yields"

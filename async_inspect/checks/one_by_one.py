@@ -15,9 +15,9 @@ from typing import Final
 import numpy as np
 
 from ..model import tables as t
-from ..model.columns import sums
 from ..model.finding import Finding
-from ..model.phrases import many, ms
+from ..model.grouping import sums
+from ..model.text import many, ms
 from ..model.trace import Trace
 
 NAME = "one by one"

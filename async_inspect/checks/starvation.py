@@ -15,10 +15,10 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from ..model import tables as t
-from ..model.columns import counts, group, sums
+from ..model.figures.long_polls import slow_polls
 from ..model.finding import Finding
-from ..model.phrases import ms, who
-from ..model.polls import slow_polls
+from ..model.grouping import counts, group, sums
+from ..model.text import ms, who
 from ..model.trace import Trace
 
 NAME = "starvation"

@@ -17,9 +17,9 @@ from typing import Final
 import numpy as np
 
 from ..model import tables as t
-from ..model.columns import Ordered, counts, group, sums
 from ..model.finding import Finding
-from ..model.phrases import ms, several
+from ..model.grouping import Ordered, counts, group, sums
+from ..model.text import ms, several
 from ..model.trace import Trace
 
 NAME = "wake-ups for nothing"

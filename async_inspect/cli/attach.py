@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from async_inspect import system
-from async_inspect.attach import DEFAULT_FOLDER, Options, tell
-from async_inspect.attach import attach as run
-from async_inspect.cli.filters import Wanted, with_filters_of_tasks
-from async_inspect.cli.recording import How, with_recording
+from async_inspect.cli.options.filters import Wanted, with_filters_of_tasks
+from async_inspect.cli.options.recording import How, with_recording
 from async_inspect.errors import USAGE, UserError
-from async_inspect.launch import Beside
+from async_inspect.launcher.attach import DEFAULT_FOLDER, Options, tell
+from async_inspect.launcher.attach import attach as run
+from async_inspect.launcher.child import Beside
+from async_inspect.support import system
 
 if TYPE_CHECKING:
-    from async_inspect.inject.attach import View
+    from async_inspect.launcher.inject.attach import View
 
 EXAMPLES = (
     ("async-inspect attach app.py --its-own option", "a script"),
@@ -109,8 +109,8 @@ def attach(
         run(context.obj, options)
     if context.obj is not None or python is not None or stdin is not None:
         raise UserError("--pid is about a process that runs already: no program, --python or --stdin beside it", USAGE)
-    from async_inspect.inject.attach import attach as run_in
-    from async_inspect.inject.attach import parse_duration
+    from async_inspect.launcher.inject.attach import attach as run_in
+    from async_inspect.launcher.inject.attach import parse_duration
 
     seconds = None if duration is None else parse_duration(duration)
     raise typer.Exit(run_in(pid, options, seconds, _view_of_running(quiet)))
@@ -123,7 +123,7 @@ def _view(live: bool, leave: bool, stdin: Path | None) -> Callable[[Path, Path],
             raise UserError("--exit and --stdin are about --live", USAGE)
         return None
     system.require("--live", "fork", "openpty", "waitid")
-    from async_inspect.tui.beside import Live, has_terminal
+    from async_inspect.tui.attached import Live, has_terminal
 
     if not has_terminal():
         tell("--live needs a terminal, and there is none: going on without")
@@ -133,7 +133,7 @@ def _view(live: bool, leave: bool, stdin: Path | None) -> Callable[[Path, Path],
 
 def _view_of_running(quiet: bool) -> "View | None":
     """Who shows a process that runs already: the live view, on a terminal."""
-    from async_inspect.tui.beside import has_terminal
+    from async_inspect.tui.attached import has_terminal
     from async_inspect.tui.monitor import watch
 
     return watch if has_terminal() and not quiet else None

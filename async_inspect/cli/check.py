@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from async_inspect.cli.filters import Wanted, with_filters
+from async_inspect.cli.options.filters import Wanted, with_filters
 from async_inspect.errors import FAILED, FOUND
 
 EXAMPLES = (
@@ -22,8 +22,10 @@ def check(
     wanted: Wanted,
 ) -> None:
     """Say what is wrong: deadlocks, blockers, what was never awaited … Status 3 if anything is, but for hints."""
-    from async_inspect import checks, findings, internal, printing, progress
-    from async_inspect.model.said import endings
+    from async_inspect import checks
+    from async_inspect.model.metadata import endings
+    from async_inspect.support import internal
+    from async_inspect.terminal import findings, printing, progress
 
     trace = progress.load(recording, wanted)
     found, failed = checks.survey(trace)

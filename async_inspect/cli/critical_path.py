@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from async_inspect.cli.filters import Pid, of_process
+from async_inspect.cli.options.filters import Pid, of_process
 from async_inspect.errors import UserError
 
 EXAMPLES = (
@@ -23,9 +23,10 @@ def critical_path(
     as_json: Annotated[bool, typer.Option("--json", help="As JSON, with every hop; times are nanoseconds.")] = False,
 ) -> None:
     """The chain of runs, waits and wakes that the end of the run hangs on, and what could be gained at most."""
-    from async_inspect import hops, names, printing, progress
-    from async_inspect.model.critical import critical_path as path_of
-    from async_inspect.model.said import endings
+    from async_inspect.model.figures.critical_path import critical_path as path_of
+    from async_inspect.model.metadata import endings
+    from async_inspect.support import names
+    from async_inspect.terminal import critical_path, printing, progress
 
     trace = progress.load(recording, of_process(pid))
     path = path_of(trace, None if task is None else trace.find(task))
@@ -35,7 +36,7 @@ def critical_path(
         print(names.to_json(path))
         return
     console = printing.Console(highlight=False)
-    for part in hops.critical(path):
+    for part in critical_path.critical(path):
         console.print(part)
     for line in endings(trace):
         console.print(f"{line}; what came later is on no path", style="yellow", soft_wrap=True, markup=False)

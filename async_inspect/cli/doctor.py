@@ -30,8 +30,8 @@ def doctor(
 
     Nothing is sent: look at it before you do.
     """
-    from async_inspect.doctor import bundle
-    from async_inspect.printing import say
+    from async_inspect.launcher.bug_report import bundle
+    from async_inspect.terminal.printing import say
 
     made = bundle(recording, output, records)
     for name, size in made.files:

@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from async_inspect.attach import DEFAULT_FOLDER
-from async_inspect.cli.filters import of_process
+from async_inspect.cli.options.filters import of_process
 from async_inspect.errors import USAGE, UserError
+from async_inspect.launcher.attach import DEFAULT_FOLDER
 from async_inspect.tracer import LONGEST_MS
 
 EXAMPLES = (
@@ -47,7 +47,7 @@ def dump(
 ) -> None:
     """Every task with its stack, what it waits for and since when, who holds what, and who waits in a circle."""
 
-    from async_inspect.printing import say
+    from async_inspect.terminal.printing import say
 
     def lines(place: Path, pids: list[int] | None) -> Iterator[str]:
         yield from _raw(place, pids, records) if header or records else _picture(place, at, pids, as_json)
@@ -66,7 +66,7 @@ def dump(
 
 def _live(pids: list[int], at: float | None, lines: Callable[[Path, None], Iterator[str]]) -> Iterator[str]:
     """Of processes that run."""
-    from async_inspect.inject.attach import snapshot
+    from async_inspect.launcher.inject.attach import snapshot
 
     if at is not None:
         raise UserError("--pid without RECORDING is about now: no --at beside it", USAGE)
@@ -76,8 +76,8 @@ def _live(pids: list[int], at: float | None, lines: Callable[[Path, None], Itera
 
 
 def _raw(recording: Path, pid: list[int] | None, records: bool) -> Iterator[str]:
-    from async_inspect.headers import of_processes, run_at
-    from async_inspect.recording import Recording, dump_header, dump_records
+    from async_inspect.recording.header import of_processes, run_at
+    from async_inspect.recording.reader import Recording, dump_header, dump_records
 
     run = of_processes(run_at(recording), pid or ())
     for one in run:
@@ -88,10 +88,10 @@ def _raw(recording: Path, pid: list[int] | None, records: bool) -> Iterator[str]
 
 
 def _picture(recording: Path, at: float | None, pid: list[int] | None, as_json: bool) -> Iterator[str]:
-    from async_inspect import picture
     from async_inspect.model.snapshot import snapshot
-    from async_inspect.names import to_json
-    from async_inspect.rules import configured
+    from async_inspect.support.names import to_json
+    from async_inspect.support.settings import configured
+    from async_inspect.terminal import picture
 
     now, title = snapshot(recording, at, of_process(pid), configured())
     yield from to_json(now).split("\n") if as_json else picture.lines(now, title)

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from async_inspect import shell
-from async_inspect.attach import DEFAULT_FOLDER, Options
-from async_inspect.cli.recording import How, with_recording
+from async_inspect.cli.options.recording import How, with_recording
+from async_inspect.launcher import shell
+from async_inspect.launcher.attach import DEFAULT_FOLDER, Options
 
 EXAMPLES = (
     ('eval "$(async-inspect env -o out)"', "from now on every Python that this shell starts is recorded"),

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from async_inspect.cli.filters import Wanted, with_filters
+from async_inspect.cli.options.filters import Wanted, with_filters
 from async_inspect.errors import UserError
 
 EXAMPLES = (
@@ -31,20 +31,20 @@ def export(
     wanted: Wanted,
 ) -> None:
     """Convert a recording into one format."""
-    from async_inspect import progress, reports
-    from async_inspect.formats import members
+    from async_inspect.formats import members, writing
     from async_inspect.formats.options import parse
+    from async_inspect.terminal import progress
 
     to_stdout = str(output) == "-"
-    chosen = reports.single(format) if to_stdout else members(format)[0]
+    chosen = writing.single(format) if to_stdout else members(format)[0]
     keywords = parse(format, chosen.write, options or ())
     trace = progress.load(recording, wanted)
     if to_stdout:
         try:
-            reports.stream(trace, format, sys.stdout.buffer, **keywords)
+            writing.stream(trace, format, sys.stdout.buffer, **keywords)
         except OSError as error:  # a full disk, a reader that went away
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter complains at its end
             raise UserError(f"stdout: {error.strerror}") from None
         return
     with progress.writing() as tell_size:
-        reports.export(trace, format, output, tell_size, **keywords)
+        writing.export(trace, format, output, tell_size, **keywords)

@@ -14,7 +14,6 @@ from typing import Any, NoReturn
 import typer
 import typer.core
 
-from async_inspect import internal, system, target
 from async_inspect.cli.attach import attach
 from async_inspect.cli.check import check
 from async_inspect.cli.critical_path import critical_path
@@ -28,7 +27,9 @@ from async_inspect.cli.report import report
 from async_inspect.cli.stats import stats
 from async_inspect.cli.version import version
 from async_inspect.errors import FAILED, INTERRUPTED, UserError
-from async_inspect.printing import prepare
+from async_inspect.launcher import target
+from async_inspect.support import internal, system
+from async_inspect.terminal.printing import prepare
 
 COMMANDS: tuple[Callable[..., None], ...] = (
     attach,

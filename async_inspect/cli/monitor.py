@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from async_inspect import system
-from async_inspect.cli.filters import Pid
+from async_inspect.cli.options.filters import Pid
+from async_inspect.support import system
 
 EXAMPLES = (
     ("async-inspect monitor", "the newest of the programs that are being recorded"),

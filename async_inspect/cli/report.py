@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from async_inspect.attach import DEFAULT_FOLDER
-from async_inspect.cli.filters import Wanted, with_filters
+from async_inspect.cli.options.filters import Wanted, with_filters
+from async_inspect.launcher.attach import DEFAULT_FOLDER
 
 EXAMPLES = (
     ("async-inspect report async_inspect_exports", "all reports anew"),
@@ -28,7 +28,7 @@ def report(
     wanted: Wanted,
 ) -> None:
     """Write the reports of a recording, and its summary."""
-    from async_inspect import progress, summary
+    from async_inspect.terminal import progress, summary
 
     trace = progress.load(recording, wanted)
     if status := summary.report(trace, output, formats, quiet):

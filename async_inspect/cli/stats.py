@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from async_inspect.cli.filters import Wanted, with_filters
+from async_inspect.cli.options.filters import Wanted, with_filters
 from async_inspect.tracer import LONGEST_MS
 
 EXAMPLES = (
@@ -29,8 +29,9 @@ def stats(
     wanted: Wanted,
 ) -> None:
     """Tasks by state, where it waited, where it ran, the longest polls."""
-    from async_inspect import names, printing, progress, summary
     from async_inspect.model import stats as figures_of
+    from async_inspect.support import names
+    from async_inspect.terminal import printing, progress, summary
 
     trace = progress.load(recording, wanted)
     figures = figures_of(trace, 25 if detailed else 10, slow_poll)

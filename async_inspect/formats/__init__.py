@@ -15,8 +15,8 @@ from pathlib import Path, PurePath
 from typing import NamedTuple
 
 from ..errors import USAGE, UserError
-from ..internal import explained
 from ..model.trace import Trace
+from ..support.internal import explained
 from . import chrome, csv, firefox, folded, html, json, perfetto, pprof, speedscope, svg
 
 GROUP = "async_inspect.formats"

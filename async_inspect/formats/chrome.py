@@ -7,7 +7,8 @@ recording began, with three digits for the nanoseconds.  Colours are names that 
 A process is a process to this format, a lane a thread: its number is added to the highest pid, so that none is taken
 for a main thread, nor for another process's.
 
-Knows how events are written down; what they are is in ``timeline.py``, what they say in ``words.py``.
+Knows how events are written down; what they are is in ``formats/shared/timeline.py``, what they say in
+``formats/shared/words.py``.
 """
 
 import json
@@ -15,11 +16,11 @@ from collections.abc import Iterator
 from json.encoder import encode_basestring
 
 from ..model import tables as t
-from ..model.things import Process
+from ..model.entities import Process
 from ..model.trace import Trace
-from ..names import clean_lines
-from .timeline import CATEGORIES, TASK, Instant, Instants, Timeline, counts, flows, lanes, pids
-from .words import Words, labels, said_of
+from ..support.names import clean_lines
+from .shared.timeline import CATEGORIES, TASK, Instant, Instants, Timeline, counts, flows, lanes, pids
+from .shared.words import Words, labels, said_of
 
 BLOCK = 1 << 18  # characters a chunk
 COLOURS = ("rail_response", "rail_load", "yellow", "good")  # of CATEGORIES: blue, green, yellow, dark green

@@ -11,10 +11,10 @@ import csv
 import io
 from collections.abc import Iterable, Iterator
 
-from ..model.said import known_until
-from ..model.things import Task
+from ..model.entities import Task
+from ..model.metadata import known_until
 from ..model.trace import Trace
-from .rows import BLOCK, event_rows
+from .shared.rows import BLOCK, event_rows
 
 type Row = tuple[object, ...]
 

@@ -18,10 +18,10 @@ import numpy as np
 
 from .._version import __version__
 from ..model import tables as t
-from ..model.details import clean
+from ..model.event_text import clean
 from ..model.trace import Trace
-from .life import life, longest_tasks
-from .stacks import DEEPER, Wait, function_of, label, label_key, stacks
+from .shared.life import life, longest_tasks
+from .shared.stacks import DEEPER, Wait, function_of, label, label_key, stacks
 
 VERSION = 47
 OTHER, RAN, WAITED = 0, 1, 2

@@ -11,11 +11,11 @@ from collections.abc import Iterable, Iterator
 from itertools import tee
 from typing import Final, Literal, NamedTuple
 
-from .. import names
 from ..errors import USAGE, UserError
 from ..model.tables import Function
 from ..model.trace import Trace
-from .stacks import GROUPINGS, Grouping, functions, grouped, stacks
+from ..support import names
+from .shared.stacks import GROUPINGS, Grouping, functions, grouped, stacks
 
 type Weight = Literal["wall", "run", "wait"]
 type Frames = Literal["line", "function"]

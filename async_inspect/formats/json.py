@@ -13,13 +13,13 @@ from json.encoder import encode_basestring_ascii as quoted
 from typing import Any
 
 from .._version import __version__
-from ..model.cuts import cut_figures
-from ..model.polls import blocking_polls, slow_polls
-from ..model.processes import process_figures
+from ..model.figures.cancelled_waits import cut_figures
+from ..model.figures.long_polls import blocking_polls, slow_polls
+from ..model.figures.processes import process_figures
+from ..model.figures.runtime_warnings import troubles
 from ..model.trace import Trace
-from ..model.troubles import troubles
-from ..names import whole
-from .rows import BLOCK, event_rows
+from ..support.names import whole
+from .shared.rows import BLOCK, event_rows
 
 SCHEMA_VERSION = 1
 MOST_BLOCKING = 1000  # polls: the longest

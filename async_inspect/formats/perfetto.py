@@ -6,7 +6,8 @@ https://github.com/google/perfetto/tree/main/protos/perfetto/trace (trace_packet
 The tracks, slices, instants, flows and counters are those of trace.json, by the same names, so that the same SQL gives
 the same answers; only what is said beside a slice has the prefix ``debug.`` where trace.json's has ``args.``.
 
-Knows how packets are written down; what happened is in ``timeline.py``, what is said of it in ``words.py``.
+Knows how packets are written down; what happened is in ``formats/shared/timeline.py``, what is said of it in
+``formats/shared/words.py``.
 """
 
 import struct
@@ -17,10 +18,10 @@ from typing import Final
 
 from ..model import tables as t
 from ..model.trace import Trace
-from . import protobuf as pb
 from .chrome import first_thread, program
-from .timeline import CATEGORIES, FRAME, TASK, Instant, Instants, Slice, Timeline, counts, flows, lanes, pids
-from .words import Words, labels
+from .shared import protobuf as pb
+from .shared.timeline import CATEGORIES, FRAME, TASK, Instant, Instants, Slice, Timeline, counts, flows, lanes, pids
+from .shared.words import Words, labels
 
 BLOCK = 1 << 18  # bytes a chunk
 SEQUENCE: Final = 1

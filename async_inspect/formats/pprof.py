@@ -1,7 +1,7 @@
 """profile.pb.gz: pprof's profile, gzipped, for ``go tool pprof`` and what else reads it.
 
 Knows: the fields of profile.proto, https://github.com/google/pprof/blob/main/proto/profile.proto.  Knows nothing of
-bytes (``protobuf.py``).
+bytes (``formats/shared/protobuf.py``).
 
 Four values a sample: wall, run and wait in nanoseconds, and how often the innermost function was called.  A waiting
 stack ends in a frame that says what is waited for.  Labels: ``task``, the task's name without its numbers, and
@@ -14,10 +14,10 @@ from collections.abc import Iterator
 import numpy as np
 
 from ..model import tables as t
-from ..model.details import clean
+from ..model.event_text import clean
 from ..model.trace import Trace
-from . import protobuf as pb
-from .stacks import Grouping, Stack, Wait, functions, grouped, stacks
+from .shared import protobuf as pb
+from .shared.stacks import Grouping, Stack, Wait, functions, grouped, stacks
 
 SAMPLE_TYPES = (("wall", "nanoseconds"), ("run", "nanoseconds"), ("wait", "nanoseconds"), ("calls", "count"))
 BLOCK = 1_000  # tasks at a time, where each stands for itself

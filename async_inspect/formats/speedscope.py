@@ -13,8 +13,8 @@ from pydantic import BaseModel, Field
 from .._version import __version__
 from ..model.tables import Function
 from ..model.trace import Trace
-from .life import life, longest_tasks
-from .stacks import Stack, Wait, function_of, functions, stacks
+from .shared.life import life, longest_tasks
+from .shared.stacks import Stack, Wait, function_of, functions, stacks
 
 SCHEMA = "https://www.speedscope.app/file-format-schema.json"
 BLOCK = 10_000

@@ -11,9 +11,9 @@ from importlib.resources import files
 from typing import NamedTuple
 
 from ..model.trace import Trace
-from ..names import clean
+from ..support.names import clean
 from .folded import Frames, Line, Weight, lines
-from .stacks import Grouping
+from .shared.stacks import Grouping
 
 WIDTH = 1200  # pixels, all of these
 PAD = 10

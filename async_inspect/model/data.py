@@ -1,10 +1,10 @@
 """What a recording means, as data: all tables of a trace together, and how their rows refer to one another.
 
-Knows: which tables there are, and what a row says.  Knows nothing of how they are found (``build.py``), nor of what
-follows from them: that is found by functions of a TraceData (``waits.py``, ``reasons/`` …), and asked of a Trace
-(``trace.py``).
+Knows: which tables there are, and what a row says.  Knows nothing of how they are found (``model/build/builder.py``),
+nor of what follows from them: that is found by functions of a TraceData (``model/figures/waiting.py``, ``reasons/`` …),
+and asked of a Trace (``trace.py``).
 
-Bulk is columnar (``tables.py``); what is looked at one by one is in ``things.py``.
+Bulk is columnar (``tables.py``); what is looked at one by one is in ``entities.py``.
 """
 
 from collections.abc import Callable
@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from functools import cached_property, wraps
 from typing import Any, cast
 
-from ..rules import Rule
+from ..support.settings import Rule
 from . import tables as t
-from .things import Frame, LeftOut, Metadata, Process, Violation
+from .entities import Frame, LeftOut, Metadata, Process, Violation
 
 
 @dataclass(frozen=True)

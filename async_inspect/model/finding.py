@@ -5,7 +5,7 @@ Knows nothing of any check: who shows findings needs to know no more of them.
 
 from typing import Final, Literal, NamedTuple
 
-from .things import Frozen
+from .entities import Frozen
 
 type Severity = Literal["error", "warning", "hint"]
 SEVERITIES: Final = ("error", "warning", "hint")

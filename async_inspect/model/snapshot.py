@@ -1,6 +1,7 @@
 """A recording as it stood at a moment: which moment that is in each of its processes, and what is said of it.
 
-Knows that a part of a recording is read as though it had ended then.  What there is at a moment is in ``now.py``.
+Knows that a part of a recording is read as though it had ended then.  What there is at a moment is in
+``model/figures/moment.py``.
 """
 
 import time
@@ -9,16 +10,16 @@ from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 
-from ..headers import runs
-from ..rules import Rule
+from ..recording.ending import text
+from ..recording.header import runs
+from ..support.settings import Rule
 from .data import TraceData
-from .ending import text
+from .entities import Process
+from .figures.moment import Moment, Now, interrupted, now
 from .filters import Filter
-from .merge import merge
-from .now import Moment, Now, interrupted, now
-from .phrases import many, ms
-from .reading import load, read
-from .things import Process
+from .loading import load, read
+from .text import many, ms
+from .transform.merge import merge
 
 
 def snapshot(

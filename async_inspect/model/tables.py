@@ -1,13 +1,14 @@
 """The columns of a Trace: small frozen dataclasses of numpy arrays, one row a thing.
 
-Knows: the shape and the unit of every column.  Knows nothing of recordings (``build.py``) or of people (``trace.py``).
+Knows: the shape and the unit of every column.  Knows nothing of recordings (``model/build/builder.py``) or of people
+(``trace.py``).
 
 All times are int64 nanoseconds since the recording began.  Task columns hold task ids (1, 2, 3 …; 0: none).  Columns
 that end in ``function``, ``location``, ``node``, ``call``, ``chain`` hold row numbers of the table of that name
 (-1: none, unknown).  Rows are in the order in which the things began, unless a table says otherwise; where a trace is
 of several processes, those of the first come first, then those of the second.  Threads are numbered over all of them.
 
-``merge.py`` must know what each column holds: a new one has its line there.
+``model/transform/merge.py`` must know what each column holds: a new one has its line there.
 """
 
 from dataclasses import dataclass, fields
@@ -138,7 +139,7 @@ class Tasks(Table):
     parent: Small  # task
     location: Small  # where it was spawned: the innermost frame of the user's
     error: dict[int, str]  # by row, of the failed: "ValueError: message"
-    inexact: Bools  # it breaks a rule of what must hold (``holds.py``): its figures are not exact
+    inexact: Bools  # it breaks a rule of what must hold (``invariants.py``): its figures are not exact
     tags: dict[int, tuple[str, ...]]  # by row, of those that have any: "request_id=42", in the order they were seen
     inherited: dict[int, frozenset[str]]  # by row, those of its tags that the task was made with, and did not set
 

@@ -11,14 +11,15 @@ from functools import cached_property
 from typing import Self
 
 from ..errors import USAGE, UserError
-from ..headers import Head
-from ..rules import Rule
-from . import cuts, details, reading, reasons, views, waits
+from ..recording.header import Head
+from ..support.settings import Rule
+from . import event_text, loading, objects, reasons
 from . import tables as t
 from .data import TraceData
+from .entities import Await, Hold, Scope, Task, TreeNode, Wakes
+from .figures import cancelled_waits, waiting
 from .filters import Filter
-from .reading import Progress
-from .things import Await, Hold, Scope, Task, TreeNode, Wakes
+from .loading import Progress
 
 
 class Trace(TraceData):
@@ -41,7 +42,7 @@ class Trace(TraceData):
 
     def task(self, number: int) -> Task:
         """The task of this id.  KeyError: there is none."""
-        return views.task(self, number)
+        return objects.task(self, number)
 
     def find(self, task: str) -> int:
         """The id of the task of this id or name, of several of one name the first.  UserError: there is none."""
@@ -54,22 +55,22 @@ class Trace(TraceData):
     @property
     def awaiters(self) -> dict[int, tuple[int, ...]]:
         """The tasks that awaited a task, by its id (no entry: nobody did)."""
-        return views.awaiters(self)
+        return objects.awaiters(self)
 
     @property
     def wakes(self) -> dict[int, tuple[Wakes, ...]]:
         """Who woke a task how often, by its id (no entry: not known of any time), most often first."""
-        return waits.wakes(self)
+        return waiting.wakes(self)
 
     @property
     def ready(self) -> tuple[t.Ints, t.Ints]:
         """Of each task's wait, how long it could have run for sure, and at most; by row of ``task_table``."""
-        return waits.ready(self)
+        return waiting.ready(self)
 
     @property
     def held(self) -> dict[int, tuple[Hold, ...]]:
         """What tasks hold at the end of the recording, by id (no entry: nothing), oldest first."""
-        return waits.held(self)
+        return waiting.held(self)
 
     @property
     def reasons(self) -> tuple[tuple[str, ...], t.Small]:
@@ -81,26 +82,26 @@ class Trace(TraceData):
     @cached_property
     def tree(self) -> tuple[TreeNode, ...]:
         """The await trees, merged over tasks of one kind: a tree a root function, longest first."""
-        return views.forest(self, None)
+        return objects.forest(self, None)
 
     def task_tree(self, number: int) -> tuple[TreeNode, ...]:
         """The await tree of one task (empty: it never ran; several: an async generator's under several awaiters)."""
-        return views.forest(self, number)
+        return objects.forest(self, number)
 
     # --- rows --------------------------------------------------------------------------------------------------------
 
     def await_at(self, row: int) -> Await:
         """One row of ``awaits``, all that is known of it."""
-        return views.await_at(self, row)
+        return objects.await_at(self, row)
 
     @property
     def scopes(self) -> tuple[tuple[Scope, ...], t.Small]:
         """The cancel scopes and timeouts that ended awaits, those alike once; and by await a row of these, -1."""
-        return cuts.scopes(self)
+        return cancelled_waits.scopes(self)
 
     def segments(self, call: int) -> t.Ints:
         """The uninterrupted runs of a call, shape (n, 2): start and end in ns, in order."""
-        return views.segments(self, call)
+        return objects.segments(self, call)
 
     def details(self, event: int) -> str:
         """What ``events[].details`` says of an event: ``name=…, parent=…, location=…``."""
@@ -109,7 +110,7 @@ class Trace(TraceData):
     @cached_property
     def describe(self) -> Callable[[int, int, int], str]:
         """(kind, task, row) of an event -> its details; what exports call for each of a million events."""
-        return details.describer(self)
+        return event_text.describer(self)
 
     # --- parts -------------------------------------------------------------------------------------------------------
 
@@ -138,7 +139,7 @@ class Trace(TraceData):
 
     def narrowed(self, wanted: Filter) -> Self:
         """As ``filter``, which see."""
-        return self.of(reading.narrow(self, wanted))
+        return self.of(loading.narrow(self, wanted))
 
 
 def load(
@@ -148,7 +149,7 @@ def load(
     rules: Iterable[Rule] = (),
 ) -> Trace:
     """What the recording at ``path`` means, as ``reading.load``."""
-    return Trace.of(reading.load(path, progress, wanted, rules))
+    return Trace.of(loading.load(path, progress, wanted, rules))
 
 
 def load_run(
@@ -159,4 +160,4 @@ def load_run(
     rules: Iterable[Rule] = (),
 ) -> Trace:
     """The same of a run's recordings, as ``reading.load_run``."""
-    return Trace.of(reading.load_run(run, place, progress, wanted, rules))
+    return Trace.of(loading.load_run(run, place, progress, wanted, rules))

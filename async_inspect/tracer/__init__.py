@@ -14,7 +14,7 @@ import os
 import sys
 
 from .. import events as ev
-from . import choose, env, hooks, missed, there, writer
+from . import choose, env, existing, hooks, unrecorded, writer
 from .sources import SOURCES
 
 TYPE_CHECKING = False
@@ -100,12 +100,12 @@ def _start_as_told() -> None:
         if folder and recording() is None:
             settings = _settings_of(os.environ.get)
             follows = os.environ.get(env.FOLLOW_ENV) == "1"
-            _on_process = missed.hook(_miss, follows, settings.argv) if settings.children else None
+            _on_process = unrecorded.hook(_miss, follows, settings.argv) if settings.children else None
             start(folder=folder, settings=settings)
             if follows:
-                from . import follow
+                from . import inherit_env
 
-                follow.install()
+                inherit_env.install()
     except KeyboardInterrupt:
         raise  # the program's, not ours
     except BaseException as exc:
@@ -168,12 +168,12 @@ def start(
     _settings = settings or Settings()
     _tool_id = _take_tool_id()
     try:
-        _open(path, folder, there.tasks())
+        _open(path, folder, existing.tasks())
     except BaseException:
         _free_tool_id()
         raise
     _hook()
-    _core.meet(there.tasks())  # who came meanwhile
+    _core.meet(existing.tasks())  # who came meanwhile
     assert _path is not None
     return _path
 
@@ -267,8 +267,8 @@ def _set_probes(core: "ModuleType", tool_id: int, without: "Collection[str]") ->
                 core.add_probe(qualname, file_tail.replace("/", os.sep), wanted)
                 _enable(tool_id, qualname, file_tail)
     if _on_process is not None:
-        core.add_probe(*missed.PROBE[:2], core.ACTIONS[missed.PROBE[2]])
-        _enable(tool_id, *missed.PROBE[:2])
+        core.add_probe(*unrecorded.PROBE[:2], core.ACTIONS[unrecorded.PROBE[2]])
+        _enable(tool_id, *unrecorded.PROBE[:2])
 
 
 def _enable(tool_id: int, qualname: str, file_tail: str) -> None:

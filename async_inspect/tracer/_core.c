@@ -1,6 +1,6 @@
 /* The C core: sys.monitoring events to records, at a cost one can live with.
  *
- * The same contract (_core.pyi) and the same records as its readable twin, _pycore.py: read that one first.  Functions
+ * The same contract (_core.pyi) and the same records as its readable twin, tracer/pycore.py: read that one first.  Functions
  * here have the names of the twin's methods and do the same in the same order; a property test holds them to it.  What
  * is only here is what makes it fast:
  *
@@ -14,7 +14,7 @@
  * Allocations that fail lose records (counted), never the program.
  *
  * One unit of compilation; the parts are in core/, each resting only on those above it.  Builds on CPython 3.12 to 3.15;
- * what differs between them is in core/frames.h.
+ * what differs between them is in core/frames.c.
  */
 #define PY_SSIZE_T_CLEAN
 #define Py_BUILD_CORE_MODULE 1
@@ -47,20 +47,20 @@
 #define UNUSED __attribute__((unused))
 
 #include "core/vocabulary.h"
-#include "core/state.h"
-#include "core/tape.h"
-#include "core/maps.h"
-#include "core/defs.h"
-#include "core/frames.h"
-#include "core/coros.h"
-#include "core/ask.h"
-#include "core/tags.h"
-#include "core/running.h"
-#include "core/monitoring.h"
-#include "core/probes.h"
-#include "core/trio.h"
-#include "core/met.h"
-#include "core/callbacks.h"
-#include "core/watchdog.h"
-#include "core/selftest.h"
-#include "core/life.h"
+#include "core/state.c"
+#include "core/tape.c"
+#include "core/maps.c"
+#include "core/definitions.c"
+#include "core/frames.c"
+#include "core/coroutines.c"
+#include "core/introspect.c"
+#include "core/tags.c"
+#include "core/running.c"
+#include "core/monitoring.c"
+#include "core/probes.c"
+#include "core/trio.c"
+#include "core/adopt.c"
+#include "core/callbacks.c"
+#include "core/watchdog.c"
+#include "core/selftest.c"
+#include "core/session.c"

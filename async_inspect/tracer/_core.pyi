@@ -1,4 +1,4 @@
-"""The contract of a core: what ``_core`` (C) and ``_pycore`` (Python) both are.
+"""The contract of a core: what ``_core`` (C) and ``pycore`` (Python) both are.
 
 A core turns ``sys.monitoring`` events into the records of ``events.py``.  One per process, as module-level functions,
 since a process has one recording at a time.  Both cores write the same records for the same program.

@@ -108,6 +108,6 @@ class _Once:
 
 
 def _twin() -> "ModuleType":
-    from . import _pycore
+    from . import pycore
 
-    return _pycore
+    return pycore

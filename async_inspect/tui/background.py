@@ -13,8 +13,8 @@ import time
 from pathlib import Path
 from typing import IO, Final
 
-from ..findings import lines
 from ..model.finding import Finding, Severity
+from ..terminal.findings import lines
 
 STYLE_OF_SEVERITY: Final[dict[Severity, str]] = {"error": "bad", "warning": "warn", "hint": "dim"}
 PACKAGE = Path(__file__).resolve().parent.parent

@@ -12,7 +12,7 @@ from rich.console import Console, ConsoleOptions
 from rich.segment import Segment
 from rich.theme import Theme
 
-from ..names import clean
+from ..support.names import clean
 
 type Piece = tuple[str, str]  # (text, style)
 type Line = list[Piece]

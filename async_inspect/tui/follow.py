@@ -14,8 +14,8 @@ import numpy as np
 from .. import events as ev
 from ..model.live import Live
 from ..model.live.state import PIECE
-from ..recording import Recording
-from ..slots import Slots
+from ..recording.reader import Recording
+from ..recording.slots import Slots
 
 AT_A_TIME_SECONDS = 0.05
 

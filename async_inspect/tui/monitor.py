@@ -9,10 +9,10 @@ import time
 from collections.abc import Callable, Collection
 from pathlib import Path
 
-from .. import running
 from ..errors import UserError
-from ..headers import FOLDER, of_processes, root, run_at
-from .beside import has_terminal
+from ..launcher import registry
+from ..recording.header import FOLDER, of_processes, root, run_at
+from .attached import has_terminal
 from .processes import Processes
 from .screen import Nobody, View
 from .state import SPEEDS, State
@@ -65,7 +65,7 @@ def end_by(number: int) -> None:
 
 
 def _running(pids: Collection[int]) -> tuple[Path, str]:
-    for run in running.runs(os.environ):
+    for run in registry.runs(os.environ):
         if pids and run.pid not in pids:
             found = [one for one in run_at(run.folder) if one.header.pid in pids]
             if not found:
@@ -73,10 +73,10 @@ def _running(pids: Collection[int]) -> tuple[Path, str]:
             return found[-1].path, ""
         until = time.monotonic() + WAIT_SECONDS
         while time.monotonic() < until:
-            path = running.recording(run)
+            path = registry.recording(run)
             if path is not None and path.stat().st_size:
                 return path, run.title
-            if run not in running.runs(os.environ):
+            if run not in registry.runs(os.environ):
                 break
             time.sleep(0.05)
         else:  # a command that is no Python itself: its children are recorded

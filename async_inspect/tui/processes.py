@@ -7,9 +7,9 @@ import time
 from collections.abc import Collection
 from pathlib import Path
 
-from .. import finish
 from ..errors import UserError
-from ..headers import Head, head
+from ..recording import closing
+from ..recording.header import Head, head
 from .follow import Follower
 
 LOOK_SECONDS = 0.5  # between two looks into the folder
@@ -62,7 +62,7 @@ class Processes:
         if not self._run or now < self._next:
             return
         self._next = now + LOOK_SECONDS
-        for path in finish.recordings(self.first.recording.path.parent) - self._known.keys():
+        for path in closing.recordings(self.first.recording.path.parent) - self._known.keys():
             try:
                 one = head(path)
             except UserError:

@@ -14,7 +14,7 @@ import time
 from collections import deque
 from pathlib import Path
 
-from ..files import create
+from ..support.files import create
 
 TAIL = 1 << 16  # bytes of the log that are looked at for its last lines
 LINES = 200

@@ -8,7 +8,7 @@ theirs.  Anything else is not shown.
 import os
 from functools import lru_cache
 
-from ..files import open_regular
+from ..support.files import open_regular
 
 MOST = 2 << 20  # bytes of a file
 SUFFIXES = (".py", ".pyw")

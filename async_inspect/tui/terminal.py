@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from rich.console import Console
 
-from .. import system
+from ..support import system
 from .draw import THEMES, Line, Screenful
 from .keys import Keys
 

@@ -8,11 +8,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from async_inspect import checks, findings
+from async_inspect import checks
 from async_inspect import events as ev
-from async_inspect.checks import Finding, deadlock, troubles
+from async_inspect.checks import Finding, deadlock, runtime_warnings
 from async_inspect.errors import UserError
 from async_inspect.model import Trace, load
+from async_inspect.terminal import findings
 
 from ..samples import SAMPLES, contention
 from ..tape import two_tasks
@@ -144,7 +145,7 @@ def test_in_any_window(tmp_path: Path) -> None:
     assert kinds[157] <= {"trouble", "lost lock"}
     before = {cut: {one.check for one in checks.run(trace.filter(until_ms=cut))} for cut in range(1, 160, 6)}
     assert before[1] == set()
-    assert checks.run(trace.filter(task="nobody"), [troubles])[0].check == "trouble"
+    assert checks.run(trace.filter(task="nobody"), [runtime_warnings])[0].check == "trouble"
 
 
 # --- other packages --------------------------------------------------------------------------------------------------

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from async_inspect import attach as job
-from async_inspect import launch
-from async_inspect.attach import Options, after_run, finishing_command, parse_size
 from async_inspect.errors import UserError
 from async_inspect.formats import members
-from async_inspect.headers import head
-from async_inspect.recording import open_recording
+from async_inspect.launcher import attach as job
+from async_inspect.launcher import child
+from async_inspect.launcher.attach import Options, after_run, finishing_command, parse_size
+from async_inspect.recording.header import head
+from async_inspect.recording.reader import open_recording
 from async_inspect.tracer import Settings, writer
 
 from ..tools import ENTER, TARGET, TOOL, Attach, Tool, needs_terminal
@@ -215,7 +215,7 @@ def test_second_ctrl_c_stops_the_reports(
     options = Options(output=tmp_path / "my out", formats=("json",))
     try:
         with job.Patience():
-            status = after_run({recorded}, launch.Ended(os.getpid(), 0, 1), options)
+            status = after_run({recorded}, child.Ended(os.getpid(), 0, 1), options)
     finally:
         signal.signal(signal.SIGINT, before)
     assert status == 130
@@ -233,7 +233,7 @@ def test_reports_that_fail_name_the_command(
         raise ValueError("broken")
 
     monkeypatch.setattr(job, "write_reports", write)
-    assert after_run({recorded}, launch.Ended(os.getpid(), 0, 1), Options()) == 1
+    assert after_run({recorded}, child.Ended(os.getpid(), 0, 1), Options()) == 1
     said = capsys.readouterr().err
     assert "ValueError: broken" in said
     assert finishing_command([head(recorded)], Options()) in said

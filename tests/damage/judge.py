@@ -13,18 +13,18 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
-from async_inspect import checks, reports
+from async_inspect import checks
 from async_inspect import events as ev
 from async_inspect.errors import UserError
-from async_inspect.formats import FORMATS
+from async_inspect.formats import FORMATS, writing
 from async_inspect.model import load, stats
-from async_inspect.model.critical import critical_path
+from async_inspect.model.figures.critical_path import critical_path
 from async_inspect.model.live import Seen
 from async_inspect.model.snapshot import snapshot
 from async_inspect.model.tables import Calls, Ints
 from async_inspect.model.trace import Trace
-from async_inspect.recording import Recording, dump_header, dump_records, missed
-from async_inspect.summary import render
+from async_inspect.recording.reader import Recording, dump_header, dump_records, missed
+from async_inspect.terminal.summary import render
 from async_inspect.tui.follow import Follower
 from async_inspect.tui.frame import Around, compose
 from async_inspect.tui.state import VIEWS, State
@@ -64,7 +64,7 @@ def said_inexact(trace: Trace) -> bool:
 def everything(trace: Trace, path: Path) -> None:
     """All that is ever made of a recording, by every way that a user has."""
     for name in FORMATS:
-        written = sum(map(len, reports.chunks(trace, name)))
+        written = sum(map(len, writing.chunks(trace, name)))
         assert written or name.startswith("folded")
     json.dumps(stats(trace).model_dump(mode="json"))
     for task in range(1, len(trace.task_table) + 1):

@@ -9,8 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from async_inspect import events as ev
-from async_inspect import reports
-from async_inspect.formats import FORMATS
+from async_inspect.formats import FORMATS, writing
 from async_inspect.formats.folded import whole_microseconds
 from async_inspect.model import Trace, load
 
@@ -18,7 +17,7 @@ from ..tape import Tape, two_tasks
 
 
 def made(trace: Trace, format: str, **options: Any) -> bytes:
-    return b"".join(reports.chunks(trace, format, **options))
+    return b"".join(writing.chunks(trace, format, **options))
 
 
 @pytest.fixture

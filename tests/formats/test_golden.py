@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from async_inspect import Trace, load, reports
+from async_inspect import Trace, load
 from async_inspect._version import __version__
-from async_inspect.formats import FORMATS
+from async_inspect.formats import FORMATS, writing
 
 from .. import report
 from ..samples import SAMPLES
@@ -26,7 +26,7 @@ def trace(request: pytest.FixtureRequest, tmp_path: Path) -> Trace:
 
 
 def written(trace: Trace, format: str) -> bytes:
-    return b"".join(reports.chunks(trace, format))
+    return b"".join(writing.chunks(trace, format))
 
 
 @pytest.mark.parametrize("format", FORMATS.values(), ids=lambda row: row.name)

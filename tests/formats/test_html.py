@@ -15,12 +15,12 @@ import pytest
 from async_inspect import checks
 from async_inspect import events as ev
 from async_inspect.formats import FORMATS, html
-from async_inspect.formats.html_machines import EARLIER, END, ENDS, START
+from async_inspect.formats.html.machines import EARLIER, END, ENDS, START
 from async_inspect.model import Trace, load
 from async_inspect.model import tables as t
+from async_inspect.model.figures.stats import stats
 from async_inspect.model.finding import Finding, Survey
-from async_inspect.model.stats import stats
-from async_inspect.names import clean
+from async_inspect.support.names import clean
 
 from .. import consumers, report
 from ..samples import SAMPLES, kitchen

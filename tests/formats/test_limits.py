@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from async_inspect import events as ev
-from async_inspect import reports
-from async_inspect.formats import FORMATS
+from async_inspect.formats import FORMATS, writing
 from async_inspect.model import Trace, load
 
 from ..samples import kitchen
@@ -42,10 +41,10 @@ def big(tmp_path_factory: pytest.TempPathFactory) -> Trace:
 @pytest.mark.parametrize("format", FORMATS)
 def test_writing_holds_a_few_megabytes(format: str, big: Trace) -> None:
     assert len(big.events) > 95_000
-    size = sum(len(chunk) for chunk in reports.chunks(big, format))  # and what belongs to the trace is there
+    size = sum(len(chunk) for chunk in writing.chunks(big, format))  # and what belongs to the trace is there
     tracemalloc.start()
     try:
-        for _ in reports.chunks(big, format):
+        for _ in writing.chunks(big, format):
             pass
         _, peak = tracemalloc.get_traced_memory()
     finally:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from async_inspect import Trace, load, reports
+from async_inspect import Trace, load
 from async_inspect.errors import UserError
-from async_inspect.formats import GROUP, members
+from async_inspect.formats import GROUP, members, writing
 
 from ..tape import two_tasks
 from ..tools import TOOL, run
@@ -48,13 +48,13 @@ def trace(tmp_path: Path) -> Trace:
 def test_a_tiny_package(site: Path, trace: Trace, tmp_path: Path) -> None:
     trace.export("names", tmp_path / "x.txt", upper=True)
     assert (tmp_path / "x.txt").read_text() == "MAIN COMPLETED\nW;1 FAILED\n"
-    assert [file.name for file in reports.write(trace, tmp_path / "out", ["names", "json"])] == [
+    assert [file.name for file in writing.write(trace, tmp_path / "out", ["names", "json"])] == [
         "names.txt",
         "data.json",
     ]
     assert (tmp_path / "out" / "names.txt").read_text() == "main Completed\nw;1 Failed\n"
     assert (tmp_path / "out" / "data.json").read_text().startswith("{"), "no other package replaces a format of ours"
-    assert "names.txt" not in {file.name for file in reports.write(trace, tmp_path / "all")}, (
+    assert "names.txt" not in {file.name for file in writing.write(trace, tmp_path / "all")}, (
         "only when it is asked for"
     )
 

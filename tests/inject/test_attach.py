@@ -11,7 +11,7 @@ import pytest
 
 import async_inspect
 from async_inspect.model.tables import COMPLETED
-from async_inspect.recording import open_recording
+from async_inspect.recording.reader import open_recording
 
 from ..test_architecture import OF_THE_PYTHON_CORE
 from ..tools import TOOL, Tool

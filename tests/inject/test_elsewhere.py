@@ -15,7 +15,7 @@ import pytest
 
 import async_inspect
 from async_inspect.errors import UserError
-from async_inspect.inject import elf, process
+from async_inspect.launcher.inject import elf, process
 
 from ..tools import TARGET, TOOL, Tool
 from .running import PROGRAMS, SECONDS, Program, attached, program

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import async_inspect
-from async_inspect import interpreter
+from async_inspect.launcher import interpreter
 
 from ..tools import TOOL
 from .running import PROGRAMS, attached, program

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from async_inspect.model.columns import LastBefore, group, sums
+from async_inspect.model.grouping import LastBefore, group, sums
 
 WIDE = st.one_of(st.integers(0, 5), st.integers(0, 1 << 40))
 

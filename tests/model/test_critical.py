@@ -11,7 +11,7 @@ from pydantic import ValidationError
 import async_inspect
 from async_inspect.errors import UserError
 from async_inspect.model import load
-from async_inspect.model.critical import CriticalPath, critical_path
+from async_inspect.model.figures.critical_path import CriticalPath, critical_path
 
 from ..samples import MS, SAMPLES, contention
 from ..tape import two_tasks

@@ -10,14 +10,15 @@ import pytest
 
 from async_inspect import checks
 from async_inspect import events as ev
-from async_inspect.headers import head
-from async_inspect.model import lasting, load, stats
-from async_inspect.model.ending import Ending
-from async_inspect.model.holds import violations
-from async_inspect.model.said import endings
+from async_inspect.model import load, stats
+from async_inspect.model.figures import unfinished
+from async_inspect.model.invariants import violations
+from async_inspect.model.metadata import endings
 from async_inspect.model.snapshot import snapshot
-from async_inspect.recording import Recording
-from async_inspect.summary import summary
+from async_inspect.recording.ending import Ending
+from async_inspect.recording.header import head
+from async_inspect.recording.reader import Recording
+from async_inspect.terminal.summary import summary
 
 from ..samples import SAMPLES
 from ..tape import START_NS, Tape
@@ -106,7 +107,7 @@ def test_figures_say_that_what_went_on_took_longer(way: Ending, tmp_path: Path) 
         open_,
         2 * open_,
     ]
-    assert (lasting.polls(trace).tolist(), lasting.tasks(trace).tolist()) == ([False, open_], [open_, open_])
+    assert (unfinished.polls(trace).tolist(), unfinished.tasks(trace).tolist()) == ([False, open_], [open_, open_])
     assert (figures.ending, figures.missing) == (way, trace.meta.missing)
     (said,) = list(endings(trace)) or [""]
     assert said.endswith({
@@ -150,7 +151,7 @@ def test_each_process_ends_for_itself(tmp_path: Path) -> None:
         (way, until, ended) for way, (_, until, ended) in WAYS.items()
     ]
     assert (trace.meta.ending, trace.meta.missing, trace.meta.lost) == ("cut off", 2, 14)
-    assert lasting.tasks(trace).tolist() == [False] * 4 + [True] * 8
+    assert unfinished.tasks(trace).tolist() == [False] * 4 + [True] * 8
     assert [line.partition(":")[0] for line in endings(trace)] == ["process 4", "process 5", "process 6"]
 
 

@@ -11,7 +11,7 @@ import async_inspect
 from async_inspect.errors import UserError
 from async_inspect.model import Trace, load
 from async_inspect.model.filters import Filter
-from async_inspect.model.holds import violations
+from async_inspect.model.invariants import violations
 
 from ..tape import two_tasks
 from .test_holds import guarded

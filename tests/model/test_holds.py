@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import async_inspect
 from async_inspect.model import load
-from async_inspect.model.holds import violations
+from async_inspect.model.invariants import violations
 
 from ..tape import Tape, two_tasks
 

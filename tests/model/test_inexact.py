@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from async_inspect import Trace, load, reports, summary
+from async_inspect import Trace, load
 from async_inspect.checks import survey
-from async_inspect.formats import FORMATS
+from async_inspect.formats import FORMATS, writing
 from async_inspect.model import merge, stats
-from async_inspect.model.holds import checked, violations
+from async_inspect.model.invariants import checked, violations
+from async_inspect.terminal import summary
 
 from ..samples import kitchen
 
@@ -61,7 +62,7 @@ def test_all_else_is_reported(kind: str, tmp_path: Path) -> None:
         if one.exact and kind != "order":
             assert (one.run_ns, one.wait_ns) == (before.run_ns, before.wait_ns)
     assert survey(trace).failed == []
-    assert len(reports.write(trace, tmp_path / "out")) == len(FORMATS)
+    assert len(writing.write(trace, tmp_path / "out")) == len(FORMATS)
 
     data = json.loads((tmp_path / "out" / "data.json").read_text())
     assert [row["id"] for row in data["tasks"] if not row["exact"]] == marked

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from async_inspect import Trace, checks, load
 from async_inspect import events as ev
 from async_inspect.formats import FORMATS
-from async_inspect.model.columns import Ordered, group, sums
-from async_inspect.model.critical import critical_path
-from async_inspect.model.holds import violations
+from async_inspect.model.figures.critical_path import critical_path
+from async_inspect.model.figures.distribution import percentiles
+from async_inspect.model.figures.stats import stats
+from async_inspect.model.grouping import Ordered, group, sums
+from async_inspect.model.invariants import violations
 from async_inspect.model.snapshot import snapshot
-from async_inspect.model.spread import percentiles
-from async_inspect.model.stats import stats
 
 from ..samples import contention, deep, kitchen, unfinished
 from ..tape import START_NS, Tape

@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from async_inspect import checks
 from async_inspect import events as ev
 from async_inspect.errors import UserError
-from async_inspect.headers import run_at
-from async_inspect.model import Builder, Trace, load, merge, reading, stats
+from async_inspect.model import Builder, Trace, load, loading, merge, stats
 from async_inspect.model import tables as t
-from async_inspect.model.holds import violations
-from async_inspect.model.merge import means
-from async_inspect.model.processes import process_figures
-from async_inspect.recording import Recording
+from async_inspect.model.figures.processes import process_figures
+from async_inspect.model.invariants import violations
+from async_inspect.model.transform.merge import means
+from async_inspect.recording.header import run_at
+from async_inspect.recording.reader import Recording
 
 from ..checks.locks import crossed
 from ..samples import SAMPLES
@@ -168,7 +168,7 @@ def test_what_can_not_be_read_is_named(tmp_path: Path, monkeypatch: pytest.Monke
     gone = put(tmp_path, two_tasks(), 8, 10)
     run = run_at(tmp_path)
     gone.unlink()
-    trace = reading.load_run(run, tmp_path)
+    trace = loading.load_run(run, tmp_path)
     assert [process.pid for process in trace.processes] == [7]
     assert [(one.pid, "No such file" in one.why) for one in trace.left_out] == [(8, True)]
     damaged = two_tasks()
@@ -176,10 +176,10 @@ def test_what_can_not_be_read_is_named(tmp_path: Path, monkeypatch: pytest.Monke
     put(tmp_path, damaged, 8, 10)
     assert [process.damaged for process in load(tmp_path).processes] == [0, 1], "what of it can be read is there"
     put(tmp_path, two_tasks(), 9, 20)
-    monkeypatch.setattr(reading, "MOST_PROCESSES", 1)
+    monkeypatch.setattr(loading, "MOST_PROCESSES", 1)
     assert [one.pid for one in load(tmp_path).left_out] == [8, 9]
-    monkeypatch.setattr(reading, "MOST_PROCESSES", 9)
-    monkeypatch.setattr(reading, "MOST_RECORDS", 40)
+    monkeypatch.setattr(loading, "MOST_PROCESSES", 9)
+    monkeypatch.setattr(loading, "MOST_RECORDS", 40)
     assert [one.pid for one in load(tmp_path).left_out] == [8, 9]
     assert [one.pid for one in load(tmp_path / "9-20.rec").tasks] == [9, 9], "but not where it is alone"
 

@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from async_inspect import events as ev
-from async_inspect import picture
 from async_inspect.model import load
-from async_inspect.model.now import Moment, _cycles, interrupted, now
+from async_inspect.model.figures.moment import Moment, _cycles, interrupted, now
 from async_inspect.model.snapshot import snapshot
+from async_inspect.terminal import picture
 
 from ..checks.locks import crossed
 from ..samples import MS, SAMPLES, contention

@@ -13,10 +13,10 @@ import pytest
 
 from async_inspect import events as ev
 from async_inspect.model import Trace, load
-from async_inspect.model.holds import violations
-from async_inspect.model.polls import BlockingPoll, Victim, blocking_polls, slow_polls
-from async_inspect.model.stats import stats
-from async_inspect.model.troubles import troubles
+from async_inspect.model.figures.long_polls import BlockingPoll, Victim, blocking_polls, slow_polls
+from async_inspect.model.figures.runtime_warnings import troubles
+from async_inspect.model.figures.stats import stats
+from async_inspect.model.invariants import violations
 
 from ..tape import Tape, at
 

@@ -7,8 +7,8 @@ import pytest
 
 from async_inspect import events as ev
 from async_inspect.model import Trace, load
-from async_inspect.model.holds import violations
-from async_inspect.model.things import Hold
+from async_inspect.model.entities import Hold
+from async_inspect.model.invariants import violations
 
 from ..tape import Tape
 

@@ -8,13 +8,14 @@ import pytest
 from pydantic import ValidationError
 from rich.console import Console
 
-from async_inspect import Trace, load, summary
+from async_inspect import Trace, load
 from async_inspect.model import Builder
-from async_inspect.model.holds import violations
-from async_inspect.model.stats import stats
-from async_inspect.model.things import Wakes
-from async_inspect.model.waits import Holder, resource_figures, worst_ready
-from async_inspect.recording import open_recording
+from async_inspect.model.entities import Wakes
+from async_inspect.model.figures.stats import stats
+from async_inspect.model.figures.waiting import Holder, resource_figures, worst_ready
+from async_inspect.model.invariants import violations
+from async_inspect.recording.reader import open_recording
+from async_inspect.terminal import summary
 
 from ..samples import MS, US, contention
 

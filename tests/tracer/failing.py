@@ -172,7 +172,7 @@ def tries(core: ModuleType, failing: ctypes.CDLL) -> Iterator[dict[str, Any]]:
     """All of them: nothing fails; each allocation; from each on."""
     import gc
 
-    from async_inspect.recording import Recording
+    from async_inspect.recording.reader import Recording
 
     from . import ticks
 

@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 
 from async_inspect import events as ev
-from async_inspect.recording import Recording
-from async_inspect.tracer import _pycore, writer
+from async_inspect.recording.reader import Recording
+from async_inspect.tracer import pycore, writer
 
 from . import ticks
 
@@ -416,7 +416,7 @@ def test_recording_twice_at_once_is_an_error(core: types.ModuleType, tmp_path: P
 
 def test_nodes_are_capped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ev, "MAX_NODES", 4)  # the twin asks each time; in C it is the same constant
-    run = ticks.record(_pycore, lambda: drive(nested(6, 1)), tmp_path / "run.rec")
+    run = ticks.record(pycore, lambda: drive(nested(6, 1)), tmp_path / "run.rec")
     starts = run.records[run.records["kind"] == ev.START]
     assert starts["node"].tolist() == [2, 3, 4, 1, 1, 1, 1]
 

@@ -19,8 +19,8 @@ from typing import Any
 import pytest
 
 from async_inspect import events as ev
-from async_inspect.recording import Recording
-from async_inspect.tracer import _pycore
+from async_inspect.recording.reader import Recording
+from async_inspect.tracer import pycore
 
 from . import ticks
 from .test_core import drive, rows, suspend
@@ -432,7 +432,7 @@ def test_gh_78502_a_mapping_keeps_a_descriptor(tmp_path: Path) -> None:
 
     kept: list[int] = []
     before = set(os.listdir("/proc/self/fd"))
-    ticks.record(_pycore, program, tmp_path / "run.rec").close()
+    ticks.record(pycore, program, tmp_path / "run.rec").close()
     gc.collect()
     for fd in kept:
         os.fstat(fd)  # the program's, and still open

@@ -11,8 +11,8 @@ import pytest
 
 from async_inspect import events as ev
 from async_inspect.model import Trace, load
-from async_inspect.model.holds import violations
-from async_inspect.recording import Recording
+from async_inspect.model.invariants import violations
+from async_inspect.recording.reader import Recording
 
 from . import ticks
 

@@ -18,8 +18,9 @@ from typing import Any
 import pytest
 
 from async_inspect import events as ev
-from async_inspect.recording import open_recording
-from async_inspect.tracer import _pycore, _pytape, writer
+from async_inspect.recording.reader import open_recording
+from async_inspect.tracer import pycore, writer
+from async_inspect.tracer.pycore import tape as pytape
 
 from ..tools import ROOT, TARGET
 from . import ticks
@@ -287,9 +288,9 @@ def test_threads_that_have_ended_are_forgotten(core: types.ModuleType, tmp_path:
             thread = threading.Thread(target=in_thread)
             thread.start()
             thread.join()
-        if core is _pycore:
-            assert _pycore._recorder is not None
-            assert len(_pycore._recorder.coros.threads.states) <= 66
+        if core is pycore:
+            assert pycore._recorder is not None
+            assert len(pycore._recorder.coros.threads.states) <= 66
 
     with ticks.record(core, program, tmp_path / "run.rec") as recording:
         assert recording.header.lost == 0
@@ -308,7 +309,7 @@ def test_no_more_threads_than_can_be_told_apart(tmp_path: Path, monkeypatch: pyt
             thread.start()
             thread.join()
 
-    with ticks.record(_pycore, program, tmp_path / "run.rec") as recording:
+    with ticks.record(pycore, program, tmp_path / "run.rec") as recording:
         threads = recording.records["coro"][recording.records["kind"] == ev.THREAD].tolist()
         assert max(threads) == 69
         starts = sum(row[0] == "START" for row in rows(recording))
@@ -353,11 +354,11 @@ def test_sites_and_strings_are_forgotten_at_a_bound(tmp_path: Path, monkeypatch:
         for _ in range(2):
             for name in "abcdefgh":
                 raises(type(name, (Exception,), {}))
-        assert _pycore._recorder is not None
-        assert len(_pycore._recorder.defs.strings) <= 3
-        assert len(_pycore._recorder.defs.sites) <= 5
+        assert pycore._recorder is not None
+        assert len(pycore._recorder.defs.strings) <= 3
+        assert len(pycore._recorder.defs.sites) <= 5
 
-    with ticks.record(_pycore, program, tmp_path / "run.rec") as recording:
+    with ticks.record(pycore, program, tmp_path / "run.rec") as recording:
         raised = [recording.strings[aux] for kind, _, aux, _ in rows(recording) if kind == "RAISE"]
         assert [name.rpartition(".")[2] for name in raised] == list("abcdefgh") * 2
 
@@ -453,9 +454,9 @@ def test_what_a_signals_handler_raises_amid_a_callback_is_the_programs(
 ) -> None:
     """The C core has no such moment. Of ours the event is lost, and counted; what follows is recorded as ever."""
     armed = [False]
-    now = _pytape.Tape.now
+    now = pytape.Tape.now
 
-    def interrupted(tape: _pytape.Tape) -> int:
+    def interrupted(tape: pytape.Tape) -> int:
         if armed[0]:
             armed[0] = False
             signal.raise_signal(signal.SIGALRM)
@@ -476,10 +477,10 @@ def test_what_a_signals_handler_raises_amid_a_callback_is_the_programs(
         drive(main())
         drive(nested(1, 1))
 
-    monkeypatch.setattr(_pytape.Tape, "now", interrupted)
+    monkeypatch.setattr(pytape.Tape, "now", interrupted)
     before = signal.signal(signal.SIGALRM, on_alarm)
     try:
-        with ticks.record(_pycore, program, tmp_path / "run.rec") as recording:
+        with ticks.record(pycore, program, tmp_path / "run.rec") as recording:
             assert recording.header.lost == 1
             assert [row[:3] for row in rows(recording)][-7:] == [
                 ("START", 2, 0),

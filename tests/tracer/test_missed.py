@@ -2,11 +2,11 @@
 
 import pytest
 
-from async_inspect.tracer import env, missed
+from async_inspect.tracer import env, unrecorded
 
 pytestmark = pytest.mark.tracer
 
-OURS = {env.DIR: "/folder", "PYTHONPATH": f"/a:{missed.BOOT}:/b"}
+OURS = {env.DIR: "/folder", "PYTHONPATH": f"/a:{unrecorded.BOOT}:/b"}
 
 
 @pytest.mark.parametrize(
@@ -30,9 +30,9 @@ OURS = {env.DIR: "/folder", "PYTHONPATH": f"/a:{missed.BOOT}:/b"}
 )
 def test_options(command: str, expected: str) -> None:
     words = command.split()
-    assert missed.reason(words[0], words, OURS) == expected
+    assert unrecorded.reason(words[0], words, OURS) == expected
     preloaded = {**OURS, env.DOOR: "/door"}
-    assert missed.reason(words[0], words, preloaded) == ("-I with debugged memory" if "-X dev" in command else "")
+    assert unrecorded.reason(words[0], words, preloaded) == ("-I with debugged memory" if "-X dev" in command else "")
 
 
 @pytest.mark.parametrize(
@@ -48,4 +48,4 @@ def test_options(command: str, expected: str) -> None:
     ],
 )
 def test_environments(environ: dict[str, str], merged: bool, expected: str) -> None:
-    assert missed.reason("python", ["python", "app.py"], environ, merged) == expected
+    assert unrecorded.reason("python", ["python", "app.py"], environ, merged) == expected

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import pytest
 
 from async_inspect import events as ev
-from async_inspect.recording import Recording, open_recording
+from async_inspect.recording.reader import Recording, open_recording
 
 from ..tools import ROOT, TARGET
 

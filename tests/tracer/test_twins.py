@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 
 from async_inspect.model import Trace, load
 from async_inspect.model import tables as t
-from async_inspect.model.holds import violations
+from async_inspect.model.invariants import violations
 
 from . import ticks
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from async_inspect import events as ev
-from async_inspect.headers import parse_metadata
-from async_inspect.recording import open_recording
+from async_inspect.recording.header import parse_metadata
+from async_inspect.recording.reader import open_recording
 from async_inspect.tracer import Settings, writer
 
 pytestmark = pytest.mark.tracer

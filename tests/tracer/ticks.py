@@ -11,8 +11,8 @@ from pathlib import Path
 from types import ModuleType
 
 from async_inspect import events as ev
-from async_inspect.recording import Recording, dump_records
-from async_inspect.tracer import Settings, _pycore, _set_probes, choose, writer
+from async_inspect.recording.reader import Recording, dump_records
+from async_inspect.tracer import Settings, _set_probes, choose, pycore, writer
 from async_inspect.tracer.sources import SOURCES
 
 
@@ -21,7 +21,7 @@ def _c_core() -> ModuleType | None:
     return core if core.NAME == "c" else None
 
 
-CORES: dict[str, ModuleType | None] = {"c": _c_core(), "python": _pycore}
+CORES: dict[str, ModuleType | None] = {"c": _c_core(), "python": pycore}
 TOOL_ID = 4
 ALL = tuple(SOURCES)
 

@@ -1,6 +1,6 @@
 """What a recording means so far, while it grows: the same figures as the Trace's, at the cost of what is new only."""
 
-from .look import Seen, Stand
+from .snapshot import Seen, Stand
 from .state import Live
 
 __all__ = ["Live", "Seen", "Stand"]

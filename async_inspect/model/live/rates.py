@@ -6,8 +6,8 @@ Knows moments and lengths only; a slice is kept until ``SLICES`` newer ones have
 import numpy as np
 import numpy.typing as npt
 
-from ..columns import Ints
-from .grow import add
+from ..grouping import Ints
+from .growing import add
 
 SLICE_NS = 500_000_000
 SLICES = 600

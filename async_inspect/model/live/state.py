@@ -2,7 +2,7 @@
 
 Knows: a row for each task with sums and its last state, the sums of await points and functions, and the last minutes.
 A chunk costs what it holds, however long the recording is.  Every figure is the one that a Trace of the same records
-has (``look.py`` adds what goes on).  Knows nothing of screens.
+has (``snapshot.py`` adds what goes on).  Knows nothing of screens.
 
 Times in here are the recording's own clock.
 """
@@ -10,14 +10,17 @@ Times in here are the recording's own clock.
 import numpy as np
 
 from ... import events as ev
-from ...recording import Recording
-from ...slots import Slots
-from ..columns import Any1d, Ints
-from ..ending import BROKEN_OFF, Ending, ending, span
-from ..gather import Columns, Gathered
-from ..wakes import moment
-from .grow import Grown, add
-from .parts import (
+from ...recording.ending import BROKEN_OFF, Ending, ending, span
+from ...recording.reader import Recording
+from ...recording.slots import Slots
+from ..build.scan import Columns, RecordColumns
+from ..build.wakes import moment
+from ..grouping import Any1d, Ints
+from .await_points import Functions, Points
+from .coroutines import People
+from .growing import GrowingTable, add
+from .rates import Rates
+from .suspensions import (
     BEFORE,
     GONE,
     ODD,
@@ -29,16 +32,13 @@ from .parts import (
     SPAWNED,
     WAITING,
     YIELDS,
-    Asleep,
-    Awake,
     Polls,
-    Remembered,
+    RecentPolls,
+    Suspensions,
+    Wakeups,
     ready_ns,
 )  # fmt: skip
-from .people import People
-from .points import Functions, Points
-from .rates import Rates
-from .wakes import Wakes
+from .wakeups import Wakes
 
 PIECE = 1 << 17  # slots at a time
 
@@ -52,21 +52,21 @@ class Live:
         self.functions = Functions(recording)
         self.points = Points(self.functions)
         self.rates = Rates()
-        self.tasks = Grown(
+        self.tasks = GrowingTable(
             coro=np.int64, pos=np.int64, created=np.int64, first=np.int64, polls=np.int64, run=np.int64, ready=np.int64,
             parent=np.int32, flags=np.int32, opened=np.int64, came=np.int32, thread=np.int32, slept=np.int64,
             slot=np.int64, leaf=np.int64, code=np.int32, off=np.int64, aux=np.int64, point=np.int32, since=np.int64,
             due=np.int64, exit=np.uint8, exit_flags=np.uint8, error=np.int64, ended=np.int64, number=np.int64,
         )  # fmt: skip
         self.tasks.reach(1)  # row 0 is nobody
-        self.nodes = Grown(ran=np.int64, calls=np.int64)
+        self.nodes = GrowingTable(ran=np.int64, calls=np.int64)
         self.edges: list[tuple[Ints, Ints]] = []  # coroutines that wait for coroutines by way of something that gathers
-        self.remembered = Remembered()
+        self.remembered = RecentPolls()
         self.counted_from = 0  # sums of points, functions, longest polls
         self.shown, self.shown_up_to = np.zeros(0, np.int64), 1  # rows that are not long over, of those before this one
-        self._gathered = Gathered(recording.header.start_ns)
+        self._gathered = RecordColumns(recording.header.start_ns)
         self._wakes = Wakes()
-        self._recent = Asleep(*(np.zeros(0, np.int64) for _ in Asleep._fields))
+        self._recent = Suspensions(*(np.zeros(0, np.int64) for _ in Suspensions._fields))
         self._recent_rows = np.zeros(0, np.int64)
         self._renumber = False
 
@@ -125,7 +125,7 @@ class Live:
         before = self.count
         self._meet(found, new)
         asleep = self._suspensions(found)
-        self._run(found, asleep, Awake(self._row(found["wakes"]["coro"]), found["wakes"], self._wakes.feed(found)))
+        self._run(found, asleep, Wakeups(self._row(found["wakes"]["coro"]), found["wakes"], self._wakes.feed(found)))
         ended = self._exits(found["exits"])
         created = self.tasks["created"][before : self.count]
         self.rates.lived(np.maximum(created - self.base, 0), ended - self.base)
@@ -216,7 +216,7 @@ class Live:
 
     # --- suspensions -------------------------------------------------------------------------------------------------
 
-    def _suspensions(self, found: dict[str, Columns]) -> Asleep:
+    def _suspensions(self, found: dict[str, Columns]) -> Suspensions:
         """The chunk's suspensions, before them those of which it may say more, and these understood."""
         rows, recent = found["suspends"], self._recent
         leaf = self.people.known(rows["coro"])
@@ -241,14 +241,14 @@ class Live:
             when = moment(timers["aux"], timers["off"])
             good = (pos[at] == timers["burst"]) & (leaf[at] == timers["coro"]) & (when > 0)
             due[at[good]] = np.maximum(when[good], self.base)
-        asleep = Asleep(pos, leaf, code, off, aux, flags, point, due)
+        asleep = Suspensions(pos, leaf, code, off, aux, flags, point, due)
         self._amend(asleep, old)
         rows_of = np.concatenate([self._recent_rows, self._row(rows["before"])])
         last = np.flatnonzero(np.isin(pos, self._gathered.bursts()))
-        self._recent, self._recent_rows = Asleep(*(column[last] for column in asleep)), rows_of[last]
+        self._recent, self._recent_rows = Suspensions(*(column[last] for column in asleep)), rows_of[last]
         return asleep
 
-    def _amend(self, asleep: Asleep, old: int) -> None:
+    def _amend(self, asleep: Suspensions, old: int) -> None:
         """More became known of suspensions that were taken in before."""
         tasks, rows = self.tasks, self._recent_rows
         still = np.flatnonzero((tasks["slot"][rows] == asleep.pos[:old]) & (tasks["flags"][rows] & WAITING > 0))
@@ -257,7 +257,7 @@ class Live:
 
     # --- polls and waits ---------------------------------------------------------------------------------------------
 
-    def _run(self, found: dict[str, Columns], asleep: Asleep, awake: "Awake") -> None:
+    def _run(self, found: dict[str, Columns], asleep: Suspensions, awake: "Wakeups") -> None:
         """Pair what opens polls with what ends them, as ``lives.find_polls`` does, and the waits between them."""
         tasks, opens, closes = self.tasks, found["opens"], found["closes"]
         opened, closed = self._row(opens["task"]), self._row(closes["before"])
@@ -285,7 +285,7 @@ class Live:
         waiting = waiting[(tasks["flags"][waiting] & WAITING > 0) & (tasks["since"][waiting] == 0)]
         tasks["since"][waiting] = awake.first(waiting, tasks["slot"][waiting], np.full(len(waiting), self.fed))
 
-    def _polled(self, polls: "Polls", outer: Any1d, thread: Any1d, asleep: Asleep, awake: "Awake") -> None:
+    def _polled(self, polls: "Polls", outer: Any1d, thread: Any1d, asleep: Suspensions, awake: "Wakeups") -> None:
         tasks, base, row = self.tasks, self.base, polls.row
         new, done = polls.pos >= 0, polls.done
         first = np.concatenate([[True], row[1:] != row[:-1]])

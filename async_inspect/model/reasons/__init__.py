@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from ...rules import ALL, Rule
+from ...support.settings import ALL, Rule
 from .. import tables as t
 from ..data import TraceData, found_once
 from . import aiohttp, anyio, asyncpg, redis, stdlib, trio

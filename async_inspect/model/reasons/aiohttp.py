@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from ...rules import Rule
+from ...support.settings import Rule
 
 AIOHTTP: Final = "site-packages/aiohttp/"
 HAPPY_EYEBALLS: Final = "site-packages/aiohappyeyeballs/"

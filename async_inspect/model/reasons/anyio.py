@@ -6,7 +6,7 @@ was free is not waited for.
 
 from typing import Final
 
-from ...rules import Rule
+from ...support.settings import Rule
 
 ANYIO: Final = "site-packages/anyio/"
 BACKEND: Final = "_backends/_asyncio.py"

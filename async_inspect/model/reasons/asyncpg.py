@@ -6,7 +6,7 @@ leaves, and what it awaits stands directly below them.
 
 from typing import Final
 
-from ...rules import Rule
+from ...support.settings import Rule
 
 ASYNCPG: Final = "site-packages/asyncpg/"
 CONNECTING: Final = ("connect", "socket connect", "TLS handshake")

@@ -5,7 +5,7 @@ Knows: which of its functions are made of which waits.  It reads and writes by a
 
 from typing import Final
 
-from ...rules import Rule
+from ...support.settings import Rule
 
 REDIS: Final = "site-packages/redis/asyncio/"
 STREAMS: Final = ("stream read", "stream write")

@@ -6,7 +6,7 @@ were given (``wait_for``, ``timeout``, ``shield``) say nothing themselves.
 
 from typing import Final
 
-from ...rules import Rule
+from ...support.settings import Rule
 
 ASYNCIO: Final = "<stdlib>/asyncio/"
 

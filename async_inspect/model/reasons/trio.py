@@ -6,7 +6,7 @@ checkpoint yields, whatever for: the lock that was free is not waited for.
 
 from typing import Final
 
-from ...rules import Rule
+from ...support.settings import Rule
 
 TRIO: Final = "site-packages/trio/"
 NOTHING_SAID: Final = ("",)  # by the frames inside

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ...model.columns import Any1d
+from ...model.grouping import Any1d
 from ...model.live.rates import SLICE_NS, SLICES
 from ..draw import Column, Line, Page, chart, heading, number, row, span, widths, window
 from .scene import Scene

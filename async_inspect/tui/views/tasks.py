@@ -3,7 +3,7 @@
 import numpy as np
 
 from ...model import tables as t
-from ...model.columns import Ints
+from ...model.grouping import Ints
 from ...model.live import Seen
 from ..draw import Column, Line, Page, fit, heading, number, row, span, widths, window
 from ..state import FILTERS, State

@@ -1,0 +1,111 @@
+"""The options by which every command that has something recorded says what, and how.
+
+Knows: their names and help.  What they mean is known by the tracer (``Settings``) and the launcher.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import typer
+
+from async_inspect.cli.options.shared import given_as
+from async_inspect.errors import USAGE, UserError
+from async_inspect.events import MAX_TAGS
+from async_inspect.launcher.attach import parse_size
+from async_inspect.tracer import DEFAULT_SLOW_POLL_MS, LONGEST_MS, Settings
+from async_inspect.tracer.sources import SOURCES
+
+
+@dataclass(frozen=True)
+class How:
+    """What was asked for."""
+
+    settings: Settings
+    core: str
+    follow_env: bool
+    preload: bool
+
+
+_OPTIONS: dict[str, Any] = {
+    "max_size": (
+        Annotated[str, typer.Option(metavar="SIZE", help="Stop recording events when a recording is this big.")],
+        "4GB",
+    ),
+    "without": (
+        Annotated[
+            list[str] | None,
+            typer.Option(metavar="SOURCE", help=f"Don't look for this (may be repeated): {', '.join(SOURCES)}."),
+        ],
+        None,
+    ),
+    "slow_poll": (
+        Annotated[
+            float,
+            typer.Option(
+                metavar="MS", min=0, max=LONGEST_MS, help="Look what a poll does that lasts longer (0: never)."
+            ),
+        ],
+        DEFAULT_SLOW_POLL_MS,
+    ),
+    "calls": (
+        Annotated[bool, typer.Option("--calls", help="Record each call that a coroutine's own code makes.")],
+        False,
+    ),
+    "tag": (
+        Annotated[
+            list[str] | None,
+            typer.Option(metavar="VAR", help="Record this context variable's text, by task (may be repeated)."),
+        ],
+        None,
+    ),
+    "no_argv": (
+        Annotated[
+            bool,
+            typer.Option("--no-argv", help="Don't record command lines: there may be secrets in them."),
+        ],
+        False,
+    ),
+    "core": (
+        Annotated[str, typer.Option(metavar="c|python", help="Which core records (default: c where it can be had).")],
+        "",
+    ),
+    "follow_env": (
+        Annotated[
+            bool,
+            typer.Option("--follow-env", help="Record children too that the program gives an environment of its own."),
+        ],
+        False,
+    ),
+    "preload": (
+        Annotated[
+            bool,
+            typer.Option("--preload", help="Record Pythons too that are started with -I, -E or -S (by LD_PRELOAD)."),
+        ],
+        False,
+    ),
+}
+
+
+def _tags(names: Sequence[str]) -> tuple[str, ...]:
+    for name in names:
+        if not name or "," in name:
+            raise UserError(f"--tag {name!r}: not the name of a context variable", USAGE)
+    if len(names) > MAX_TAGS:
+        raise UserError(f"--tag: at most {MAX_TAGS} variables", USAGE)
+    return tuple(dict.fromkeys(names))
+
+
+def _how(given: dict[str, Any]) -> How:
+    without = given["without"] or ()
+    for name in without:
+        if name not in SOURCES:
+            raise UserError(f"--without {name}: there is no such source; there are {', '.join(SOURCES)}", USAGE)
+    tags = _tags(given["tag"] or ())
+    bound, calls, argv = parse_size(given["max_size"]), given["calls"], not given["no_argv"]
+    settings = Settings(bound, without, given["slow_poll"], calls, tags=tags, argv=argv)
+    return How(settings, given["core"], given["follow_env"], given["preload"])
+
+
+# A command with these options in place of its parameter ``how``, which gets a How.
+with_recording = given_as("how", _OPTIONS, _how)

@@ -1,0 +1,222 @@
+"""Reports: formats as files in a folder.
+
+Knows: which formats a folder gets, what they are handed (what the checks found), how a file is replaced only when its
+successor is complete, what becomes of old reports.  Knows no format.
+"""
+
+import os
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from ..checks import survey
+from ..errors import USAGE, UserError
+from ..model.trace import Trace
+from ..recording.header import is_recording
+from ..support.files import folder as folder_of
+from ..support.files import replacing
+from ..support.internal import explained
+from . import FORMATS, Format, members, one
+
+MANY_EVENTS = 1_000_000
+
+
+class IncompleteError(UserError):
+    """Some reports could not be written, each has a line in the message; the others are there: ``files``."""
+
+    def __init__(self, lines: Iterable[str], files: list[Path]) -> None:
+        lines = tuple(lines)
+        super().__init__("\n".join(lines))
+        self.lines, self.files = lines, files
+
+
+type Progress = Callable[[str, int], None]  # (format, bytes written so far)
+
+
+def write(
+    trace: Trace,
+    folder: str | os.PathLike[str],
+    formats: Iterable[str] | None = None,
+    progress: Progress | None = None,
+) -> list[Path]:
+    """Write reports into ``folder`` (made if need be) and return the files.
+
+    Without ``formats`` it is all of them, above MANY_EVENTS events only the compact ones (``left_out`` says which are
+    missing).  ``progress``: whom to tell.
+
+    Reports of other formats that lie there get ".old" appended: they are of another run.  A format that fails costs
+    itself alone: the others are written, then IncompleteError is raised.
+    UserError: no such format, the folder can't be written to; IncompleteError, which is one.
+    """
+    place = Path(folder)
+    chosen, failed = _chosen(trace, formats, place)
+    try:
+        folder_of(place)
+        for other in FORMATS.values():
+            if other not in chosen:
+                _set_aside(place / other.file)
+    except OSError as error:
+        raise UserError(f"{error.filename or place}: {error.strerror}") from None
+    written: list[Path] = []
+    unwritten: dict[str, list[str]] = {}  # by why
+    for format in chosen:
+        file = place / format.file
+        try:
+            with replacing(file) as out:
+                _pour(_guarded(format, trace, {}, place), out, _for(format, progress))
+            written.append(file)
+            continue
+        except UserError as error:
+            failed.append(error.message)
+        except OSError as error:
+            unwritten.setdefault(error.strerror or str(error), []).append(format.file)
+        with suppress(OSError):
+            _set_aside(file)
+    failed += [f"{place}: {', '.join(names)} could not be written: {why}" for why, names in unwritten.items()]
+    if failed:
+        raise IncompleteError(failed, written)
+    return written
+
+
+def _chosen(trace: Trace, names: Iterable[str] | None, place: Path) -> tuple[list[Format], list[str]]:
+    """The formats that are wanted, and a line for each that can't be had.  UserError: there is no such format."""
+    if not names:
+        return [row for row in FORMATS.values() if row not in left_out(trace)], []
+    found: list[Format] = []
+    failed: list[str] = []
+    for name in dict.fromkeys(names):
+        try:
+            rows = members(name, place)
+        except UserError as error:
+            if error.status == USAGE:
+                raise
+            failed.append(error.message)
+            continue
+        for row in rows:
+            if row in found:
+                continue
+            if taken := [one.name for one in found if one.file == row.file]:
+                failed.append(f"the formats {taken[0]!r} and {row.name!r} have one file, {row.file}; see export")
+            else:
+                found.append(row)
+    return found, failed
+
+
+def _set_aside(file: Path) -> None:
+    """What lies there is of another run."""
+    if file.exists():
+        file.replace(file.with_name(f"{file.name}.old"))
+
+
+def single(name: str) -> Format:
+    """The format of this name, which must be one file.  UserError: it isn't."""
+    chosen = one(name)
+    if chosen is None:
+        names = " or ".join(row.name for row in members(name))
+        raise UserError(f"{name} is several files; only one can be written here: {names}", USAGE)
+    return chosen
+
+
+def chunks(trace: Trace, format: str, **options: object) -> Iterator[bytes]:
+    """What one format writes.  UserError: it failed, no such format, or several files."""
+    return _guarded(single(format), trace, options)
+
+
+def _guarded(
+    format: Format, trace: Trace, options: Mapping[str, object], folder: Path | None = None
+) -> Iterator[bytes]:
+    """What the format writes.  UserError: it failed, whatever it did."""
+    try:
+        found = (survey(trace),) if format.findings else ()
+        for chunk in format.write(trace, *found, **options):
+            if not isinstance(chunk, (bytes, bytearray, memoryview)):
+                raise TypeError(f"it gives {type(chunk).__name__}, not bytes")
+            yield bytes(chunk)
+    except UserError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise UserError(explained(f"the format {format.name!r} failed", error, folder)) from error
+
+
+def left_out(trace: Trace) -> list[Format]:
+    """The formats that ``write`` leaves out by itself because of the number of events."""
+    return [f for f in FORMATS.values() if not f.compact] if len(trace.events) > MANY_EVENTS else []
+
+
+def export(
+    trace: Trace, format: str, path: str | os.PathLike[str], progress: Progress | None = None, **options: object
+) -> None:
+    """Write one format to one file, which is replaced only when complete.  UserError as in ``write``.
+
+    A name that ends in ".gz" where the format's own doesn't: it is compressed, with the same bytes for the same trace.
+    A format of several files (``csv``) goes to a folder of this path, under the names that ``write`` gives them.
+    """
+    chosen, place = one(format), Path(path)
+    if chosen:
+        data = _guarded(chosen, trace, options)
+        if place.suffix == ".gz" and not chosen.file.endswith(".gz"):
+            data = _gzipped(data)
+        _write_to(place, data, _for(chosen, progress))
+        return
+    try:
+        folder_of(place)
+    except OSError as error:
+        raise UserError(f"{place}: {error.strerror}") from None
+    for part in members(format):
+        _replace(place / part.file, _guarded(part, trace, options), _for(part, progress))
+
+
+def stream(trace: Trace, format: str, out: BinaryIO, **options: object) -> None:
+    """Write one format to an open binary file.  OSError as it comes; UserError: no such format, or several files."""
+    out.writelines(chunks(trace, format, **options))
+    out.flush()
+
+
+def _gzipped(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    packer = zlib.compressobj(wbits=31)  # a gzip header without name and time
+    for chunk in chunks:
+        yield packer.compress(chunk)
+    yield packer.flush()
+
+
+def _for(format: Format, progress: Progress | None) -> Callable[[int], None]:
+    return (lambda size: progress(format.name, size)) if progress else (lambda _: None)
+
+
+def _write_to(path: Path, chunks: Iterator[bytes], progress: Callable[[int], None]) -> None:
+    """To where the user says, which may be no file: /dev/stdout, a named pipe."""
+    if not _is_open_file(path) and (not os.path.exists(path) or os.path.isfile(path)):
+        _replace(path, chunks, progress)
+        return
+    try:
+        with path.open("wb") as file:
+            _pour(chunks, file, progress)
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror or error}") from None
+
+
+def _is_open_file(path: Path) -> bool:
+    """Whether this names a device or one of our open files, whatever that is: nothing is put in its place."""
+    folder = os.path.realpath(path.parent)
+    return folder == "/dev" or folder.startswith("/proc/")
+
+
+def _replace(path: Path, chunks: Iterator[bytes], progress: Callable[[int], None]) -> None:
+    if is_recording(path):
+        raise UserError(f"{path}: is a recording, which a report must not replace; give it another name")
+    try:
+        with replacing(path) as file:
+            _pour(chunks, file, progress)
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror or error}") from None
+
+
+def _pour(chunks: Iterator[bytes], file: BinaryIO, progress: Callable[[int], None]) -> None:
+    size = 0
+    progress(size)
+    for chunk in chunks:
+        file.write(chunk)
+        size += len(chunk)
+        progress(size)

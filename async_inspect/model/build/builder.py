@@ -1,0 +1,321 @@
+"""Recording to TraceData: the one place where the parts come together.
+
+``Builder.feed`` takes the records as they come, ``Builder.data`` says what they mean so far.  A finished recording is
+fed at once, one that grows as it grows: it is the same code.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+
+from ... import events as ev
+from ...recording.header import Head
+from ...recording.reader import Recording
+from ...recording.slots import Slots
+from ..figures import cancelled_waits
+from . import side_tables, resources, wakes
+from .. import metadata
+from ..transform import select
+from ...recording import ending as en
+from . import lives as lv
+from .. import tables as t
+from .chains import Graph, climb
+from ..grouping import Ints, group, sums
+from ..data import TraceData
+from ..filters import ALL, Window
+from .scan import Columns, RecordColumns
+from .event_log import happenings
+from ..invariants import checked
+from .locations import NOWHERE, Places, Sites
+from ..reasons import covering
+from .wrappers import about
+
+SWALLOWED = ("GeneratorExit", "StopAsyncIteration")  # of an async generator that is closed
+
+
+class Builder:
+    """Builds the data of one recording, from the slots that its ``refresh`` returns."""
+
+    def __init__(self, recording: Recording, window_ns: Window = ALL, cwd: str | None = None) -> None:
+        """``window_ns``: (since, until), the part of the recording that is wanted; None: to its end.  ``cwd``: the
+        folder to which files are shown relative, by default the recording's own."""
+        self._recording = recording
+        self._window = window_ns
+        self._cwd = recording.first("cwd") if cwd is None else cwd
+        self._gathered = RecordColumns(recording.header.start_ns, window_ns)
+        self._seen = 0  # the last that is known, if that is none of what was fed
+
+    def feed(self, slots: Slots) -> None:
+        """Take in the slots that follow those fed before.  Costs what they cost."""
+        self._gathered.feed(slots)
+
+    def saw(self, ts: int) -> None:
+        """Something was recorded then that isn't fed, since a part of it is missing."""
+        self._seen = max(self._seen, ts)
+
+    def data(self) -> TraceData:
+        """What was fed means this; unfinished things end with it: at the recording's end if all records up to there
+        are in it, else at its last record (``recording/ending.py``)."""
+        recording, gathered = self._recording, self._gathered
+        moments, broken_off, last = self._known()
+        lives = lv.find_tasks(gathered, moments)
+        bursts = lv.find_polls(gathered, lives, moments)
+        size = min(len(recording.node_parent), ev.MAX_NODES + 1)
+        node_code = recording.node_code[:size].astype(np.int64)
+        code_of, own_node = lv.codes_and_nodes(gathered, lives, node_code)
+        kinds = np.zeros(recording.highest_code + 1, np.int64)
+        kinds[list(recording.codes)] = [code.kind for code in recording.codes.values()]
+        generators = kinds[code_of[lives.coro]] == ev.CODE_ASYNC_GENERATOR
+        swallowed = [number for number, text in recording.strings.items() if text in SWALLOWED]
+        ends = lv.find_ends(gathered, lives, bursts, moments, broken_off, generators, swallowed)
+        calls, entries = lv.find_calls(gathered, lives, bursts, moments, code_of, own_node)
+
+        places = Places(recording, self._cwd)
+        sites = Sites(recording, places)
+        callouts = gathered.columns("callouts")
+        suspends, links = gathered.columns("suspends"), gathered.columns("links")
+        polls = np.flatnonzero(bursts.suspension >= 0)
+        if since := gathered.since:  # those that were over by then are not there
+            polls = polls[_await_times(bursts, polls, ends)[1] > since]
+        rows = bursts.suspension[polls]
+        leaf_node = np.minimum(suspends["below"][rows].astype(np.int64), size - 1)
+        leaf = _known(suspends["coro"][rows].astype(np.int64), len(code_of))
+        leaf_code = np.where(code_of[leaf] > 0, code_of[leaf], node_code[leaf_node])
+        link_code = code_of[_known(links["coro"], len(code_of))]
+        of_leaves, of_links, of_functions, sites.locations, of_callouts = places.locate(
+            (leaf_code, suspends["off"][rows].astype(np.int64)),
+            (link_code, links["off"].astype(np.int64)),
+            (node_code, np.full(size, NOWHERE, np.int64)),
+            (sites.code, sites.off),
+            (code_of[_known(callouts["coro"], len(code_of))], callouts["off"].astype(np.int64)),
+        )
+        functions = places.functions
+        owned = resources.find_resources(recording, functions, sites)
+        uses, used = _uses(gathered, owned, len(code_of))
+
+        start, end, ended = _await_times(bursts, polls, ends)
+        task = bursts.polls.task[polls].astype(np.int64)
+        graph = Graph(
+            entries=gathered.columns("entries"),
+            links=links,
+            link_location=of_links,
+            node_parent=recording.node_parent[:size].astype(np.int64),
+            user=places.user_locations,
+            unknown=of_functions,
+            uses=uses,
+            used=used,
+            covering=np.concatenate([[False], covering(functions)])[np.minimum(code_of, len(functions))],
+            people=len(code_of),
+        )
+        stands = climb(graph, suspends["pos"][rows], leaf, leaf_node, of_leaves, task, end - start)
+        asked = wakes.find_selects(gathered, moments, since)
+        of_task = suspends["flags"][rows] & ev.AWAITS_TASK > 0
+        aux = suspends["aux"][rows].astype(np.int64)
+        due = wakes.due_times(gathered, moments, suspends)[rows]
+        next_poll = bursts.following[polls]
+        asleep = wakes.Suspended(
+            pos=suspends["pos"][rows],
+            until=np.where(ended, bursts.open_pos[next_poll], moments.slots) if len(polls) else polls,
+            task=task,
+            start_ns=start,
+            end_ns=end,
+            due_ns=due,
+            owned=~lives.driven[task - 1],
+            yields=~of_task & (aux == 0),
+        )
+        woken = wakes.woken(gathered, moments, lives.task_of, asked, asleep)
+        awaits = t.Awaits(
+            task=task.astype(np.int32),
+            start_ns=start,
+            end_ns=end,
+            ended=ended,
+            node=stands.node,
+            location=stands.location,
+            leaf_node=stands.leaf_node,
+            leaf_location=stands.leaf_location,
+            chain=stands.chain,
+            stack=stands.stack,
+            awaited=np.where(of_task, -1, aux - 1).astype(np.int32),
+            awaited_task=np.where(of_task, lives.task_of[_known(aux, len(code_of))], 0).astype(np.int32),
+            resource=stands.resource,
+            due_ns=due,
+            woken_by=woken.by,
+            waker=woken.waker,
+            **cancelled_waits.columns(woken, sites, functions),
+            ready_ns=woken.ready_ns,
+            ready_most_ns=woken.ready_most_ns,
+        )
+
+        node_sums, self_ns = self._node_sums(entries, awaits, lives, moments)
+        strings = _strings(recording)
+        tasks = about(self._tasks(lives, bursts, ends, self_ns, code_of, sites), functions, calls)
+        points = self._points(lives, moments)
+        closings = (ends.closed & ~lives.driven, ends.end_pos)
+        head = Head(recording.path, recording.header, recording.meta)
+        trace = TraceData(
+            meta=metadata.metadata(head, gathered.records, moments, last, self._cwd),
+            processes=(metadata.process(head, gathered.records, moments, last),),
+            functions=tuple(functions),
+            strings=strings,
+            locations=places.locations,
+            nodes=t.Nodes(
+                parent=(graph.node_parent[1:] - 1).astype(np.int32),
+                function=(node_code[1:] - 1).astype(np.int32),
+            ),
+            chains=stands.chains,
+            task_table=tasks,
+            polls=bursts.polls,
+            awaits=awaits,
+            calls=calls,
+            entries=entries,
+            node_sums=node_sums,
+            line_sums=stands.lines,
+            points=points,
+            edges=side_tables.find_edges(gathered, lives, moments, awaits),
+            resources=owned,
+            holds=resources.find_holds(gathered, lives, moments, owned, sites),
+            selects=asked.table,
+            sites=t.Chains(np.array(sites.inner, np.int32), sites.locations.astype(np.int32)),
+            stacks=side_tables.find_stacks(gathered, lives, moments, sites),
+            callouts=side_tables.find_callouts(gathered, lives, moments, len(strings), of_callouts),
+            troubles=side_tables.find_troubles(gathered, lives, moments, len(functions), len(strings), sites),
+            events=happenings(gathered, lives, bursts, polls, tasks, awaits, points, closings),
+        )
+        return checked(select.since(trace, since) if since else trace)
+
+    def _known(self) -> tuple[lv.Moments, bool, metadata.Ended]:
+        """Up to when it is known, and whether that is not up to its end or the window's, as records are missing."""
+        recording, gathered, fed = self._recording, self._gathered, self._gathered.fed
+        known = en.ending(recording)
+        span = en.span(recording.header, known, gathered.first_ts, max(gathered.last_ts, self._seen))
+        moments, ended_ns = lv.Moments(span.base, span.end, fed), span.ended and span.ended - span.base
+        broken_off, until = known in en.BROKEN_OFF, self._window[1]
+        missing = recording.missing + (recording.count - fed if broken_off else 0)
+        if until is not None and moments.base + until < moments.end:
+            moments, broken_off = replace(moments, end=moments.base + until), False
+        return moments, broken_off, metadata.Ended(known, ended_ns, missing, recording.damaged)
+
+    def _node_sums(
+        self, entries: t.Entries, awaits: t.Awaits, lives: lv.TaskIds, moments: lv.Moments
+    ) -> tuple[t.NodeSums, Ints]:
+        """What ran and waited at each node, and each task's self time (by task)."""
+        root, node, ns = self._gathered.self_times(moments.end)
+        task = lives.task_of[_known(root, len(lives.task_of))]
+        first = np.zeros(len(entries), np.bool_)
+        first[np.unique(entries.call, return_index=True)[1]] = True
+        distinct, which = group(
+            np.concatenate([entries.task, task, awaits.task]),
+            np.concatenate([entries.node + 1, node, awaits.leaf_node + 1]),
+        )
+        size, (a, b) = len(distinct[0]), (len(entries), len(entries) + len(task))
+        table = t.NodeSums(
+            task=distinct[0].astype(np.int32),
+            node=(distinct[1] - 1).astype(np.int32),
+            calls=sums(which[:a], first, size),
+            segments=sums(which[:a], entries.last_poll - entries.first_poll + 1, size),
+            self_ns=sums(which[a:b], ns, size),
+            wait_ns=sums(which[b:], awaits.end_ns - awaits.start_ns, size),
+        )
+        return table, sums(task, ns, len(lives.coro) + 1)
+
+    def _tasks(
+        self, lives: lv.TaskIds, bursts: lv.PollSpans, ends: lv.Ends, self_ns: Ints, code_of: Ints, sites: Sites
+    ) -> t.Tasks:
+        recording, polls = self._recording, bursts.polls
+        function = code_of[lives.coro] - 1
+        names = recording.names
+        tags = {row: recording.tags[coro] for row, coro in enumerate(lives.coro.tolist()) if coro in recording.tags}
+        name = [
+            names[coro] if coro in names else recording.codes[code + 1].name if code + 1 in recording.codes else "?"
+            for coro, code in zip(lives.coro.tolist(), function.tolist(), strict=True)
+        ]
+        failures = np.flatnonzero(ends.state == t.FAILED)
+        error = {}
+        for row in failures.tolist():
+            kind = recording.strings.get(int(ends.failure[row]), "?")
+            message = recording.messages.get(int(lives.coro[row]))
+            error[row] = f"{kind}: {message}" if message else kind
+        location = np.full(len(lives.coro), -1, np.int32)
+        spawned = lives.spawn >= 0
+        location[spawned] = sites.shown(self._gathered.columns("spawns")["off"])[lives.spawn[spawned]]
+        first = ends.end_ns.copy()
+        first[polls.task[::-1] - 1] = polls.start_ns[::-1]
+        return t.Tasks(
+            coro=lives.coro,
+            process=np.zeros(len(lives.coro), np.int32),
+            name=name,
+            function=function.astype(np.int32),
+            driven=lives.driven,
+            state=ends.state,
+            created_ns=lives.created_ns,
+            end_ns=ends.end_ns,
+            ended=ends.ended,
+            closed=ends.closed,
+            before=lives.before,
+            delay_ns=np.where(lives.created_seen, first - lives.created_ns, -1),
+            created_seen=lives.created_seen,
+            polls=sums(polls.task - 1, np.ones(len(polls)), len(lives.coro)),
+            run_ns=sums(polls.task - 1, polls.end_ns - polls.start_ns, len(lives.coro)),
+            self_ns=self_ns[1:],
+            parent=lives.parent.astype(np.int32),
+            location=location,
+            inexact=np.zeros(len(lives.coro), np.bool_),
+            error=error,
+            tags={row: tuple(dict.fromkeys(told)) for row, told in tags.items()},
+            inherited=_inherited(tags, lives.parent),
+        )
+
+    def _points(self, lives: lv.TaskIds, moments: lv.Moments) -> t.Points:
+        points = self._gathered.columns("points")
+        texts = {slot: (label, message) for slot, label, message in self._recording.points}
+        found = [texts.get(slot, ("", "")) for slot in points["pos"].tolist()]
+        return t.Points(
+            task=lives.task_of[_known(points["task"], len(lives.task_of))].astype(np.int32),
+            process=np.zeros(len(points["ts"]), np.int32),
+            ts_ns=moments.ns(points["ts"]),
+            label=[label for label, _ in found],
+            message=[message for _, message in found],
+        )
+
+
+def _uses(gathered: RecordColumns, owned: t.Resources, people: int) -> tuple[Columns, Ints]:
+    """What is known of who waits for what: the columns of uses, and for each the row of the resource."""
+    uses = gathered.columns("uses")
+    row = resources.rows_of(owned, uses["aux"])
+    good = np.flatnonzero((row >= 0) & (uses["coro"] < people) & (uses["burst"] >= 0))
+    return {name: column[good] for name, column in uses.items()}, row[good]
+
+
+def _known(ids: Ints, people: int) -> Ints:
+    """Ids of coroutines that are spoken of; 0 for others."""
+    return np.where(ids < people, ids, 0).astype(np.int64)
+
+
+def _await_times(bursts: lv.PollSpans, polls: Ints, ends: lv.Ends) -> tuple[Ints, Ints, lv.Bools]:
+    """Start and end of each suspension: the next poll's beginning ends it, else the task's end does."""
+    table = bursts.polls
+    following = bursts.following[polls]
+    ended = following >= 0
+    end = ends.end_ns[table.task[polls] - 1]
+    if len(table):
+        end = np.where(ended, table.start_ns[np.maximum(following, 0)], end)
+    start = table.end_ns[polls]
+    return start, np.maximum(start, end), ended
+
+
+def _strings(recording: Recording) -> tuple[str, ...]:
+    return tuple(recording.strings.get(i, "?") for i in range(1, recording.highest_string + 1))
+
+
+def _inherited(tags: dict[int, list[str]], parent: Ints) -> dict[int, frozenset[str]]:
+    """By row of a task the tags that it was made with: of each variable its first, if its parent had that one too.
+
+    If ever: what a parent has is told only when it stops, which is after it made the task.
+    """
+    had = {row: frozenset(told) for row, told in tags.items()}
+    nobody = frozenset[str]()
+    found = {}
+    for row, told in tags.items():
+        first = dict(reversed([(tag.partition("=")[0], tag) for tag in told]))
+        found[row] = had.get(int(parent[row]) - 1, nobody) & frozenset(first.values())
+    return {row: some for row, some in found.items() if some}

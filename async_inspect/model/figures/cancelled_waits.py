@@ -1,0 +1,66 @@
+"""Waits that cancel scopes and timeouts cut short, by where these were made.
+
+Knows how to put a trace's ``awaits.scope`` into figures.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from .. import tables as t
+from ..build.locations import Sites
+from ..build.wakes import Woken
+from ..data import TraceData, found_once
+from ..entities import Frozen, Scope
+from ..grouping import group
+from .distribution import Distribution, spread
+
+
+def columns(woken: Woken, sites: Sites, functions: Sequence[t.Function]) -> dict[str, t.Small]:
+    """The columns of ``tables.Awaits`` about them.  What a library makes to sleep cuts nothing short."""
+    site, which = np.unique(woken.scope_site, return_inverse=True)
+    sleeps = [any(f >= 0 and _sleeps(functions[f]) for f in sites.chain(number)) for number in site.tolist()]
+    known = (woken.scope > 0) & ~np.array(sleeps, np.bool_)[which]
+    return {
+        "scope": np.where(known, woken.scope - 1, -1).astype(np.int32),
+        "scope_location": np.where(known & (woken.scope_site > 0), sites.shown(woken.scope_site), -1).astype(np.int32),
+    }
+
+
+def _sleeps(function: t.Function) -> bool:
+    return function.name == "sleep_until" and function.file.endswith("-packages/trio/_timeouts.py")
+
+
+class CutFigures(Frozen):
+    """The waits that ended for such scopes."""
+
+    scope: str
+    made_at: str | None
+    wait: Distribution
+
+
+@found_once
+def scopes(trace: TraceData) -> tuple[tuple[Scope, ...], t.Small]:
+    """What cut waits short, those alike once; and by await the row of its own; -1: none."""
+    awaits = trace.awaits
+    rows = np.flatnonzero(awaits.scope >= 0)
+    (kind, made), which = group(awaits.scope[rows], awaits.scope_location[rows] + 1)
+    found = np.full(len(awaits), -1, np.int32)
+    found[rows] = which
+    return tuple(_scope(trace, *pair) for pair in zip(kind.tolist(), (made - 1).tolist(), strict=True)), found
+
+
+def _scope(trace: TraceData, kind: int, made: int) -> Scope:
+    name, place = trace.strings[kind].rpartition(".")[2], trace.place(made)
+    return Scope(f"{name} (made at {place})" if place else name, place)
+
+
+def cut_figures(trace: TraceData) -> tuple[CutFigures, ...]:
+    """All there are, the longest wait first."""
+    names, which = scopes(trace)
+    wait = trace.awaits.end_ns - trace.awaits.start_ns
+    found = [
+        CutFigures(scope=one.name, made_at=one.made_at, wait=spread(wait[which == row]))
+        for row, one in enumerate(names)
+    ]
+    return tuple(sorted(found, key=lambda one: -one.wait.total_ns))

@@ -1,0 +1,354 @@
+"""One moment: who stands where, who waits for whom, who holds what, and who waits for each other in a circle.
+
+Knows: what a task does at a moment, and which waits are certain: who awaits a task, gathers it or has it in a group
+goes on when that one ends, and who waits for a Lock when its holder gives it back.  Who waits for the first of several
+is not sure to wait for any of them; who holds a semaphore is not sure to be who gives it back.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final, Literal
+
+import numpy as np
+
+from .. import tables as t
+from ..data import TraceData
+from ..entities import Frozen, Hold
+from ..reasons import coded
+
+FIRST_OF_MANY: Final = ("wait", "as_completed")  # reasons of who may wait for the first of several tasks
+FROM_BEFORE: Final = ("task group", "as_completed")  # of who said before it waited whom it waits for
+LOCKS: Final = ("asyncio.locks.Lock", "trio.Lock", "trio.StrictFIFOLock")
+
+
+class TaskState(Frozen):
+    """A task at that moment."""
+
+    task: int
+    process: int  # row of Now.processes
+    pid: int
+    at_ns: int  # the moment
+    name: str
+    kind_name: str  # its root coroutine's qualified name
+    state: Literal["Pending", "Ready", "Running", "Blocked"]
+    since_ns: int  # in this state
+    at_least: bool  # since then at least: it was there before the recording
+    place: str | None  # "file:line" of the await at which it stands
+    stack: tuple[str, ...]  # "function (file:line)", from its root to what it waits in
+    reason: str | None  # why it waits (reasons.py)
+    awaiting: str | None  # a type's name, or "task 7 (name)"
+    resource: str | None  # which it waits for: "Lock 3 (made at app.py:12)"
+    due_ns: int | None  # when the timer that it waits for is due
+    waits_for: tuple[int, ...]  # tasks, directly or by what gathers them
+    holders: tuple[int, ...]  # the tasks that hold what it waits for
+    holds: tuple[Hold, ...]
+    cycle: int | None  # the number of the circle in which it waits, from 0
+
+
+class ProcessState(Frozen):
+    """A process that is looked at."""
+
+    pid: int
+    command: str
+    at_ns: int
+    when: str  # what there is to say of that moment
+
+
+class Now(Frozen):
+    """All tasks that are there at a moment: in each process its own, as some may have ended before."""
+
+    at_ns: int  # the last of these moments
+    duration_ns: int  # the recording's
+    processes: tuple[ProcessState, ...]
+    tasks: tuple[TaskState, ...]
+    cycles: tuple[tuple[int, ...], ...]  # tasks of which each waits for the next, the last for the first
+
+
+@dataclass(frozen=True)
+class Moment:
+    """Who waits for what at ``at_ns``, in one process, by id of task.  What happens at that very time has happened."""
+
+    trace: TraceData
+    at_ns: int
+    process: int = 0  # row of trace.processes
+
+    @property
+    def is_last(self) -> bool:
+        """Whether what stands then stands for good, or until somebody ended it: not where the recording is broken off
+        then, and more happened that isn't there."""
+        process = self.trace.processes[self.process]
+        return not process.broken_off or self.at_ns < process.end_ns
+
+    @cached_property
+    def alive(self) -> list[int]:
+        """The tasks that are there."""
+        tasks = self.trace.task_table
+        part = self.trace.tasks_of(self.process)
+        created, end = tasks.created_ns[part], tasks.end_ns[part]
+        there = (created <= self.at_ns) & (~tasks.ended[part] | (end > self.at_ns))
+        found: list[int] = (part.start + np.flatnonzero(there) + 1).tolist()
+        return found
+
+    @cached_property
+    def awaits(self) -> dict[int, int]:
+        """Of those that are suspended, the row of awaits."""
+        return self._rows_of(self.trace.awaits)
+
+    @cached_property
+    def polls(self) -> dict[int, int]:
+        """Of those that run, the row of polls."""
+        return self._rows_of(self.trace.polls)
+
+    def _rows_of(self, table: t.Awaits | t.Polls) -> dict[int, int]:
+        tasks = self.trace.tasks_of(self.process)
+        part = slice(*np.searchsorted(table.task, [tasks.start + 1, tasks.stop + 1]).tolist())
+        now = (table.start_ns[part] <= self.at_ns) & ((table.end_ns[part] > self.at_ns) | ~table.ended[part])
+        rows = part.start + np.flatnonzero(now)
+        there = set(self.alive)
+        pairs = zip(table.task[rows].tolist(), rows.tolist(), strict=True)
+        return {task: row for task, row in pairs if task in there}
+
+    def ready_since(self, task: int) -> int | None:
+        """Since when a suspended task could run; None: it could not, as far as is known."""
+        row, awaits = self.awaits[task], self.trace.awaits
+        since = int(awaits.end_ns[row] - awaits.ready_ns[row])
+        return since if awaits.ready_ns[row] > 0 and since <= self.at_ns else None
+
+    @cached_property
+    def waits_for(self) -> dict[int, tuple[int, ...]]:
+        """The tasks that are there and that each waits for."""
+        there, edges, starts = set(self.alive), self.trace.edges, self.trace.awaits.start_ns
+        tasks = np.array(sorted(self.awaits), np.int64)
+        bounds = zip(*(np.searchsorted(edges.task, tasks + n).tolist() for n in (0, 1)), strict=True)
+        found: dict[int, tuple[int, ...]] = {}
+        for task, (first, last) in zip(tasks.tolist(), bounds, strict=True):
+            if first == last:
+                continue
+            since = edges.since_ns[first:last]
+            begin, end = np.searchsorted(since, [starts[self.awaits[task]], self.at_ns + 1]).tolist()
+            whom = set(edges.awaited[first + begin : first + end].tolist())
+            if self.reason(task) in FROM_BEFORE:
+                before = edges.awaited[first : first + begin].tolist()
+                pairs = zip(before, since[:begin].tolist(), strict=True)
+                whom |= {other for other, at in pairs if other in there and not self._waited(task, at)}
+            if whom & there:
+                found[task] = tuple(sorted(whom & there))
+        return found
+
+    def _waited(self, task: int, at: int) -> bool:
+        """Whether it was suspended then: what an edge from then says was over with that."""
+        awaits = self.trace.awaits
+        first, last = np.searchsorted(awaits.task, [task, task + 1]).tolist()
+        row = first + int(np.searchsorted(awaits.start_ns[first:last], at, side="right")) - 1
+        return bool(row >= first and awaits.end_ns[row] > at and awaits.ended[row])
+
+    @cached_property
+    def held(self) -> dict[int, list[int]]:
+        """What is held, by row of resources: the rows of holds, oldest first."""
+        holds, found = self.trace.holds, defaultdict(list)
+        now = (holds.start_ns <= self.at_ns) & ((holds.end_ns > self.at_ns) | ~holds.ended)
+        now &= self.trace.resources.process[holds.resource] == self.process
+        for row in np.flatnonzero(now).tolist():
+            found[int(holds.resource[row])].append(row)
+        return found
+
+    def holders(self, task: int) -> list[int]:
+        """The rows of holds of what a suspended task waits for."""
+        return self.held.get(int(self.trace.awaits.resource[self.awaits[task]]), [])
+
+    def reason(self, task: int) -> str:
+        """Why a suspended task waits; "" where that is not known."""
+        words, codes = coded(self.trace)
+        return words[int(codes[self.awaits[task]])]
+
+    def is_lock(self, resource: int) -> bool:
+        return resource >= 0 and self.trace.resources.kind[resource].partition(" ")[0] in LOCKS
+
+    @cached_property
+    def hangs_on(self) -> dict[int, tuple[int, ...]]:
+        """The tasks each of which has to go on before this one can, for sure."""
+        found = {}
+        for task, row in self.awaits.items():
+            if self.ready_since(task) is not None:
+                continue
+            whom = () if self.reason(task) in FIRST_OF_MANY else self.waits_for.get(task, ())
+            if self.is_lock(int(self.trace.awaits.resource[row])):
+                whom += tuple(int(self.trace.holds.task[hold]) for hold in self.holders(task))
+            if whom:
+                found[task] = whom
+        return found
+
+    @cached_property
+    def cycles(self) -> tuple[tuple[int, ...], ...]:
+        """The circles in which tasks wait for each other, none of them ready; of those that overlap, one."""
+        return tuple(_cycles(self.hangs_on))
+
+
+class _Remaining:
+    """Who hangs on somebody who hangs on somebody, and so on for good.  Linear in all."""
+
+    def __init__(self, hangs_on: dict[int, tuple[int, ...]]) -> None:
+        self._before: dict[int, list[int]] = defaultdict(list)
+        self._number = {task: len(set(whom)) for task, whom in hangs_on.items()}
+        for task, whom in hangs_on.items():
+            for other in set(whom):
+                self._before[other].append(task)
+        self._free([task for task in self._before if task not in self._number])
+
+    def __contains__(self, task: int) -> bool:
+        return task in self._number
+
+    def drop(self, tasks: list[int]) -> None:
+        for task in tasks:
+            del self._number[task]
+        self._free(list(tasks))
+
+    def _free(self, gone: list[int]) -> None:
+        """Take out whoever hangs on nobody any more."""
+        while gone:
+            for task in self._before[gone.pop()]:
+                if task in self._number:
+                    self._number[task] -= 1
+                    if not self._number[task]:
+                        del self._number[task]
+                        gone.append(task)
+
+
+def _cycles(hangs_on: dict[int, tuple[int, ...]]) -> Iterator[tuple[int, ...]]:
+    """Disjoint cycles, the first by the smallest of its tasks, while there are any."""
+    left = _Remaining(hangs_on)
+    for start in sorted(hangs_on):
+        while start in left:
+            path: dict[int, int] = {}
+            task = start
+            while task not in path:  # who is left hangs on somebody who is left
+                path[task] = len(path)
+                task = next(other for other in hangs_on[task] if other in left)
+            cycle = list(path)[path[task] :]
+            first = cycle.index(min(cycle))
+            left.drop(cycle)
+            yield (*cycle[first:], *cycle[:first])
+
+
+def interrupted(trace: TraceData) -> dict[int, int]:
+    """By process in which a signal cancelled what there was (Ctrl-C), the moment before that."""
+    awaits, tasks = trace.awaits, trace.task_table
+    cancelled = tasks.state[awaits.task - 1] == t.CANCELLED
+    rows = np.flatnonzero((awaits.woken_by == t.BY_SIGNAL) & (awaits.ready_ns >= 0) & cancelled)
+    rows = rows[awaits.ended[rows]]
+    woken = awaits.end_ns[rows] - awaits.ready_ns[rows]
+    order = np.argsort(woken, kind="stable")[::-1]  # the first comes last, and stays
+    return dict(zip(tasks.process[awaits.task[rows[order]] - 1].tolist(), (woken[order] - 1).tolist(), strict=True))
+
+
+def last_moments(trace: TraceData) -> Iterator[Moment]:
+    """Of each process its recording's end, or where a signal brought that about, the moment before."""
+    before = interrupted(trace)
+    for row, process in enumerate(trace.processes):
+        yield Moment(trace, before.get(row, process.end_ns), row)
+
+
+def now(trace: TraceData, moments: Sequence[Moment] | None = None, said: Sequence[str] = ()) -> Now:
+    """What there is at these moments, one a process; by default the last.  ``said``: what to say of each."""
+    parts = list(last_moments(trace) if moments is None else moments)
+    tasks: list[TaskState] = []
+    cycles: list[tuple[int, ...]] = []
+    for row, moment in enumerate(parts):
+        tasks += _standings(moment, row, len(cycles))
+        cycles += moment.cycles
+    processes = [trace.processes[moment.process] for moment in parts]
+    return Now(
+        at_ns=max(moment.at_ns for moment in parts),
+        duration_ns=trace.meta.duration_ns,
+        processes=tuple(
+            ProcessState(pid=process.pid, command=process.command, at_ns=moment.at_ns, when=when)
+            for process, moment, when in zip(processes, parts, said or [""] * len(parts), strict=True)
+        ),
+        tasks=tuple(tasks),
+        cycles=tuple(cycles),
+    )
+
+
+def _standings(moment: Moment, row: int, before: int) -> Iterator[TaskState]:
+    """The tasks of a moment, that of the ``row``-th process; ``before``: so many circles are others'."""
+    cycle_of = {task: before + number for number, cycle in enumerate(moment.cycles) for task in cycle}
+    held: dict[int, list[Hold]] = defaultdict(list)
+    for rows in moment.held.values():
+        for at in rows:
+            held[int(moment.trace.holds.task[at])].append(hold(moment.trace, at))
+    for task in moment.alive:
+        yield _standing(moment, row, task, tuple(held.get(task, ())), cycle_of.get(task))
+
+
+def hold(trace: TraceData, row: int) -> Hold:
+    """A row of holds."""
+    return Hold(
+        resource=trace.resource(int(trace.holds.resource[row])) or "?",
+        since_ns=int(trace.holds.start_ns[row]),
+        place=trace.place(int(trace.holds.location[row])),
+    )
+
+
+def stack(trace: TraceData, row: int) -> tuple[str, ...]:
+    """The frames of a suspension, from its root."""
+    at, frames = int(trace.awaits.stack[row]), list[str]()
+    while at >= 0:
+        location = int(trace.chains.location[at])
+        frames.append(f"{trace.frame(location).function.name} ({trace.place(location)})")
+        at = int(trace.chains.inner[at])
+    return tuple(frames)
+
+
+def seen(moment: Moment, task: int, since_ns: int) -> tuple[str, ...]:
+    """The frames in which a task that runs was seen last, since then; (): it was not."""
+    trace, stacks = moment.trace, moment.trace.stacks
+    rows = np.flatnonzero((stacks.task == task) & (stacks.ts_ns >= since_ns) & (stacks.ts_ns <= moment.at_ns))
+    at, frames = int(stacks.site[rows[-1]]) if len(rows) else -1, []
+    while at >= 0:
+        location = int(trace.sites.location[at])
+        frames.append(f"{trace.frame(location).function.name} ({trace.place(location)})")
+        at = int(trace.sites.inner[at])
+    return tuple(frames)
+
+
+def _standing(moment: Moment, row: int, task: int, holds: tuple[Hold, ...], cycle: int | None) -> TaskState:
+    trace, table = moment.trace, moment.trace.task_table
+    function = int(table.function[task - 1])
+    said: dict[str, object] = {
+        "task": task,
+        "process": row,
+        "pid": trace.processes[moment.process].pid,
+        "at_ns": moment.at_ns,
+        "name": table.name[task - 1],
+        "kind_name": trace.functions[function].name if function >= 0 else "",
+        "holds": holds,
+        "cycle": cycle,
+        "at_least": False,
+        **dict.fromkeys(("place", "reason", "awaiting", "resource", "due_ns")),
+        **dict.fromkeys(("stack", "waits_for", "holders"), ()),
+    }
+    at = moment.awaits.get(task, -1)
+    if at >= 0:
+        awaits, ready = trace.awaits, moment.ready_since(task)
+        due = int(awaits.due_ns[at])
+        said |= {
+            "state": "Blocked" if ready is None else "Ready",
+            "since_ns": int(awaits.start_ns[at]) if ready is None else ready,
+            "place": trace.place(int(awaits.location[at])),
+            "stack": stack(trace, at),
+            "reason": moment.reason(task) or None,
+            "awaiting": trace.awaiting(at),
+            "resource": trace.resource(int(awaits.resource[at])),
+            "due_ns": due if due >= 0 else None,
+            "waits_for": moment.waits_for.get(task, ()),
+            "holders": tuple(int(trace.holds.task[hold]) for hold in moment.holders(task)),
+        }
+    elif task in moment.polls:
+        since = int(trace.polls.start_ns[moment.polls[task]])
+        said |= {"state": "Running", "since_ns": since, "stack": seen(moment, task, since)}
+    else:
+        said |= {"state": "Pending", "since_ns": int(table.created_ns[task - 1])}
+    said["at_least"] = bool(table.before[task - 1]) and said["since_ns"] == int(table.created_ns[task - 1])
+    return TaskState.model_validate(said)

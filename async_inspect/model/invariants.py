@@ -1,0 +1,246 @@
+"""What must hold of every trace, checked on its columns when it is built.
+
+``checked`` marks what breaks a rule as not exact, the tasks that it is about and the trace, and takes out of the
+columns what can't be (a time below 0): so everything else can be reported.  Of a sound trace ``violations`` is empty,
+whatever the program did.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+
+from . import tables as t
+from .data import TraceData
+from .entities import Violation
+from .figures.waiting import bounds
+from .grouping import sums
+
+
+class _Rule(NamedTuple):
+    name: str
+    broken: t.Bools  # by row of what it is about
+    task: t.Small | t.Ints | None = None  # by row, the task that this is
+
+
+def violations(trace: TraceData) -> list[str]:
+    """A line for each rule that is broken, with the first row that breaks it."""
+    return [
+        f"{rule.name}: row {np.flatnonzero(rule.broken)[0]}, {int(rule.broken.sum())} in all" for rule in _broken(trace)
+    ]
+
+
+def checked[D: TraceData](trace: D) -> D:
+    """The trace with what breaks a rule marked, and without times that can't be."""
+    found = list(_broken(trace))
+    if not found:
+        return trace
+    table = trace.task_table
+    marks = np.zeros(len(table) + 1, np.bool_)
+    said = []
+    for rule in found:
+        rows = np.flatnonzero(rule.broken)
+        example = f"row {rows[0]}"
+        if rule.task is not None:
+            tasks = rule.task[rows]
+            marks[tasks[(tasks > 0) & (tasks <= len(table))]] = True
+            first = int(tasks[0])
+            example = f"task {first} ({table.name[first - 1]})" if 0 < first <= len(table) else example
+        said.append(Violation(rule=rule.name, rows=len(rows), example=example))
+    trace = replace(trace, task_table=replace(table, inexact=table.inexact | marks[1:]), violations=tuple(said))
+    return _possible(trace)
+
+
+def _broken(trace: TraceData) -> Iterator[_Rule]:
+    for part in _PARTS:
+        try:
+            yield from (rule for rule in part(trace) if rule.broken.any())
+        except Exception as error:  # noqa: BLE001 - a trace so wrong that not even this can be told
+            yield _Rule(f"it can be checked ({part.__name__[1:]}, {type(error).__name__})", np.ones(1, bool))
+
+
+def _possible[D: TraceData](trace: D) -> D:
+    """Times below 0 as 0, parts no longer than what they are parts of."""
+    tasks, awaits, calls = trace.task_table, trace.awaits, trace.calls
+    end = np.maximum(tasks.end_ns, tasks.created_ns)
+    run = np.clip(tasks.run_ns, 0, end - tasks.created_ns)
+    wait_end = np.maximum(awaits.end_ns, awaits.start_ns)
+    wait = wait_end - awaits.start_ns
+    call_end = np.maximum(calls.end_ns, calls.start_ns)
+
+    def ordered(table: Any) -> Any:
+        return replace(table, end_ns=np.maximum(table.end_ns, table.start_ns))
+
+    return replace(
+        trace,
+        task_table=replace(
+            tasks, end_ns=end, run_ns=run, self_ns=np.clip(tasks.self_ns, 0, run), polls=np.maximum(tasks.polls, 0)
+        ),
+        polls=ordered(trace.polls),
+        awaits=replace(
+            awaits,
+            end_ns=wait_end,
+            ready_ns=np.minimum(awaits.ready_ns, wait),
+            ready_most_ns=np.minimum(awaits.ready_most_ns, wait),
+        ),
+        calls=replace(calls, end_ns=call_end, run_ns=np.clip(calls.run_ns, 0, call_end - calls.start_ns)),
+        entries=ordered(trace.entries),
+        holds=ordered(trace.holds),
+        selects=ordered(trace.selects),
+        node_sums=replace(
+            trace.node_sums,
+            self_ns=np.maximum(trace.node_sums.self_ns, 0),
+            wait_ns=np.maximum(trace.node_sums.wait_ns, 0),
+        ),
+        line_sums=replace(trace.line_sums, wait_ns=np.maximum(trace.line_sums.wait_ns, 0)),
+    )
+
+
+def _first(rule: str, broken: t.Bools, task: t.Small | t.Ints | None = None) -> list[_Rule]:
+    return [_Rule(rule, broken, task)]
+
+
+def _processes(trace: TraceData) -> list[_Rule]:
+    tasks, meta, all_ = trace.task_table, trace.meta, trace.processes
+    of_task, parent = tasks.process, tasks.process[tasks.parent - 1]
+    begin, end = (np.array([getattr(one, name) for one in all_]) for name in ("start_ns", "end_ns"))
+    first = np.array([one.thread for one in all_])
+    of_poll = of_task[trace.polls.task - 1]
+    own = np.searchsorted(first, trace.polls.thread, side="right") - 1
+    return [
+        *_first("tasks are in order of their processes", np.diff(of_task) < 0),
+        *_first("a parent is in its child's process", (tasks.parent > 0) & (of_task != parent)),
+        *_first("a task's process was there before it", tasks.created_ns < begin[of_task]),
+        *_first("a task is over when its process is", tasks.end_ns > end[of_task]),
+        *_first("a poll runs on a thread of its process", own != of_poll),
+        *_first("it is all over with the last process", np.array([end.max() != meta.duration_ns])),
+        *_first("all records are some process's", np.array([sum(one.records for one in all_) != meta.records])),
+    ]
+
+
+def _tasks(trace: TraceData) -> list[_Rule]:
+    tasks, polls = trace.task_table, trace.polls
+    run, numbers = sums(polls.task, polls.end_ns - polls.start_ns, len(tasks) + 1)[1:], np.arange(1, len(tasks) + 1)
+    return [
+        *_first("a task runs as long as its polls", tasks.run_ns != run, numbers),
+        *_first("a task's run is no longer than its life", tasks.run_ns > tasks.end_ns - tasks.created_ns, numbers),
+        *_first("a task's times are none below 0", (tasks.run_ns < 0) | (tasks.self_ns < 0), numbers),
+        *_first("a task's own frames run inside its polls", tasks.self_ns > tasks.run_ns, numbers),
+        *_first("a task has a parent that is older", tasks.parent > np.arange(len(tasks)), numbers),
+    ]
+
+
+def _bursts(trace: TraceData) -> list[_Rule]:
+    tasks, polls, awaits = trace.task_table, trace.polls, trace.awaits
+    same = polls.task[1:] == polls.task[:-1]
+
+    def outside(table: t.Polls | t.Awaits) -> t.Bools:
+        row = table.task - 1
+        found: t.Bools = (table.start_ns < tasks.created_ns[row]) | (table.end_ns > tasks.end_ns[row])
+        return found
+
+    return [
+        *_first("a poll is in its task's life", outside(polls), polls.task),
+        *_first("an await is in its task's life", outside(awaits), awaits.task),
+        *_first("polls of a task follow one another", same & (polls.start_ns[1:] < polls.end_ns[:-1]), polls.task[1:]),
+        *_first("a poll ends after it began", polls.end_ns < polls.start_ns, polls.task),
+        *_first("an await ends after it began", awaits.end_ns < awaits.start_ns, awaits.task),
+        *_first(
+            "a task awaits no more often than it is polled, once more if it is older than all that is shown",
+            np.bincount(awaits.task, minlength=len(tasks) + 1)[1:] > tasks.polls + tasks.before,
+            np.arange(1, len(tasks) + 1),
+        ),
+    ]
+
+
+def _calls(trace: TraceData) -> list[_Rule]:
+    calls, entries = trace.calls, trace.entries
+    child = np.flatnonzero((calls.awaiter >= 0) & (calls.outcome != t.VANISHED))
+    awaiter = calls.awaiter[child]
+    # An async generator may be awaited by one after the other: there it is each entry that lies inside.
+    once = np.bincount(entries.call, minlength=len(calls))[child] == 1
+    # Its entry, not its life: one that was left between two items lives on when its awaiter has ended.
+    entry = np.zeros(len(calls), np.int64)
+    entry[entries.call] = np.arange(len(entries))
+    start, end = entries.start_ns[entry[child]], entries.end_ns[entry[child]]
+    outside = (start < calls.start_ns[awaiter]) | (end > calls.end_ns[awaiter])
+    longer = calls.run_ns[child] > calls.run_ns[awaiter]
+    return [
+        *_first("a child's run segments lie inside its awaiter's", once & (outside | longer), calls.task[child]),
+        *_first("a call's times are none below 0", (calls.run_ns < 0) | (calls.end_ns < calls.start_ns), calls.task),
+        *_first("a call runs no longer than it lives", calls.run_ns > calls.end_ns - calls.start_ns, calls.task),
+    ]
+
+
+def _sums(trace: TraceData) -> list[_Rule]:
+    nodes, lines, awaits = trace.node_sums, trace.line_sums, trace.awaits
+    waited = int((awaits.end_ns - awaits.start_ns).sum())
+    roots = lines.node[lines.node >= 0]
+    at_root = trace.nodes.parent[roots] < 0 if len(roots) else np.zeros(0, np.bool_)
+    by_root = int(lines.wait_ns[lines.node >= 0][at_root].sum())
+    own, at_lines = (
+        sums(table.node[table.node >= 0], table.wait_ns[table.node >= 0], len(trace.nodes)) for table in (nodes, lines)
+    )
+    inner = np.flatnonzero(trace.nodes.parent >= 0)
+    below = sums(trace.nodes.parent[inner], at_lines[inner], len(trace.nodes))
+    return [
+        *_first("what ran or waited at a node is none below 0", (nodes.self_ns < 0) | (nodes.wait_ns < 0), nodes.task),
+        *_first("a node's await lines add up to what waited at and below it", at_lines != own + below),
+        *_first("self times add up to the tasks'", np.array([nodes.self_ns.sum() != trace.task_table.self_ns.sum()])),
+        *_first("all waits are at some node", np.array([nodes.wait_ns.sum() != waited])),
+        *_first("all waits pass one root's await lines", np.array([by_root != waited])),
+        *_first("all calls are at some node", np.array([nodes.calls.sum() != len(trace.calls)])),
+    ]
+
+
+def _events(trace: TraceData) -> list[_Rule]:
+    events = trace.events
+    count = np.bincount(events.kind, minlength=len(t.EVENT_KINDS))
+    return [
+        *_first("events are in order", np.diff(events.ts_ns) < 0),
+        *_first("each task is spawned once", np.array([count[t.TASK_SPAWNED] != len(trace.task_table)])),
+        *_first("each poll starts once", np.array([count[t.POLL_STARTED] != len(trace.polls)])),
+        *_first("each await starts once", np.array([count[t.AWAIT_STARTED] != len(trace.awaits)])),
+    ]
+
+
+def _wakes(trace: TraceData) -> list[_Rule]:
+    tasks, awaits = trace.task_table, trace.awaits
+    wait, known = awaits.end_ns - awaits.start_ns, awaits.ready_ns >= 0
+    exact, by_task = awaits.ready_most_ns >= 0, awaits.woken_by == t.BY_TASK
+    least, most = bounds(trace)
+    numbers = np.arange(1, len(tasks) + 1)
+    pairs = trace.edges.task.astype(np.int64) << 32 | trace.edges.awaited
+    direct = np.flatnonzero(awaits.awaited_task)
+    awaited = awaits.task[direct].astype(np.int64) << 32 | awaits.awaited_task[direct]
+    filtered = bool(trace.meta.filters)
+    return [
+        *_first("ready is a part of an await", (awaits.ready_ns > wait) | (awaits.ready_most_ns > wait), awaits.task),
+        *_first("ready is at most no less than at least", exact & (awaits.ready_ns > awaits.ready_most_ns)),
+        *_first("what is known at most is known at least", exact & ~known),
+        *_first("who was woken was ready", (awaits.woken_by > 0) & ~known),
+        *_first("a task that woke another is known", by_task & (awaits.waker == 0) & (not filtered)),
+        *_first("nothing but tasks has a number", ~by_task & (awaits.waker > 0)),
+        *_first("a task's ready is a part of its wait", most > tasks.end_ns - tasks.created_ns - tasks.run_ns, numbers),
+        *_first("a task's ready has bounds", (least < 0) | (least > most), numbers),
+        *_first("who awaits a task has an edge to it", ~np.isin(awaited, pairs), awaits.task[direct]),
+    ]
+
+
+def _resources(trace: TraceData) -> list[_Rule]:
+    holds, selects = trace.holds, trace.selects
+    end = np.array([process.end_ns for process in trace.processes])[trace.resources.process[holds.resource]]
+    return [
+        *_first("a hold ends after it began", (holds.start_ns < 0) | (holds.end_ns < holds.start_ns)),
+        *_first("a hold is over when the recording is", holds.end_ns > end),
+        *_first("what is held to the end is not over before", ~holds.ended & (holds.end_ns != end)),
+        *_first("what is held is known", (holds.resource < 0) | (holds.resource >= len(trace.resources))),
+        *_first("what is waited for is known", trace.awaits.resource >= len(trace.resources)),
+        *_first("a selector answers after it was asked", selects.end_ns < selects.start_ns),
+    ]
+
+
+_PARTS: Final[tuple[Callable[[TraceData], Iterable[_Rule]], ...]] = (
+    _processes, _tasks, _bursts, _calls, _sums, _events, _wakes, _resources,
+)  # fmt: skip

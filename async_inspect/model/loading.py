@@ -1,0 +1,180 @@
+"""Recordings to TraceData: those of a run, or one of them; whole, or the part that is wanted.
+
+Knows which recordings are read, in which window of time, and what becomes of those that can't be, or are too many.
+"""
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from .. import events as ev
+from ..errors import USAGE, UserError
+from ..recording import ending
+from ..recording.header import LATEST, Head, heads, of_processes, run_at
+from ..recording.reader import Recording
+from ..support.files import open_regular
+from ..support.settings import Rule
+from . import metadata
+from .build.builder import Builder
+from .build.lives import Moments
+from .build.scan import CHUNK
+from .data import TraceData
+from .entities import LeftOut
+from .filters import ALL, Filter, Window, narrowed
+from .transform import select
+from .transform.merge import merge
+
+# Of several processes: those that would exceed one of these are left out, and named.
+MOST_RECORDS: Final = 50_000_000
+MOST_PROCESSES: Final = 1_000  # with records
+
+type Progress = Callable[[int, int], None]  # (slots read, slots in all)
+
+
+def load(
+    path: str | os.PathLike[str],
+    progress: Progress | None = None,
+    wanted: Filter | None = None,
+    rules: Iterable[Rule] = (),
+) -> TraceData:
+    """What the recording at ``path`` means: a file alone; a folder (``attach -o``'s, or in which recordings lie) the
+    newest run in it, with all its processes.
+
+    ``progress`` hears (slots read, slots in all).  ``wanted``: only this part of it.  ``rules``: more of them for
+    reasons; they win over the shipped ones.  UserError: there is no recording, or none that can be read.
+    """
+    return load_run(run_at(path), path, progress, wanted, rules)
+
+
+def load_run(
+    run: Sequence[Head],
+    place: str | os.PathLike[str],
+    progress: Progress | None = None,
+    wanted: Filter | None = None,
+    rules: Iterable[Rule] = (),
+) -> TraceData:
+    """The same of a run's recordings, in the order in which they began; ``place`` is what they are called together."""
+    filters = (wanted,) if wanted else ()
+    chosen = of_processes(run, wanted.pid if wanted else ())
+    clock_ns = min((one.header.start_ns for one in run if one.header.start_ns), default=LATEST)
+    trace = _read(chosen, clock_ns, narrowed(filters), run[0].first("cwd"), progress)
+    if len(run) > 1 and (len(trace.processes) > 1 or trace.left_out):
+        trace = replace(trace, meta=trace.meta.model_copy(update={"path": str(place)}))
+    trace = replace(trace, rules=tuple(rules))
+    return select.filtered(trace, wanted) if wanted else trace
+
+
+def narrow(trace: TraceData, wanted: Filter) -> TraceData:
+    """Only this part of a trace.  UserError: a window or a process is wanted, and the recording is gone."""
+    if wanted.window_ns != ALL or wanted.pid:
+        before = trace.meta.filters
+        paths = [*(Path(one.path) for one in trace.processes), *(Path(one.path) for one in trace.left_out)]
+        run = heads(paths)
+        if len(run) < len(paths):
+            raise UserError(f"{next(path for path in paths if path not in {one.path for one in run})}: is gone")
+        window = narrowed([*before, wanted])
+        again = _read(of_processes(run, wanted.pid), trace.meta.clock_ns, window, trace.meta.cwd, None)
+        meta = again.meta.model_copy(update={"path": trace.meta.path})
+        trace = replace(again, meta=meta, rules=trace.rules)
+        for one in before:
+            trace = select.filtered(trace, one)
+    return select.filtered(trace, wanted)
+
+
+def _read(run: Sequence[Head], clock_ns: int, window_ns: Window, cwd: str, progress: Progress | None) -> TraceData:
+    """These recordings.  ``clock_ns``: when time began, from which the window counts."""
+    total = sum(one.header.flushed for one in run)
+    done = 0
+
+    def tell(slots: int) -> None:
+        nonlocal done
+        done += slots
+        if progress:
+            progress(done, max(done, total))
+
+    since, until = window_ns
+    parts: list[TraceData] = []
+    left_out: list[LeftOut] = []
+    records = busy = 0
+    for one in _in_window(run, clock_ns, window_ns):
+        if parts and _is_idle(one):
+            parts.append(_idle(parts[0], one, cwd))
+            continue
+        busy += 1
+        if parts and records + one.header.flushed > MOST_RECORDS:
+            left_out.append(_left_out(one, f"as there are more than {MOST_RECORDS:,} in all"))
+        elif busy > MOST_PROCESSES:
+            left_out.append(_left_out(one, f"as more than {MOST_PROCESSES:,} processes had any"))
+        else:
+            later = max(one.header.start_ns - clock_ns, 0)  # one that does not say when it began
+            own = max(0, since - later), None if until is None else until - later
+            try:
+                parts.append(read(one.path, own, cwd, tell))
+                records += one.header.flushed
+            except UserError as error:
+                if len(run) == 1:
+                    raise
+                left_out.append(_left_out(one, f"as it can't be read: {error.message}"))
+    if not parts:
+        raise UserError(left_out[0].why if left_out else "no process was there in this window", USAGE)
+    return replace(merge(parts, min(clock_ns, *(part.meta.clock_ns for part in parts))), left_out=tuple(left_out))
+
+
+def read(path: Path, window_ns: Window, cwd: str, tell: Callable[[int], object] = int) -> TraceData:
+    """The recording at this path alone.  ``tell`` hears of slots that were read."""
+    with Recording(path) as recording:
+        builder = Builder(recording, window_ns, cwd)
+        left = recording.count
+        if ending.ending(recording) in ending.BROKEN_OFF:
+            left, last_ts = ending.sure(recording.chunks)
+            builder.saw(last_ts)
+        for slots in recording.chunks:
+            for begin in range(0, len(slots), CHUNK):
+                chunk = slots[begin : begin + min(CHUNK, left)]
+                left -= len(chunk)
+                builder.feed(chunk)
+                tell(len(chunk))
+        return builder.data()
+
+
+def _is_idle(one: Head) -> bool:
+    """Whether it is over and has no events, as those of many short children."""
+    header = one.header
+    if header.state == ev.RUNNING or header.flushed or header.tail_size > ev.TAIL_SIZE:
+        return False
+    with open(open_regular(one.path), "rb") as file:
+        file.seek(header.header_size)
+        data = file.read(header.tail_size)
+    if header.lost or len(data) < header.tail_size:
+        return False
+    kinds = np.frombuffer(data, np.uint8)[ev.RECORD_SIZE - 1 :: ev.RECORD_SIZE]
+    return not (kinds >= ev.FIRST_EVENT).any()
+
+
+def _idle(other: TraceData, one: Head, cwd: str) -> TraceData:
+    """The trace of a recording without events; of the ``other`` only that it has the same tables."""
+    header = one.header
+    moments = Moments(header.start_ns, max(header.end_ns, header.start_ns), 0)
+    ended = metadata.Ended(
+        ending.ending_of(header, one.meta, cut=False),
+        moments.end - moments.base if header.end_ns else None,
+        missing=0,
+        damaged=header.faults,
+    )
+    meta, process = metadata.metadata(one, 0, moments, ended, cwd), metadata.process(one, 0, moments, ended)
+    return replace(select.nothing(other), violations=(), meta=meta, processes=(process,))
+
+
+def _in_window(run: Sequence[Head], clock_ns: int, window_ns: Window) -> list[Head]:
+    """Those that were there in it; where none was, those that had begun."""
+    since, until = window_ns
+    begun = [one for one in run if until is None or one.header.start_ns < clock_ns + until]
+    return [one for one in begun if not 0 < one.header.end_ns < clock_ns + since] or begun
+
+
+def _left_out(one: Head, why: str) -> LeftOut:
+    return LeftOut(pid=one.header.pid, path=str(one.path), records=one.header.flushed, why=why)

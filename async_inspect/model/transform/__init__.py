@@ -1,0 +1,1 @@
+"""Traces to a trace: merged, or a part of one."""

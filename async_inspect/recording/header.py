@@ -1,0 +1,291 @@
+"""A recording's file up to its first slot; where recordings lie, and which of them are one run.
+
+Knows: the header, the metadata, run ids, and whether a recording's process is still there.  Reads no events, and needs
+no numpy: whoever is about to fork may ask.
+"""
+
+import os
+import struct
+import time
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from io import FileIO
+from pathlib import Path
+from typing import NamedTuple
+
+from .. import events as ev
+from ..errors import USAGE, UserError
+from ..support.files import open_regular
+
+SUFFIX = ".rec"
+FOLDER = "recording"
+WINDOWS = ("win32",)
+LATEST = 1 << 62  # ns; no clock has come so far
+_MOST_TAIL = 1 << 30  # bytes
+_PATHS = {"cwd", "executable", "prefix", "base_prefix", "stdlib", "site"}  # in the metadata
+
+type Meta = dict[str, tuple[str, ...]]
+
+
+class Header(NamedTuple):
+    """The header's fields, by the names and meanings of ``events.HEADER_FIELDS``."""
+
+    magic: bytes
+    version: int
+    header_size: int
+    record_size: int
+    pid: int
+    start_ns: int
+    start_unix_ns: int
+    end_ns: int
+    lost: int
+    state: int
+    meta_len: int
+    callbacks: int
+    timed_callbacks: int
+    timed_ns: int
+    flushed: int
+    tail_base: int
+    tail_size: int
+    faults: int = 0  # how many of these could not be, and were replaced
+
+
+class Head(NamedTuple):
+    """A recording, before its events are read."""
+
+    path: Path
+    header: Header
+    meta: Meta
+
+    @property
+    def run(self) -> str:
+        """What it has in common with the recordings of its run; "": it stands alone."""
+        return self.first("run")
+
+    def first(self, key: str) -> str:
+        """The first value of a metadata key."""
+        return self.meta.get(key, ("",))[0]
+
+
+def open_file(path: Path) -> FileIO:
+    """A regular file, to be read.  UserError: there is none, or it can't be read."""
+    try:
+        return FileIO(open_regular(path))
+    except (OSError, ValueError) as error:  # a NUL in its name
+        raise UserError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
+
+
+def read_header(file: FileIO, path: Path) -> tuple[Header, Meta]:
+    """The header and the metadata of an open file.  UserError: it is no recording, or none that this version reads."""
+    try:
+        size = struct.calcsize(ev.HEADER_FORMAT)
+        raw = _read(file, size, 0)
+        if not raw:
+            raise UserError(f"{path}: is empty, nothing was recorded")
+        if not ev.MAGIC.startswith(raw[: len(ev.MAGIC)]):
+            raise UserError(f"{path}: is not a recording of async-inspect")
+        header = Header(*struct.unpack(ev.HEADER_FORMAT, raw.ljust(size, b"\0")))
+        if header.version > ev.VERSION:
+            raise UserError(
+                f"{path}: was recorded in format {header.version} by a newer async-inspect; "
+                f"this one reads up to {ev.VERSION}"
+            )
+        if header.version and header.record_size not in (0, ev.RECORD_SIZE):
+            raise UserError(f"{path}: is damaged, its records have {header.record_size} bytes")
+        if header.header_size < ev.META_OFFSET:  # cut off within these fields
+            header = header._replace(header_size=ev.HEADER_SIZE)
+        if len(raw) == size:
+            header = _believable(header, os.fstat(file.fileno()).st_size)
+        text = _read(file, min(header.meta_len, header.header_size - ev.META_OFFSET), ev.META_OFFSET)
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}") from None
+    return header, parse_metadata(text)
+
+
+def _believable(header: Header, size: int) -> Header:
+    """The header of a file of that size, with what can't be replaced by what is known without it."""
+    sound: dict[str, int] = {}
+    if header.header_size % ev.HEADER_SIZE:
+        sound["header_size"] = ev.HEADER_SIZE
+    if header.meta_len > header.header_size - ev.META_OFFSET:
+        sound["meta_len"] = 0
+    if header.tail_size % ev.RECORD_SIZE or header.tail_size > _MOST_TAIL:
+        sound["tail_size"] = ev.TAIL_SIZE
+    if not 0 <= header.pid < 1 << 31:
+        sound["pid"] = 0
+    if header.state > ev.CLOSED_OUTSIDE:
+        sound["state"] = ev.RUNNING
+    for name in ("start_ns", "start_unix_ns", "end_ns", "lost", "callbacks"):
+        if getattr(header, name) >= LATEST:
+            sound[name] = 0
+    if header.timed_callbacks > header.callbacks or header.timed_ns >= LATEST:
+        sound["timed_callbacks"] = 0
+    header = header._replace(**sound)  # type: ignore[arg-type]
+    written = max(0, size - header.header_size - header.tail_size) // ev.RECORD_SIZE
+    ahead = header.flushed - header.tail_base  # what was appended to the body, and is in the tail still
+    if not 0 <= ahead <= header.tail_size // ev.RECORD_SIZE:
+        both = header.flushed, header.tail_base
+        flushed = written if written in both else min(both)
+        header = header._replace(flushed=flushed, tail_base=flushed)
+        sound["flushed"] = flushed
+    return header._replace(faults=len(sound))
+
+
+def _read(file: FileIO, size: int, at: int) -> bytes:
+    there = os.fstat(file.fileno()).st_size - at  # no room is made for what isn't
+    file.seek(at)
+    return file.read(max(min(size, there), 0)) or b""
+
+
+def number(text: str) -> int:
+    """A number of a process or so, as metadata has it; -1: it isn't one."""
+    return int(text) if text.isdecimal() and len(text) <= 10 else -1
+
+
+def parse_metadata(text: bytes) -> Meta:
+    """The metadata's lines, key TAB value; of a cut-off text the whole lines."""
+    found: Meta = {}
+    for line in text.decode("utf-8", "replace").split("\n")[:-1]:
+        key, _, value = line.partition("\t")
+        found[key] = (*found.get(key, ()), _unescape(value))
+    if found.get("platform") == WINDOWS:
+        for key in _PATHS & found.keys():
+            found[key] = tuple(map(with_slashes, found[key]))
+    return found
+
+
+def with_slashes(path: str) -> str:
+    """A path of Windows as it is written everywhere else, so that nobody after this need tell them apart."""
+    return path.replace("\\", "/")
+
+
+def _unescape(value: str) -> str:
+    pieces = value.split("\\\\")
+    return "\\".join(piece.replace("\\t", "\t").replace("\\n", "\n").replace("\\r", "\r") for piece in pieces)
+
+
+# --- where recordings lie --------------------------------------------------------------------------------------------
+
+
+def is_recording(path: Path) -> bool:
+    """Whether a recording lies there, be it damaged or of another version; a link is none."""
+    try:
+        with FileIO(open_regular(path, follow=False)) as file:
+            return file.read(len(ev.MAGIC)) == ev.MAGIC
+    except (OSError, ValueError):
+        return False
+
+
+def head(path: Path) -> Head:
+    """UserError: it can't be read, or is no recording."""
+    with open_file(path) as file:
+        return Head(path, *read_header(file, path))
+
+
+def heads(paths: Iterable[Path]) -> list[Head]:
+    """Of those that are recordings, in the order in which they began."""
+    found = []
+    for path in paths:
+        try:
+            found.append(head(path))
+        except UserError:
+            continue
+    return sorted(found, key=lambda one: (one.header.start_ns, one.path))
+
+
+def run_at(place: str | os.PathLike[str]) -> list[Head]:
+    """The recordings that are meant by a path, in the order in which they began: a file is that one alone; a folder (in
+    which recordings lie, or that ``attach -o`` was given) its newest run, with all its processes.
+
+    Where no run is named (below ``env``, or a program that records itself) it is a process with all that came from it.
+    UserError: nothing there, not a recording, of a newer version, can't be read.
+    """
+    path = Path(place)
+    if not os.path.isdir(path):  # Path's raises for a name that is too long, or behind a folder that is closed to us
+        return [head(path)]
+    folder = path / FOLDER if os.path.isdir(path / FOLDER) else path
+    found = heads(folder.glob(f"*{SUFFIX}"))
+    if not found:
+        raise UserError(f"{place}: no recording there")
+    runs: dict[str, list[Head]] = defaultdict(list)
+    for one in found:
+        runs[one.run].append(one)
+    if unnamed := runs.pop("", None):
+        families = {family[0].path: family for family in _families(unnamed)}
+        runs[""] = families[_newest([family[0] for family in families.values()]).path]
+    return max(runs.values(), key=lambda run: run[0].header.start_unix_ns)
+
+
+def _families(heads: Sequence[Head]) -> list[list[Head]]:
+    """Recordings, in the order in which they began, by who started whom while it was recorded."""
+    families: list[list[Head]] = []
+    last: dict[int, tuple[Head, list[Head]]] = {}  # of each pid the last, and its family
+    for one in heads:
+        became = last.get(one.header.pid)  # by exec: nobody saw the first one's end
+        if became and (became[0].header.end_ns or _parent(became[0]) != _parent(one)):
+            became = None
+        above = last.get(_parent(one))
+        if above and 0 < above[0].header.end_ns < one.header.start_ns:
+            above = None
+        if found := became or above:
+            family = found[1]
+        else:
+            family = []
+            families.append(family)
+        family.append(one)
+        last[one.header.pid] = one, family
+    return families
+
+
+def of_processes(run: Sequence[Head], pids: Collection[int]) -> list[Head]:
+    """Those of a run that are of these processes; none: all.  UserError: one of them isn't there."""
+    there = dict.fromkeys(one.header.pid for one in run)
+    if missing := set(pids) - set(there):
+        raise UserError(f"no process {min(missing)} in this run; there are {', '.join(map(str, there))}", USAGE)
+    return [one for one in run if not pids or one.header.pid in pids]
+
+
+def root(run: Sequence[Head]) -> Head:
+    """Of recordings that of the process which all others come from: of those whose parents aren't recorded the first.
+
+    Where they are of several runs it is the newest.  A run is over when that process has ended: what began before
+    (below a shell, say) is part of it.  A program that execs another leaves two recordings with its pid: the later one
+    is what it became.
+    """
+    pids = {one.header.pid for one in run}
+    return _newest([one for one in run if _parent(one) not in pids - {one.header.pid}] or run)
+
+
+def _newest(tops: Sequence[Head]) -> Head:
+    """Of these, none of which comes from another, that of the newest run."""
+    chosen, *others = sorted(tops, key=lambda one: one.header.start_unix_ns)
+    for one in others:
+        # Where nobody saw the end, the file's last change stands in for it.
+        first = chosen.header
+        ended = first.end_ns - first.start_ns + first.start_unix_ns if first.end_ns else _changed(chosen.path)
+        if one.header.pid == first.pid or (not one.run and one.header.start_unix_ns > ended):
+            chosen = one
+    return chosen
+
+
+def _changed(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:  # it is gone by now
+        return 0
+
+
+def _parent(one: Head) -> int:
+    return number(one.first("ppid"))
+
+
+def runs(pid: int, recorded_unix_ns: int) -> bool:
+    """Whether the process that began a recording then is there still, and not a younger one of its number."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+        began, state = int(stat[19]), stat[0]
+        uptime = float(Path("/proc/uptime").read_text(encoding="ascii").split()[0])
+    except (OSError, ValueError, IndexError):
+        return False
+    age = uptime - began / os.sysconf("SC_CLK_TCK")
+    return state not in "ZX" and time.time() - age <= recorded_unix_ns / 1e9 + 1

@@ -1,0 +1,347 @@
+"""The Reader: a recording's file as numpy columns and its definitions, as far as the file has got.
+
+Knows: where slots are in the file, what definitions and texts say.  Whether a slot can be is said in ``slots.py``; what
+the records mean together in ``model/``.  Nothing that the file says is believed before it was looked at.  The same
+object serves a finished recording and one that still grows (``refresh``).
+"""
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from .. import events as ev
+from ..errors import UserError
+from ..support.files import read
+from .code import Code
+from .header import LATEST, WINDOWS, Header, Meta, number, open_file, read_header, root, run_at, with_slashes
+from .slots import CODE, DAMAGED, NODE, SLOT, STRING, ProcessState, Slots, among
+
+type Ids = npt.NDArray[np.uint32]
+type Bytes = npt.NDArray[np.uint8]
+
+_TO_DEFINE = np.isin(np.arange(256), sorted({*range(1, ev.FIRST_EVENT), *ev.HAS_TEXT} - {ev.TEXT, DAMAGED}))
+_BLOCK = 1 << 16  # slots that become text at a time
+_MAX_MISSED = 1 << 24  # bytes
+_LONGEST = 1 << 20  # slots of a text; more is damage
+_DAY_NS = 86_400_000_000_000
+
+
+class Missed(NamedTuple):
+    """A Python that a recorded process started, and that is not recorded."""
+
+    pid: int
+    why: str
+    command: str
+
+
+class Recording:
+    """An open recording.  Make one with ``open_recording``.
+
+    ``codes``, ``strings``, ``sites``, ``names`` … are its definitions and texts by id; ``node_parent`` and
+    ``node_code`` are arrays by node id.  ``records`` are all slots so far, definitions and texts among them.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """UserError: there is no recording at ``path``, or none that this version reads."""
+        self.path = path
+        self.codes: dict[int, Code] = {}
+        self.strings: dict[int, str] = {}
+        self.sites: dict[int, tuple[int, int, int]] = {}  # id -> (next site inward, code id, offset)
+        self.threads: dict[int, int] = {}  # index -> the kernel's thread id
+        self.resources: dict[int, tuple[int, int]] = {}  # id -> (string id of its type, site where it was made)
+        self.names: dict[int, str] = {}  # task -> the last name the program gave
+        self.tags: dict[int, list[str]] = {}  # task -> "variable=value", as they came
+        self.messages: dict[int, str] = {}  # task -> what its exception said
+        self.points: list[tuple[int, str, str]] = []  # (slot, label, message)
+        self.node_parent: Ids = np.zeros(2, np.uint32)
+        self.node_code: Ids = np.zeros(2, np.uint32)
+        self.count = 0  # slots read
+        self.cut = False  # the file is shorter than it was, or has a hole: it is known up to there only
+        self.missing = 0  # slots that it had and that are gone with that, at least
+        self.chunks: list[Slots] = []  # these, in order
+        self._looked = ProcessState()
+        self._left = 0  # slots at the end that are never to be whole
+        self._file = open_file(path)
+        self.header, self.meta = self._read_header()
+        self.refresh()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """No more ``refresh``; what was read stays."""
+        self._file.close()
+
+    @property
+    def damaged(self) -> int:
+        """How many slots, and fields of the header, could not be as they were: of what they said nothing is in here,
+        and no figure is exact."""
+        return self._looked.damaged + self.header.faults + self._left
+
+    @property
+    def highest_code(self) -> int:
+        """No code that is spoken of has a higher id; one that is not in ``codes`` was damaged."""
+        return self._looked.highest(CODE)
+
+    @property
+    def highest_string(self) -> int:
+        """The same of strings."""
+        return self._looked.highest(STRING)
+
+    @property
+    def records(self) -> Slots:
+        """All slots so far as one array (a copy where there are several chunks: big ones are read chunk by chunk)."""
+        return self.chunks[0] if len(self.chunks) == 1 else np.concatenate([np.empty(0, SLOT), *self.chunks])
+
+    def first(self, key: str, default: str = "") -> str:
+        """The first value of a metadata key."""
+        return self.meta.get(key, (default,))[0]
+
+    @property
+    def owner(self) -> int:
+        """The user whose file it is."""
+        return os.fstat(self._file.fileno()).st_uid
+
+    def refresh(self) -> list[Slots]:
+        """Read what the file has got since the last time.  The new slots, whole definitions only."""
+        tail, ended = self._read_tail()
+        header = self.header
+        new: list[Slots] = []
+        start = header.header_size + header.tail_size
+        size = os.fstat(self._file.fileno()).st_size
+        written = max(0, size - start) // ev.RECORD_SIZE
+        rest = np.empty(0, SLOT)
+        hole = False
+        if (end := min(header.flushed, written)) > self.count:
+            body = _slots(self._read((end - self.count) * ev.RECORD_SIZE, start + self.count * ev.RECORD_SIZE))
+            written = min(written, self.count + len(body))
+            if hole := not (body["kind"] != 0).all():  # of a disk that lost power: nobody knows what stood there
+                body = body[: int(np.argmin(body["kind"] != 0))]
+            taken = self._take(body, new)
+            rest = np.array(body[taken:])  # a text that goes on in the tail
+        follows = written >= header.flushed and not hole and header.tail_base <= header.flushed
+        if follows:
+            at = max(self.count + len(rest), header.flushed) - header.tail_base
+            self._take(np.concatenate([rest, tail[max(at, 0) :]]), new)
+        self.cut = not follows or size < header.header_size or not ended
+        self.missing = 0 if follows else max(header.flushed, header.tail_base) + len(tail) - self.count
+        self.header = self._amended(header)
+        self.chunks += new
+        return new
+
+    def _take(self, slots: Slots, new: list[Slots]) -> int:
+        """Take in these slots but for a text at their end that isn't whole."""
+        taken = _whole(slots)
+        if taken:
+            header = self.header
+            slots = self._looked.look(slots[:taken], header.start_ns, header.end_ns, self._until())
+            self._define(slots)
+            self.count += taken
+            new.append(slots)
+        return taken
+
+    def _until(self) -> int:
+        """No record can be later: it was not made yet.  Where that machine's clock isn't this one's, nobody knows."""
+        header, passed = self.header, time.time_ns() - self.header.start_unix_ns
+        return min(header.start_ns + passed + _DAY_NS, LATEST) if passed >= 0 else LATEST
+
+    # --- the file ----------------------------------------------------------------------------------------------------
+
+    def _read_header(self) -> tuple[Header, Meta]:
+        header, meta = read_header(self._file, self.path)
+        return self._amended(header), meta
+
+    def _amended(self, header: Header) -> Header:
+        """A header without what the records have shown to be wrong in it."""
+        looked = self._looked
+        if looked.by_ticks is False and looked.start_ns != header.start_ns:
+            header = header._replace(start_ns=looked.start_ns, faults=header.faults + (header.start_ns > 0))
+        if header.end_ns and looked.by_ticks is False and (looked.end_is_wrong or header.end_ns < header.start_ns):
+            header = header._replace(end_ns=0, faults=header.faults + 1)
+        return header
+
+    def _read(self, size: int, at: int) -> Bytes:
+        """So many bytes, or as many as are there.  Into memory of our own: what is mapped kills us where somebody
+        shortens the file meanwhile.  UserError: they can't be read."""
+        there = os.fstat(self._file.fileno()).st_size - at  # no room is made for what isn't
+        found = np.empty(max(min(size, there), 0), np.uint8)
+        room, done = memoryview(found), 0
+        try:
+            self._file.seek(at)
+            while done < len(room) and (more := self._file.readinto(room[done:])):
+                done += more
+        except OSError as error:
+            raise UserError(f"{self.path}: {error.strerror}") from None
+        return found[:done]
+
+    def _read_tail(self) -> tuple[Slots, bool]:
+        """The header anew, and with it the tail's slots up to the first that isn't written; whether it was seen to end
+        there, and is not cut off."""
+        while True:
+            self.header, self.meta = self._read_header()
+            size = self.header.tail_size
+            data = self._read(size, self.header.header_size)
+            again, _ = self._read_header()
+            if (again.flushed, again.tail_base) == (self.header.flushed, self.header.tail_base):
+                break  # else the tail was emptied into the body meanwhile
+        slots = _slots(data)
+        empty = np.flatnonzero(slots["kind"] == 0)
+        return (slots[: empty[0]], True) if len(empty) else (slots, len(data) >= size)
+
+    # --- definitions -------------------------------------------------------------------------------------------------
+
+    def _define(self, slots: Slots) -> None:
+        """Take in the definitions and texts."""
+        kinds = np.ascontiguousarray(slots["kind"])
+        rare = np.flatnonzero((kinds < ev.FIRST_EVENT) | among(kinds, ev.HAS_TEXT))
+        rare = rare[_TO_DEFINE[kinds[rare]]]
+        for at in rare[among(kinds[rare], ev.HAS_TEXT)].tolist():
+            self._define_text(slots, at)
+        self._define_nodes(slots[rare[kinds[rare] == ev.NODE]])
+        for slot in slots[rare[kinds[rare] == ev.SITE]].tolist():
+            self.sites[slot[1]] = (slot[2], slot[3], slot[5])
+        for slot in slots[rare[kinds[rare] == ev.THREAD]].tolist():
+            self.threads[slot[1]] = slot[2]
+        for slot in slots[rare[kinds[rare] == ev.RESOURCE]].tolist():
+            self.resources[slot[1]] = (slot[2], slot[5])
+
+    def _define_text(self, slots: Slots, at: int) -> None:
+        _, subject, aux, size, _, _, _, flags, kind = slots[at].item()
+        data = text_of(slots, at)
+        if kind == ev.CODE:
+            file, name, table = [*data.split(b"\0", 2), b"", b""][:3]
+            table, awaits = (table[:size], table[size:]) if size else (table, None)
+            path = _decode(file)
+            if self.meta.get("platform") == WINDOWS:
+                path = with_slashes(path)
+            self.codes[subject] = Code(path, _decode(name), aux, flags, table, awaits)
+        elif kind == ev.STRING:
+            self.strings[subject] = _decode(data)
+        elif kind == ev.NAME:
+            self.names[subject] = _decode(data)
+        elif kind == ev.TAG:
+            name, _, value = data.partition(b"\0")
+            known, tag = self.tags.setdefault(subject, []), f"{_decode(name)}={_decode(value)}"
+            if tag not in known[-1:]:
+                known.append(tag)
+        elif kind == ev.MESSAGE:
+            self.messages[subject] = _decode(data)
+        else:
+            label, _, message = data.partition(b"\0")
+            self.points.append((self.count + at, _decode(label), _decode(message)))
+
+    def _define_nodes(self, slots: Slots) -> None:
+        ids = slots["coro"]
+        size = self._looked.highest(NODE) + 1
+        if size > len(self.node_parent):
+            grow = max(size, 2 * len(self.node_parent)) - len(self.node_parent)
+            self.node_parent = np.pad(self.node_parent, (0, grow))
+            self.node_code = np.pad(self.node_code, (0, grow))
+        self.node_parent[ids] = slots["aux"]
+        self.node_code[ids] = slots["off"]
+
+
+def _slots(data: Bytes) -> Slots:
+    return data[: len(data) // ev.RECORD_SIZE * ev.RECORD_SIZE].view(SLOT)
+
+
+def _whole(slots: Slots) -> int:
+    """How many of these slots there are up to a text that goes on behind them."""
+    before = len(slots)
+    while before and slots["kind"][before - 1] == ev.TEXT and len(slots) - before < _LONGEST:
+        before -= 1
+    if not before or slots["kind"][before - 1] not in ev.HAS_TEXT:
+        return len(slots)
+    said = -(-int(slots["off"][before - 1]) // ev.TEXT_BYTES)
+    return before - 1 if len(slots) - before < said <= _LONGEST else len(slots)
+
+
+def text_of(slots: Slots, at: int) -> bytes:
+    """The text that follows the slot at ``at``."""
+    size = int(slots["off"][at])
+    pieces = slots[at + 1 : at + 1 - (-size // ev.TEXT_BYTES)]
+    pieces = pieces[pieces["kind"] == ev.TEXT]
+    return np.ascontiguousarray(pieces).view(np.uint8).reshape(-1, ev.RECORD_SIZE)[:, : ev.TEXT_BYTES].tobytes()[:size]
+
+
+def _decode(data: bytes) -> str:
+    return data.decode("utf-8", "replace")
+
+
+def open_recording(path: str | os.PathLike[str]) -> Recording:
+    """Open the recording at ``path``; of several in a folder the root process's of the newest run (``header.py``).
+
+    UserError: nothing there, not a recording, of a newer version, can't be read.
+    """
+    return Recording(root(run_at(path)).path)
+
+
+# --- the recording as text -------------------------------------------------------------------------------------------
+
+
+def dump_header(recording: Recording) -> Iterator[str]:
+    """The header's fields, then the metadata, a line each."""
+    for name, value in recording.header._asdict().items():
+        yield f"{name}: {value.decode('ascii', 'replace') if isinstance(value, bytes) else value}"
+    for key, values in recording.meta.items():
+        for text in values:
+            yield f"{key}: {text!r}"
+    yield f"slots: {recording.count}"
+    if recording.damaged:
+        yield f"damaged: {recording.damaged} slots and header fields"
+    if recording.cut:
+        yield f"missing: {recording.missing} slots at least: the file was cut off"
+
+
+def dump_records(
+    recording: Recording, part: slice = slice(None), scrub: Callable[[int, list[str]], list[str]] | None = None
+) -> Iterator[str]:
+    """Each record as a line: its slot, kind and fields, then the text of those that have one.
+
+    ``part``: of these slots only.  ``scrub`` says what stands in place of the texts of a kind; what a damaged slot
+    holds, which may be a piece of text, is then left out.
+    """
+    first, last, _ = part.indices(recording.count)
+    base = 0
+    for slots in recording.chunks:
+        end = min(last - base, len(slots))
+        for begin in range(max(first - base, 0), end, _BLOCK):
+            for at, slot in enumerate(slots[begin : min(begin + _BLOCK, end)].tolist(), begin):
+                if slot[-1] != ev.TEXT:
+                    yield _line(slots, at, base + at, slot, scrub)
+        base += len(slots)
+
+
+def _line(
+    slots: Slots, at: int, number: int, slot: tuple[int, ...], scrub: Callable[[int, list[str]], list[str]] | None
+) -> str:
+    ts, coro, aux, node, task, off, thread, flags, kind = slot
+    if kind == DAMAGED and scrub:
+        return f"{number} DAMAGED"
+    name = "DAMAGED" if kind == DAMAGED else ev.KIND_NAMES[kind]
+    line = f"{number} {name} {coro=} {aux=} {off=} {node=} {task=} {flags=} {thread=} {ts=}"
+    if kind in ev.HAS_TEXT:
+        parts = text_of(slots, at).split(b"\0", 2)
+        if kind == ev.CODE and len(parts) == 3:
+            parts[2] = parts[2].hex().encode()
+        texts = [_decode(part) for part in parts]
+        line += " " + " ".join(map(repr, scrub(kind, texts) if scrub else texts))
+    return line
+
+
+def missed(path: str | os.PathLike[str]) -> list[Missed]:
+    """The Pythons that the process of this recording started without their being recorded, as far as it could tell."""
+    try:
+        text = read(Path(path).with_suffix(ev.MISSED_SUFFIX), _MAX_MISSED).decode("utf-8", "replace")
+    except OSError:
+        return []
+    rows = [(number(line.partition("\t")[0]), line.split("\t", 2)) for line in text.splitlines()]
+    return [Missed(pid, row[1], row[2]) for pid, row in rows if len(row) == 3 and pid >= 0]

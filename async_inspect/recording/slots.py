@@ -1,0 +1,362 @@
+"""Slots as a file has them, looked at before anybody believes them.
+
+Knows: what each kind's fields hold, and so what they can be: an id that something was given before, an offset, a
+moment.  Whoever comes after may index by every id of a slot that passed, and reckon with its time.  A slot that can't
+be so counts as damaged and is of kind DAMAGED from then on, at its place; one whose time alone can't be, of its
+thread's last time.  Knows nothing of what records mean together: that a coroutine ends twice, say (``model/``).
+
+A damaged file costs what a sound one does: nothing here grows with what a slot says, only with how many there are.
+"""
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from .. import events as ev
+from .header import LATEST
+
+SLOT = np.dtype(list(zip(ev.RECORD_FIELDS, ("<u8", "<u4", "<u4", "<u4", "<u4", "<u4", "<u2", "u1", "u1"), strict=True)))
+type Slots = npt.NDArray[np.void]
+type Bools = npt.NDArray[np.bool_]
+type _Ints = npt.NDArray[np.int64]
+type Any1d = npt.NDArray[Any]
+type _Fields = npt.NDArray[np.uint32]  # (slot, four bytes of it)
+
+DAMAGED: Final = 15  # no kind of the format: a definition that says nothing
+
+_PIECE = 1 << 15  # slots that are looked at together: they stay in the processor's cache
+_SPARE = 64  # by so many an id may be above the number of those that were given: some are given and never written
+_SPARE_PEOPLE = 1 << 16  # who is attached to a process numbers all its coroutines, and then writes of them
+_ANY = 0xFFFFFFFF
+
+# What a field holds: ANY number; NONE, or an id of these things.
+ANY, CODE, NODE, STRING, SITE, THREAD, RESOURCE, CORO = range(8)
+_DEFINES = {
+    ev.CODE: CODE, ev.NODE: NODE, ev.STRING: STRING, ev.SITE: SITE, ev.THREAD: THREAD, ev.RESOURCE: RESOURCE,
+}  # fmt: skip
+
+# By kind: what ``coro``, ``aux`` and ``off`` hold; by (kind, flag that is set) where a flag decides.
+_HOLDS: dict[int, tuple[int, int, int]] = {
+    ev.CODE: (CODE, ANY, ANY),
+    ev.NODE: (NODE, NODE, CODE),
+    ev.STRING: (STRING, ANY, ANY),
+    ev.SITE: (SITE, SITE, ANY),
+    ev.THREAD: (THREAD, ANY, ANY),
+    ev.TEXT: (ANY, ANY, ANY),
+    ev.RESOURCE: (RESOURCE, STRING, SITE),
+    ev.SPAWN: (CORO, CODE, SITE),
+    ev.NAME: (CORO, ANY, ANY),
+    ev.START: (CORO, CORO, CODE),
+    ev.ENTER: (CORO, CORO, ANY),
+    ev.RESUME: (CORO, CORO, ANY),
+    ev.THROW: (CORO, STRING, ANY),
+    ev.SUSPEND: (CORO, STRING, ANY),
+    ev.LINK: (CORO, CORO, ANY),
+    ev.ITEM: (CORO, CORO, ANY),
+    ev.RETURN: (CORO, STRING, ANY),
+    ev.RAISE: (CORO, STRING, ANY),
+    ev.VANISH: (CORO, ANY, ANY),
+    ev.MESSAGE: (CORO, ANY, ANY),
+    ev.POINT: (CORO, ANY, ANY),
+    ev.WAKE: (CORO, ANY, ANY),
+    ev.SOON: (ANY, ANY, ANY),
+    ev.TIMER: (CORO, ANY, ANY),
+    ev.SELECT: (ANY, ANY, ANY),
+    ev.USE: (CORO, RESOURCE, ANY),
+    ev.TAKE: (CORO, RESOURCE, SITE),
+    ev.GIVE: (CORO, RESOURCE, ANY),
+    ev.EDGE: (CORO, CORO, ANY),
+    ev.STACK: (CORO, ANY, SITE),
+    ev.CALL: (CORO, STRING, ANY),
+    ev.TROUBLE: (CORO, STRING, ANY),
+    ev.TAG: (CORO, ANY, ANY),
+    ev.CANCEL: (CORO, STRING, SITE),
+}
+_MOST_FLAGS = {ev.WAKE: ev.BY_TASK, ev.SOON: ev.BY_TASK, ev.TROUBLE: ev.DESTROYED, ev.CODE: ev.CODE_GENERATOR_BASED}
+
+
+def _table() -> npt.NDArray[np.uint8]:
+    """By flags and kind as one number, what the slot's fields hold: a row of ``_ROW_HOLDS``; 0: it can't be."""
+    table = np.zeros((256, 256), np.uint8)
+
+    def put(holds: tuple[int, int, int], kind: int, flags: list[int]) -> None:
+        if holds not in _ROWS:
+            _ROWS.append(holds)
+        table[kind, flags] = _ROWS.index(holds) + 1
+
+    for kind, holds in _HOLDS.items():
+        put(holds, kind, list(range(_MOST_FLAGS.get(kind, 255) + 1)))
+    put((CORO, CORO, ANY), ev.SUSPEND, [flags for flags in range(256) if flags & ev.AWAITS_TASK])
+    put((CORO, CORO, ANY), ev.WAKE, [ev.BY_TASK])
+    put((ANY, CORO, ANY), ev.SOON, [ev.BY_TASK])
+    put((CORO, CODE, SITE), ev.TROUBLE, [ev.NEVER_AWAITED])
+    return table.reshape(-1)
+
+
+_ROWS: list[tuple[int, int, int]] = []
+_WHAT: Final = _table()
+_ROW_HOLDS: Final = np.array([(ANY, ANY, ANY), *_ROWS])  # (row, field)
+_OF_SUSPENSION: Final = np.isin(np.arange(256), (ev.LINK, ev.TIMER, ev.USE))  # their time is its
+
+
+class ProcessState:
+    """What was looked at so far: which ids were given, by what times threads had got."""
+
+    def __init__(self) -> None:
+        self.damaged = 0  # slots
+        self.count = 0  # and of all
+        self.by_ticks: bool | None = None  # times are 1, 2, 3 …; None: no event yet
+        self.start_ns = 0  # no time is before; where the header's can't be, that of the first event
+        self.end_is_wrong = False  # the header's
+        self._given = np.zeros(8, np.int64)  # how many ids, by what they are of
+        self._most = np.zeros(8, np.int64)  # and the highest
+        self._most[[ANY, THREAD]] = _ANY, -1
+        self._seen: dict[int, Bools] = {what: np.zeros(0, np.bool_) for what in _DEFINES.values()}
+        self._ran = np.zeros(1, np.bool_)  # by id, the coroutines
+        self._last: dict[int, int] = {}  # by thread: its last time ...
+        self._suspended: dict[int, int] = {}  # ... and that of its last suspension
+
+    def highest(self, what: int) -> int:
+        """No slot that passed names a thing of this kind by a higher id; some of those below may not be there."""
+        return max(int(self._most[what]), 0)
+
+    def look(self, slots: Slots, start_ns: int, end_ns: int, until_ns: int) -> Slots:
+        """The next slots, without what can't be: themselves, or a copy.  Texts must be whole.
+
+        ``start_ns``, ``end_ns`` are the header's (0: it doesn't say); no time can be after ``until_ns``.
+        """
+        if not len(slots):
+            return slots
+        self.start_ns = self.start_ns or start_ns
+        tags = np.ascontiguousarray(slots.view(np.uint16).reshape(-1, ev.RECORD_SIZE // 2)[:, -1])  # flags and kinds
+        what = _WHAT.take(tags)
+        kinds = (tags >> 8).astype(np.uint8)
+        good = what > 0
+        self.count += len(slots)
+        self._texts(slots, kinds, good)
+        self._definitions(slots, kinds, good)
+        fields = slots.view("<u4").reshape(-1, ev.RECORD_SIZE // 4)
+        self._count_people(fields, kinds)
+        most = self._most[_ROW_HOLDS].T.astype(np.uint32)  # (field, row): no id is above
+        people, nodes, threads = (np.uint32(self.highest(of)) for of in (CORO, NODE, THREAD))
+        for begin in range(0, len(slots), _PIECE):
+            part = slice(begin, begin + _PIECE)
+            of, kind = what[part], kinds[part]
+            coro, aux, node, task, off, last = np.ascontiguousarray(fields[part, 2:].T)
+            after = (node <= nodes) & (task <= people) & ((last & 0xFFFF) <= threads)
+            after &= (node > 0) == (task > 0)
+            # A root runs for itself, or for a task that is made of a step of it, and is no coroutine.
+            root = (kind == ev.RESUME) | ((aux == 0) & ((kind == ev.START) | (kind == ev.ENTER)))
+            root &= task != coro
+            if root.any():
+                after[root] &= (task[root] > 0) & ~self._ran[np.minimum(task[root], people)]
+            after |= kind < ev.FIRST_EVENT
+            for field, limits in zip((coro, aux, off), most, strict=True):
+                after &= field <= limits.take(of)
+            good[part] &= after
+        self._asked(slots, kinds, good)
+        found = slots
+        if not good.all():
+            found = slots.copy()
+            found["kind"][~good] = DAMAGED
+            kinds[~good] = DAMAGED
+            self.damaged += int(np.count_nonzero(~good))
+        return self._times(found, kinds, end_ns, until_ns, found is not slots)
+
+    # --- what goes on in the slots that follow ------------------------------------------------------------------------
+
+    def _texts(self, slots: Slots, kinds: Any1d, good: Bools) -> None:
+        """A text is as long as is said of it; one that nobody begins is damage."""
+        texts, owners = np.flatnonzero(kinds == ev.TEXT), np.flatnonzero(among(kinds, ev.HAS_TEXT))
+        first = texts[np.diff(texts, prepend=-2) > 1] if len(texts) else texts  # of each run of them
+        last = texts[np.diff(texts, append=len(kinds) + 1) > 1] if len(texts) else texts
+        said = -(-slots["off"][owners].astype(np.int64) // ev.TEXT_BYTES)
+        run = np.searchsorted(first, owners + 1)
+        there = np.where(np.append(first, -1)[run] == owners + 1, np.append(last - first + 1, 0)[run], 0)
+        good[owners[said != there]] = False
+        stray = np.flatnonzero((first == 0) | ~among(kinds[first - 1], ev.HAS_TEXT))
+        for begin, end in zip(first[stray].tolist(), last[stray].tolist(), strict=True):
+            good[begin : end + 1] = False
+
+    def _definitions(self, slots: Slots, kinds: Any1d, good: Bools) -> None:
+        """Each id is given once, from 1 on; what it is made of was given before."""
+        rows = np.flatnonzero(kinds < ev.FIRST_EVENT)
+        rows = rows[kinds[rows] != ev.TEXT]
+        for kind, what in _DEFINES.items():
+            own = rows[kinds[rows] == kind]
+            if not len(own):
+                continue
+            ids = slots["coro"][own].astype(np.int64)
+            self._given[what] += len(own)
+            room = int(self._given[what]) + _SPARE
+            if kind == ev.NODE:
+                room = min(room, ev.MAX_NODES)
+            possible = (ids <= room) & ((ids > 0) | (kind == ev.THREAD))
+            seen = self._seen[what] = np.pad(self._seen[what], (0, room + 1 - len(self._seen[what])))
+            once = np.zeros(len(ids), np.bool_)
+            once[np.unique(ids, return_index=True)[1]] = True
+            possible[possible] &= ~seen[ids[possible]]
+            possible &= once
+            if kind in (ev.NODE, ev.SITE):
+                possible &= slots["aux"][own] < ids
+            if kind == ev.CODE:
+                possible &= slots["aux"][own] < 1 << 31
+            seen[ids[possible]] = True
+            good[own[~possible]] = False
+            # What is damaged otherwise has been given its id still: who names it names something unknown.
+            self._most[what] = max(int(self._most[what]), int(ids[possible].max(initial=-1)))
+
+    def _count_people(self, fields: _Fields, kinds: Any1d) -> None:
+        """Coroutines and tasks count from 1, and each is spawned, starts or runs a root."""
+        met, ran = [], []
+        for begin in range(0, len(kinds), _PIECE):
+            part = slice(begin, begin + _PIECE)
+            kind = kinds[part]
+            coro, aux, _, task = np.ascontiguousarray(fields[part, 2:6].T)
+            starts = kind == ev.START
+            root = (starts | (kind == ev.ENTER)) & (aux == 0) & (task != coro)
+            met += [coro[kind == ev.SPAWN], task[root]]
+            ran.append(coro[starts])
+        started = np.concatenate([np.empty(0, np.uint32), *ran])
+        met.append(started)
+        if count := sum(map(len, met)):
+            self._given[CORO] += count
+            highest = self._given[CORO] + _SPARE_PEOPLE
+            possible = max(int(some[some <= highest].max(initial=0)) for some in met)
+            self._most[CORO] = max(int(self._most[CORO]), possible)
+        size = self.highest(CORO) + 1
+        if len(self._ran) < size:
+            self._ran = np.pad(self._ran, (0, max(size, 2 * len(self._ran)) - len(self._ran)))
+        self._ran[started[started < size]] = True
+
+    # --- times --------------------------------------------------------------------------------------------------------
+
+    def _asked(self, slots: Slots, kinds: Any1d, good: Bools) -> None:
+        """A selector is asked before it answers."""
+        rows = np.flatnonzero(kinds == ev.SELECT)
+        asked = slots["aux"][rows].astype(np.uint64) | slots["off"][rows].astype(np.uint64) << np.uint64(32)
+        good[rows[asked > slots["ts"][rows]]] = False
+
+    def _times(self, slots: Slots, kinds: Any1d, end_ns: int, until_ns: int, is_copy: bool) -> Slots:
+        """A thread's times don't go back, and none is outside of the recording.  (The watchdog writes of threads that
+        go on meanwhile: its times are theirs.)"""
+        events = kinds >= ev.FIRST_EVENT
+        if not events.any():
+            return slots
+        if self.by_ticks is None:
+            self._tell_clock(slots["ts"][events], end_ns)
+        low, high = self.start_ns, until_ns if self.end_is_wrong or not end_ns else end_ns
+        if self.by_ticks:
+            low, high = 0, min(self.start_ns, self._most_ticks) - 1
+        high = max(low, high)
+        if self._goes_on(slots, kinds, low, high):
+            return slots
+        ts, thread, kinds = slots["ts"][events], slots["thread"][events], kinds[events]
+        outside = (ts < np.uint64(low)) | (ts > np.uint64(high))
+        was = np.minimum(ts, np.uint64(LATEST)).astype(np.int64)
+        moments = was.copy()
+        for index in np.unique(thread).tolist():
+            own = np.flatnonzero((thread == index) & (kinds != ev.STACK))
+            moments[own] = self._in_order(index, was[own], kinds[own], outside[own], low)
+        watched = (kinds == ev.STACK) & outside
+        moments[watched] = max(self._last.values(), default=low)
+        wrong = (moments != was) | (ts > np.uint64(LATEST))
+        if not wrong.any():
+            return slots
+        found = slots if is_copy else slots.copy()
+        found["ts"][np.flatnonzero(events)[wrong]] = moments[wrong]
+        self.damaged += int(np.count_nonzero(wrong))
+        return found
+
+    def _in_order(self, thread: int, ts: _Ints, kinds: Any1d, outside: Bools, low: int) -> _Ints:
+        """The times of what a thread wrote, those that can't be put right."""
+        last = max(self._last.get(thread, low), low)
+        of_suspension = _OF_SUSPENSION[kinds]
+        kept = ~of_suspension
+        kept[kept] = ~_goes_back(ts[kept], outside[kept], last)
+        found: _Ints = np.maximum.accumulate(np.where(kept, ts, last))
+        suspended = np.where(kinds == ev.SUSPEND, found, self._suspended.get(thread, last))
+        suspended = np.maximum.accumulate(suspended)
+        if len(found):
+            self._last[thread], self._suspended[thread] = int(found[-1]), int(suspended[-1])
+        return np.where(of_suspension, suspended, found)
+
+    def _goes_on(self, slots: Slots, kinds: Any1d, low: int, high: int) -> bool:
+        """Whether no time is before another, whichever thread's, and all are between these: mostly it is so."""
+        last, suspended = self._last.copy(), self._suspended.copy()
+        before = max(low, *last.values(), 0)
+        for begin in range(0, len(slots), _PIECE):
+            part = slice(begin, begin + _PIECE)
+            kind, ts, thread = kinds[part], slots["ts"][part], slots["thread"][part]
+            if kind.min() < ev.FIRST_EVENT:
+                events = kind >= ev.FIRST_EVENT
+                kind, ts, thread = kind[events], ts[events], thread[events]
+                if not len(kind):
+                    continue
+            ts, thread = np.ascontiguousarray(ts), np.ascontiguousarray(thread)
+            if ts[0] < before or ts[-1] > high or (ts[1:] < ts[:-1]).any():
+                return False
+            before = int(ts[-1])
+            one = int(thread[0])
+            for index in [one] if (thread == one).all() else np.flatnonzero(np.bincount(thread)).tolist():
+                own = thread == index
+                last[index] = int(ts[_last(own)])
+                own &= kind == ev.SUSPEND
+                if own.any():
+                    suspended[index] = int(ts[_last(own)])
+        self._last, self._suspended = last, suspended
+        return True
+
+    @property
+    def _most_ticks(self) -> int:
+        """By ticks: one is taken for each record, and more for what is then not written."""
+        return 64 * self.count + _SPARE_PEOPLE
+
+    def _tell_clock(self, ts: Any1d, end_ns: int) -> None:
+        """By ticks, or the header's start or end can't be: then time begins and ends with the records."""
+        some = np.sort(ts[:: len(ts) // 1024 + 1])
+        first, middle = int(some[0]), int(some[len(some) // 2])
+        before = middle < self.start_ns or not self.start_ns
+        self.by_ticks = 0 < middle < self.start_ns and middle <= self._most_ticks
+        if self.by_ticks:
+            return
+        self.end_is_wrong = 0 < end_ns < middle
+        if before:
+            self.start_ns = first
+
+
+def among(kinds: Any1d, some: Iterable[int]) -> Bools:
+    """Which of these are among some."""
+    found = np.zeros(len(kinds), np.bool_)
+    for kind in some:  # faster than a table, as long as they are few
+        found |= kinds == kind
+    return found
+
+
+def _last(rows: Bools) -> int:
+    """The last that is true; one is."""
+    return len(rows) - 1 - int(np.argmax(rows[::-1]))
+
+
+def _goes_back(ts: _Ints, outside: Bools, last: int) -> Bools:
+    """Which of these times, in order, to leave out so that none is before another; as few as are easily found."""
+    wrong = outside.copy()
+    rows = np.flatnonzero(~wrong)
+    for _ in range(64):
+        own = ts[rows]
+        back = np.flatnonzero(own[1:] < own[:-1])
+        if not len(back):
+            break
+        before = np.where(back > 0, own[np.maximum(back - 1, 0)], last)
+        too_late = own[back + 1] >= before  # without the earlier of the two it fits
+        leave = np.unique(np.where(too_late, back, back + 1))
+        wrong[rows[leave]] = True
+        rows = np.delete(rows, leave)
+    else:
+        own = ts[rows]
+        wrong[rows[own < np.maximum.accumulate(own)]] = True
+        rows = np.flatnonzero(~wrong)
+    wrong[rows[ts[rows] < last]] = True
+    return wrong

@@ -1,0 +1,1 @@
+"""What every part may use: files among those of others, names as data, internal errors, the user's settings."""

@@ -1,0 +1,48 @@
+"""What is printed: names as data, whatever the terminal, the locale or the encoding.
+
+Knows rich, and how it takes text for more than text: strings for its markup.  Here no string ever is.
+"""
+
+import sys
+from typing import Any
+
+import rich.console
+import rich.table
+from rich.text import Text
+
+from ..support.names import LEGIBLE, clean, clean_lines
+
+
+def prepare() -> None:
+    """Have stdout and stderr take any text: what their encoding lacks is written legibly."""
+    for stream in sys.stdout, sys.stderr:
+        if stream is not None and hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors=LEGIBLE)
+
+
+def say(line: str) -> None:
+    """A line of text, with names in it, to stdout."""
+    print(clean(line))
+
+
+class Console(rich.console.Console):
+    """rich's console, for which a string is what it says."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        super().print(*map(_harmless, objects), **options)
+
+
+class Table(rich.table.Table):
+    """rich's table, for which a string in a cell is what it says."""
+
+    def add_row(self, *cells: Any, **options: Any) -> None:
+        super().add_row(*map(_harmless, cells), **options)
+
+
+def _harmless(part: Any) -> Any:
+    """Lines stay lines; of the rest that is no letter only its sign."""
+    if isinstance(part, str):
+        return Text(clean_lines(part))
+    if isinstance(part, Text):
+        part.plain = clean_lines(part.plain)
+    return part

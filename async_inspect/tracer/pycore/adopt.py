@@ -1,0 +1,192 @@
+"""What was there before the recording: tasks that wait, as they stand; and what runs on each thread.
+
+Knows how to walk from a task's root to what it waits for, and the records that say so: those of a life that begins and
+is suspended at one moment, flagged BEFORE.  Does not know how tasks are found (``tracer/existing.py``).
+"""
+
+import sys
+from _thread import get_ident
+from gc import get_referents
+from types import AsyncGeneratorType, CoroutineType, GeneratorType
+
+from ... import events as ev
+from ..actions import MANY, ROLES, RUN, USE
+from . import introspect as ask
+from .coroutine import ALIVE, CREATED, Coro
+from .coroutines import ASYNC
+from .threads import State
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from types import FrameType
+
+    from .recorder import Recorder
+
+_FRAME: dict[type, str] = {CoroutineType: "cr_frame", GeneratorType: "gi_frame", AsyncGeneratorType: "ag_frame"}
+_AWAITED: dict[type, str] = {CoroutineType: "cr_await", GeneratorType: "gi_yieldfrom", AsyncGeneratorType: "ag_await"}
+_STEPS = ("async_generator_asend", "async_generator_athrow", "coroutine_wrapper", "anext_awaitable")
+_MOST_FRAMES = 8 * ev.MAX_SITE_FRAMES
+
+
+def meet(recorder: "Recorder", tasks: "Collection[object]") -> None:
+    """Write what there is."""
+    for task in tasks:
+        _expect(recorder, task)
+    for ident, frame in sys._current_frames().items():
+        _meet_running(recorder, ident, frame)
+    ts = recorder.tape.now()
+    for task in tasks:
+        _meet_suspended(recorder, task, ts)
+    for ident, frame in sys._current_frames().items():
+        if ident != get_ident():
+            _look_at(recorder, ident, frame)
+
+
+def _expect(recorder: "Recorder", task: object) -> None:
+    """A task's root, if it is one that lives and isn't known: made, and not run yet as far as we know."""
+    made = ask.get(task, "_coro")
+    frame = made.cr_frame if type(made) is CoroutineType else None
+    if frame is not None and id(frame) not in recorder.live:
+        coro = recorder.coros.new(id(frame), frame.f_code)
+        coro.state = CREATED
+        coro.is_task = True
+        recorder.coros.tasks[id(made)] = coro.id
+
+
+def _meet_running(recorder: "Recorder", ident: int, frame: "FrameType") -> None:
+    """The coroutines that run on a thread, outermost first."""
+    frames: list[FrameType] = []
+    below: FrameType | None = frame
+    while below is not None and len(frames) < _MOST_FRAMES:
+        if below.f_code.co_flags & ASYNC:
+            frames.append(below)
+        elif recorder.wanted_of(below.f_code) & RUN:
+            recorder.probes.run_code = id(below.f_code)
+        below = below.f_back
+    coros, own = recorder.coros, recorder.coros.thread
+    elsewhere = ident != get_ident()
+    state = own
+    if elsewhere:
+        state = State()
+        state.__dict__ = coros.threads.states.get(ident) or {"native_id": _native_id(ident)}
+    if not frames or state.top is not None:
+        return
+    if elsewhere and ident not in coros.threads.states:
+        coros.threads.states[ident] = coros.threads.before[ident] = state.__dict__
+    coros.thread = state  # what is written is about that thread; nobody else writes meanwhile
+    try:
+        for one in reversed(frames):
+            known = recorder.live.get(id(one))
+            recorder.watch(one.f_code)
+            if known is None or known.state == CREATED:
+                coros.open(one, 0)
+    finally:
+        coros.thread = own
+
+
+def _look_at(recorder: "Recorder", ident: int, frame: "FrameType") -> None:
+    """What a thread does on which a coroutine runs."""
+    state = recorder.coros.threads.states.get(ident, {})
+    top = state.get("top")
+    if top is not None:
+        site = recorder.defs.site_of(frame, recorder.probes.run_code)
+        ts, root = recorder.tape.now(), top.root.id
+        recorder.tape.put_raw(ts, root, 0, top.node, root, site, state["index"], 0, ev.STACK)
+
+
+def _native_id(ident: int) -> int:
+    """Of a thread that Python's own module of them knows."""
+    active = ask.part("threading", "_active")
+    native = ask.get(active.get(ident), "_native_id") if type(active) is dict else None
+    return native if type(native) is int else 0
+
+
+def _meet_suspended(recorder: "Recorder", task: object, ts: int) -> None:
+    """A task that waits: its chain began before, and is suspended."""
+    made = ask.get(task, "_coro")
+    if type(made) is not CoroutineType or made.cr_running:
+        return
+    root = recorder.live.get(id(made.cr_frame))
+    if root is None or root.state != CREATED:
+        return
+    coros, top = recorder.coros, recorder.coros.thread.top
+    name = ask.task_name(task)
+    if name is not None and ask.is_made_up(name):
+        name = None
+    chain: list[tuple[Coro, FrameType]] = []
+    if not made.cr_suspended:
+        flags = ev.BEFORE | (ev.NAME_GIVEN if name is not None else 0)
+        coros.put(ev.SPAWN, ts, root.id, root.code.id, top, 0, flags)
+    else:
+        chain = _begin_chain(recorder, root, made, ts)
+    if name is not None:
+        coros.put_name(root, name, ts, chain[-1][0] if chain else top)
+    if chain:
+        _suspend_chain(recorder, chain, ask.get(task, "_fut_waiter"), ts)
+
+
+def _begin_chain(recorder: "Recorder", root: Coro, made: object, ts: int) -> "list[tuple[Coro, FrameType]]":
+    """Write the STARTs of a chain, from its root; the coroutines and their frames."""
+    coros, defs = recorder.coros, recorder.defs
+    chain: list[tuple[Coro, FrameType]] = []
+    above: Coro | None = None
+    inner = made
+    while inner is not None:
+        frame: FrameType | None = ask.get(inner, _FRAME[type(inner)]) if type(inner) in _FRAME else None  # type: ignore[assignment]
+        if frame is not None and frame.f_code.co_flags & ASYNC:
+            if above is not None and id(frame) in recorder.live:
+                break
+            recorder.watch(frame.f_code)
+            coro = root if above is None else coros.new(id(frame), frame.f_code)
+            coro.awaiter, coro.root, coro.state = above, root, ALIVE
+            coro.node = defs.node_of(above.node if above is not None else 0, coro.code)
+            coro.role = coro.code.probe & ROLES
+            coro.off = defs.suspended_at(frame)
+            if above is not None:
+                above.child = coro
+            flags = ev.BEFORE | (ev.IS_TASK if above is None else 0)
+            coros.put(ev.START, ts, coro.id, above.id if above is not None else 0, coro, coro.code.id, flags)
+            chain.append((coro, frame))
+            above = coro
+        inner = _awaited_by(inner)
+    return chain
+
+
+def _suspend_chain(recorder: "Recorder", chain: "list[tuple[Coro, FrameType]]", waiter: object, ts: int) -> None:
+    """Write that it is suspended, where, and what it waits for."""
+    coros, probes, top = recorder.coros, recorder.probes, recorder.coros.thread.top
+    root, leaf = chain[0][0], chain[-1][0]
+    aux, flags = recorder.awaited(waiter)
+    root.bare = waiter is None
+    coros.put(ev.SUSPEND, ts, leaf.id, aux, top, leaf.off, flags | ev.BEFORE)
+    for coro, _ in reversed(chain[:-1]):
+        assert coro.child is not None
+        coros.put(ev.LINK, ts, coro.id, coro.child.id, top, coro.off)
+    for coro, frame in reversed(chain):
+        if coro.role & (USE | MANY):
+            probes.tell_role(coro, frame, ts)
+        if recorder.edges and ask.exact(frame.f_code.co_qualname) == "TaskGroup.__aexit__":
+            probes.edges_to_all(root, ask.get(frame.f_locals.get("self"), "_tasks"), 0)
+    if waiter is not None:
+        if ask.shielded(waiter) is not None:
+            probes.shields.add(id(waiter))
+        if recorder.edges and not flags:
+            probes.edges_to(root, waiter)
+        state = ask.get(waiter, "_state")
+        if recorder.hears_wakes and type(state) is str and state != "PENDING":
+            coros.put(ev.WAKE, recorder.tape.now(), root.id, 0, top, 0, ev.BY_CODE)  # it runs as soon as the loop comes
+
+
+def _awaited_by(one: object) -> object:
+    """Whom a suspended one awaits, if that runs code."""
+    inner: object = None
+    if type(one) in _AWAITED:
+        inner = ask.get(one, _AWAITED[type(one)])
+    elif ask.short_name(type(one)) in _STEPS:
+        inner = next((found for found in get_referents(one) if _runs_code(found)), None)
+    return inner if _runs_code(inner) else None
+
+
+def _runs_code(one: object) -> bool:
+    return type(one) in _FRAME or ask.short_name(type(one)) in _STEPS

@@ -1,0 +1,374 @@
+"""The coroutines that live: who runs on which thread, who awaits whom, how each begins, is entered and ends.
+
+Knows each coroutine by the identity of its frame, and how to find an awaiter by walking frames; writes the events of a
+life (START, ENTER, RETURN, RAISE, VANISH and what goes with them).  Does not know which ``sys.monitoring`` event
+says what: that is ``pycore``.
+
+Each coroutine that lives has a ``Coro`` (``coroutine``).  Each thread has a ``top``: the coroutine that runs on it.
+"""
+
+from _thread import get_native_id
+from types import CoroutineType
+
+from ... import events as ev
+from ..actions import ROLES
+from . import introspect as ask
+from .coroutine import ALIVE, CREATED, DEAD, Coro
+from .definitions import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_ITERABLE_COROUTINE
+from .threads import NOT_YET, State, Thread, Threads
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import CodeType, FrameType
+
+    from .definitions import Code, Definitions
+    from .tape import Tape
+
+CO_GENERATOR = 0x20
+ASYNC = CO_COROUTINE | CO_ITERABLE_COROUTINE | CO_ASYNC_GENERATOR
+
+
+class Coroutines:
+    """All that live in one recording."""
+
+    def __init__(self, tape: "Tape", defs: "Definitions") -> None:
+        self.tape = tape
+        self.defs = defs
+        self.threads = Threads()
+        self.thread: State = Thread(self.threads)
+        self.live: dict[int, Coro] = {}  # by frame
+        self.unrun: dict[int, Coro] = {}  # tasks that are made of steps of async generators and have not run, by id
+        self.tasks: dict[int, int] = {}  # ids by the coroutine of a task, after its end, too: whoever asks holds that
+        self.coro_ids = 0
+
+    # --- writing ---
+
+    def put(self, kind: int, ts: int, coro: int, aux: int, after: Coro | None, off: int, flags: int = 0) -> None:
+        """Write an event. ``after`` runs when it is over."""
+        thread = self.thread
+        if thread.index < 0:
+            if thread.index == NOT_YET:
+                thread.index = self.threads.new_index()
+                if thread.index >= 0:
+                    self.tape.put_definition(ev.THREAD, thread.index, thread.native_id or get_native_id())
+            if thread.index < 0:
+                self.tape.lose()
+                return
+        node = after.node if after is not None else 0
+        task = after.root.id if after is not None else 0
+        self.tape.put_raw(ts, coro, aux, node, task, off, thread.index, flags, kind)
+
+    # --- frames ---
+
+    def awaiter_of(self, frame: "FrameType", thrown: bool = False) -> Coro | None:
+        """The coroutine that awaits the one that runs in ``frame``, if one does.
+
+        Plain generators are looked through.
+        """
+        below = frame.f_back
+        while below is not None:
+            code = below.f_code
+            if not code.co_flags & (ASYNC | CO_GENERATOR):
+                return None
+            stands = self.defs.stands
+            if not stands(code, below.f_lasti, True) and not (thrown and stands(code, below.f_lasti, False)):
+                return None
+            if code.co_flags & ASYNC:
+                return self.live.get(id(below)) or self.open(below, 0, thrown)
+            below = below.f_back
+        return None
+
+    def passed(self, coro: Coro, awaiter: Coro | None) -> bool:
+        """Whether a throw() that comes from ``awaiter`` (None: from outside) came to ``coro`` along its chain."""
+        below, up = coro, coro.awaiter
+        while up is not None and up.child is below:
+            if up is awaiter:
+                return True
+            below, up = up, up.awaiter
+        if up is not None or awaiter is not None or below is coro:
+            return False
+        # By hand it may be thrown into past its awaiters, but not into an async generator, which then says it runs.
+        return coro.code.kind == ev.CODE_ASYNC_GENERATOR or self.step_of(self.top_of(below)) is not None
+
+    # --- coroutines ---
+
+    def new(self, key: int, code: "CodeType") -> Coro:
+        self.coro_ids += 1
+        coro = self.live[key] = Coro(self.coro_ids, key, self.defs.code_of(code))
+        return coro
+
+    def new_step(self, step: object, code: "Code") -> Coro:
+        """A task that is made of a step of an async generator."""
+        self.coro_ids += 1
+        task = self.live[-id(step)] = Coro(self.coro_ids, -id(step), code)
+        task.step = task.is_task = True
+        self.tasks[id(step)] = task.id
+        return task
+
+    def of(self, made: object) -> Coro | None:
+        """Whom a task runs that is made of this, as far as it is known and has not ended."""
+        if type(made) is CoroutineType:
+            return self.live.get(id(made.cr_frame)) if made.cr_frame is not None else None
+        return self.live.get(-id(made))
+
+    def top_of(self, coro: Coro) -> Coro:
+        """Of one that no coroutine awaits, whom it runs for: itself, or the task that is made of its step."""
+        return coro.root if coro.root.step and coro.root.child is coro else coro
+
+    def root_of(self, coro: Coro) -> Coro:
+        """The same of one that is being entered."""
+        if coro.code.kind == ev.CODE_ASYNC_GENERATOR:
+            step = ask.coroutine_of(ask.current_task())
+            agen = ask.agen_of(step)
+            if agen is not None and id(agen.ag_frame) == coro.key:
+                task = self.live.get(-id(step)) or self.new_step(step, coro.code)
+                self.unrun.pop(task.id, None)
+                task.state = ALIVE
+                task.child = coro
+                return task
+        return coro
+
+    def begin(self, coro: Coro, awaiter: Coro | None, flags: int) -> None:
+        """``coro`` begins to run; write its START."""
+        thread = self.thread
+        is_task = False
+        if awaiter is not None:
+            coro.awaiter = awaiter
+            coro.root = awaiter.root
+            coro.node = self.defs.node_of(awaiter.node, coro.code)
+        else:
+            root = coro.root = self.root_of(coro)
+            is_task = root.is_task or self.step_of(root) is not None
+            root.outer = thread.top
+            coro.node = self.defs.node_of(0, coro.code)
+        coro.is_task = is_task and coro.root is coro
+        coro.state = ALIVE
+        coro.role = coro.code.probe & ROLES
+        if is_task:
+            flags |= ev.IS_TASK
+            self.tasks[id(ask.coroutine_of(self.step_of(coro.root)))] = coro.root.id
+        self.put(ev.START, self.tape.now(), coro.id, awaiter.id if awaiter else 0, coro, coro.code.id, flags)
+        thread.top = coro
+
+    def open(self, frame: "FrameType", flags: int, thrown: bool = False) -> Coro:
+        """A frame is met in mid-life: it was there before the recording, or an exception is the first it sees."""
+        code = frame.f_code
+        if not thrown or self.defs.stands(code, frame.f_lasti, False):
+            flags |= ev.BEFORE
+        awaiter = self.awaiter_of(frame, thrown)
+        coro = self.live.get(id(frame)) or self.new(id(frame), code)
+        self.begin(coro, awaiter, flags)
+        return coro
+
+    def enter_root(self, root: Coro) -> None:
+        """What ran until now goes on when ``root`` stops; not one of its own, which then stopped unseen."""
+        top = self.thread.top
+        if top is None or top.root is not root:
+            root.outer = top
+
+    def enter(self, coro: Coro, awaiter: Coro | None, flags: int) -> None:
+        """``coro`` is entered again, by another awaiter or at another await than it stood in: write an ENTER."""
+        thread = self.thread
+        root = awaiter.root if awaiter is not None else self.root_of(coro)
+        left = self.top_of(coro)
+        if left is not coro and left is not root:
+            self.vanish(left)  # its step is over, or the generator would not run for another
+        if awaiter is None:
+            self.enter_root(root)
+            if self.step_of(root) is not None:
+                root.is_task = True
+                flags |= ev.IS_TASK
+        if coro.code.kind == ev.CODE_ASYNC_GENERATOR:
+            coro.node = self.defs.node_of(awaiter.node if awaiter is not None else 0, coro.code)
+        before = coro.awaiter
+        if before is not None and before is not awaiter and before.child is coro:
+            before.child = None
+        coro.awaiter = awaiter
+        coro.state = ALIVE
+        coro.closing = False
+        leaf: Coro = coro
+        while True:
+            leaf.root = root
+            if leaf.child is None:
+                break
+            leaf = leaf.child
+        self.put(ev.ENTER, self.tape.now(), coro.id, awaiter.id if awaiter else 0, leaf, 0, flags)
+        thread.resume = coro.child
+        thread.top = leaf
+
+    def drop(self, coro: Coro) -> None:
+        coro.state = DEAD
+        if coro.step:
+            self.unrun.pop(coro.id, None)
+        if self.live.get(coro.key) is coro:
+            del self.live[coro.key]
+        if coro.awaiter is not None and coro.awaiter.child is coro:
+            coro.awaiter.child = None
+        if coro.child is not None and coro.child.awaiter is coro:
+            coro.child.awaiter = None
+        coro.child = coro.outer = None
+
+    def vanish(self, coro: Coro, flags: int = 0) -> None:
+        """``coro`` has ended and no event said so."""
+        root = self.top_of(coro)
+        self.put(ev.VANISH, self.tape.now(), coro.id, 0, self.thread.top, 0, flags)
+        self.drop(coro)
+        if root is not coro:
+            self.vanish(root)
+
+    def finish(self, coro: Coro, kind: int, off: int, exc: BaseException | None) -> None:
+        thread = self.thread
+        flags = aux = 0
+        message = name = None
+        root = self.top_of(coro)
+        if root is not coro:
+            after = root.outer
+        elif coro.awaiter is None:
+            task = self.step_of(coro) if coro.is_task else None
+            flags = coro.outcome(task, exc)
+            if exc is not None:
+                message = ask.message_of(exc)
+            if task is not None:
+                name = coro.last_name(task)
+                thread.ended = id(ask.coroutine_of(task))
+                thread.ended_id = coro.id
+            after = coro.outer
+        else:
+            after = coro.root.outer if coro.closing else coro.awaiter
+        if exc is not None:
+            aux = self.defs.type_of(type(exc))
+        self.vanish_below(coro)
+        ts = self.tape.now()
+        if name is not None:
+            self.put_name(coro, name, ts, coro)
+        self.put(kind, ts, coro.id, aux, after, off, flags)
+        if message:
+            self.put_message(coro, message, ts, after)
+        self.drop(coro)
+        self.stop_at(after)
+        if root is not coro:
+            self.finish_step(root, kind, exc, ts)
+
+    def finish_step(self, task: Coro, kind: int, exc: BaseException | None, ts: int) -> None:
+        """A task that is made of a step of an async generator has ended: that handed an item over (ITEM), or ended."""
+        thread = self.thread
+        owner, after = self.step_of(task), thread.top
+        step = ask.coroutine_of(owner)
+        aux, message, good = 0, None, kind == ev.RETURN
+        if owner is not None:
+            thread.ended = id(step)
+            thread.ended_id = task.id
+            if kind == ev.ITEM:
+                good = not ask.is_aclose(step)
+                aux = 0 if good else self.defs.type_of(RuntimeError)
+            else:
+                good = ask.swallows(step, exc)
+                aux = 0 if good else self.defs.type_of(StopAsyncIteration if exc is None else type(exc))
+        elif exc is not None:
+            aux = self.defs.type_of(type(exc))
+        if good:
+            exc = None
+        elif exc is not None:
+            message = ask.message_of(exc)
+        flags = task.outcome(owner, exc)
+        name = task.last_name(owner) if owner is not None else None
+        if name is not None:
+            self.put_name(task, name, ts, after)
+        self.put(ev.RETURN if good else ev.RAISE, ts, task.id, aux, after, 0, flags)
+        if message:
+            self.put_message(task, message, ts, after)
+        self.drop(task)
+
+    def had_turns(self) -> None:
+        """A loop of this thread begins another round: what was made before its last round began had its turn then.
+
+        Where no frame ran the generator had ended, or ran already: the task failed, and nothing said so.
+        """
+        for task in [task for task in self.unrun.values() if task.off == self.thread.index]:
+            if task.closing:
+                self.vanish(task)
+            task.closing = True
+
+    def finish_unrun(self, task: Coro, owner: object) -> None:
+        """The same where none of its code ran: the Task itself says what became of it, if it is over."""
+        exc, state = ask.get(owner, "_exception"), ask.get(owner, "_state")
+        if state == "PENDING":
+            return
+        raised = isinstance(exc, BaseException)
+        aux = self.defs.type_of(type(exc)) if raised else 0
+        flags = ev.CANCELLED if state == "CANCELLED" else 0
+        message = ask.message_of(exc) if isinstance(exc, BaseException) else None
+        ts = self.tape.now()
+        self.put(ev.RAISE if raised or flags else ev.RETURN, ts, task.id, aux, self.thread.top, 0, flags)
+        if message:
+            self.put_message(task, message, ts, self.thread.top)
+        self.drop(task)
+
+    def put_message(self, coro: Coro, message: str, ts: int, after: Coro | None) -> None:
+        data = ask.utf8(message)
+        self.put(ev.MESSAGE, ts, coro.id, 0, after, len(data))
+        self.tape.put_text(data)
+
+    def stop_at(self, after: Coro | None) -> None:
+        """What ran has stopped; ``after`` goes on."""
+        self.thread.top = after
+        if after is None:
+            self.thread.serial += 1
+
+    def vanish_below(self, coro: Coro) -> None:
+        chain = []
+        below = coro.child
+        while below is not None:
+            chain.append(below)
+            below = below.child
+        for gone in reversed(chain):
+            self.vanish(gone)
+
+    # --- tasks ---
+
+    def step_of(self, coro: Coro) -> object:
+        """The task of which a step runs just now, if ``coro`` is its root."""
+        task = ask.current_task()
+        if task is not None:
+            awaited = ask.coroutine_of(task)
+            if type(awaited) is CoroutineType:
+                its = id(awaited.cr_frame) == coro.key
+            elif coro.step or ask.agen_of(awaited) is not None:
+                its = -id(awaited) == coro.key
+            else:  # a task of what is no coroutine of Python's own
+                its = coro.outer is None and self.thread.top in (None, coro)
+            if its:
+                return task
+        task = ask.trio_now("task")
+        awaited = ask.coroutine_of(task) if ask.is_trio_task(task) else None
+        return task if type(awaited) is CoroutineType and id(awaited.cr_frame) == coro.key else None
+
+    def put_name(self, coro: Coro, name: str, ts: int, after: Coro | None) -> None:
+        coro.name_hash = hash(name)
+        data = ask.utf8(name)
+        self.put(ev.NAME, ts, coro.id, 0, after, len(data))
+        self.tape.put_text(data)
+
+    # --- what an event finds ---
+
+    def settle(self) -> None:
+        """Whatever burst went on is over: something else happens now."""
+        thread = self.thread
+        if thread.resume is not None:
+            thread.top = thread.resume.awaiter  # the burst stopped short of its leaf
+            thread.resume = None
+        thread.up = thread.up_child = thread.spawned = None
+        thread.sleeper = 0
+
+    def running(self, frame: "FrameType") -> Coro:
+        """The coroutine of the frame that an event is about, and that runs."""
+        thread = self.thread
+        top = thread.top
+        if top is not None and top.key == id(frame):
+            return top
+        coro = self.live.get(id(frame))
+        if coro is None or coro.state == CREATED:
+            return self.open(frame, 0)
+        coro.child = None  # it runs itself: whatever it awaited let go of it unseen
+        self.enter(coro, self.awaiter_of(frame), 0)
+        return coro

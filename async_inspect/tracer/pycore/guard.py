@@ -1,0 +1,81 @@
+"""What stands between ``sys.monitoring`` and the Python core: a callback that lets nothing of ours into the program.
+
+Knows which calls are events of the frame that runs, and whose an exception is that comes up amid one.  Knows nothing of
+what an event means.
+"""
+
+import sys
+import time
+
+from ... import events as ev
+from . import introspect as ask
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .recorder import Recorder
+
+_OUR_ERRORS = ("builtins", "struct")  # modules of what our own code may raise
+
+
+def guarded(recorder: "Recorder", handler: "Callable[..., object]") -> "Callable[..., object]":
+    """A callback that holds the lock, is timed now and then, and raises nothing of ours into the program.
+
+    Called for whatever ``sys.monitoring`` or a compiled module (``PyMonitoring_Fire*Event``) says; what is no event
+    of the frame that runs is none of ours: its "code" may be any object.
+    """
+    getframe, at_end = sys._getframe, sys.is_finalizing  # at the end modules are emptied, ours among them
+    every = ev.COST_EVERY
+
+    # A short function: without memory, CPython goes round for ever in a "with" from its 257th instruction on.
+    def callback(*args: object) -> object:
+        try:
+            with recorder.lock:
+                frame = getframe(1)
+                if frame.f_code is not args[0]:
+                    return None
+                recorder.callbacks += 1
+                if recorder.callbacks % every:
+                    return handler(frame, *args)
+                return _timed(recorder, handler, frame, *args)
+        except BaseException as exc:
+            if not (at_end() or _is_ours(recorder, exc)):
+                raise
+            return None
+
+    return callback
+
+
+def _timed(recorder: "Recorder", handler: "Callable[..., object]", *args: object) -> object:
+    begun = time.monotonic_ns()
+    result = handler(*args)
+    recorder.timed += 1
+    recorder.timed_ns += time.monotonic_ns() - begun
+    recorder.set_costs()
+    recorder.watchdog.start()  # anew after a fork, for those who meet no new code
+    return result
+
+
+def _is_ours(recorder: "Recorder", exc: BaseException) -> bool:
+    """Whether an exception amid a callback is our fault.
+
+    It may be what a signal's handler raised just then, or what another thread has this one raise: those are the
+    program's.  What the event said may be lost; the next ones put it right.
+    """
+    try:
+        with recorder.lock:
+            recorder.tape.lose()
+            recorder.coros.settle()
+        tb = first = exc.__traceback__
+        while tb is not None and tb.tb_next is not None:
+            if tb.tb_frame.f_globals.get("__package__") == __package__:
+                first = tb.tb_next
+            tb = tb.tb_next
+        ours = tb is None or tb.tb_frame.f_globals.get("__package__") == __package__
+        if ours and issubclass(type(exc), Exception) and ask.type_module(type(exc)) in _OUR_ERRORS:
+            return True
+        exc.__traceback__ = None if ours else first  # as though it had not passed through our frames
+    except MemoryError:
+        return True
+    return False

@@ -1,0 +1,393 @@
+"""What is seen above coroutines: who makes a task, who wakes one, who holds what, who waits for many.
+
+Knows what each action that a source asks for (``_core.pyi``, ACTIONS) reads off the function that was called, and the
+records that come of it.  Knows nothing of which functions these are (``sources/``), nor of coroutines' own events.
+"""
+
+from types import CoroutineType
+
+from ... import events as ev
+from .. import actions as act
+from . import introspect as ask
+from .coroutine import CREATED, Coro
+from .coroutines import Coroutines
+from .runtime_warnings import Troubles
+from .scopes import Scopes
+from .trio import Trio
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import CodeType, FrameType
+
+    from .definitions import Definitions
+    from .tape import Tape
+
+GENERATOR = 0x20  # in co_flags
+_NEAR = 4  # frames
+
+_IO = -1  # in place of a callback's id
+_SIGNAL = -2
+
+
+class Probes:
+    """What is known of the program's objects, by their addresses.
+
+    An entry outlives its object.  That does no harm: what is put in its place is seen, and begins a new one.
+    """
+
+    def __init__(
+        self, tape: "Tape", defs: "Definitions", coros: Coroutines, wanted_of: "Callable[[CodeType], int]"
+    ) -> None:
+        self.tape = tape
+        self.defs = defs
+        self.coros = coros
+        self.thread = coros.thread
+        self.live = coros.live
+        self.codes = defs.codes
+        self.resources: dict[int, int] = {}
+        self.resource_ids = 0
+        self.handles: dict[int, int] = {}  # callback id, _IO or _SIGNAL; put there anew each time it is to run
+        self.callback_ids = 0
+        self.posted: dict[int, int] = {}  # callback id by the callback itself, as long as its handle isn't known
+        self.shields: set[int] = set()  # worth to ask the future itself
+        self.fresh: set[int] = set()  # generators' frames that have not yielded; their start is seen
+        self.on_process: Callable[[FrameType], object] = id  # whom PROCESS calls
+        self.run_code = 0
+        self.wanted_of = wanted_of
+        self.trio = Trio(self)
+        self.scopes = Scopes(self)
+        self.troubles = Troubles(self)
+
+    def put(self, kind: int, ts: int, coro: int, aux: int, off: int = 0, flags: int = 0) -> None:
+        """Write an event that changes nothing of what runs."""
+        self.coros.put(kind, ts, coro, aux, self.thread.top, off, flags)
+
+    # --- functions that are called ---
+
+    def on_start(self, frame: "FrameType", action: int) -> None:
+        for wanted, tell in (
+            (act.SPAWN, self.spawn),
+            (act.READY, self.ready),
+            (act.TIMER, self.timer),
+            (act.SELECT, self.asks_selector),
+            (act.MADE, self.made),
+            (act.GIVE, self.give),
+            (act.NEVER, self.troubles.never_awaited),
+            (act.HANDLER, self.troubles.handler),
+            (act.POST, self.post),
+            (act.PUT, self.trio.put_next),
+            (act.LEAVE, self.trio.leave),
+            (act.JOB, self.trio.job),
+            (act.MOVE, self.trio.move),
+            (act.MANY, self.begins),
+        ):
+            if action & wanted:
+                if not (action & act.ALONE and ask.is_guest()):
+                    tell(frame)
+                break
+        if action & act.GROUP and self.thread.spawned is not None:
+            owner = ask.get(frame.f_locals.get("self"), "_parent_task")
+            if ask.is_task(owner):
+                self.put_edge(self.coro_of(owner), self.thread.spawned)
+
+    def on_return(self, frame: "FrameType", code: "CodeType", action: int, value: object) -> None:
+        thread = self.thread
+        if action & (act.SPAWN | act.SOON):
+            self.made_or_soon(frame, value, action)
+        elif action & act.SELECT:
+            self.selector_answered()
+        elif action & act.SHIELD:
+            if frame.f_locals.get("inner") is not value:
+                self.shields.add(id(value))
+        elif action & act.TASK:
+            self.trio.new_task(frame, action, value)
+        elif action & act.TAKE and thread.top is not None:
+            self.take(thread.top, frame)
+            if thread.top.key == id(frame.f_back):
+                thread.top.role &= ~act.TAKE  # it needn't say so again
+        elif action & (act.PROCESS | act.MEMBER):
+            (self.on_process if action & act.PROCESS else self.scopes.member)(frame)
+        elif action & act.MANY and not code.co_flags & GENERATOR and thread.top is not None:
+            self.edges_to_all(thread.top.root, _many(frame), 0)
+
+    def made_or_soon(self, frame: "FrameType", value: object, action: int) -> None:
+        if action & act.SPAWN:
+            self.unrun(value, self.thread.spawned)  # an eager one that is over has forgotten what it ran
+        else:
+            self.soon(frame, value, action)
+
+    def on_yield(self, frame: "FrameType") -> None:
+        if id(frame) in self.fresh:
+            self.fresh.discard(id(frame))
+            if self.thread.top is not None:
+                self.edges_to_all(self.thread.top.root, _many(frame), 0)
+
+    # --- tasks ---
+
+    def spawn(self, frame: "FrameType") -> None:
+        """A function whose argument ``coro`` is being made a task was called."""
+        values = frame.f_locals
+        made = values.get("coro")
+        thread = self.thread
+        agen = ask.agen_of(made)
+        known = self.coros.of(made)
+        if known is not None and known is thread.spawned and thread.spawner == id(frame.f_back):
+            return  # one call of create_task inside another
+        thread.spawned = None
+        if type(made) is CoroutineType:
+            if made.cr_running or made.cr_suspended or made.cr_frame is None:
+                return
+        elif agen is None:
+            return
+        if known is not None:
+            self.coros.vanish(known)
+        name = values.get("name")
+        if name is None:
+            more = values.get("kwargs")
+            name = more.get("name") if type(more) is dict else None
+        if agen is not None:
+            coro = self.coros.new_step(made, self.defs.code_of(agen.ag_code))
+            coro.state = CREATED
+        else:
+            assert type(made) is CoroutineType
+            coro = self.new_task(made)
+        self.put_spawn(coro, frame, name)
+        if agen is not None:
+            coro.off = thread.index
+            self.coros.unrun[coro.id] = coro
+        thread.spawned = coro
+        thread.spawner = id(frame)
+
+    def unrun(self, task: object, coro: Coro | None) -> None:
+        """If ``coro`` is a task of a step of an async generator that is over and never ran, write that."""
+        if coro is not None and coro.step and coro.state == CREATED and ask.is_task(task):
+            self.coros.finish_unrun(coro, task)
+
+    def new_task(self, made: "CoroutineType[object, object, object]") -> Coro:
+        """A coroutine that is being made a task."""
+        coro = self.coros.new(id(made.cr_frame), made.cr_code)
+        coro.state = CREATED
+        coro.is_task = True
+        self.coros.tasks[id(made)] = coro.id
+        return coro
+
+    def put_spawn(self, coro: Coro, frame: "FrameType", name: object) -> None:
+        site = self.defs.site_of(frame.f_back)
+        ts = self.tape.now()
+        self.put(ev.SPAWN, ts, coro.id, coro.code.id, site, ev.NAME_GIVEN if name is not None else 0)
+        if type(name) is str:
+            self.coros.put_name(coro, name, ts, self.thread.top)
+
+    def coro_of(self, task: object) -> Coro | None:
+        """The coroutine of a Task, as far as it is known and has not ended."""
+        return self.coros.of(ask.coroutine_of(task))
+
+    # --- who wakes whom ---
+
+    def soon(self, frame: "FrameType", handle: object, action: int) -> None:
+        """A callback was put among what the loop runs next, as ``handle``."""
+        callback = frame.f_locals.get("callback")
+        task = ask.stepped_task(callback)
+        if task is not None:
+            coro = self.coro_of(task)
+            if coro is not None and coro.state != CREATED and not coro.bare:
+                self.put_wake(coro, frame)
+        elif callback is not None:
+            known = self.posted.pop(id(callback), 0) if action & act.POST else 0
+            self.handles[id(handle)] = known or self.put_callback(frame)
+
+    def post(self, frame: "FrameType") -> None:
+        """A callback is about to be put there, where another thread may run it at once."""
+        callback = frame.f_locals.get("callback")
+        if callback is not None and ask.stepped_task(callback) is None:
+            self.posted[id(callback)] = self.put_callback(frame)
+
+    def put_wake(self, coro: Coro, frame: "FrameType") -> None:
+        """A suspended task was put among what runs next, by what runs ``frame``."""
+        by, aux, off = self.cause(frame)
+        ts = self.tape.now()
+        self.put(ev.WAKE, ts, coro.id, aux, off, by)
+        self.scopes.put(coro, ts)
+
+    def put_callback(self, frame: "FrameType") -> int:
+        by, aux, off = self.cause(frame)
+        self.scopes.cancelled = None
+        self.callback_ids += 1
+        self.put(ev.SOON, self.tape.now(), self.callback_ids, aux, off, by)
+        return self.callback_ids
+
+    def ready(self, frame: "FrameType") -> None:
+        """The selector, or a signal, says that a handle's callback is to run."""
+        caller = frame.f_back
+        if caller is not None:
+            io = ask.exact(caller.f_code.co_name).endswith("_process_events")
+            self.handles[id(frame.f_locals.get("handle"))] = _IO if io else _SIGNAL
+
+    def cause(self, frame: "FrameType") -> tuple[int, int, int]:
+        """By whom something is put among what a loop runs next, as (BY_*, aux, off)."""
+        top = self.thread.top
+        self.scopes.cancelled = None
+        below = frame.f_back
+        while below is not None:
+            if top is not None and top.key == id(below):
+                return ev.BY_CODE, 0, 0
+            wanted = self.wanted_of_frame(below.f_code)
+            self.scopes.look(below, wanted)
+            step = wanted & act.STEPS
+            if step & act.SIGNAL:
+                return ev.BY_SIGNAL, 0, 0
+            if step & act.RUN:
+                task = ask.current_task()
+                return self.by_step(task) if task is not None else self.by_handle(below.f_locals.get("self"))
+            if step:
+                return self.trio.by(below, step)
+            below = below.f_back
+        posted = self.wanted_of_frame(frame.f_code) & (act.POST | act.LEAVE)
+        other = posted and top is None and ask.trio_now("runner") is None
+        return (ev.BY_THREAD if other else ev.BY_CODE), 0, 0
+
+    def wanted_of_frame(self, code: "CodeType") -> int:
+        info = self.codes.get(id(code))
+        return info.probe if info is not None and info.probe else self.wanted_of(code)
+
+    def by_step(self, task: object) -> tuple[int, int, int]:
+        """By the step of a task whose coroutine runs no more."""
+        coro, thread = self.coro_of(task), self.thread
+        self.unrun(task, coro)
+        ended = id(ask.coroutine_of(task)) == thread.ended
+        stopped = coro.id if coro is not None else thread.ended_id if ended else 0
+        return (ev.BY_TASK if stopped else ev.BY_CODE), stopped, 0
+
+    def by_handle(self, handle: object) -> tuple[int, int, int]:
+        """By what the loop runs as this handle, which is no step of a task."""
+        if ask.is_timer(handle):
+            due = self.moment_of(ask.get(handle, "_loop"), ask.get(handle, "_when"))
+            return ev.BY_TIMER, due & 0xFFFFFFFF, due >> 32
+        # What was posted comes first: of its handle's address we may know what was there before.
+        callback = self.posted.get(id(ask.get(handle, "_callback")), 0) or self.handles.get(id(handle), 0)
+        if callback < 0:
+            return (ev.BY_IO if callback == _IO else ev.BY_SIGNAL), 0, 0
+        return (ev.BY_CALLBACK if callback else ev.BY_CODE), callback, 0
+
+    def moment_of(self, loop: object, when: object) -> int:
+        """A loop's time as our clock's, if it tells the same time; else 0."""
+        if type(when) is float and 0 < when < 1e10 and not self.tape.ticks and ask.has_our_clock(loop):
+            return int(when * 1e9)
+        return 0
+
+    def timer(self, frame: "FrameType") -> None:
+        """A timer is set: for whom, is seen when that suspends."""
+        values = frame.f_locals
+        args = values.get("args")
+        if ask.is_function(values.get("callback"), "_set_result_unless_cancelled") and type(args) is tuple and args:
+            self.thread.sleeper = id(args[0])
+            self.thread.due = self.moment_of(values.get("self"), values.get("when"))
+
+    def asks_selector(self, frame: "FrameType") -> None:
+        timeout = frame.f_locals.get("timeout")
+        # Only built-in numbers are looked at: a zero lets it return at once.
+        self.thread.idle = not (type(timeout) in (int, float) and timeout <= 0)  # type: ignore[operator]
+        if self.coros.unrun and _asked_by_loop(frame):
+            self.coros.had_turns()
+        self.thread.asked = self.tape.now()
+
+    def selector_answered(self) -> None:
+        asked, self.thread.asked = self.thread.asked, 0
+        if asked:
+            flags = ev.IDLE if self.thread.idle else 0
+            self.put(ev.SELECT, self.tape.now(), 0, asked & 0xFFFFFFFF, asked >> 32, flags)
+
+    # --- who holds what ---
+
+    def define_resource(self, thing: object, site: int) -> int:
+        kind = self.defs.type_of(type(thing))
+        self.resource_ids += 1
+        self.tape.put_definition(ev.RESOURCE, self.resource_ids, kind, site)
+        self.resources[id(thing)] = self.resource_ids
+        return self.resource_ids
+
+    def resource_of(self, frame: "FrameType") -> int:
+        """The id of what a method is called on."""
+        return self.resource_for(frame.f_locals.get("self"))
+
+    def resource_for(self, thing: object) -> int:
+        return self.resources.get(id(thing), 0) or self.define_resource(thing, 0)
+
+    def made(self, frame: "FrameType") -> None:
+        made, site = frame.f_locals.get("self"), self.defs.site_of(frame.f_back)
+        if self.wanted_of_frame(frame.f_code) & act.SCOPE:
+            self.scopes.made(made, site)
+        else:
+            self.define_resource(made, site)
+
+    def give(self, frame: "FrameType") -> None:
+        top = self.thread.top
+        resource = self.resource_of(frame)
+        self.put(ev.GIVE, self.tape.now(), top.root.id if top is not None else 0, resource)
+
+    def take(self, coro: Coro, frame: "FrameType") -> None:
+        thing = frame.f_locals.get("self")
+        lock = ask.get(thing, "_lock") if ask.trio_part("Task") else None
+        resource = self.resource_for(thing if lock is None else lock)
+        site = self.defs.site_of(frame.f_back)
+        self.coros.put(ev.TAKE, self.tape.now(), coro.root.id, resource, coro, site)
+
+    # --- who waits for many ---
+
+    def begins(self, frame: "FrameType") -> None:
+        """A generator: whom it waits for is known when it first yields."""
+        self.fresh.add(id(frame))
+
+    def tell_role(self, coro: Coro, frame: "FrameType", ts: int) -> None:
+        """What a suspended coroutine's own code says of the suspension, when it first waits."""
+        if coro.role & act.USE:
+            self.put(ev.USE, ts, coro.id, self.resource_of(frame))
+        if coro.role & act.MANY:
+            self.edges_to_all(coro.root, _many(frame), 0)
+        if coro.role & act.CHILDREN:
+            self.edges_to_all(coro.root, ask.get(frame.f_locals.get("self"), "_children"), 0)
+        if coro.role & act.UNTIL:
+            self.trio.wait_until(coro, frame.f_locals.get("deadline"), ts)
+        coro.role &= ~act.TOLD
+
+    def edges_to(self, waits: Coro, value: object, depth: int = 0) -> None:
+        """``waits`` awaits ``value``, which may gather others."""
+        if depth > ask.MAX_GATHERED:
+            return
+        if ask.is_task(value) or ask.is_trio_task(value):
+            self.put_edge(waits, self.coro_of(value))
+        elif ask.is_gathering(value):
+            self.edges_to_all(waits, ask.get(value, "_children"), depth + 1)
+        elif id(value) in self.shields:
+            inner = ask.shielded(value)
+            if inner is not None:
+                self.edges_to(waits, inner, depth + 1)
+
+    def edges_to_all(self, waits: Coro, many: object, depth: int) -> None:
+        if type(many) in (list, set, frozenset, tuple):
+            members: tuple[object, ...] = tuple(many)  # type: ignore[arg-type]
+            for value in members:
+                self.edges_to(waits, value, depth)
+
+    def put_edge(self, waits: Coro | None, awaited: Coro | None) -> None:
+        if waits is not None and awaited is not None and waits is not awaited:
+            self.put(ev.EDGE, self.tape.now(), waits.id, awaited.id)
+
+
+def _asked_by_loop(frame: "FrameType") -> bool:
+    """Whether it is a loop that asks its selector, itself or by way of a selector of the program's."""
+    caller = frame.f_back
+    for _ in range(_NEAR):
+        if caller is None or caller.f_code.co_qualname == "BaseEventLoop._run_once":
+            break
+        caller = caller.f_back
+    else:
+        return False
+    return caller is not None
+
+
+def _many(frame: "FrameType") -> object:
+    """The local variable that holds what a function waits for all of."""
+    values = frame.f_locals
+    return values["todo"] if "todo" in values else values.get("fs")

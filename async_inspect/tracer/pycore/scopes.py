@@ -1,0 +1,49 @@
+"""Cancel scopes, timeouts, and the task groups of anyio: the twin of what core/probes.c does with SCOPE and MEMBER.
+
+Knows where each scope was made, and which one is being cancelled.  Standard library only.
+"""
+
+from ... import events as ev
+from ..actions import MADE, SCOPE
+from . import introspect as ask
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from .coroutine import Coro
+    from .probes import Probes
+
+
+class Scopes:
+    """Those of a recorder."""
+
+    def __init__(self, probes: "Probes") -> None:
+        self.probes = probes
+        self.sites: dict[int, int] = {}  # where each was made
+        self.cancelled: object = None  # on whose behalf the cause that was found last is, until the record of it
+
+    def made(self, scope: object, site: int) -> None:
+        self.sites[id(scope)] = site
+
+    def look(self, frame: "FrameType", wanted: int) -> None:
+        """A frame on the way to a cause: whether it cancels something; the innermost counts."""
+        if wanted & SCOPE and not wanted & MADE and self.cancelled is None:
+            values = frame.f_locals
+            origin = values.get("origin")
+            self.cancelled = values.get("self") if origin is None else origin
+
+    def put(self, coro: "Coro", ts: int) -> None:
+        """A suspended task was woken."""
+        scope, self.cancelled = self.cancelled, None  # nothing of the program's is kept
+        if scope is not None:
+            kind = self.probes.defs.type_of(type(scope))
+            self.probes.put(ev.CANCEL, ts, coro.id, kind, self.sites.get(id(scope), 0))
+
+    def member(self, frame: "FrameType") -> None:
+        """A task of asyncio's was made in a task group of anyio's."""
+        task = frame.f_locals.get("task")
+        owner = ask.get(ask.get(frame.f_locals.get("self"), "cancel_scope"), "_host_task")
+        coro = self.probes.coro_of(task) if ask.is_task(task) and ask.is_task(owner) else None
+        if coro is not None:
+            self.probes.put_edge(self.probes.coro_of(owner), coro)

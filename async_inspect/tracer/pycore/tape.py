@@ -1,0 +1,215 @@
+"""The recording's file, as it is written: slots into the tail, the tail into the body, fields into the header.
+
+Knows the layout that ``events.py`` describes, the descriptor (and whether it still is ours) and the clock.  Does not
+know what any record means, and nothing of the program that is traced.
+"""
+
+import os
+import sys
+import time
+from _struct import Struct
+from errno import EFBIG, ENOSPC
+from mmap import mmap
+
+from ... import events as ev
+from ..writer import OPEN_FLAGS
+
+try:
+    from fcntl import F_DUPFD_CLOEXEC, fcntl
+    from resource import RLIM_INFINITY, RLIMIT_FSIZE, getrlimit
+except ImportError:  # not a POSIX system: no limits on files, and descriptors as they come
+    _POSIX = False
+else:
+    _POSIX = True
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+HIGH_FD = 1000
+
+
+class Tape:
+    """One recording's file, open for writing."""
+
+    def __init__(self, fd: int, header_size: int, max_size: int, ticks: bool) -> None:
+        self.fd = _high_duplicate(fd)
+        self.identity = _identity(fd)
+        try:
+            self.path = os.readlink(f"/proc/self/fd/{fd}")
+        except OSError:
+            self.path = ""
+        self.tail = header_size  # where it begins in the file
+        self.body = header_size + ev.TAIL_SIZE
+        if not _may_grow(self.body):
+            raise OSError(EFBIG, "the file may not grow so large")
+        os.lseek(self.fd, self.tail, os.SEEK_SET)
+        if os.write(self.fd, bytes(ev.TAIL_SIZE)) != ev.TAIL_SIZE:  # or a full disk would be SIGBUS
+            raise OSError(ENOSPC, "no room for the first records")
+        self.map = _map(self.fd, self.body)
+        self.map_fd = -1 if _CAN_LEAVE_FD else self.own_fd_of_map(fd)
+        self.released = False
+        self.pos = self.tail
+        self.max_slots = (max_size - self.body) // ev.RECORD_SIZE
+        self.flushed = 0
+        self.full = False
+        self.lost = 0
+        self.ticks = ticks
+        self.tick = 0
+        self.set_header(ev.TAIL_SIZE_OFFSET, ev.TAIL_SIZE, 4)
+
+    def now(self) -> int:
+        if self.ticks:
+            self.tick += 1
+            return self.tick
+        return time.monotonic_ns()
+
+    def own_fd(self) -> int:
+        """Our descriptor, if it still is ours.
+
+        A daemon closes all it finds, and may give the number to another file.
+        """
+        if _identity(self.fd) != self.identity:
+            self.fd = -1
+            try:
+                fd = os.open(self.path, os.O_RDWR | OPEN_FLAGS | getattr(os, "O_NOFOLLOW", 0))
+            except OSError:
+                return -1
+            if _identity(fd) == self.identity:
+                self.fd = _high_duplicate(fd)
+            os.close(fd)
+        return self.fd
+
+    def own_fd_of_map(self, fd: int) -> int:
+        """The duplicate that a mapping makes for itself: a descriptor of our file that we know nothing of."""
+        try:
+            names = os.listdir("/dev/fd")
+        except OSError:
+            return -1
+        for name in names:
+            if int(name) not in (fd, self.fd) and _identity(int(name)) == self.identity:
+                return int(name)
+        return -1
+
+    def set_header(self, offset: int, value: int, size: int = 8) -> None:
+        if not self.released:
+            self.map[offset : offset + size] = value.to_bytes(size, "little")
+
+    def flush(self) -> None:
+        """Append the tail to the body and begin it anew; the order is what ``events.py`` says."""
+        slots = (self.pos - self.tail) // ev.RECORD_SIZE
+        if self.full or self.flushed + slots > self.max_slots or not self.append(self.map[self.tail : self.pos]):
+            self.full = True
+            return
+        self.flushed += slots
+        self.set_header(ev.FLUSHED_OFFSET, self.flushed)
+        self.map[self.tail : self.body] = bytes(ev.TAIL_SIZE)
+        self.set_header(ev.TAIL_BASE_OFFSET, self.flushed)
+        self.pos = self.tail
+
+    def append(self, data: bytes) -> bool:
+        at = self.body + self.flushed * ev.RECORD_SIZE
+        if not _may_grow(at + len(data)):
+            return False
+        try:
+            fd = self.own_fd()
+            if fd >= 0:
+                os.lseek(fd, at, os.SEEK_SET)
+            while data and fd >= 0:
+                data = data[os.write(fd, data) :]
+        except OSError:
+            return False
+        return not data
+
+    def lose(self) -> None:
+        """Something was due and could not be written."""
+        self.lost += 1
+        self.set_header(ev.LOST_OFFSET, self.lost)
+
+    def slot(self) -> int:
+        """The place of the next slot in ``map``, or -1: then one more is lost."""
+        if self.pos == self.body and not self.full:
+            self.flush()
+        if self.full:
+            self.lose()
+            return -1
+        at = self.pos
+        self.pos += ev.RECORD_SIZE
+        return at
+
+    def put_definition(self, kind: int, id: int, aux: int = 0, off: int = 0, flags: int = 0, node: int = 0) -> None:
+        self.put_raw(0, id, aux, node, 0, off, 0, flags, kind)
+
+    def put_raw(
+        self, ts: int, coro: int, aux: int, node: int, task: int, off: int, thread: int, flags: int, kind: int
+    ) -> None:
+        at = self.slot()
+        if at >= 0:
+            _pack_into(self.map, at, ts, coro, aux, node, task, off & 0xFFFFFFFF, thread, flags)
+            self.map[at + ev.TEXT_BYTES] = kind  # last: now it is there
+
+    def put_text(self, text: bytes) -> None:
+        for i in range(0, len(text), ev.TEXT_BYTES):
+            at = self.slot()
+            if at >= 0:
+                self.map[at : at + ev.TEXT_BYTES] = text[i : i + ev.TEXT_BYTES].ljust(ev.TEXT_BYTES, b"\0")
+                self.map[at + ev.TEXT_BYTES] = ev.TEXT
+
+    def release(self) -> None:
+        """No word more into the file; nothing of it stays open.
+
+        Where a mapping has its own descriptor (3.12), to close it closes that number, which may be another file's by
+        now: then the mapping has to stay, for good.
+        """
+        self.full = self.released = True
+        if _CAN_LEAVE_FD or _identity(self.map_fd) == self.identity:
+            self.map.close()
+        else:
+            _keep([self.map].copy)  # now that nothing of ours may be left
+        if _identity(self.fd) == self.identity:
+            os.close(self.fd)
+
+
+_pack_into = Struct(ev.RECORD_FORMAT[:-1]).pack_into  # all but the kind
+_CAN_LEAVE_FD = sys.version_info[:2] >= ((3, 13) if _POSIX else (3, 15))
+
+
+def _keep(method: "Callable[[], object]") -> None:
+    """For good: what is registered for forks stays."""
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_parent=method)
+    else:
+        _kept.append(method)
+
+
+_kept: list[object] = []
+
+
+def _map(fd: int, size: int) -> mmap:
+    return mmap(fd, size, trackfd=False) if _CAN_LEAVE_FD else mmap(fd, size)  # type: ignore[call-arg,unused-ignore]
+
+
+def _may_grow(size: int) -> bool:
+    """Whether the file may have that size: to try would be a SIGXFSZ, and what that does is the program's affair."""
+    if not _POSIX:
+        return True
+    most = getrlimit(RLIMIT_FSIZE)[0]
+    return most == RLIM_INFINITY or size <= most
+
+
+def _identity(fd: int) -> tuple[int, int] | None:
+    try:
+        found = os.fstat(fd)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _high_duplicate(fd: int) -> int:
+    """The same under a number that programs which count descriptors from below don't meet."""
+    for least in (HIGH_FD, 3) if _POSIX else ():
+        try:
+            return fcntl(fd, F_DUPFD_CLOEXEC, least)
+        except OSError:
+            pass
+    return os.dup(fd)

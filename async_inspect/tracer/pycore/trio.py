@@ -1,0 +1,105 @@
+"""trio: its tasks, and who puts them among what it runs next.
+
+Knows what the actions that only trio's functions ask for read off them.  Knows nothing of which functions these are
+(``sources/``).  Where trio keeps what it runs is in ``introspect``.
+"""
+
+from types import CoroutineType
+
+from ... import events as ev
+from ..actions import EXPIRE, GROUP, IO, JOB
+from . import introspect as ask
+from .coroutine import Coro
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from .probes import Probes
+
+_ALIKE = -1  # in place of a job's callback id: there are several
+
+
+class Trio:
+    def __init__(self, probes: "Probes") -> None:
+        self.probes = probes
+        self.coros = probes.coros
+        self.thread = probes.thread
+        self.jobs: dict[int, int] = {}  # callback id, by what a job is known by, until it runs
+
+    def new_task(self, frame: "FrameType", action: int, task: object) -> None:
+        """A function made a task, and returns it."""
+        made = ask.coroutine_of(task) if ask.is_trio_task(task) else None
+        if type(made) is not CoroutineType or made.cr_running or made.cr_suspended or made.cr_frame is None:
+            return
+        known = self.coros.live.get(id(made.cr_frame))
+        if known is not None:
+            self.coros.vanish(known)
+        coro = self.probes.new_task(made)
+        name = ask.task_name(task)
+        caller = frame.f_back
+        given = caller.f_locals.get("name") if caller is not None else None
+        self.probes.put_spawn(coro, frame, name if given is not None else None)
+        if name is not None:
+            coro.name_hash = hash(name)  # also of trio's making: its end asks whether it is another
+        if action & GROUP:
+            owner = ask.get(frame.f_locals.get("nursery"), "_parent_task")
+            if ask.is_trio_task(owner):
+                self.probes.put_edge(self.probes.coro_of(owner), coro)
+
+    def put_next(self, frame: "FrameType") -> None:
+        """A task was put among what runs next."""
+        task = frame.f_locals.get("task")
+        made = ask.coroutine_of(task) if ask.is_trio_task(task) else None
+        if type(made) is CoroutineType and made.cr_suspended:
+            coro = self.probes.coro_of(task)
+            if coro is not None and not coro.bare:
+                self.probes.put_wake(coro, frame)
+
+    def by(self, frame: "FrameType", step: int) -> tuple[int, int, int]:
+        """By what trio does in ``frame``, as (BY_*, aux, off)."""
+        if step & JOB:
+            return (ev.BY_CALLBACK if self.thread.job else ev.BY_CODE), self.thread.job, 0
+        if step & EXPIRE:
+            due = self.moment_of(frame.f_locals.get("deadline"))
+            return ev.BY_TIMER, due & 0xFFFFFFFF, due >> 32
+        if step & IO:
+            return (ev.BY_CODE if ask.is_guest() else ev.BY_IO), 0, 0
+        task = ask.trio_now("task")
+        return self.probes.by_step(task) if ask.is_trio_task(task) else (ev.BY_CODE, 0, 0)
+
+    def leave(self, frame: "FrameType") -> None:
+        """A job is left for trio to run, mostly by another thread."""
+        key = _job_key(frame.f_locals.get("sync_fn"), frame.f_locals.get("args"))
+        number = self.probes.put_callback(frame)
+        self.jobs[key] = _ALIKE if self.jobs.get(key, 0) > 0 else number  # two that are alike can't be told apart
+
+    def job(self, frame: "FrameType") -> None:
+        """... and is run."""
+        pair = frame.f_locals.get("job")
+        self.thread.job = 0
+        if type(pair) is tuple and len(pair) == 2:
+            self.thread.job = max(self.jobs.pop(_job_key(*pair), 0), 0)
+
+    def move(self, frame: "FrameType") -> None:
+        """A task has started, and goes over to another nursery with all that is in the one it was started in."""
+        status = frame.f_locals.get("self")
+        owner = ask.get(ask.get(status, "_new_nursery"), "_parent_task")
+        coro = self.probes.coro_of(owner) if ask.is_trio_task(owner) else None
+        if coro is not None:
+            self.probes.edges_to_all(coro, ask.get(ask.get(status, "_old_nursery"), "_children"), 0)
+
+    def wait_until(self, coro: Coro, deadline: object, ts: int) -> None:
+        """Whoever is suspended in ``coro`` waits until then."""
+        due = self.moment_of(deadline)
+        while coro.child is not None:
+            coro = coro.child
+        self.probes.put(ev.TIMER, ts, coro.id, due & 0xFFFFFFFF, due >> 32)
+
+    def moment_of(self, when: object) -> int:
+        return 0 if self.coros.tape.ticks else ask.trio_moment(when)
+
+
+def _job_key(function: object, args: object) -> int:
+    """What a job is known by: its arguments, made for it alone, or its function."""
+    return id(args if type(args) is tuple and args else function)
