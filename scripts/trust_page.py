@@ -134,6 +134,8 @@ class Page:
             bare = [Counts.read(run.bare) for run in runs]
             ran = [run for run, counts in zip(runs, bare, strict=True) if counts]
             recorded = [Counts.read(run.bare if run.recorded == SAME else run.recorded) for run in ran]
+            if not ran:
+                continue
             names = {run.suite for run in ran}
             there = [one for one in self.differences if one.suite in names and one[1:3] == (python, core)]
             differ = sum(len(one.test.split(BETWEEN)) for one in there)

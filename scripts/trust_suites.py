@@ -48,7 +48,7 @@ CPYTHON = (
 LEFT_OUT = ("test_print_exception_gh_102056",)
 
 PYTEST = "pytest==9.2.0"
-DISTRIBUTED = "core utils_comm locks queues events semaphore pubsub batched asyncio utils"
+DISTRIBUTED = "core utils_comm locks queues events semaphore batched asyncio utils"
 PROJECTS = (
     Suite(
         "anyio",

@@ -112,7 +112,7 @@ WRITER = """
 import os, signal, sys
 from pathlib import Path
 sys.path.insert(0, {root!r})
-from async_inspect import files
+from async_inspect.support import files
 with files.replacing(Path("file")) as file:
     file.write(b"half of")
     print("written", flush=True)

@@ -43,7 +43,7 @@ BECOME = f"""
 import os, sys
 sys.path.insert(0, {str(ROOT)!r})
 from pathlib import Path
-from async_inspect import inplace
+from async_inspect.launcher import exec_mode
 
 def afterwards(pid, at_ns):
     with open("/proc/self/stat") as file:
@@ -54,7 +54,7 @@ def afterwards(pid, at_ns):
     print(sys.argv[1])
 
 session, parent = os.getsid(0), os.getppid()
-inplace.run(sys.argv[2:], dict(os.environ), Path(sys.argv[1]), afterwards)
+exec_mode.run(sys.argv[2:], dict(os.environ), Path(sys.argv[1]), afterwards)
 """
 
 

@@ -24,13 +24,13 @@ pytestmark = pytest.mark.e2e
 LAUNCH = f"""
 import os, sys
 sys.path.insert(0, {str(ROOT)!r})
-from async_inspect import launch
+from async_inspect.launcher import child
 from async_inspect.errors import UserError
 try:
-    ended = launch.run(sys.argv[1:], dict(os.environ))
+    ended = child.run(sys.argv[1:], dict(os.environ))
 except UserError as exc:
     sys.exit(exc.status)
-launch.mirror(ended)
+child.mirror(ended)
 """
 UNDER = [sys.executable, "-I", "-c", LAUNCH]
 

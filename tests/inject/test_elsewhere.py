@@ -141,7 +141,7 @@ def test_as_another_user(tmp_path: Path) -> None:
     with program(PROGRAMS / "waits.py", "idle") as running:
         look = (
             f"import sys; sys.path.insert(0, '/mnt'); sys.path.insert(0, '/media')\n"
-            f"from async_inspect.inject import process\n"
+            f"from async_inspect.launcher.inject import process\n"
             f"try: process.look({running.pid})\nexcept Exception as exc: print(exc)"
         )
         shutil.copytree(Path(async_inspect.__file__).parent, tmp_path / "p" / "async_inspect")
