@@ -18,7 +18,7 @@ import numpy as np
 
 from .._version import __version__
 from ..model import tables as t
-from ..model.event_text import clean
+from ..model.text import on_one_line
 from ..model.trace import Trace
 from .shared.life import life, longest_tasks
 from .shared.stacks import DEEPER, Wait, function_of, label, label_key, stacks
@@ -72,7 +72,7 @@ def _merged(trace: Trace) -> Iterator[bytes]:
 def _of_task(trace: Trace, number: int) -> Iterator[bytes]:
     table, tables = trace.task_table, _Tables(trace)
     created, end = int(table.created_ns[number - 1]), int(table.end_ns[number - 1])
-    thread = _Thread(f"task {number}: {clean(table.name[number - 1])}", trace, number, end)
+    thread = _Thread(f"task {number}: {on_one_line(table.name[number - 1])}", trace, number, end)
     open_: list[int | None] = [None]  # stacks
     since = 0
     for kind, frame, at in life(trace, number, tables):
@@ -93,7 +93,7 @@ def _lifetimes(trace: Trace) -> Iterator[Marker]:
     table = trace.task_table
     for row in range(min(len(table), MAX_MARKERS)):
         data: dict[str, str | int | float] = {
-            "name": clean(table.name[row]),
+            "name": on_one_line(table.name[row]),
             "state": t.STATES[table.state[row]],
             "id": row + 1,
             "polls": int(table.polls[row]),
@@ -105,7 +105,7 @@ def _lifetimes(trace: Trace) -> Iterator[Marker]:
 def _awaits(trace: Trace, number: int) -> Iterator[Marker]:
     awaits = trace.awaits
     for row in range(*np.searchsorted(awaits.task, [number, number + 1]).tolist()):
-        data: dict[str, str | int | float] = {"what": clean(label(trace, *label_key(trace, row)).text)}
+        data: dict[str, str | int | float] = {"what": on_one_line(label(trace, *label_key(trace, row)).text)}
         yield Marker("Await", int(awaits.start_ns[row]), int(awaits.end_ns[row]), WAITED, data)
 
 
@@ -113,7 +113,10 @@ def _points(trace: Trace, number: int | None) -> Iterator[Marker]:
     points = trace.points
     rows = range(len(points)) if number is None else np.flatnonzero(points.task == number).tolist()
     for row in rows[:MAX_MARKERS]:
-        data: dict[str, str | int | float] = {"label": clean(points.label[row]), "message": clean(points.message[row])}
+        data: dict[str, str | int | float] = {
+            "label": on_one_line(points.label[row]),
+            "message": on_one_line(points.message[row]),
+        }
         yield Marker("Point", int(points.ts_ns[row]), None, OTHER, data)
 
 
@@ -168,7 +171,7 @@ class _Tables:
         return self.strings.setdefault(text, len(self.strings))
 
     def add(self, key: object, name: str) -> int:  # noqa: ARG002 - frames of one name are one here
-        return self._frame(clean(name), "", 0, OTHER)
+        return self._frame(on_one_line(name), "", 0, OTHER)
 
     def node(self, node: int) -> int:
         return self.function(function_of(self._trace, node))
@@ -180,7 +183,7 @@ class _Tables:
         return self._frame(wait.text, wait.file, wait.line, WAITED)
 
     def _frame(self, name: str, file: str, line: int, category: int) -> int:
-        return self._frames.setdefault((clean(name), file, line, category), len(self._frames))
+        return self._frames.setdefault((on_one_line(name), file, line, category), len(self._frames))
 
     def under(self, stack: int | None, frame: int) -> int:
         """The stack of this frame on top of another stack."""

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from ..model import tables as t
-from ..model.event_text import clean
+from ..model.text import on_one_line
 from ..model.trace import Trace
 from .shared import protobuf as pb
 from .shared.stacks import Grouping, Stack, Wait, functions, grouped, stacks
@@ -95,7 +95,7 @@ class _Tables:
         self._places: dict[tuple[str, str, int], int] = {}  # a function, and the location in it, have one number
 
     def string(self, text: str) -> int:
-        return self.strings.setdefault(clean(text), len(self.strings))
+        return self.strings.setdefault(on_one_line(text), len(self.strings))
 
     def label(self, key: str, text: str) -> bytes:
         both = pb.number(LABEL["key"], self.string(key)) + pb.number(LABEL["str"], self.string(text))

@@ -9,6 +9,7 @@ from . import tables as t
 from .data import TraceData
 from .figures import cancelled_waits
 from .reasons import coded
+from .text import exact_ms, on_one_line
 
 type Say = Callable[[int], str]  # of a row
 
@@ -16,7 +17,7 @@ type Say = Callable[[int], str]  # of a row
 def describer(trace: TraceData) -> Callable[[int, int, int], str]:
     """A function (kind, task, row) -> ``details``."""
     tasks, points = trace.task_table, trace.points
-    names = [clean(name) for name in tasks.name]
+    names = [on_one_line(name) for name in tasks.name]
     places = [trace.place(i) or "?" for i in range(len(trace.locations))]
     started, ended = _awaits(trace, places)
 
@@ -37,10 +38,12 @@ def describer(trace: TraceData) -> Callable[[int, int, int], str]:
     rare: dict[int, Say] = {
         t.TASK_SPAWNED: spawned,
         t.TASK_COMPLETED: lambda row: f"name={names[row]}",
-        t.TASK_FAILED: lambda row: f"name={names[row]}, error={clean(tasks.error.get(row, '?'))}",
+        t.TASK_FAILED: lambda row: f"name={names[row]}, error={on_one_line(tasks.error.get(row, '?'))}",
         t.TASK_CANCELLED: lambda row: f"name={names[row]}",
         t.STATE_CHANGED: lambda row: f"name={names[row]}, state={t.STATES[tasks.state[row]]}, reason=closed",
-        t.INSPECTION_POINT: lambda row: f"label={clean(points.label[row])}, message={clean(points.message[row])}",
+        t.INSPECTION_POINT: lambda row: (
+            f"label={on_one_line(points.label[row])}, message={on_one_line(points.message[row])}"
+        ),
     }
     return describe
 
@@ -90,13 +93,3 @@ def _ready(least: int, most: int, wait: int) -> str:
         return ""
     most = wait if most < 0 else most
     return f", ready={exact_ms(least)}{'' if least == most else f'..{exact_ms(most)}'}ms"
-
-
-def exact_ms(ns: int) -> str:
-    """Nanoseconds as milliseconds, with all their digits and no more."""
-    return f"{ns // 1_000_000}.{ns % 1_000_000:06d}".rstrip("0").rstrip(".")
-
-
-def clean(text: str) -> str:
-    """On one line."""
-    return text.replace("\r", " ").replace("\n", " ")

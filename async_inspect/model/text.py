@@ -1,6 +1,7 @@
-"""How times and tasks are said to people, in findings, summaries and pictures.
+"""How times and tasks are said: to people in findings, summaries and pictures, and exactly in what events say.
 
-Knows nothing of what is said of them.
+Knows nothing of what is said of them.  The page says times in the same way (``words.js``); the live view has five
+columns for one, and so its own (``tui/draw.py``).
 """
 
 from typing import Final
@@ -27,11 +28,22 @@ def many(count: int, what: str) -> str:
 
 
 def ms(ns: int) -> str:
-    """Nanoseconds as people read them: three digits or more."""
+    """Nanoseconds as people read them: three digits or more, or all there are."""
     if ns >= 10_000_000_000:
         return f"{ns / 1e9:,.1f} s"
+    if ns < 1_000:
+        return f"{ns} ns"
     value, unit = (ns / 1e6, "ms") if ns >= 1_000_000 else (ns / 1e3, "µs")
     return f"{value:,.{0 if value >= 100 else 1 if value >= 10 else 2}f} {unit}"
+
+
+def exact_ms(ns: int) -> str:
+    """Nanoseconds as milliseconds, with all their digits and no more; without the unit."""
+    return f"{ns // 1_000_000}.{ns % 1_000_000:06d}".rstrip("0").rstrip(".")
+
+
+def on_one_line(text: str) -> str:
+    return text.replace("\r", " ").replace("\n", " ")
 
 
 def short(text: str, most: int = 60) -> str:

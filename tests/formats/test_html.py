@@ -18,6 +18,7 @@ from async_inspect.formats import FORMATS, html
 from async_inspect.formats.html.machines import EARLIER, END, ENDS, START
 from async_inspect.model import Trace, load
 from async_inspect.model import tables as t
+from async_inspect.model import text as phrases
 from async_inspect.model.figures.stats import stats
 from async_inspect.model.finding import Finding, Survey
 from async_inspect.support.names import clean
@@ -413,6 +414,29 @@ def test_summary(browser: Browser, cooked: Trace) -> None:
     facts = page.locator(".panel", has_text="The recording").inner_text()
     assert cooked.meta.python in facts
     assert "2023-11-14 22:13:20 UTC" in facts
+
+
+def test_times_are_said_as_in_findings(browser: Browser, cooked: Trace) -> None:
+    times = [
+        0,
+        1,
+        30,
+        999,
+        1_000,
+        9_999,
+        10_000,
+        123_456,
+        999_999,
+        1_000_000,
+        12_345_678,
+        9_999_999_999,
+        10**10,
+        10**14,
+    ]
+    words = (ASSETS / "words.js").read_text(encoding="utf-8")
+    said = browser.open(cooked).evaluate(f"(times) => {{ {words}; return times.map(Words.ms); }}", times)
+    assert said == [phrases.ms(ns) for ns in times]
+    assert said[:3] == ["0 ns", "1 ns", "30 ns"]
 
 
 def test_findings_are_those_of_the_checks(browser: Browser, tmp_path: Path) -> None:

@@ -111,9 +111,9 @@ def test_figures_say_that_what_went_on_took_longer(way: Ending, tmp_path: Path) 
     assert (figures.ending, figures.missing) == (way, trace.meta.missing)
     (said,) = list(endings(trace)) or [""]
     assert said.endswith({
-        "bound reached": "0.06 µs of 1.00 ms: the bound of --max-size was reached",
-        "disk full": "0.06 µs of 1.00 ms: the file could not grow, the disk was full or there is a limit",
-        "cut off": "0.06 µs of 1.00 ms: the file was cut off, 2 slots are missing at least",
+        "bound reached": "60 ns of 1.00 ms: the bound of --max-size was reached",
+        "disk full": "60 ns of 1.00 ms: the file could not grow, the disk was full or there is a limit",
+        "cut off": "60 ns of 1.00 ms: the file was cut off, 2 slots are missing at least",
     }.get(way, ""))  # fmt: skip
     assert said.startswith("recorded until 22:13:20 UTC, ") == bool(said)
     assert now[0].at_ns == WAYS[way][1]

@@ -84,7 +84,7 @@ def test_the_moment_before_ctrl_c(tmp_path: Path) -> None:
     recording = tape.write(tmp_path / "a.rec")
     assert interrupted(load(recording)) == {0: 499}
     then, title = snapshot(recording)
-    assert title.endswith("at 0.50 µs, just before a signal cancelled its tasks")
+    assert title.endswith("at 499 ns, just before a signal cancelled its tasks")
     assert [(one.state, one.place, one.since_ns) for one in then.tasks] == [("Blocked", "app.py:12", 20)]
     tape.slots[-1] = tape.slots[-1][:30] + b"\0" + tape.slots[-1][31:]  # it ended by itself: a signal is no Ctrl-C
     assert interrupted(load(tape.write(tmp_path / "b.rec"))) == {}

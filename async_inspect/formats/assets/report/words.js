@@ -6,9 +6,8 @@ const Words = ((D) => {
   const decimal = (value, digits) =>
     value.toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits });
 
-  // Three digits or more, as the summary on the terminal has them.
+  // Three digits or more, or all there are, as findings and the summary on the terminal have them (model/text.py).
   function ms(ns) {
-    if (ns === 0) return "0";
     const abs = Math.abs(ns);
     const [value, unit] =
       abs >= 1e10 ? [ns / 1e9, "s"] : abs >= 1e6 ? [ns / 1e6, "ms"] : abs >= 1e3 ? [ns / 1e3, "µs"] : [ns, "ns"];
