@@ -11,7 +11,7 @@ from rich.text import Text
 from ..model.figures.critical_path import CriticalPath
 from ..model.text import ms
 from ..support.names import cleaned
-from .summary import _table
+from .printing import numbers_table
 
 
 def critical(path: CriticalPath, top: int = 10, hops: int = 25) -> Iterator[RenderableType]:
@@ -24,7 +24,9 @@ def critical(path: CriticalPath, top: int = 10, hops: int = 25) -> Iterator[Rend
     shares = (("run", path.run_ns), ("ready", path.ready_ns), ("waiting", waited))
     yield Text("  " + ", ".join(f"{ms(ns)} {what} ({ns / span:.1%})" for what, ns in shares), "dim")
     if path.awaits:
-        table = _table("\nwithout this await it would have ended earlier, at most by", "at most", "share", "count")
+        table = numbers_table(
+            "\nwithout this await it would have ended earlier, at most by", "at most", "share", "count"
+        )
         table.add_column("await", overflow="fold")
         table.add_column("for", overflow="fold", style="dim")
         for row in path.awaits[:top]:
@@ -33,7 +35,7 @@ def critical(path: CriticalPath, top: int = 10, hops: int = 25) -> Iterator[Rend
     longest = sorted(path.hops, key=lambda hop: hop.start_ns - hop.end_ns)[:hops]
     chosen = sorted(longest, key=lambda hop: hop.start_ns)
     title = "\nhop by hop" if len(chosen) == len(path.hops) else f"\nits {len(chosen)} longest hops, in order"
-    table = _table(title, "at", "took", "share")
+    table = numbers_table(title, "at", "took", "share")
     for name in ("what", "task", "at"):
         table.add_column(name, overflow="fold")
     for hop in chosen:

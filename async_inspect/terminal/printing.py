@@ -39,6 +39,14 @@ class Table(rich.table.Table):
         super().add_row(*map(_harmless, cells), **options)
 
 
+def numbers_table(title: str, *numbers: str) -> Table:
+    """A table with these columns of numbers; whoever asks for it adds those of words."""
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0))
+    for name in numbers:
+        table.add_column(name, justify="right", no_wrap=True)
+    return table
+
+
 def _harmless(part: Any) -> Any:
     """Lines stay lines; of the rest that is no letter only its sign."""
     if isinstance(part, str):

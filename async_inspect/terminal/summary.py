@@ -23,7 +23,7 @@ from ..model.trace import Trace
 from ..support.names import clean, cleaned
 from ..tracer.choose import ASKED
 from . import findings, missing
-from .printing import Table
+from .printing import Table, numbers_table
 from .progress import stderr, writing
 
 TOP = 5
@@ -122,16 +122,9 @@ def _not_exact(trace: Trace) -> Iterator[Text]:
             yield Text(f"  … and {len(more):,} more", "yellow")
 
 
-def _table(title: str, *numbers: str) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0))
-    for name in numbers:
-        table.add_column(name, justify="right", no_wrap=True)
-    return table
-
-
 def processes_table(figures: Stats) -> Table:
     """The processes that had tasks, by run."""
-    table = _table("\nprocesses", "run", "wait", "tasks", "longest poll", "lost", "pid")
+    table = numbers_table("\nprocesses", "run", "wait", "tasks", "longest poll", "lost", "pid")
     table.add_column("command", overflow="fold", style="dim")
     busy = sorted((one for one in figures.processes if one.tasks), key=lambda one: -one.run_ns)
     for one in busy[:PROCESSES]:
@@ -150,7 +143,7 @@ def processes_table(figures: Stats) -> Table:
 
 def awaits_table(figures: Stats) -> Table:
     """Top await points by wait."""
-    table = _table("\nwhere it waited", "wait", "count", "max")
+    table = numbers_table("\nwhere it waited", "wait", "count", "max")
     table.add_column("await", overflow="fold")
     table.add_column("for", overflow="fold", style="dim")
     for row in figures.top_awaits:
@@ -172,7 +165,7 @@ def _short(kinds: tuple[str, ...]) -> str:
 
 def coroutines_table(figures: Stats) -> Table:
     """Top coroutines by run time."""
-    table = _table("\nwhere it ran", "run", "calls")
+    table = numbers_table("\nwhere it ran", "run", "calls")
     table.add_column("coroutine", overflow="fold")
     for row in figures.top_coroutines:
         table.add_row(ms(row.run_self_ns), f"{row.calls:,}", Text.assemble(row.function, (f"  {row.place}", "dim")))
@@ -278,7 +271,7 @@ def _files(trace: Trace, files: list[Path]) -> Text:
 def detailed(figures: Stats) -> Iterator[RenderableType]:
     """What ``stats --detailed`` adds: spreads, and the longest polls one by one."""
     figures = cleaned(figures)
-    table = _table("\nhow long", "count", "total", "p50", "p90", "p99", "max")
+    table = numbers_table("\nhow long", "count", "total", "p50", "p90", "p99", "max")
     table.add_column("of")
     rows: tuple[tuple[str, Distribution], ...] = (
         ("polls", figures.polls),
@@ -288,13 +281,13 @@ def detailed(figures: Stats) -> Iterator[RenderableType]:
     for name, s in rows:
         table.add_row(f"{s.count:,}", *_times(s), name)
     yield table
-    reasons = _table("\nwhat it waited for", "count", "total", "p50", "p90", "p99", "max")
+    reasons = numbers_table("\nwhat it waited for", "count", "total", "p50", "p90", "p99", "max")
     reasons.add_column("reason")
     for row in figures.reasons:
         s = row.wait
         reasons.add_row(f"{s.count:,}", *_times(s), row.reason or Text("not known", style="dim"))
     yield reasons
-    polls = _table("\nlongest polls", "took", "at")
+    polls = numbers_table("\nlongest polls", "took", "at")
     for name in ("task", "from", "to"):
         polls.add_column(name, overflow="fold")
     for poll in figures.longest_polls:
@@ -325,7 +318,7 @@ def blame(figures: Stats) -> Iterator[RenderableType]:
 
 
 def _ready_table(figures: Stats) -> Table:
-    table = _table("\nwhere it could have run and did not", "ready", "at most", "count", "max")
+    table = numbers_table("\nwhere it could have run and did not", "ready", "at most", "count", "max")
     table.add_column("at", overflow="fold")
     for row in figures.top_ready:
         place = Text.assemble(row.place, (f"  {row.function}{', before its first poll' * row.first}", "dim"))
@@ -340,7 +333,7 @@ def _ready_table(figures: Stats) -> Table:
 
 
 def _resources_table(figures: Stats) -> Table:
-    table = _table("\nlocks and queues", "wait", "count", "taken", "held max")
+    table = numbers_table("\nlocks and queues", "wait", "count", "taken", "held max")
     for name in ("of", "held by", "waiting"):
         table.add_column(name, overflow="fold")
     for row in figures.resources:
@@ -362,7 +355,7 @@ def _held(holder: Holder, which: bool) -> str:
 
 
 def _cuts_table(figures: Stats) -> Table:
-    table = _table("\nwaits cut short", "wait", "count", "max")
+    table = numbers_table("\nwaits cut short", "wait", "count", "max")
     table.add_column("by", overflow="fold")
     for row in figures.cuts:
         table.add_row(ms(row.wait.total_ns), f"{row.wait.count:,}", ms(row.wait.max_ns), Text(row.scope))
@@ -370,7 +363,7 @@ def _cuts_table(figures: Stats) -> Table:
 
 
 def _blocking_table(figures: Stats) -> Table:
-    table = _table(f"\nblocking polls, of {ms(figures.slow_poll_ns)} and more", "took", "at")
+    table = numbers_table(f"\nblocking polls, of {ms(figures.slow_poll_ns)} and more", "took", "at")
     for name in ("task", "in", "held up"):
         table.add_column(name, overflow="fold")
     for poll in figures.blocking_polls:
@@ -383,7 +376,7 @@ def _blocking_table(figures: Stats) -> Table:
 
 
 def _troubles_table(figures: Stats) -> Table:
-    table = _table("\ntroubles", "count")
+    table = numbers_table("\ntroubles", "count")
     for name in ("what", "of", "where"):
         table.add_column(name, overflow="fold")
     for row in figures.troubles:

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from async_inspect import Trace, checks, load
-from async_inspect.checks import troubles
+from async_inspect.checks import runtime_warnings
 from async_inspect.errors import UserError
 from async_inspect.formats import GROUP, members, writing
 from async_inspect.formats.options import describe
@@ -79,7 +79,7 @@ def test_one_that_shows_findings_is_handed_them(site: Path, tmp_path: Path, monk
     def find(_: object) -> Iterator[checks.Finding]:
         nonlocal looks
         looks += 1
-        yield from troubles.find(trace)
+        yield from runtime_warnings.find(trace)
 
     monkeypatch.setattr(checks, "CHECKS", (SimpleNamespace(NAME="counted", ABOUT="", find=find),))
     writing.write(trace, tmp_path / "out", ["wrong", "html", "json"])
