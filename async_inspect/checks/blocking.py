@@ -58,9 +58,12 @@ def find(trace: Trace) -> Iterator[Finding]:
 
 
 def _held_up(victims: set[int], suspended: set[int]) -> str:
-    if victims:
-        return f", and held up {many(len(victims), 'task')}"
-    return f" while {many(len(suspended), 'task')} waited; whom it held up is not known, as this loop is not seen"
+    unknown = "is not known, as this loop is not seen"
+    if not victims:
+        return f" while {many(len(suspended), 'task')} waited; whom it held up {unknown}"
+    certain = f", and held up {many(len(victims), 'task')}"
+    others = many(len(suspended - victims), "other")
+    return f"{certain}; whom else, of {others} that waited, {unknown}" if suspended - victims else certain
 
 
 def _doing(poll: BlockingPoll) -> str:

@@ -17,6 +17,7 @@ import numpy as np
 
 from ..model.figures.moment import LOCKS
 from ..model.finding import Finding
+from ..model.grouping import exact_sum
 from ..model.text import ms, several, who
 from ..model.trace import Trace
 
@@ -35,7 +36,7 @@ def find(trace: Trace) -> Iterator[Finding]:
         end = int(tasks.end_ns[task - 1])
         after = np.flatnonzero((awaits.resource == resource) & (awaits.end_ns > end) & (awaits.task != task))
         waited = np.unique(awaits.task[after]).tolist()
-        cost = int((awaits.end_ns[after] - np.maximum(awaits.start_ns[after], end)).sum())
+        cost = exact_sum(awaits.end_ns[after] - np.maximum(awaits.start_ns[after], end))
         place = trace.place(int(holds.location[row]))
         name = trace.resource(resource)
         later = trace.processes[trace.resources.process[resource]].broken_off

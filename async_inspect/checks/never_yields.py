@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 
 from ..model import tables as t
-from ..model.figures.long_polls import blocking_polls, slow_polls
+from ..model.figures.long_polls import BlockingPoll, blocking_polls, slow_polls
 from ..model.finding import Finding
 from ..model.grouping import counts
 from ..model.text import ms, several, who
@@ -45,16 +45,20 @@ def find(trace: Trace) -> Iterator[Finding]:
             place=place,
             task=poll.task,
             tasks=(poll.task, *held_up),
-            evidence=(_held_up(trace, held_up, poll.suspended),),
+            evidence=(_held_up(trace, held_up, poll),),
             gain_ns=poll.hurt[0].held_up_ns if held_up else None,
             weight_ns=sum(victim.held_up_ns for victim in poll.hurt),
         )
 
 
-def _held_up(trace: Trace, held_up: list[int], suspended: tuple[int, ...]) -> str:
-    if held_up or not suspended:
-        return f"held up: {several(trace, held_up)}" if held_up else "nobody was held up for sure"
-    return f"whom it held up is not known, as this loop is not seen; suspended meanwhile: {several(trace, suspended)}"
+def _held_up(trace: Trace, held_up: list[int], poll: BlockingPoll) -> str:
+    if held_up:
+        return f"held up: {several(trace, held_up)}"
+    if not poll.suspended:
+        return f"nobody was held up for {'long' if poll.victims else 'sure'}"
+    return (
+        f"whom it held up is not known, as this loop is not seen; suspended meanwhile: {several(trace, poll.suspended)}"
+    )
 
 
 def slow(trace: Trace) -> t.Ints:

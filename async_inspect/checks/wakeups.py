@@ -18,7 +18,7 @@ import numpy as np
 
 from ..model import tables as t
 from ..model.finding import Finding
-from ..model.grouping import Ordered, counts, group, sums
+from ..model.grouping import Ordered, counts, exact_sum, group, sums
 from ..model.text import ms, several
 from ..model.trace import Trace
 
@@ -47,7 +47,7 @@ def find(trace: Trace) -> Iterator[Finding]:
         reason = words[int(codes[rows[0]])]
         by = t.WAKERS[int(np.argmax(np.bincount(awaits.woken_by[rows], minlength=len(t.WAKERS))))]
         place, span = trace.place(at), int(last[mine].max() - first[mine].min())
-        tasks, again = task[mine].tolist(), int(vain[mine].sum())
+        tasks, again = task[mine].tolist(), exact_sum(vain[mine])
         text = f"{several(trace, tasks)} woke up {int(times[mine].sum()):,} times in {ms(span)} at {place}"
         yield Finding(
             check=NAME,

@@ -3,13 +3,16 @@
 Knows nothing of tasks or recordings.
 """
 
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 type Ints = npt.NDArray[np.int64]
 type Any1d = npt.NDArray[Any]
+
+MOST: Final = (1 << 63) - 1
+_LOW: Final = (1 << 32) - 1
 
 
 def group(*columns: Any1d) -> tuple[list[Ints], Ints]:
@@ -41,10 +44,26 @@ def group(*columns: Any1d) -> tuple[list[Ints], Ints]:
 
 
 def sums(inverse: Any1d, values: Any1d, size: int) -> Ints:
-    """The sum of ``values`` (whole numbers) for each group, in integers: exact below 2**63."""
+    """The sum of ``values`` (whole numbers) for each group, in integers: exact below 2**63, ``MOST`` from there on."""
+    which, values = inverse.astype(np.intp), values.astype(np.int64)
     found = np.zeros(size, np.int64)
-    np.add.at(found, inverse.astype(np.intp), values.astype(np.int64))
+    if len(values) * int(np.abs(values).max(initial=0)) <= MOST:
+        np.add.at(found, which, values)
+        return found
+    low = np.zeros(size, np.int64)
+    np.add.at(found, which, values >> 32)
+    np.add.at(low, which, values & _LOW)
+    found += low >> 32
+    over, under = found > MOST >> 32, found < -(1 << 31)
+    found = found << 32 | low & _LOW
+    found[over], found[under] = MOST, -MOST - 1
     return found
+
+
+def exact_sum(values: Any1d) -> int:
+    """The sum of whole numbers, exactly."""
+    values = values.astype(np.int64)
+    return (int((values >> 32).sum()) << 32) + int((values & _LOW).sum())
 
 
 def counts(inverse: Any1d, size: int) -> Ints:

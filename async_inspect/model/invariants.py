@@ -15,7 +15,7 @@ from . import tables as t
 from .data import TraceData
 from .entities import Violation
 from .figures.waiting import bounds
-from .grouping import sums
+from .grouping import MOST, exact_sum, sums
 
 
 class _Rule(NamedTuple):
@@ -175,20 +175,24 @@ def _calls(trace: TraceData) -> list[_Rule]:
 
 def _sums(trace: TraceData) -> list[_Rule]:
     nodes, lines, awaits = trace.node_sums, trace.line_sums, trace.awaits
-    waited = int((awaits.end_ns - awaits.start_ns).sum())
+    waited = exact_sum(awaits.end_ns - awaits.start_ns)
+    held = exact_sum(trace.holds.end_ns - trace.holds.start_ns)
     roots = lines.node[lines.node >= 0]
     at_root = trace.nodes.parent[roots] < 0 if len(roots) else np.zeros(0, np.bool_)
-    by_root = int(lines.wait_ns[lines.node >= 0][at_root].sum())
+    by_root = exact_sum(lines.wait_ns[lines.node >= 0][at_root])
     own, at_lines = (
         sums(table.node[table.node >= 0], table.wait_ns[table.node >= 0], len(trace.nodes)) for table in (nodes, lines)
     )
     inner = np.flatnonzero(trace.nodes.parent >= 0)
     below = sums(trace.nodes.parent[inner], at_lines[inner], len(trace.nodes))
+    uneven = (at_lines < MOST) & (at_lines != own + below)
+    self_ns = exact_sum(trace.task_table.self_ns)
     return [
         *_first("what ran or waited at a node is none below 0", (nodes.self_ns < 0) | (nodes.wait_ns < 0), nodes.task),
-        *_first("a node's await lines add up to what waited at and below it", at_lines != own + below),
-        *_first("self times add up to the tasks'", np.array([nodes.self_ns.sum() != trace.task_table.self_ns.sum()])),
-        *_first("all waits are at some node", np.array([nodes.wait_ns.sum() != waited])),
+        *_first("a node's await lines add up to what waited at and below it", uneven),
+        *_first("all waits together, and all holds, are below 2**63 ns", np.array([max(waited, held) > MOST])),
+        *_first("self times add up to the tasks'", np.array([exact_sum(nodes.self_ns) != self_ns])),
+        *_first("all waits are at some node", np.array([exact_sum(nodes.wait_ns) != waited])),
         *_first("all waits pass one root's await lines", np.array([by_root != waited])),
         *_first("all calls are at some node", np.array([nodes.calls.sum() != len(trace.calls)])),
     ]

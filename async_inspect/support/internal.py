@@ -76,7 +76,7 @@ def _write(what: str, error: BaseException, folder: Path | None) -> Path | None:
             *versions(),
             f"command line: {shlex.join(sys.argv)}",
             "",
-            *traceback.format_exception(error),
+            "".join(traceback.format_exception(error)),
         ]
     )
     name = f"{PREFIX}{time.time_ns():x}-{os.getpid()}.txt"

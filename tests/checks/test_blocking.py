@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from async_inspect import events as ev
+from async_inspect import summary
 from async_inspect.checks import blocking, never_yields
 from async_inspect.model import load, stats
 from async_inspect.model.trace import Trace
@@ -14,10 +15,12 @@ from ..tape import Tape, at
 MS = 1_000_000
 
 
-def blocked(path: Path, *, again: int = 301, selects: bool = False, waits_for: int = 0, seen: bool = True) -> Trace:
+def blocked(
+    path: Path, *, again: int = 301, selects: bool = False, waits_for: int = 0, seen: bool = True, makes: bool = False
+) -> Trace:
     """``blocker`` (task 1) runs from 100 to 300 ms; ``ticker`` (task 2) waits since 50 and runs ``again``.
 
-    ``waits_for``: a task that ticker waits for.  ``seen``: the watchdog looked.
+    ``makes``: it makes another meanwhile.  ``waits_for``: a task that ticker waits for.  ``seen``: the watchdog looked.
     """
     tape = Tape()
     tape.meta.append(("slow_poll_ms", "100"))
@@ -36,7 +39,12 @@ def blocked(path: Path, *, again: int = 301, selects: bool = False, waits_for: i
     if seen:
         site = tape.site((nap, 2), (blocker, 6))
         tape.put(ev.STACK, 210 * MS, coro=1, off=site, node=at_blocker, task=1)
+    if makes:
+        tape.put(ev.SPAWN, 250 * MS, coro=3, aux=ticker, node=at_blocker, task=1)
     tape.put(ev.RETURN, 300 * MS, coro=1)
+    if makes:
+        tape.put(ev.START, 300 * MS, coro=3, off=ticker, node=at_ticker, task=3, flags=ev.IS_TASK)
+        tape.put(ev.RETURN, 300 * MS + 1, coro=3)
     tape.put(ev.RESUME, again * MS, coro=2, aux=2, node=at_ticker, task=2)
     tape.put(ev.RETURN, (again + 1) * MS, coro=2)
     tape.end_ns = 1_000 * MS
@@ -55,6 +63,18 @@ def test_where_the_loop_is_not_seen_its_victims_are_not_known(tmp_path: Path) ->
     assert (found.tasks, found.gain_ns) == ((1,), None)
     (poll,) = stats(trace).blocking_polls
     assert (poll.victims, poll.maybe, poll.suspended) == ((), 0, (2,))
+
+
+def test_there_a_task_that_was_made_meanwhile_is_known(tmp_path: Path) -> None:
+    trace = blocked(tmp_path, makes=True)
+    (found,) = blocking.find(trace)
+    assert found.text == (
+        "task 1 (blocker) blocked the loop for 200 ms in nap (app.py:31), and held up 1 task; "
+        "whom else, of 1 other that waited, is not known, as this loop is not seen"
+    )
+    assert found.evidence == ("ticker (task 3) for 50.0 ms",)
+    lines = [str(line) for line in summary.summary(trace, stats(trace))]
+    assert any("the longest held up 1 task; whom else, of 1 that waited, is not known" in line for line in lines)
 
 
 @pytest.mark.parametrize(
@@ -97,3 +117,5 @@ def test_a_victim_was_held_up_for_long_enough(poll_ms: int, ready_us: int, finds
     assert list(never_yields.find(trace)) == []
     (poll,) = stats(trace).blocking_polls
     assert [victim.held_up_ns for victim in poll.victims] == [ready_us * 1_000]
+    said = "held up 1 task" if finds else "held up nobody for long"
+    assert f"the longest {said}\n" in "".join(f"{line}\n" for line in summary.summary(trace, stats(trace)))

@@ -15,7 +15,7 @@ from async_inspect.formats import FORMATS
 from async_inspect.model.figures.critical_path import critical_path
 from async_inspect.model.figures.distribution import percentiles
 from async_inspect.model.figures.stats import stats
-from async_inspect.model.grouping import Ordered, group, sums
+from async_inspect.model.grouping import MOST, Ordered, exact_sum, group, sums
 from async_inspect.model.invariants import violations
 from async_inspect.model.snapshot import snapshot
 
@@ -79,6 +79,42 @@ def test_every_check_and_view(long: Trace) -> None:
     path = critical_path(long)
     assert path is not None
     assert path.run_ns + path.ready_ns + sum(row.ns for row in path.awaits) <= path.end_ns - path.start_ns
+
+
+def test_sums_beyond_a_word_are_marked(tmp_path: Path) -> None:
+    """Each wait is some fifty years; eight are more ns than a word holds.  What is one number is exact; what is added
+    up in a column ends at the word's, and the trace is not exact."""
+    tape, tasks, last = Tape(), range(1, 9), 1_600_000_000_000_000_000
+    tape.header["start_unix_ns"] = 1
+    code = tape.code("main", 10)
+    node, future = tape.node(0, code), tape.string("asyncio.Future")
+    for task in tasks:
+        tape.put(ev.START, task * 10, coro=task, off=code, node=node, task=task, flags=ev.IS_TASK)
+        tape.put(ev.SUSPEND, task * 10 + 5, coro=task, aux=future, off=4)
+    for task in tasks:
+        tape.put(ev.RESUME, last + task * 10, coro=task, aux=task, node=node, task=task)
+        tape.put(ev.RETURN, last + task * 10 + 5, coro=task)
+    tape.end_ns = last + 1_000
+    trace = load(tape.write(tmp_path / "a.rec"))
+    assert trace.meta.damaged == 0
+    assert waits(trace) == [last - 5] * 8
+    assert [one.rule for one in trace.violations] == ["all waits together, and all holds, are below 2**63 ns"]
+    assert trace.not_exact
+    figures = stats(trace)
+    assert figures.awaits.total_ns == 8 * (last - 5)
+    assert [row.wait.total_ns for row in figures.reasons] == [8 * (last - 5)]
+    assert [row.wait_ns for row in trace.tree] == [MOST]
+    for format in FORMATS:
+        assert trace.to_bytes(format)
+    checks.run(trace)
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(-(1 << 62), MOST)), max_size=12))
+def test_sums_by_group(rows: list[tuple[int, int]]) -> None:
+    which, values = (np.array([row[i] for row in rows], np.int64) for i in (0, 1))
+    by_group = [sum(value for group, value in rows if group == number) for number in range(3)]
+    assert sums(which, values, 3).tolist() == [max(min(one, MOST), -MOST - 1) for one in by_group]
+    assert exact_sum(values) == sum(value for _, value in rows)
 
 
 def test_waits_for_nothing_are_found_however_long_the_run(tmp_path: Path) -> None:

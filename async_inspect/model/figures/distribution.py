@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..entities import Frozen
+from ..grouping import exact_sum
 
 
 class Distribution(Frozen):
@@ -27,7 +28,7 @@ def spread(ns: npt.NDArray[Any], lasting: npt.NDArray[np.bool_] | None = None) -
     p50, p90, p99, most = percentiles(ns, 50, 90, 99, 100)
     longer = 0 if lasting is None else int(lasting.sum())
     return Distribution(
-        count=len(ns), total_ns=int(ns.sum()), p50_ns=p50, p90_ns=p90, p99_ns=p99, max_ns=most, at_least=longer
+        count=len(ns), total_ns=exact_sum(ns), p50_ns=p50, p90_ns=p90, p99_ns=p99, max_ns=most, at_least=longer
     )
 
 

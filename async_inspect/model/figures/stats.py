@@ -10,7 +10,7 @@ from ...recording.ending import Ending
 from .. import tables as t
 from ..data import TraceData
 from ..entities import Frozen, Violation
-from ..grouping import counts, group, sums
+from ..grouping import counts, exact_sum, group, sums
 from ..reasons import coded
 from . import unfinished
 from .cancelled_waits import CutFigures, cut_figures
@@ -120,7 +120,7 @@ def stats(trace: TraceData, top: int = 10, slow_poll_ms: float | None = None) ->
         tasks=len(tasks),
         tasks_by_state={name: n for name, n in zip(t.STATES, states, strict=True) if n},
         peak_concurrency=peak(tasks.created_ns, tasks.end_ns),
-        run_ns=int(trace.node_sums.self_ns.sum()),
+        run_ns=exact_sum(trace.node_sums.self_ns),
         polls=spread(polls.end_ns - polls.start_ns, going),
         awaits=spread(awaits.end_ns - awaits.start_ns, unfinished.awaits(trace)),
         task_lifetimes=spread(tasks.end_ns - tasks.created_ns, unfinished.tasks(trace)),
