@@ -39,21 +39,28 @@ def trace(
 ) -> Iterator[None]:
     """Record this process into a new file at ``path`` while the block runs; an old recording there is replaced.
 
-    ``without``: what is not wanted of "tasks", "wakes", "edges", "locks", "troubles" (``tracer/sources``).  What a poll
-    does that lasts longer than ``slow_poll_ms`` is looked into (0: never); ``calls`` records each call that a coroutine
-    makes; ``tags`` are names of context variables of which each task's text is recorded; ``argv``: so is the command
-    line.
+    ``without``: what is not wanted of "tasks", "wakes", "edges", "locks", "scopes", "troubles" (``tracer/sources``).
+    What a poll does that lasts longer than ``slow_poll_ms`` is looked into (0: never); ``calls`` records each call that
+    a coroutine makes; ``tags`` are names of context variables of which each task's text is recorded; ``argv``: so is
+    the command line.
 
     RuntimeError: it is being recorded already, or can't be.  FileExistsError: what is at
-    ``path`` is no recording, or one that another process still makes.  OSError: it can't be made.
+    ``path`` is no recording, or one that another process still makes.  OSError: it can't be made.  ValueError: there is
+    no such source, or no such time.  TypeError: an argument is of another type.
     Does nothing where ``ASYNC_INSPECT_DISABLE`` is 1.
     """
     if os.environ.get("ASYNC_INSPECT_DISABLE") == "1":
         yield
         return
     from . import tracer
+    from .tracer.sources import SOURCES
 
-    settings = tracer.Settings(without=without, slow_poll_ms=slow_poll_ms, calls=calls, tags=tags, argv=argv)
+    off, named = ((some,) if isinstance(some, str) else tuple(some) for some in (without, tags))
+    if unknown := [source for source in off if source not in SOURCES]:
+        raise ValueError(f"no source {unknown[0]!r}; there are {', '.join(SOURCES)}")
+    if others := [name for name in named if not isinstance(name, str)]:
+        raise TypeError(f"tags: {others[0]!r} is no name of a context variable")
+    settings = tracer.Settings(without=off, slow_poll_ms=slow_poll_ms, calls=bool(calls), tags=named, argv=argv)
     tracer.start(os.fspath(path), settings=settings)
     try:
         yield

@@ -27,11 +27,11 @@ class Trace(trace.Trace):
         return checks.survey(self)
 
     def export(self, format: str, path: str | os.PathLike[str], **options: Any) -> None:
-        """Write one format to a file, replaced only when complete.  UserError: no such format, can't be written."""
+        """Write one format to a file, replaced only when complete.  UserError: no such format, option or place."""
         writing.export(self, format, path, **options)
 
     def to_bytes(self, format: str, **options: Any) -> bytes:
-        """One format as bytes; text is UTF-8.  UserError: it failed, no such format, or it is several files."""
+        """One format as bytes; text is UTF-8.  UserError: it failed, no such format or option, or several files."""
         return b"".join(writing.chunks(self, format, **options))
 
     def export_all(self, folder: str | os.PathLike[str], formats: Iterable[str] | None = None) -> list[Path]:

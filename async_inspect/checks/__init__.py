@@ -75,10 +75,14 @@ def survey(trace: Trace) -> Survey:
 def look(trace: Trace, chosen: Iterable[Check]) -> Survey:
     """What these checks find.  One that fails costs what it has not found yet, and no other's findings.
 
-    Of one kind at most MOST; the last of these says how many more there are.
+    Of one kind at most MOST; the last of these says how many more there are.  TypeError: one of them is no check.
     """
     found: list[Finding] = []
     failed: list[str] = []
+    chosen = list(chosen)
+    for check in chosen:
+        if not _is_check(check):
+            raise TypeError(f"{check!r:.100} has no NAME, ABOUT and find")
     for check in chosen:
         mine: list[Finding] = []
         try:
@@ -97,7 +101,9 @@ def look(trace: Trace, chosen: Iterable[Check]) -> Survey:
 
 
 def run(trace: Trace, chosen: Iterable[Check] | None = None) -> list[Finding]:
-    """The findings of these checks, by default all.  UserError: a check failed."""
+    """The findings of these checks, by default all.  UserError: a check failed.  TypeError: no trace, or no check."""
+    if not isinstance(trace, Trace):
+        raise TypeError(f"not a Trace: {trace!r:.100}")
     found, failed = survey(trace) if chosen is None else look(trace, chosen)
     if failed:
         raise UserError("\n".join(failed))
@@ -113,6 +119,11 @@ def _order(finding: Finding) -> tuple[int, int]:
     return SEVERITIES.index(finding.severity), -finding.weight_ns
 
 
+def _is_check(one: object) -> bool:
+    texts = [getattr(one, name, None) for name in ("NAME", "ABOUT")]
+    return all(isinstance(text, str) for text in texts) and callable(getattr(one, "find", None))
+
+
 def _of_others() -> tuple[list[Check], list[str]]:
     """The checks of other packages, and a line for each that can't be used."""
     found: list[Check] = []
@@ -124,11 +135,10 @@ def _of_others() -> tuple[list[Check], list[str]]:
         except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever it does when it is imported
             failed.append(explained(f"{what} can't be loaded", error))
             continue
-        texts = [getattr(loaded, name, None) for name in ("NAME", "ABOUT")]
-        if not all(isinstance(text, str) for text in texts) or not callable(getattr(loaded, "find", None)):
+        if not _is_check(loaded):
             failed.append(f"{what} has no NAME, ABOUT and find")
-        elif texts[0] in {check.NAME for check in (*CHECKS, *found)}:
-            failed.append(f"{what} is called {texts[0]!r} as another check is")
+        elif loaded.NAME in {check.NAME for check in (*CHECKS, *found)}:
+            failed.append(f"{what} is called {loaded.NAME!r} as another check is")
         else:
             found.append(loaded)
     return found, failed

@@ -5,7 +5,7 @@ Knows: how a word becomes a value of the type that the signature names.  Knows n
 
 import inspect
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -15,21 +15,37 @@ from ..errors import USAGE, UserError
 
 def parse(name: str, write: Callable[..., object], words: Iterable[str]) -> dict[str, Any]:
     """``["weight=wait", "include_polls=no"]`` as keyword arguments.  UserError: no such option, not such a value."""
-    known = describe(write)
     found: dict[str, Any] = {}
     for word in words:
         key, equals, text = word.partition("=")
         key = key.strip().replace("-", "_")
-        if key not in known or not equals:
-            has = ", ".join(f"{k}={_word(p.default)}" for k, p in known.items()) or "none"
-            raise UserError(f"format {name}: no option {word!r}; with their defaults they are: {has}", USAGE)
-        try:
-            found[key] = TypeAdapter(known[key].annotation).validate_python(text)
-        except ValidationError as error:
-            raise UserError(f"format {name}: {word}: {error.errors()[0]['msg']}", USAGE) from None
-        if isinstance(found[key], float) and not math.isfinite(found[key]):
-            raise UserError(f"format {name}: {word}: not a finite number", USAGE)
+        if not equals:
+            raise _unknown(name, write, word)
+        found[key] = _value(name, write, key, text, word)
     return found
+
+
+def checked(name: str, write: Callable[..., object], options: Mapping[str, object]) -> dict[str, Any]:
+    """The same of keyword arguments."""
+    return {key: _value(name, write, key, value, f"{key}={value!r:.100}") for key, value in options.items()}
+
+
+def _value(name: str, write: Callable[..., object], key: str, value: object, word: str) -> object:
+    known = describe(write)
+    if key not in known:
+        raise _unknown(name, write, word)
+    try:
+        found: object = TypeAdapter(known[key].annotation).validate_python(value)
+    except ValidationError as error:
+        raise UserError(f"format {name}: {word}: {error.errors()[0]['msg']}", USAGE) from None
+    if isinstance(found, float) and not math.isfinite(found):
+        raise UserError(f"format {name}: {word}: not a finite number", USAGE)
+    return found
+
+
+def _unknown(name: str, write: Callable[..., object], word: str) -> UserError:
+    has = ", ".join(f"{k}={_word(p.default)}" for k, p in describe(write).items()) or "none"
+    return UserError(f"format {name}: no option {word!r}; with their defaults they are: {has}", USAGE)
 
 
 def describe(write: Callable[..., object]) -> dict[str, inspect.Parameter]:

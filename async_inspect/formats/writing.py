@@ -19,6 +19,7 @@ from ..support.files import folder as folder_of
 from ..support.files import replacing
 from ..support.internal import explained
 from . import FORMATS, Format, members, one
+from .options import checked
 
 MANY_EVENTS = 1_000_000
 
@@ -57,8 +58,8 @@ def write(
         for other in FORMATS.values():
             if other not in chosen:
                 _set_aside(place / other.file)
-    except OSError as error:
-        raise UserError(f"{error.filename or place}: {error.strerror}") from None
+    except (OSError, ValueError) as error:  # a NUL in its name
+        raise UserError(f"{getattr(error, 'filename', None) or place}: {_why(error)}") from None
     written: list[Path] = []
     unwritten: dict[str, list[str]] = {}  # by why
     for format in chosen:
@@ -82,6 +83,8 @@ def write(
 
 def _chosen(trace: Trace, names: Iterable[str] | None, place: Path) -> tuple[list[Format], list[str]]:
     """The formats that are wanted, and a line for each that can't be had.  UserError: there is no such format."""
+    if isinstance(names, str):
+        names = [names]
     if not names:
         return [row for row in FORMATS.values() if row not in left_out(trace)], []
     found: list[Format] = []
@@ -102,6 +105,10 @@ def _chosen(trace: Trace, names: Iterable[str] | None, place: Path) -> tuple[lis
             else:
                 found.append(row)
     return found, failed
+
+
+def _why(error: OSError | ValueError) -> str:
+    return getattr(error, "strerror", None) or str(error)
 
 
 def _set_aside(file: Path) -> None:
@@ -130,7 +137,7 @@ def _guarded(
     """What the format writes.  UserError: it failed, whatever it did."""
     try:
         found = (survey(trace),) if format.findings else ()
-        for chunk in format.write(trace, *found, **options):
+        for chunk in format.write(trace, *found, **checked(format.name, format.write, options)):
             if not isinstance(chunk, (bytes, bytearray, memoryview)):
                 raise TypeError(f"it gives {type(chunk).__name__}, not bytes")
             yield bytes(chunk)
@@ -162,8 +169,8 @@ def export(
         return
     try:
         folder_of(place)
-    except OSError as error:
-        raise UserError(f"{place}: {error.strerror}") from None
+    except (OSError, ValueError) as error:
+        raise UserError(f"{place}: {_why(error)}") from None
     for part in members(format):
         _replace(place / part.file, _guarded(part, trace, options), _for(part, progress))
 
@@ -193,8 +200,8 @@ def _write_to(path: Path, chunks: Iterator[bytes], progress: Callable[[int], Non
     try:
         with path.open("wb") as file:
             _pour(chunks, file, progress)
-    except OSError as error:
-        raise UserError(f"{path}: {error.strerror or error}") from None
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: {_why(error)}") from None
 
 
 def _is_open_file(path: Path) -> bool:
@@ -209,8 +216,8 @@ def _replace(path: Path, chunks: Iterator[bytes], progress: Callable[[int], None
     try:
         with replacing(path) as file:
             _pour(chunks, file, progress)
-    except OSError as error:
-        raise UserError(f"{path}: {error.strerror or error}") from None
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: {_why(error)}") from None
 
 
 def _pour(chunks: Iterator[bytes], file: BinaryIO, progress: Callable[[int], None]) -> None:

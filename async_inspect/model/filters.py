@@ -22,7 +22,7 @@ from collections.abc import Container, Iterable
 from fnmatch import fnmatchcase
 from typing import Final, Self
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from ..errors import USAGE, UserError
 from ..tracer import LONGEST_MS
@@ -86,6 +86,19 @@ class Filter(BaseModel):
 
     def passes_name(self, name: str, tags: Iterable[str] = (), inherited: Container[str] = ()) -> bool:
         return not self.task or any(_is_called(glob, name, tags, inherited) for glob in self.task)
+
+
+def filter_of(**words: object) -> Filter:
+    """A filter of what the user says, a single value as one of several.  UserError: it can't be one."""
+    for name, one in words.items():
+        if Filter.model_fields[name].default == ():
+            several = isinstance(one, Iterable) and not isinstance(one, (str, bytes))
+            words[name] = tuple(one) if several else (one,)  # type: ignore[arg-type]
+    try:
+        return Filter.model_validate(words)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise UserError(f"{first['loc'][0]}: {first['input']!r:.100}: {first['msg']}", USAGE) from None
 
 
 def narrowed(filters: Iterable[Filter]) -> Window:

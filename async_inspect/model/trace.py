@@ -18,7 +18,7 @@ from . import tables as t
 from .data import TraceData
 from .entities import Await, Hold, Scope, Task, TreeNode, Wakes
 from .figures import cancelled_waits, waiting
-from .filters import Filter
+from .filters import Filter, filter_of
 from .loading import Progress
 
 
@@ -129,13 +129,11 @@ class Trace(TraceData):
         """Only this part of the trace (``filters.py`` says what the words mean); this one stays as it is.
 
         ``pid``, ``since_ms`` and ``until_ms`` need the recording: it is read again.  UserError: it is gone, there is no
-        such process, or no such state.
+        such process or state, or an argument is none of its kind.
         """
         lists = {"task": task, "state": state, "include": include, "exclude": exclude}
-        words = {key: (value,) if isinstance(value, str) else tuple(value) for key, value in lists.items()}
         times = {"min_duration_ms": min_duration_ms, "since_ms": since_ms, "until_ms": until_ms}
-        pids = (pid,) if isinstance(pid, int) else tuple(pid)
-        return self.narrowed(Filter.model_validate({**words, **times, "pid": pids}))
+        return self.narrowed(filter_of(pid=pid, **lists, **times))
 
     def narrowed(self, wanted: Filter) -> Self:
         """As ``filter``, which see."""

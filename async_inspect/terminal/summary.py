@@ -220,12 +220,10 @@ def _wrong(trace: Trace) -> Iterator[Text]:
 
 def _victims(poll: BlockingPoll) -> str:
     n, waited = len(poll.hurt), len({*poll.suspended} - {victim.task for victim in poll.victims})
-    certain = f"held up {n:,} task{'s' if n != 1 else ''}" if n else "held up nobody for sure"
+    nobody = "held up nobody for " + ("long" if poll.victims else "sure")
+    certain = f"held up {n:,} task{'s' if n != 1 else ''}" if n else nobody
     if waited:
-        unknown = f"of {waited:,} that waited, is not known"
-        return f"{certain}; whom else, {unknown}" if n else f"whom it held up, {unknown}"
-    if poll.victims and not n:
-        certain = "held up nobody for long"
+        return f"{certain + '; whom else,' if n else 'whom it held up,'} of {waited:,} that waited, is not known"
     return f"{certain}, perhaps {poll.maybe:,} more" if poll.maybe else certain
 
 

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from async_inspect import events as ev
-from async_inspect import summary
 from async_inspect.checks import blocking, never_yields
 from async_inspect.model import load, stats
 from async_inspect.model.trace import Trace
+from async_inspect.terminal import summary
 
 from ..tape import Tape, at
 
