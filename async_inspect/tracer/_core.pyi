@@ -47,6 +47,13 @@ def rest() -> None:
     """Before a fork: no thread of ours is left.  The watchdog begins anew by itself."""
 
 def recording() -> bool: ...
+def kept() -> dict[str, int]:
+    """How many entries there are for what lives, by table; for tests.
+
+    ``things`` (by address), ``coroutines``, ``codes``, ``threads``: what bounds each is what the program has of these
+    at once, not what it ever had.  ``held``: 1 where the watchdog had its lock as this process was forked.
+    """
+
 def point(label: str, message: str) -> None:
     """Write a POINT record; nothing when it doesn't record."""
 

@@ -7,6 +7,8 @@ debug build, under valgrind, on another machine.  ``python -m tests.tracer.stres
     threads    loops on threads that come and go, each with polls that the watchdog looks into
     restarts   the recording stops and starts while the threads run
     forks      forks by Python from several threads, and forks that Python doesn't see, at any moment
+    locked     AMOUNT forks that Python doesn't see, each while the watchdog has its lock; of a C core that is built
+               with -DWATCHDOG_DAWDLES, or it has that too seldom
     greenlets  coroutines that greenlets leave in mid-run, on threads that end meanwhile
     leaks      AMOUNT tasks, bare and recorded: nothing is left of any, in blocks, references or resident memory
 """
@@ -32,14 +34,14 @@ WANTED = os.environ.get("STRESS_CORE", "c")
 core, WHY = choose.choose(WANTED)
 
 
-def start(path: str) -> None:
+def start(path: str, slow_ns: int = SLOW_NS) -> None:
     settings = Settings(1 << 30, [], 0, False)
     fd = writer.create_at(path)
     try:
         size = writer.write_header(fd, writer.metadata(core.NAME, "for a test", settings))
         sys.monitoring.use_tool_id(TOOL_ID, "test")
         _set_probes(core, TOOL_ID, settings.without)
-        core.start(fd, size, 1 << 30, TOOL_ID, writer.stdlib(), slow_poll_ns=SLOW_NS, tags=("request",))
+        core.start(fd, size, 1 << 30, TOOL_ID, writer.stdlib(), slow_poll_ns=slow_ns, tags=("request",))
     finally:
         os.close(fd)
 
@@ -213,6 +215,31 @@ def forks(amount: int) -> str:
     return f"{counts}"
 
 
+def locked(amount: int) -> str:
+    libc = ctypes.PyDLL(None)
+    held, tries = 0, 0
+    sys.setswitchinterval(1000)  # see forks()
+    with tempfile.TemporaryDirectory() as folder:
+        start(f"{folder}/run.rec", slow_ns=4)  # it looks all the time
+        try:
+            one_loop()
+            while held < amount and tries < 100 * amount:
+                tries += 1
+                child = libc.fork()
+                if child == 0:
+                    signal.alarm(60)
+                    if not core.kept()["held"]:
+                        os._exit(3)
+                    in_child()
+                status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+                assert status in (0, 3), f"a child ended with {status}"
+                held += status == 0
+        finally:
+            stop()
+    assert held == amount, f"{held} of {tries} forks while it had its lock"
+    return f"{held} of {tries} forks while the watchdog had its lock"
+
+
 def greenlets(amount: int) -> str:
     import greenlet
 
@@ -243,19 +270,14 @@ def greenlets(amount: int) -> str:
     return f"{8 * amount} threads, {len(kept)} greenlets"
 
 
-def own_numbers() -> int:
-    """How many blocks the Python core has at most for what it knows by addresses: a number each, by a number.
+def own_blocks() -> int:
+    """How many blocks a core has at most for what it knows of objects by their address; that is bounded in itself.
 
-    They outlive the program's objects and grow with the addresses that these ever had, not with their count.  The C
-    core's are not among the interpreter's blocks.
+    A weak reference each; of the Python core two numbers, too.
     """
-    recorder = getattr(core, "_recorder", None)
-    if recorder is None:
-        return 0
-    probes, coros = recorder.probes, recorder.coros
-    tables = [probes.handles, probes.resources, probes.posted, probes.scopes.sites, coros.tasks]
-    assert all(type(each) is int for table in tables for pair in table.items() for each in pair)
-    return sum(2 * len(table) for table in tables)
+    things: int = core.kept()["things"]
+    assert things < 20_000, things
+    return things * (1 if core.NAME == "c" else 3)
 
 
 def resident() -> int:
@@ -277,7 +299,7 @@ def leaks(amount: int) -> str:
     def counts() -> tuple[int, int]:
         for _ in range(3):
             gc.collect()
-        return sys.getallocatedblocks() - own_numbers(), getattr(sys, "gettotalrefcount", lambda: 0)()
+        return sys.getallocatedblocks() - own_blocks(), getattr(sys, "gettotalrefcount", lambda: 0)()
 
     def grown(record: bool) -> tuple[int, int, int]:
         with recorded() if record else contextlib.nullcontext():

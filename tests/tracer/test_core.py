@@ -25,20 +25,12 @@ from . import ticks
 pytestmark = pytest.mark.tracer
 
 
-@pytest.fixture(params=ticks.CORES)
-def core(request: pytest.FixtureRequest) -> types.ModuleType:
-    core = ticks.CORES[request.param]
-    if core is None:
-        pytest.skip("no C core (Debian: apt-get install gcc libc6-dev python3-dev)")
-    return core
-
-
 type Record = Callable[[Callable[[], object]], Recording]
 
 
 @pytest.fixture
-def record(core: types.ModuleType, tmp_path: Path) -> Record:
-    return lambda program: ticks.record(core, program, tmp_path / "run.rec")
+def record(core_module: types.ModuleType, tmp_path: Path) -> Record:
+    return lambda program: ticks.record(core_module, program, tmp_path / "run.rec")
 
 
 def rows(recording: Recording) -> list[tuple[str, int, int, int]]:
@@ -210,10 +202,10 @@ def test_a_coroutine_driven_inside_a_task_is_a_root(record: Record) -> None:
     ]
 
 
-def test_frames_from_before_the_recording_are_opened(core: types.ModuleType, tmp_path: Path) -> None:
+def test_frames_from_before_the_recording_are_opened(core_module: types.ModuleType, tmp_path: Path) -> None:
     before = nested(2, 2)
     before.send(None)
-    run = ticks.record(core, lambda: drive(before), tmp_path / "run.rec")
+    run = ticks.record(core_module, lambda: drive(before), tmp_path / "run.rec")
     starts = run.records[run.records["kind"] == ev.START]
     assert starts["flags"].tolist() == [ev.BEFORE] * 3
     assert starts["aux"].tolist() == [0, 1, 2]
@@ -318,17 +310,19 @@ def test_errors_by_type_and_by_what_they_say_if_that_runs_no_code(
     assert run.messages == ({} if message is None else {1: message})
 
 
-def test_the_bound_counts_what_is_lost(core: types.ModuleType, tmp_path: Path) -> None:
+def test_the_bound_counts_what_is_lost(core_module: types.ModuleType, tmp_path: Path) -> None:
     bound = ev.HEADER_SIZE * 2 + ev.TAIL_SIZE * 3
-    whole = ticks.record(core, lambda: drive(nested(1, 20_000)), tmp_path / "whole.rec")
-    cut = ticks.record(core, lambda: drive(nested(1, 20_000)), tmp_path / "cut.rec", bound)
+    whole = ticks.record(core_module, lambda: drive(nested(1, 20_000)), tmp_path / "whole.rec")
+    cut = ticks.record(core_module, lambda: drive(nested(1, 20_000)), tmp_path / "cut.rec", bound)
     assert cut.path.stat().st_size <= bound
     assert cut.header.lost > 0
     assert cut.count + cut.header.lost == whole.count
     assert ticks.text(whole).startswith(ticks.text(cut))
 
 
-def test_a_file_that_may_not_grow_ends_the_recording_not_the_program(core: types.ModuleType, tmp_path: Path) -> None:
+def test_a_file_that_may_not_grow_ends_the_recording_not_the_program(
+    core_module: types.ModuleType, tmp_path: Path
+) -> None:
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 
@@ -337,7 +331,7 @@ def test_a_file_that_may_not_grow_ends_the_recording_not_the_program(core: types
         drive(nested(1, 20_000))
 
     try:
-        run = ticks.record(core, program, tmp_path / "run.rec")
+        run = ticks.record(core_module, program, tmp_path / "run.rec")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
         signal.signal(signal.SIGXFSZ, handler)
@@ -345,20 +339,20 @@ def test_a_file_that_may_not_grow_ends_the_recording_not_the_program(core: types
     assert run.count > 0
 
 
-def test_points(core: types.ModuleType, tmp_path: Path) -> None:
+def test_points(core_module: types.ModuleType, tmp_path: Path) -> None:
     async def main() -> None:
-        core.point("here", "a\0b")
+        core_module.point("here", "a\0b")
 
-    core.point("nothing", "records")
-    run = ticks.record(core, lambda: drive(main()), tmp_path / "run.rec")
-    core.point("nothing", "records")
+    core_module.point("nothing", "records")
+    run = ticks.record(core_module, lambda: drive(main()), tmp_path / "run.rec")
+    core_module.point("nothing", "records")
     assert [(label, message) for _, label, message in run.points] == [("here", "a\0b")]
 
 
-def test_nothing_is_left_behind(core: types.ModuleType, tmp_path: Path) -> None:
+def test_nothing_is_left_behind(core_module: types.ModuleType, tmp_path: Path) -> None:
     monitoring = sys.monitoring
-    ticks.record(core, lambda: drive(nested(1, 1)), tmp_path / "run.rec")
-    assert not core.recording()
+    ticks.record(core_module, lambda: drive(nested(1, 1)), tmp_path / "run.rec")
+    assert not core_module.recording()
     assert monitoring.get_tool(ticks.TOOL_ID) is None
     monitoring.use_tool_id(ticks.TOOL_ID, "look")
     try:
@@ -369,7 +363,7 @@ def test_nothing_is_left_behind(core: types.ModuleType, tmp_path: Path) -> None:
         monitoring.free_tool_id(ticks.TOOL_ID)
 
 
-def test_nothing_of_the_program_is_kept_alive(core: types.ModuleType, tmp_path: Path) -> None:
+def test_nothing_of_the_program_is_kept_alive(core_module: types.ModuleType, tmp_path: Path) -> None:
     import weakref
 
     class Thing:
@@ -398,20 +392,20 @@ def test_nothing_of_the_program_is_kept_alive(core: types.ModuleType, tmp_path: 
         drive(namespace.pop("gone")())
         assert code() is None
 
-    ticks.record(core, program, tmp_path / "run.rec")
+    ticks.record(core_module, program, tmp_path / "run.rec")
     assert code() is None
 
 
-def test_recording_twice_at_once_is_an_error(core: types.ModuleType, tmp_path: Path) -> None:
+def test_recording_twice_at_once_is_an_error(core_module: types.ModuleType, tmp_path: Path) -> None:
     def program() -> None:
         fd = os.open(tmp_path / "other.rec", os.O_RDWR | os.O_CREAT)
         try:
             with pytest.raises(RuntimeError):
-                core.start(fd, ev.HEADER_SIZE, 1 << 20, ticks.TOOL_ID, writer.stdlib())
+                core_module.start(fd, ev.HEADER_SIZE, 1 << 20, ticks.TOOL_ID, writer.stdlib())
         finally:
             os.close(fd)
 
-    ticks.record(core, program, tmp_path / "run.rec")
+    ticks.record(core_module, program, tmp_path / "run.rec")
 
 
 def test_nodes_are_capped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -562,7 +556,7 @@ def test_an_awaited_one_that_is_thrown_into_by_hand(record: Record) -> None:
     ]
 
 
-def test_a_limit_on_files_is_no_signal(core: types.ModuleType, tmp_path: Path) -> None:
+def test_a_limit_on_files_is_no_signal(core_module: types.ModuleType, tmp_path: Path) -> None:
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     signals: list[int] = []
     handler = signal.signal(signal.SIGXFSZ, lambda number, _: signals.append(number))
@@ -572,10 +566,10 @@ def test_a_limit_on_files_is_no_signal(core: types.ModuleType, tmp_path: Path) -
         drive(nested(1, 20_000))
 
     try:
-        run = ticks.record(core, program, tmp_path / "run.rec")
+        run = ticks.record(core_module, program, tmp_path / "run.rec")
         resource.setrlimit(resource.RLIMIT_FSIZE, (ev.HEADER_SIZE * 2, before[1]))
         with pytest.raises(OSError, match="large"):
-            ticks.record(core, program, tmp_path / "none.rec")
+            ticks.record(core_module, program, tmp_path / "none.rec")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
         signal.signal(signal.SIGXFSZ, handler)
@@ -769,7 +763,7 @@ def awaits_of(node: ast.AST, scopes: tuple[type[ast.AST], ...]) -> set[int]:
     return found
 
 
-def test_codes_say_where_they_await(record: Record, core: types.ModuleType) -> None:
+def test_codes_say_where_they_await(record: Record, core_module: types.ModuleType) -> None:
     """As the source has it, whether it came there or not; and nothing else waits anywhere else."""
     code, scope = compile(AWAITS, "awaits.py", "exec"), dict[str, Any]()
     exec(code, scope)

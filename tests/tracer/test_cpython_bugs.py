@@ -35,18 +35,10 @@ TOOL = 3
 type Record = Callable[..., Recording]
 
 
-@pytest.fixture(params=ticks.CORES)
-def core(request: pytest.FixtureRequest) -> types.ModuleType:
-    core = ticks.CORES[request.param]
-    if core is None:
-        pytest.skip("no C core (Debian: apt-get install gcc libc6-dev python3-dev)")
-    return core
-
-
 @pytest.fixture
-def record(core: types.ModuleType, tmp_path: Path) -> Record:
+def record(core_module: types.ModuleType, tmp_path: Path) -> Record:
     def run(program: Callable[[], object], name: str = "run.rec", sources: tuple[str, ...] = ("tasks",)) -> Recording:
-        return ticks.record(core, program, tmp_path / name, sources=sources)
+        return ticks.record(core_module, program, tmp_path / name, sources=sources)
 
     return run
 

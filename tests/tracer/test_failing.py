@@ -20,7 +20,7 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def core(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def wrapped(tmp_path_factory: pytest.TempPathFactory) -> Path:
     try:
         return failing.build(tmp_path_factory.mktemp("failing"))
     except OSError as error:
@@ -31,17 +31,17 @@ def core(tmp_path_factory: pytest.TempPathFactory) -> Path:
         raise AssertionError(error.stderr) from error
 
 
-def tries(core: Path) -> Iterator[dict[str, Any]]:
+def tries(wrapped: Path) -> Iterator[dict[str, Any]]:
     every = os.environ.get("TEST_FAILING", "10")
-    command = [sys.executable, "-m", failing.__name__, str(core), every]
+    command = [sys.executable, "-m", failing.__name__, str(wrapped), every]
     with subprocess.Popen(command, cwd=failing.HERE.parents[1], stdout=subprocess.PIPE, text=True) as child:
         assert child.stdout is not None
         yield from map(json.loads, child.stdout)
     assert child.returncode == 0
 
 
-def test_each_allocation_that_fails_costs_records_alone(core: Path) -> None:
-    each = tries(core)
+def test_each_allocation_that_fails_costs_records_alone(wrapped: Path) -> None:
+    each = tries(wrapped)
     bare = next(each)["bare"]
     whole = next(each)
     assert bare["status"] == "0" and "got [0, 1, 2]" in bare["output"]
@@ -49,7 +49,7 @@ def test_each_allocation_that_fails_costs_records_alone(core: Path) -> None:
     assert whole["lost"] == 0 and whole["text"]
     counts = {"not started": 0, "lost": 0, "nothing lost": 0}
     for one in each:
-        where = f"{core} {one}"
+        where = f"{wrapped} {one}"
         assert one["ended"] == 0 and "broken" not in one, where
         assert {key: one[key] for key in bare} == bare, where
         assert not one["active"] and not one["events"], where

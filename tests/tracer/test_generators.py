@@ -19,22 +19,14 @@ from . import ticks
 pytestmark = pytest.mark.tracer
 
 
-@pytest.fixture(params=ticks.CORES)
-def core(request: pytest.FixtureRequest) -> types.ModuleType:
-    core = ticks.CORES[request.param]
-    if core is None:
-        pytest.skip("no C core (Debian: apt-get install gcc libc6-dev python3-dev)")
-    return core
-
-
 type Program = Callable[[], object]
 type Main = Callable[[], Coroutine[Any, Any, object]]
 
 
 @pytest.fixture
-def trace(core: types.ModuleType, tmp_path: Path) -> Callable[[Program], tuple[Recording, Trace]]:
+def trace(core_module: types.ModuleType, tmp_path: Path) -> Callable[[Program], tuple[Recording, Trace]]:
     def run(program: Program) -> tuple[Recording, Trace]:
-        recording = ticks.record(core, program, tmp_path / "run.rec", sources=ticks.ALL)
+        recording = ticks.record(core_module, program, tmp_path / "run.rec", sources=ticks.ALL)
         assert recording.header.lost == 0
         trace = load(tmp_path / "run.rec")
         assert violations(trace) == []

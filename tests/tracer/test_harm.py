@@ -29,14 +29,6 @@ from .test_core import Pause, drive, nested, rows
 BOOT = ROOT / "async_inspect" / "tracer" / "boot"
 
 
-@pytest.fixture(params=ticks.CORES)
-def core(request: pytest.FixtureRequest) -> types.ModuleType:
-    core = ticks.CORES[request.param]
-    if core is None:
-        pytest.skip("no C core was built for this Python")
-    return core
-
-
 def run(code: str, folder: Path, core: str = "", **env: str) -> tuple[int, str, str]:
     """(status, stdout, stderr) of a program; ``core``: which records it into ``folder``, "": none."""
     variables = {key: value for key, value in os.environ.items() if not key.startswith(("ASYNC_INSPECT_", "PYTHON"))}
@@ -92,8 +84,8 @@ except StopIteration: print("ok")
 
 
 @pytest.mark.e2e
-def test_threads_that_end_amid_a_coroutine(core: types.ModuleType, tmp_path: Path) -> None:
-    assert as_bare(ENDED_AMID_A_COROUTINE, tmp_path, core, ASYNC_INSPECT_SLOW_POLL_MS="20") == "ok\n"
+def test_threads_that_end_amid_a_coroutine(core_module: types.ModuleType, tmp_path: Path) -> None:
+    assert as_bare(ENDED_AMID_A_COROUTINE, tmp_path, core_module, ASYNC_INSPECT_SLOW_POLL_MS="20") == "ok\n"
 
 
 CODE_EXTRA = """
@@ -115,8 +107,8 @@ print(calls)
 
 
 @pytest.mark.e2e
-def test_a_function_that_frees_the_programs_own_code_extra(core: types.ModuleType, tmp_path: Path) -> None:
-    assert as_bare(CODE_EXTRA, tmp_path, core) == "[]\n"
+def test_a_function_that_frees_the_programs_own_code_extra(core_module: types.ModuleType, tmp_path: Path) -> None:
+    assert as_bare(CODE_EXTRA, tmp_path, core_module) == "[]\n"
 
 
 CODELIKE = """
@@ -146,12 +138,12 @@ print("ok")
 
 
 @pytest.mark.e2e
-def test_events_whose_code_is_any_object(core: types.ModuleType, tmp_path: Path) -> None:
-    assert as_bare(CODELIKE, tmp_path, core) == "ok\n"
+def test_events_whose_code_is_any_object(core_module: types.ModuleType, tmp_path: Path) -> None:
+    assert as_bare(CODELIKE, tmp_path, core_module) == "ok\n"
 
 
 @pytest.mark.tracer
-def test_callbacks_that_anybody_calls(core: types.ModuleType, tmp_path: Path) -> None:
+def test_callbacks_that_anybody_calls(core_module: types.ModuleType, tmp_path: Path) -> None:
     """They can be had from sys.monitoring."""
 
     def program() -> None:
@@ -164,7 +156,7 @@ def test_callbacks_that_anybody_calls(core: types.ModuleType, tmp_path: Path) ->
             for offset in -1, 1 << 40, "x":
                 callback(own, offset), callback(own, offset, None), callback(own, offset, None, None)
 
-    ticks.record(core, program, tmp_path / "run.rec").close()
+    ticks.record(core_module, program, tmp_path / "run.rec").close()
 
 
 NO_MEMORY = """
@@ -182,8 +174,8 @@ except StopIteration: print("ok")
 
 
 @pytest.mark.e2e
-def test_a_watchdog_without_memory(core: types.ModuleType, tmp_path: Path) -> None:
-    assert as_bare(NO_MEMORY, tmp_path, core, ASYNC_INSPECT_SLOW_POLL_MS="20") == "ok\n"
+def test_a_watchdog_without_memory(core_module: types.ModuleType, tmp_path: Path) -> None:
+    assert as_bare(NO_MEMORY, tmp_path, core_module, ASYNC_INSPECT_SLOW_POLL_MS="20") == "ok\n"
 
 
 TWICE = """
@@ -199,8 +191,8 @@ print("ok")
 
 
 @pytest.mark.e2e
-def test_the_core_under_another_name_too(core: types.ModuleType, tmp_path: Path) -> None:
-    assert as_bare(TWICE, tmp_path, core) == "ok\n"
+def test_the_core_under_another_name_too(core_module: types.ModuleType, tmp_path: Path) -> None:
+    assert as_bare(TWICE, tmp_path, core_module) == "ok\n"
 
 
 AUDITED = """
@@ -211,8 +203,8 @@ sys.addaudithook(lambda event, _: print(event) if event.startswith("sys.monitori
 
 
 @pytest.mark.e2e
-def test_no_audit_events_at_the_end(core: types.ModuleType, tmp_path: Path) -> None:
-    assert as_bare(AUDITED, tmp_path, core) == ""
+def test_no_audit_events_at_the_end(core_module: types.ModuleType, tmp_path: Path) -> None:
+    assert as_bare(AUDITED, tmp_path, core_module) == ""
 
 
 DEEP = """
@@ -237,19 +229,19 @@ def test_none_of_the_recursion_is_taken(tmp_path: Path) -> None:
 
 
 @pytest.mark.tracer
-def test_a_tool_id_that_is_none(core: types.ModuleType, tmp_path: Path) -> None:
+def test_a_tool_id_that_is_none(core_module: types.ModuleType, tmp_path: Path) -> None:
     fd = writer.create_at(str(tmp_path / "run.rec"))
     size = writer.write_header(fd, [])
     try:
         with pytest.raises(ValueError, match="tool"):
-            core.start(fd, size, 1 << 30, 99, writer.stdlib())
+            core_module.start(fd, size, 1 << 30, 99, writer.stdlib())
     finally:
         os.close(fd)
-    assert not core.recording()
+    assert not core_module.recording()
 
 
 @pytest.mark.tracer
-def test_several_threads_stop_at_once(core: types.ModuleType, tmp_path: Path) -> None:
+def test_several_threads_stop_at_once(core_module: types.ModuleType, tmp_path: Path) -> None:
     """And nobody else's tool is touched."""
     monitoring = sys.monitoring
     monitoring.use_tool_id(0, "a debugger")
@@ -259,7 +251,7 @@ def test_several_threads_stop_at_once(core: types.ModuleType, tmp_path: Path) ->
 
     def end() -> None:
         gate.wait()
-        core.stop()
+        core_module.stop()
 
     def program() -> None:
         drive(nested(1, 1))
@@ -268,10 +260,10 @@ def test_several_threads_stop_at_once(core: types.ModuleType, tmp_path: Path) ->
             each.start()
         for each in threads:
             each.join()
-        assert not core.recording()
+        assert not core_module.recording()
 
     try:
-        with ticks.record(core, program, tmp_path / "run.rec") as recording:
+        with ticks.record(core_module, program, tmp_path / "run.rec") as recording:
             assert recording.header.state == ev.STOPPED
         assert monitoring.register_callback(0, monitoring.events.PY_START, None) is callback
     finally:
@@ -279,7 +271,7 @@ def test_several_threads_stop_at_once(core: types.ModuleType, tmp_path: Path) ->
 
 
 @pytest.mark.tracer
-def test_threads_that_have_ended_are_forgotten(core: types.ModuleType, tmp_path: Path) -> None:
+def test_threads_that_have_ended_are_forgotten(core_module: types.ModuleType, tmp_path: Path) -> None:
     def in_thread() -> None:
         drive(nested(0, 0))
 
@@ -288,11 +280,11 @@ def test_threads_that_have_ended_are_forgotten(core: types.ModuleType, tmp_path:
             thread = threading.Thread(target=in_thread)
             thread.start()
             thread.join()
-        if core is pycore:
+        if core_module is pycore:
             assert pycore._recorder is not None
             assert len(pycore._recorder.coros.threads.states) <= 66
 
-    with ticks.record(core, program, tmp_path / "run.rec") as recording:
+    with ticks.record(core_module, program, tmp_path / "run.rec") as recording:
         assert recording.header.lost == 0
         threads = recording.records["coro"][recording.records["kind"] == ev.THREAD].tolist()
         assert threads == list(range(1000))
@@ -317,7 +309,7 @@ def test_no_more_threads_than_can_be_told_apart(tmp_path: Path, monkeypatch: pyt
 
 
 @pytest.mark.tracer
-def test_no_cycles_for_the_programs_collector(core: types.ModuleType, tmp_path: Path) -> None:
+def test_no_cycles_for_the_programs_collector(core_module: types.ModuleType, tmp_path: Path) -> None:
     async def main() -> None:
         for _ in range(20):
             await asyncio.create_task(nested(2, 1))
@@ -333,7 +325,7 @@ def test_no_cycles_for_the_programs_collector(core: types.ModuleType, tmp_path: 
         gc.garbage.clear()
 
     found: list[str] = []
-    ticks.record(core, program, tmp_path / "run.rec").close()
+    ticks.record(core_module, program, tmp_path / "run.rec").close()
     assert not [name for name in found if "async_inspect" in name]
 
 
@@ -418,7 +410,7 @@ ODD = types.FunctionType(fail.__code__.replace(co_qualname=Text("fail"), co_file
 
 
 @pytest.mark.tracer
-def test_nothing_of_the_program_is_asked(core: types.ModuleType, tmp_path: Path) -> None:
+def test_nothing_of_the_program_is_asked(core_module: types.ModuleType, tmp_path: Path) -> None:
     """No property, no hash, no method of a str of its own."""
 
     async def main() -> None:
@@ -437,7 +429,7 @@ def test_nothing_of_the_program_is_asked(core: types.ModuleType, tmp_path: Path)
 
     program()
     bare = list(ASKED)
-    with ticks.record(core, program, tmp_path / "run.rec", sources=ticks.ALL, calls=True) as recording:
+    with ticks.record(core_module, program, tmp_path / "run.rec", sources=ticks.ALL, calls=True) as recording:
         assert recording.header.lost == 0
         assert "Kind" in {name.rpartition(".")[2] for name in recording.strings.values()}
     assert bare == ASKED

@@ -32,14 +32,6 @@ BY = {
 }  # fmt: skip
 
 
-@pytest.fixture(params=ticks.CORES)
-def core(request: pytest.FixtureRequest) -> types.ModuleType:
-    core = ticks.CORES[request.param]
-    if core is None:
-        pytest.skip("no C core (Debian: apt-get install gcc libc6-dev python3-dev)")
-    return core
-
-
 class Record:
     """Records a coroutine function, run by ``asyncio.run``, with some sources on."""
 
@@ -59,8 +51,8 @@ class Record:
 
 
 @pytest.fixture
-def record(core: types.ModuleType, tmp_path: Path) -> Record:
-    return Record(core, tmp_path)
+def record(core_module: types.ModuleType, tmp_path: Path) -> Record:
+    return Record(core_module, tmp_path)
 
 
 def of_kind(recording: Recording, *kinds: int) -> list[tuple[int, int, int, int]]:
@@ -355,9 +347,9 @@ def in_c(seconds: float) -> None:
 
 @pytest.mark.parametrize("blocks", [in_a_helper, in_c])
 def test_the_watchdog_looks_once_at_a_poll_that_lasts(
-    core: types.ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, blocks: Callable[[float], None]
+    core_module: types.ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, blocks: Callable[[float], None]
 ) -> None:
-    monkeypatch.setattr("async_inspect.tracer._core", core)
+    monkeypatch.setattr("async_inspect.tracer._core", core_module)
 
     async def main() -> None:
         await asyncio.sleep(0)
@@ -405,8 +397,8 @@ print("forked")
 """
 
 
-def test_a_fork_warns_of_no_thread_of_ours(core: types.ModuleType, tmp_path: Path) -> None:
-    env = {"ASYNC_INSPECT_CORE": core.NAME, "PYTHONPATH": str(ROOT)}
+def test_a_fork_warns_of_no_thread_of_ours(core_module: types.ModuleType, tmp_path: Path) -> None:
+    env = {"ASYNC_INSPECT_CORE": core_module.NAME, "PYTHONPATH": str(ROOT)}
     done = run_command([sys.executable, "-c", FORKS, tmp_path / "run.rec"], cwd=tmp_path, env=env)
     assert (done.stdout, done.stderr) == ("forked\n", "")
 

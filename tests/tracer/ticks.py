@@ -33,8 +33,9 @@ def record(
     max_size: int = 1 << 30,
     sources: Collection[str] = ("tasks",),
     calls: bool = False,
+    tasks: Collection[object] = (),
 ) -> Recording:
-    """Run ``program`` under ``core`` into a new file, and open that."""
+    """Run ``program`` under ``core`` into a new file, and open that. ``tasks``: that were there before."""
     settings = Settings(max_size, [name for name in SOURCES if name not in sources], 0, calls)
     fd = writer.create_at(str(path))
     size = writer.write_header(fd, writer.metadata(core.NAME, "for a test", settings))
@@ -43,7 +44,7 @@ def record(
     gc.collect()
     gc.disable()  # or finalizers run coroutines when they like
     try:
-        core.start(fd, size, max_size, TOOL_ID, writer.stdlib(), ticks=True, calls=calls)
+        core.start(fd, size, max_size, TOOL_ID, writer.stdlib(), ticks=True, calls=calls, tasks=[*tasks])
         try:
             program()
         finally:

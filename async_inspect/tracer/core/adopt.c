@@ -81,6 +81,23 @@ static uint32_t suspended_at(CodeInfo *info, Frame *f, PyCodeObject *code)
 #define ENDED FRAME_CLEARED
 #endif
 
+/* A task that is made of a step of an async generator. One that waits for a future is the one that drives its generator:
+ * any other fails as it begins. Where the generator is in no step this one has not begun. Else it can't be told. */
+static void expect_step(PyObject *task, PyObject *step, Frame *f, PyObject *agen)
+{
+    PyObject *runs = PyObject_GetAttrString(agen, "ag_running"), *waiter = get(task, word.fut_waiter);
+    int drives = runs == Py_True && waiter != NULL && waiter != Py_None && generator_state(agen) != FRAME_EXECUTING;
+    CodeInfo *info = (drives && find(f) == NULL) || runs == Py_False ? code_of(frame_code(f)) : NULL;
+    Coro *c = info != NULL && generator_state(agen) < ENDED && find(STEP_KEY(step)) == NULL ? new_step(step, info) : NULL;
+    if (c != NULL) {
+        c->state = ST_CREATED;
+        c->bare = (uint8_t)!drives;
+    }
+    drop_error();
+    Py_XDECREF(runs);
+    Py_XDECREF(waiter);
+}
+
 /* A task's root, if it is one that lives and isn't known: made, and not run yet as far as we know. */
 static void expect(PyObject *task)
 {
@@ -92,8 +109,10 @@ static void expect(PyObject *task)
         if (c != NULL) {
             c->state = ST_CREATED;
             c->is_task = 1;
-            set_thing(f, TAG_TASK, c->id);
         }
+    }
+    else if ((f = agen_frame(made)) != NULL) {
+        expect_step(task, made, f, agen_of_frame(f));
     }
     Py_XDECREF(made);
 }
@@ -139,9 +158,10 @@ static void look_at(PyThreadState *ts)
 static void meet_suspended(Thread *th, PyObject *task, uint64_t ts)
 {
     PyObject *o = get(task, word.coro_attr), *next;
-    Frame *f = coroutine_frame(o);
-    Coro *root = f ? find(f) : NULL, *c = NULL;
-    if (root == NULL || root->state != ST_CREATED || generator_state(o) == FRAME_EXECUTING) {
+    Frame *f = coroutine_frame(o), *agen = f ? NULL : agen_frame(o);
+    Coro *root = f ? find(f) : agen ? find(STEP_KEY(o)) : NULL, *c = NULL;
+    if (root == NULL || root->state != ST_CREATED || (f && generator_state(o) == FRAME_EXECUTING) || root->earlier
+        || R.unrun == root) {
         Py_XDECREF(o);
         return;
     }
@@ -149,7 +169,14 @@ static void meet_suspended(Thread *th, PyObject *task, uint64_t ts)
     if (name != NULL && is_made_up(name)) {
         Py_CLEAR(name);
     }
-    if (coroutine_is_new(o)) {
+    if (agen && !root->bare) {
+        Py_SETREF(o, Py_NewRef(agen_of_frame(agen)));
+    }
+    if (f ? coroutine_is_new(o) : root->bare) {
+        if (agen) {
+            root->off = th->index;
+            add_unrun(root);
+        }
         put(th, SPAWN, ts, root->id, root->code, th->top, 0, BEFORE | (name ? NAME_GIVEN : 0));
         Py_CLEAR(o);
     }
@@ -163,7 +190,7 @@ static void meet_suspended(Thread *th, PyObject *task, uint64_t ts)
             continue;
         }
         CodeInfo *info = watch(code);
-        Coro *inner = c == NULL ? root : find(f) == NULL && info != NULL ? new_coro(f, info) : NULL;
+        Coro *inner = c == NULL && !agen ? root : find(f) == NULL && info != NULL ? new_coro(f, info) : NULL;
         if (info == NULL || inner == NULL) {
             break;
         }
@@ -173,9 +200,10 @@ static void meet_suspended(Thread *th, PyObject *task, uint64_t ts)
         inner->state = ST_ALIVE;
         inner->role = info->probe & ROLES;
         inner->off = (int)suspended_at(info, f, code);
-        if (c != NULL) {
-            c->child = inner;
+        if (c != NULL || agen) {
+            (c != NULL ? c : root)->child = inner;
         }
+        root->state = ST_ALIVE;
         put(th, START, ts, inner->id, c ? c->id : 0, inner, inner->code, BEFORE | (c ? 0 : IS_TASK));
         c = inner;
     }
@@ -211,7 +239,7 @@ static void meet_suspended(Thread *th, PyObject *task, uint64_t ts)
         PyObject *inner = shielded(waiter), *state = get(waiter, word.state_attr);
         if (inner != NULL) {
             R.shields = 1;
-            set_thing(waiter, TAG_SHIELD, 1);
+            set_thing(waiter, TAG_SHIELD, 1, waiter);
             Py_DECREF(inner);
         }
         if (R.edges && !flags) {
@@ -237,14 +265,14 @@ static void meet_all(PyObject *tasks)
         expect(PyList_GET_ITEM(tasks, i));
     }
     PyInterpreterState *interpreter = PyInterpreterState_Get();
-    for (PyThreadState *ts = PyInterpreterState_ThreadHead(interpreter); ts != NULL; ts = PyThreadState_Next(ts)) {
+    for (PyThreadState *ts = first_state(interpreter); ts != NULL; ts = next_state(ts)) {
         meet_running(ts);
     }
     uint64_t ts = now();
     for (Py_ssize_t i = 0; i < n; i++) {
         meet_suspended(th, PyList_GET_ITEM(tasks, i), ts);
     }
-    for (PyThreadState *one = PyInterpreterState_ThreadHead(interpreter); one != NULL; one = PyThreadState_Next(one)) {
+    for (PyThreadState *one = first_state(interpreter); one != NULL; one = next_state(one)) {
         look_at(one);
     }
     drop_error();

@@ -122,11 +122,8 @@ static inline int is_item(PyCodeObject *code, int off)
 
 static PyObject *plain_yield(Thread *th, Frame *f, PyCodeObject *code)
 {
-    if (thing(f, TAG_FRESH) == 1) {
-        set_thing(f, TAG_FRESH, 2);
-        if (th->top != NULL) {
-            edges_to_all(th, th->top->root, many_of(f, code), 0);
-        }
+    if (was_fresh(th, f) && th->top != NULL) {
+        edges_to_all(th, th->top->root, many_of(f, code), 0);
     }
     Py_RETURN_NONE;
 }
@@ -276,7 +273,7 @@ static PyObject *throw_event(Thread *th, Frame *f, PyObject *const *args)
         if (closing || passed(th, c, awaiter)) {
             awaiter = c->awaiter;
         }
-        if (c->state == ST_ITEM || awaiter != c->awaiter || (awaiter == NULL && top_of(c) != c->root)) {
+        if (c->state == ST_ITEM || c->state == ST_ADOPTED || awaiter != c->awaiter || (awaiter == NULL && top_of(c) != c->root)) {
             enter(th, c, f, awaiter, THROWN); /* not by way of who awaits it */
             Py_RETURN_NONE;
         }

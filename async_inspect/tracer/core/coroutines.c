@@ -5,12 +5,51 @@ static inline void set_top(Thread *th, Coro *c)
     __atomic_store_n(&th->top, c, __ATOMIC_RELAXED); /* the watchdog may read it just now */
 }
 
-/* The state of the thread of this id, or NULL: it has ended. With the GIL, and good until that is given up. */
+/* The states of an interpreter's threads, one by one: each is good until the GIL is given up. Only with the GIL is one taken
+ * out, but the watchdog puts its own in without it: not while we look, and we don't look while it does. */
+static int linking;
+
+/* Whether it was got: under tracemalloc the watchdog waits for the GIL while it has it, and we don't wait for that. */
+static int lock_states(void)
+{
+    for (int patience = 100; patience > 0; patience--) {
+        if (!__atomic_exchange_n(&linking, 1, __ATOMIC_ACQUIRE)) {
+            return 1;
+        }
+        sched_yield();
+    }
+    return 0;
+}
+
+static void unlock_states(int got)
+{
+    if (got) {
+        __atomic_store_n(&linking, 0, __ATOMIC_RELEASE);
+    }
+}
+
+static PyThreadState *first_state(PyInterpreterState *interpreter)
+{
+    int got = lock_states();
+    PyThreadState *ts = PyInterpreterState_ThreadHead(interpreter);
+    unlock_states(got);
+    return ts;
+}
+
+static PyThreadState *next_state(PyThreadState *ts)
+{
+    int got = lock_states();
+    ts = PyThreadState_Next(ts);
+    unlock_states(got);
+    return ts;
+}
+
+/* The state of the thread of this id, or NULL: it has ended. */
 static PyThreadState *find_state(uint64_t id)
 {
-    PyThreadState *ts = PyInterpreterState_ThreadHead(PyInterpreterState_Main());
+    PyThreadState *ts = first_state(PyInterpreterState_Main());
     while (ts != NULL && ts->id != id) {
-        ts = PyThreadState_Next(ts);
+        ts = next_state(ts);
     }
     return ts;
 }
@@ -270,10 +309,23 @@ static inline Coro *top_of(Coro *c)
     return UNLIKELY(c->root->step && c->root->child == c) ? c->root : c;
 }
 
+static int is_task(PyTypeObject *cls);
+
+/* A task has failed, or somebody else ended what it runs: asyncio may say later that nobody looked. */
+static void remember_failed(Coro *c, PyObject *owner)
+{
+    if (owner == NULL || is_task(Py_TYPE(owner))) {
+        set_thing(c->frame, TAG_TASK, c->id, owner);
+    }
+}
+
 /* `c` has ended and no event said so. */
 static void vanish(Thread *th, Coro *c, int flags)
 {
     Coro *root = top_of(c);
+    if (c->step) {
+        remember_failed(c, NULL);
+    }
     put(th, VANISH, now(), c->id, 0, th->top, 0, flags);
     drop(c);
     if (root != c) {

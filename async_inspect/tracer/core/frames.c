@@ -123,6 +123,16 @@ static Frame *agen_frame(PyObject *step)
 #endif
 }
 
+/* The async generator whose frame this is. */
+static inline PyObject *agen_of_frame(Frame *f)
+{
+#if PY_VERSION_HEX < 0x030E0000
+    return (PyObject *)((char *)f - offsetof(PyAsyncGenObject, ag_iframe));
+#else
+    return (PyObject *)((char *)f - offsetof(struct _PyAsyncGenObject, ag_iframe));
+#endif
+}
+
 static int count_one(PyObject *Py_UNUSED(o), void *count)
 {
     ++*(int *)count;

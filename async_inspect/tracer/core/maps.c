@@ -1,4 +1,4 @@
-/* Maps: three numbers to one; and what is known of objects by their address. */
+/* Maps: three numbers to one; and what is known of objects by their address (the twin of that: pycore/things.py). */
 
 static inline uint32_t mix(uint32_t a, uint32_t b, uint32_t c)
 {
@@ -50,27 +50,153 @@ static void map_clear(Map *m)
     *m = (Map){0};
 }
 
-/* What is known of an object by its address. An entry outlives its object; each kind says why that does no harm. */
+/* What is known of an object by its address. A weak reference, which calls nobody, says when the object is gone: when the
+ * table is full the entries of those that were gone the last time, too, go. Not at once, and nobody asks whether it lives:
+ * what the collector is about to finalize has no weak references any more, and may still be asked about. An entry that
+ * outlives its object does no harm otherwise; each kind says why. */
 enum {
     TAG_RESOURCE, /* -> resource id: a new one's __init__ is seen, and begins a new entry */
     TAG_HANDLE,   /* -> callback id, or how it came among what the loop runs: it is put there anew each time */
     TAG_POSTED,   /* a callback -> its id, as long as its handle isn't known */
     TAG_SHIELD,   /* -> 1: worth to ask the future itself */
-    TAG_TASK,     /* the frame of a task's root -> its id, after its end, too: whoever asks holds the task */
-    TAG_SCOPE,    /* a cancel scope -> the site where it was made: its __init__ is seen */
-    TAG_FRESH     /* a generator's frame -> 1: it has not yielded yet; its start is seen */
+    TAG_TASK,     /* the frame of the root of a task that failed, or the key of its step -> its id; lives as the task does */
+    TAG_SCOPE     /* a cancel scope -> the site where it was made: its __init__ is seen */
 };
-enum { HANDLE_IO = 0xFFFFFFFF, HANDLE_SIGNAL = 0xFFFFFFFE, NOTHING = 0xFFFFFFFD };
+enum { HANDLE_IO = 0xFFFFFFFF, HANDLE_SIGNAL = 0xFFFFFFFE };
+/* Of objects that can have no weak reference (of a class with __slots__) so many are known at most. When there are more,
+ * all of them are forgotten, and counted as lost. */
+enum { MAX_UNREFERENCED = 1 << 16, LEAST_THINGS = 256 };
 
-static uint32_t thing(void *address, uint32_t tag)
+static inline uint32_t thing_bucket(void *address, uint32_t tag, uint32_t mask)
 {
-    Entry *e = map_find(&R.things, (uint32_t)(uintptr_t)address, (uint32_t)((uint64_t)(uintptr_t)address >> 32), tag);
-    return e && e->value != (uint32_t)NOTHING ? e->value : 0;
+    return (uint32_t)((((uint64_t)(uintptr_t)address >> 3) + tag) * 0x9E3779B97F4A7C15ull >> 32) & mask;
 }
 
-/* `value` 0: nothing is known, as of a site for which there was no memory. */
-static void set_thing(void *address, uint32_t tag, uint32_t value)
+/* Its place, or the free one where it would be. There is a table. */
+static Thing *find_thing(void *address, uint32_t tag)
 {
-    value = value ? value : (uint32_t)NOTHING;
-    map_set(&R.things, (uint32_t)(uintptr_t)address, (uint32_t)((uint64_t)(uintptr_t)address >> 32), tag, value);
+    for (uint32_t i = thing_bucket(address, tag, things.mask);; i = (i + 1) & things.mask) {
+        Thing *one = &things.all[i];
+        if (one->address == NULL || (one->address == address && one->tag == tag)) {
+            return one;
+        }
+    }
+}
+
+static inline int is_gone(Thing *one)
+{
+    return one->ref != NULL && one->ref->wr_object == Py_None;
+}
+
+static void forget_ref(Thing *one)
+{
+    if (one->ref != NULL) {
+        Py_CLEAR(one->ref);
+    }
+    else if (one->value) {
+        things.unreferenced--;
+    }
+}
+
+/* Make a table of those that there is reason to keep, with room for more. 0: no memory, all stays as it was. */
+static int make_room_for_things(int unreferenced)
+{
+    uint32_t kept = 0, gone = 0, mask = 1023, size = things.all != NULL ? things.mask + 1 : 0;
+    for (uint32_t i = 0; i < size; i++) {
+        if (things.all[i].value && !things.all[i].gone) {
+            kept++;
+            gone += (uint32_t)is_gone(&things.all[i]);
+        }
+    }
+    /* for as many more as live: what has gone by now must not make it larger each time */
+    uint32_t most = kept + (kept - gone > LEAST_THINGS ? kept - gone : LEAST_THINGS);
+    while (most * 2 > mask) {
+        mask = mask * 2 + 1;
+    }
+    Thing *all = calloc((size_t)mask + 1, sizeof *all), *was = things.all;
+    if (all == NULL) {
+        return 0;
+    }
+    things.all = all;
+    things.mask = mask;
+    things.most = most;
+    things.used = 0;
+    for (uint32_t i = 0; i < size; i++) {
+        Thing *one = &was[i];
+        if (one->value && !one->gone && (one->ref != NULL || unreferenced)) {
+            one->gone = (uint8_t)is_gone(one);
+            *find_thing(one->address, one->tag) = *one;
+            things.used++;
+        }
+        else {
+            forget_ref(one);
+        }
+    }
+    free(was);
+    return 1;
+}
+
+static void clear_things(void)
+{
+    for (uint32_t i = 0; things.all != NULL && i <= things.mask; i++) {
+        forget_ref(&things.all[i]);
+    }
+    free(things.all);
+    memset(&things, 0, sizeof things);
+}
+
+/* 0: nothing is known */
+static uint32_t thing(void *address, uint32_t tag)
+{
+    return things.all != NULL ? find_thing(address, tag)->value : 0;
+}
+
+static void forget_thing(void *address, uint32_t tag)
+{
+    Thing *one = things.all != NULL ? find_thing(address, tag) : NULL;
+    if (one != NULL && one->address != NULL) {
+        forget_ref(one);
+        one->value = 0; /* its place is free when a new table is made */
+    }
+}
+
+/* `owner`: as long as it lives this is known, mostly the object itself; NULL: it isn't known. */
+static void set_thing(void *address, uint32_t tag, uint32_t value, PyObject *owner)
+{
+    if (value == 0) {
+        forget_thing(address, tag);
+        return;
+    }
+    Thing *one = things.all != NULL ? find_thing(address, tag) : NULL;
+    if (one != NULL && one->value && one->ref != NULL && one->ref->wr_object == owner) {
+        one->value = value;
+        return;
+    }
+    if (one == NULL || (one->address == NULL && things.used >= things.most)) {
+        if (!make_room_for_things(1) && (one == NULL || things.used + 1 > things.mask)) {
+            lose();
+            return;
+        }
+    }
+    PyObject *ref = NULL;
+    if (owner != NULL && PyType_SUPPORTS_WEAKREFS(Py_TYPE(owner)) && (ref = PyWeakref_NewRef(owner, NULL)) == NULL) {
+        drop_error();
+        forget_thing(address, tag); /* of what was there before */
+        return;
+    }
+    if (ref == NULL && things.unreferenced >= MAX_UNREFERENCED) {
+        uint32_t dropped = things.unreferenced;
+        if (make_room_for_things(0)) {
+            __atomic_fetch_add(&R.header->lost, dropped, __ATOMIC_RELAXED);
+        }
+    }
+    one = find_thing(address, tag);
+    if (one->address == NULL) {
+        things.used++;
+    }
+    else {
+        forget_ref(one);
+    }
+    things.unreferenced += ref == NULL;
+    *one = (Thing){address, (PyWeakReference *)ref, value, (uint8_t)tag, 0};
 }

@@ -120,7 +120,6 @@ static Coro *new_task(void *key)
     if (c != NULL) {
         c->state = ST_CREATED;
         c->is_task = 1;
-        set_thing(key, TAG_TASK, c->id);
     }
     return c;
 }
@@ -169,6 +168,9 @@ static void spawn(Thread *th, Frame *f, PyCodeObject *code)
     }
     forget_spawned(th);
     if (key ? !coroutine_is_new(made) : agen == NULL) {
+        if (known != NULL && known->state == ST_ALIVE && known->awaiter == NULL && !known->is_task) {
+            known->state = ST_ADOPTED; /* its next step is the task's */
+        }
         return;
     }
     if (known != NULL) {

@@ -192,9 +192,9 @@ static void soon(Thread *th, Frame *f, PyCodeObject *code, int probe, PyObject *
     else {
         uint32_t known = probe & P_POST ? thing(callback, TAG_POSTED) : 0;
         if (known) {
-            set_thing(callback, TAG_POSTED, (uint32_t)NOTHING);
+            forget_thing(callback, TAG_POSTED);
         }
-        set_thing(handle, TAG_HANDLE, known ? known : put_callback(th, f));
+        set_thing(handle, TAG_HANDLE, known ? known : put_callback(th, f), handle);
     }
 }
 
@@ -203,7 +203,7 @@ static void post(Thread *th, Frame *f, PyCodeObject *code)
 {
     PyObject *callback = local_of(f, code, word.callback), *task = callback ? stepped_task(callback) : NULL;
     if (callback != NULL && task == NULL) {
-        set_thing(callback, TAG_POSTED, put_callback(th, f));
+        set_thing(callback, TAG_POSTED, put_callback(th, f), callback);
     }
     Py_XDECREF(task);
 }
@@ -215,7 +215,7 @@ static void ready(Frame *f, PyCodeObject *code)
     Frame *caller = below(f);
     if (handle != NULL && caller != NULL) {
         int io = PyUnicode_Tailmatch(frame_code(caller)->co_name, word.process_events, 0, PY_SSIZE_T_MAX, 1) == 1;
-        set_thing(handle, TAG_HANDLE, io ? HANDLE_IO : HANDLE_SIGNAL);
+        set_thing(handle, TAG_HANDLE, io ? HANDLE_IO : HANDLE_SIGNAL, handle);
     }
 }
 
@@ -267,7 +267,7 @@ static uint32_t define_resource(PyObject *object, uint32_t site)
 {
     uint32_t type = type_of(Py_TYPE(object)), id = ++R.resources;
     put_definition(RESOURCE, id, type, site, 0, 0);
-    set_thing(object, TAG_RESOURCE, id);
+    set_thing(object, TAG_RESOURCE, id, object);
     return id;
 }
 
@@ -308,6 +308,40 @@ static PyObject *many_of(Frame *f, PyCodeObject *code)
 {
     PyObject *todo = local_of(f, code, word.todo);
     return todo != NULL ? todo : local_of(f, code, word.fs);
+}
+
+/* A generator: whom it waits for is known when it first yields. */
+static void begins(Thread *th, Frame *f)
+{
+    int n = 0;
+    for (int i = 0; i < th->fresh_count; i++) { /* one that raised before it yielded is not on the stack any more */
+        Frame *g = below(f);
+        while (g != NULL && g != th->fresh[i]) {
+            g = below(g);
+        }
+        if (g != NULL) {
+            th->fresh[n++] = g;
+        }
+    }
+    th->fresh_count = n;
+    if (n < MAX_FRESH) {
+        th->fresh[th->fresh_count++] = f;
+    }
+    else {
+        lose();
+    }
+}
+
+/* Whether it was fresh, which it is no more. */
+static int was_fresh(Thread *th, Frame *f)
+{
+    for (int i = th->fresh_count - 1; i >= 0; i--) {
+        if (th->fresh[i] == f) {
+            th->fresh_count = i;
+            return 1;
+        }
+    }
+    return 0;
 }
 
 static void put_edge(Thread *th, Coro *waits, Coro *awaited)
@@ -428,10 +462,9 @@ static void handler(Thread *th, Frame *f, PyCodeObject *code)
     PyObject *task = item(context, gone ? word.task : word.future);
     PyObject *exc = gone ? NULL : item(context, word.exception);
     void *frame = NULL;
-    if (task != NULL && is_task(Py_TYPE(task))) {
-        look_unrun(th, task, coro_of_task(task, &frame));
-    }
-    uint32_t id = frame != NULL ? thing(frame, TAG_TASK) : 0;
+    Coro *c = task != NULL && is_task(Py_TYPE(task)) ? coro_of_task(task, &frame) : NULL;
+    uint32_t id = c != NULL ? c->id : frame != NULL ? thing(frame, TAG_TASK) : 0;
+    look_unrun(th, task, c);
     uint32_t type = exc != NULL ? type_of(Py_TYPE(exc)) : 0;
     put(th, TROUBLE, now(), id, type, th->top, 0, gone ? DESTROYED : NEVER_RETRIEVED);
 }
@@ -489,7 +522,7 @@ static void probe_start(Thread *th, Frame *f, PyCodeObject *code, int probe)
     else if (probe & P_MADE) {
         PyObject *object = local_of(f, code, word.self);
         if (object != NULL && probe & P_SCOPE) {
-            set_thing(object, TAG_SCOPE, site_of(below(f), 0));
+            set_thing(object, TAG_SCOPE, site_of(below(f), 0), object);
         }
         else if (object != NULL) {
             define_resource(object, site_of(below(f), 0));
@@ -520,7 +553,7 @@ static void probe_start(Thread *th, Frame *f, PyCodeObject *code, int probe)
         move(th, f, code);
     }
     else if (probe & P_MANY) {
-        set_thing(f, TAG_FRESH, 1);
+        begins(th, f);
     }
 }
 
@@ -554,7 +587,7 @@ static void probe_return(Thread *th, Frame *f, PyCodeObject *code, int probe, Py
     else if (probe & P_SHIELD) {
         if (local_of(f, code, word.inner) != value) {
             R.shields = 1;
-            set_thing(value, TAG_SHIELD, 1);
+            set_thing(value, TAG_SHIELD, 1, value);
         }
     }
     else if (probe & P_TASK) {
@@ -575,8 +608,13 @@ static void probe_return(Thread *th, Frame *f, PyCodeObject *code, int probe, Py
     else if (probe & P_MEMBER) {
         member(th, f, code);
     }
-    else if (probe & P_MANY && !(code->co_flags & CO_GENERATOR) && th->top != NULL) {
-        edges_to_all(th, th->top->root, many_of(f, code), 0);
+    else if (probe & P_MANY) {
+        if (code->co_flags & CO_GENERATOR) {
+            was_fresh(th, f);
+        }
+        else if (th->top != NULL) {
+            edges_to_all(th, th->top->root, many_of(f, code), 0);
+        }
     }
 }
 

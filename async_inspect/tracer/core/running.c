@@ -51,7 +51,6 @@ static Coro *new_step(PyObject *step, CodeInfo *info)
     if (task != NULL) {
         task->step = task->is_task = 1;
         task->is_agen = 0;
-        set_thing(STEP_KEY(step), TAG_TASK, task->id);
     }
     return task;
 }
@@ -99,7 +98,6 @@ static inline void begin(Thread *th, Coro *c, CodeInfo *info, Coro *awaiter, int
         c->node = node_of(0, info);
         if (root->is_task) {
             flags |= IS_TASK;
-            set_thing(root->frame, TAG_TASK, root->id);
         }
     }
     c->state = ST_ALIVE;
@@ -233,6 +231,9 @@ static void finish_step(Thread *th, Coro *task, int kind, PyObject *exc, uint64_
     if (message != NULL) {
         put_message(th, task, message, ts, th->top);
     }
+    if (!good && !(flags & CANCELLED)) {
+        remember_failed(task, owner);
+    }
     drop(task);
     Py_XDECREF(step);
     Py_XDECREF(owner);
@@ -268,6 +269,9 @@ static void finish_unrun(Thread *th, Coro *task, PyObject *owner)
         if (message != NULL) {
             put_message(th, task, message, ts, th->top);
         }
+        if (raised && !cancelled) {
+            remember_failed(task, owner);
+        }
         drop(task);
     }
     Py_XDECREF(exc);
@@ -294,9 +298,15 @@ static inline void finish(Thread *th, Coro *c, int kind, int off, PyObject *exc)
         }
         if (task != NULL) {
             name = last_name(c, task);
+            if (kind == RAISE && !(flags & CANCELLED)) {
+                remember_failed(c, task);
+            }
             Py_DECREF(task);
             th->ended = c->frame;
             th->ended_id = c->id;
+        }
+        else if (c->is_task) {
+            remember_failed(c, NULL);
         }
         after = c->outer;
     }

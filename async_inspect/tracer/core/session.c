@@ -72,7 +72,7 @@ static void release(void)
     free(R.stdlib);
     map_clear(&R.node_map);
     map_clear(&R.site_map);
-    map_clear(&R.things);
+    clear_things();
     Py_CLEAR(R.string_ids);
     Py_CLEAR(aio.current_task);
     Py_CLEAR(aio.c_task);
@@ -253,6 +253,12 @@ static PyObject *recording(PyObject *self UNUSED, PyObject *unused UNUSED)
     return PyBool_FromLong(R.active);
 }
 
+static PyObject *kept(PyObject *self UNUSED, PyObject *unused UNUSED)
+{
+    return Py_BuildValue("{sIsIsIsIsi}", "things", things.used, "coroutines", R.live, "codes", code_table.used, "threads",
+                         threads_used, "held", watchdog.was_held);
+}
+
 static PyObject *point(PyObject *self UNUSED, PyObject *args)
 {
     PyObject *label, *message;
@@ -337,8 +343,10 @@ static void forked(void)
 {
     R.on = R.stopping = 0;
     watchdog.runs = watchdog.leaving = watchdog.ending = 0; /* no thread but the one that forked is here ... */
+    watchdog.was_held = pthread_mutex_trylock(&watchdog.lock) != 0;
     pthread_mutex_init(&watchdog.lock, NULL); /* ... and one that held this is not */
     pthread_cond_init(&watchdog.gone, NULL);
+    linking = 0;
 }
 
 static PyMethodDef methods[] = {
@@ -347,6 +355,7 @@ static PyMethodDef methods[] = {
     {"abandon", abandon, METH_NOARGS, NULL},
     {"rest", rest, METH_NOARGS, NULL},
     {"recording", recording, METH_NOARGS, NULL},
+    {"kept", kept, METH_NOARGS, NULL},
     {"point", point, METH_VARARGS, NULL},
     {"meet", meet, METH_O, NULL},
     {"self_test", self_test, METH_VARARGS, NULL},

@@ -25,7 +25,7 @@ static const struct { const char *name; int bit; } probe_names[] = {
     {"PROCESS", P_PROCESS}, {"MEMBER", P_MEMBER}, {"SCOPE", P_SCOPE},
     {NULL, 0},
 };
-enum { ST_CREATED, ST_ALIVE, ST_ITEM, ST_DEAD }; /* where a coroutine stands */
+enum { ST_CREATED, ST_ALIVE, ST_ITEM, ST_DEAD, ST_ADOPTED }; /* where a coroutine stands; ADOPTED: begun by hand, and then made a task */
 #define STEP_KEY(step) ((void *)((uintptr_t)(step) | 1)) /* no frame is there */
 #define ASYNC_FLAGS (CO_COROUTINE | CO_ITERABLE_COROUTINE | CO_ASYNC_GENERATOR)
 
@@ -60,6 +60,8 @@ typedef struct Coro {
     uint8_t closing; /* a close() runs it: not by way of its awaiter, to whom it doesn't return either */
 } Coro;
 
+enum { MAX_FRESH = 8 };
+
 /* What runs on a thread. The watchdog reads these without the GIL, so they are never freed: that of a thread which has
  * ended goes to one that begins. No pointer to a PyThreadState is kept: who ends frees it. */
 typedef struct Thread {
@@ -85,10 +87,20 @@ typedef struct Thread {
     uint32_t ended_id;
     PyObject *scope; /* the cancel scope that the cause() found last is a cancellation of; borrowed, until the next event */
     uint32_t job; /* the callback id of what was posted and runs now */
+    void *fresh[MAX_FRESH]; /* the frames of generators that run and have not yielded yet, innermost last */
+    int fresh_count;
 } Thread;
 enum { NOT_YET = -1, NONE_LEFT = -2 };
 
 typedef struct { uint32_t a, b, c, value; } Entry; /* value 0: free */
+/* What is known of an object by its address. */
+typedef struct {
+    void *address; /* NULL: free */
+    PyWeakReference *ref;
+    uint32_t value; /* 0: nothing */
+    uint8_t tag;
+    uint8_t gone; /* it was when this table was made */
+} Thing;
 typedef struct { Entry *entries; uint32_t mask, used; } Map;
 
 static struct {
@@ -119,7 +131,6 @@ static struct {
     Coro **buckets;
     uint32_t bucket_mask, live;
     Map node_map, site_map;
-    Map things; /* what is known of an object by its address, see TAG_* */
     uint32_t run_code; /* the id of Handle._run's */
     int edges, shields, calls;
     int wakes;    /* a source asks who wakes whom */
@@ -137,6 +148,10 @@ static struct {
     CodeInfo **buckets;
     uint32_t mask, used;
 } code_table;
+static struct {
+    Thing *all;
+    uint32_t mask, used, most, unreferenced; /* unreferenced: of those that have no weak reference */
+} things;
 static PyObject *disable, *probes, *sys_dict;
 static struct { PyObject *set_events, *set_local_events, *register_callback; } monitoring; /* sys.monitoring's functions */
 static int gathers, hears_wakes; /* a source asks for what waits for many, for who wakes whom */

@@ -113,7 +113,7 @@ static void leave(Thread *th, Frame *f, PyCodeObject *code)
     if (key != NULL) {
         int one = !thing(key, TAG_POSTED); /* two that are alike can't be told apart */
         uint32_t id = put_callback(th, f);
-        set_thing(key, TAG_POSTED, one ? id : (uint32_t)NOTHING);
+        set_thing(key, TAG_POSTED, one ? id : 0, key);
     }
 }
 
@@ -124,7 +124,7 @@ static void job(Thread *th, Frame *f, PyCodeObject *code)
     if (pair != NULL && PyTuple_CheckExact(pair) && PyTuple_GET_SIZE(pair) == 2) {
         PyObject *key = job_key(PyTuple_GET_ITEM(pair, 0), PyTuple_GET_ITEM(pair, 1));
         th->job = thing(key, TAG_POSTED);
-        set_thing(key, TAG_POSTED, (uint32_t)NOTHING);
+        forget_thing(key, TAG_POSTED);
     }
 }
 

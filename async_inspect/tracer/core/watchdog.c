@@ -11,6 +11,7 @@ static struct {
     int stop, leaving;  /* it is to end; somebody waits until it has ended: with the lock, and whoever reads without it
                            that nobody does begins after that */
     int ending;         /* somebody is in stop(): with the lock */
+    int was_held;       /* the lock, as this process was forked; for tests */
     pthread_t thread, ender;
     pthread_mutex_t lock;
     pthread_cond_t wake, gone;
@@ -20,7 +21,9 @@ static struct {
  * is no memory for a thread's state. */
 static void look(Thread *th, uint64_t serial)
 {
+    int got = lock_states();
     PyThreadState *own = PyThreadState_New(PyInterpreterState_Main());
+    unlock_states(got);
     if (own == NULL) {
         lose();
         return;
@@ -47,6 +50,9 @@ static void *watch_polls(void *unused UNUSED)
         uint64_t next = (uint64_t)until.tv_nsec + R.slow_ns / LOOKS;
         until.tv_sec += (time_t)(next / 1000000000u);
         until.tv_nsec = (long)(next % 1000000000u);
+#ifdef WATCHDOG_DAWDLES /* for tests: it has its lock most of the time */
+        nanosleep(&(struct timespec){0, 1000000}, NULL);
+#endif
         pthread_cond_timedwait(&watchdog.wake, &watchdog.lock, &until);
         if (watchdog.stop) {
             break;

@@ -2,9 +2,9 @@
 
 It is the reference, and what runs where no C core can be had.  Its modules have a job each: ``recorder`` (events to
 records: begin there), ``guard`` (what stands before it), ``coroutines`` (who lives and who awaits whom), ``threads``,
-``probes`` and ``actions`` (what is seen above coroutines), ``watchdog`` (a look at what lasts too long),
-``definitions`` (ids), ``introspect`` (what objects may be asked), ``tape`` (the file).  Knows, here, the contract
-alone.
+``things`` (what is known by address), ``probes``, ``edges`` and ``actions`` (what is seen above coroutines),
+``watchdog`` (a look at what lasts too long), ``definitions`` (ids), ``introspect`` (what objects may be asked),
+``tape`` (the file).  Knows, here, the contract alone.
 """
 
 from ... import events as ev
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from types import FrameType
 
 __all__ = [
-    "ACTIONS", "NAME", "abandon", "add_probe", "clear_probes", "meet", "on_process", "point", "recording", "rest",
-    "start", "stop",
+    "ACTIONS", "NAME", "abandon", "add_probe", "clear_probes", "kept", "meet", "on_process", "point", "recording",
+    "rest", "start", "stop",
 ]  # fmt: skip
 
 NAME = "python"
@@ -104,6 +104,19 @@ def abandon() -> None:
 
 def recording() -> bool:
     return _recorder is not None
+
+
+def kept() -> dict[str, int]:
+    recorder = _recorder
+    if recorder is None:
+        return dict.fromkeys(("things", "coroutines", "codes", "threads", "held"), 0)
+    return {
+        "held": 0,
+        "things": sum(len(each.numbers) for each in recorder.probes.things()),
+        "coroutines": len(recorder.live),
+        "codes": len(recorder.codes),
+        "threads": len(recorder.coros.threads.states),
+    }
 
 
 def point(label: str, message: str) -> None:

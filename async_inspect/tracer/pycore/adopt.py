@@ -47,11 +47,30 @@ def _expect(recorder: "Recorder", task: object) -> None:
     """A task's root, if it is one that lives and isn't known: made, and not run yet as far as we know."""
     made = ask.get(task, "_coro")
     frame = made.cr_frame if type(made) is CoroutineType else None
+    agen = ask.agen_of(made)
+    if agen is not None:
+        _expect_step(recorder, task, made, agen)
     if frame is not None and id(frame) not in recorder.live:
         coro = recorder.coros.new(id(frame), frame.f_code)
         coro.state = CREATED
         coro.is_task = True
-        recorder.coros.tasks[id(made)] = coro.id
+        coro.made = id(made)
+
+
+def _expect_step(recorder: "Recorder", task: object, step: object, agen: "AsyncGeneratorType[object, object]") -> None:
+    """A task that is made of a step of an async generator.
+
+    One that waits for a future is the one that drives its generator: any other fails as it begins.  Where the
+    generator is in no step this one has not begun.  Else it can't be told.
+    """
+    frame = agen.ag_frame
+    if frame is None or -id(step) in recorder.live:
+        return
+    drives = agen.ag_running and agen.ag_suspended and ask.get(task, "_fut_waiter") is not None
+    if (drives and id(frame) not in recorder.live) or not agen.ag_running:
+        coro = recorder.coros.new_step(step, recorder.defs.code_of(agen.ag_code))
+        coro.state = CREATED
+        coro.bare = not drives
 
 
 def _meet_running(recorder: "Recorder", ident: int, frame: "FrameType") -> None:
@@ -105,21 +124,25 @@ def _native_id(ident: int) -> int:
 def _meet_suspended(recorder: "Recorder", task: object, ts: int) -> None:
     """A task that waits: its chain began before, and is suspended."""
     made = ask.get(task, "_coro")
-    if type(made) is not CoroutineType or made.cr_running:
+    root = recorder.coros.of(made)
+    if root is None or root.state != CREATED or (type(made) is CoroutineType and made.cr_running):
         return
-    root = recorder.live.get(id(made.cr_frame))
-    if root is None or root.state != CREATED:
+    if root.id in recorder.coros.unrun:
         return
+    begun = not root.bare if root.step else type(made) is CoroutineType and made.cr_suspended
     coros, top = recorder.coros, recorder.coros.thread.top
     name = ask.task_name(task)
     if name is not None and ask.is_made_up(name):
         name = None
     chain: list[tuple[Coro, FrameType]] = []
-    if not made.cr_suspended:
+    if not begun:
+        if root.step:
+            root.off = recorder.coros.thread.index
+            recorder.coros.unrun[root.id] = root
         flags = ev.BEFORE | (ev.NAME_GIVEN if name is not None else 0)
         coros.put(ev.SPAWN, ts, root.id, root.code.id, top, 0, flags)
     else:
-        chain = _begin_chain(recorder, root, made, ts)
+        chain = _begin_chain(recorder, root, ask.agen_of(made) if root.step else made, ts)
     if name is not None:
         coros.put_name(root, name, ts, chain[-1][0] if chain else top)
     if chain:
@@ -135,16 +158,17 @@ def _begin_chain(recorder: "Recorder", root: Coro, made: object, ts: int) -> "li
     while inner is not None:
         frame: FrameType | None = ask.get(inner, _FRAME[type(inner)]) if type(inner) in _FRAME else None  # type: ignore[assignment]
         if frame is not None and frame.f_code.co_flags & ASYNC:
-            if above is not None and id(frame) in recorder.live:
+            if (above is not None or root.step) and id(frame) in recorder.live:
                 break
             recorder.watch(frame.f_code)
-            coro = root if above is None else coros.new(id(frame), frame.f_code)
+            coro = root if above is None and not root.step else coros.new(id(frame), frame.f_code)
             coro.awaiter, coro.root, coro.state = above, root, ALIVE
             coro.node = defs.node_of(above.node if above is not None else 0, coro.code)
             coro.role = coro.code.probe & ROLES
             coro.off = defs.suspended_at(frame)
-            if above is not None:
-                above.child = coro
+            if above is not None or root.step:
+                (above or root).child = coro
+            root.state = ALIVE
             flags = ev.BEFORE | (ev.IS_TASK if above is None else 0)
             coros.put(ev.START, ts, coro.id, above.id if above is not None else 0, coro, coro.code.id, flags)
             chain.append((coro, frame))
@@ -156,7 +180,7 @@ def _begin_chain(recorder: "Recorder", root: Coro, made: object, ts: int) -> "li
 def _suspend_chain(recorder: "Recorder", chain: "list[tuple[Coro, FrameType]]", waiter: object, ts: int) -> None:
     """Write that it is suspended, where, and what it waits for."""
     coros, probes, top = recorder.coros, recorder.probes, recorder.coros.thread.top
-    root, leaf = chain[0][0], chain[-1][0]
+    root, leaf = chain[0][0].root, chain[-1][0]
     aux, flags = recorder.awaited(waiter)
     root.bare = waiter is None
     coros.put(ev.SUSPEND, ts, leaf.id, aux, top, leaf.off, flags | ev.BEFORE)
@@ -167,12 +191,12 @@ def _suspend_chain(recorder: "Recorder", chain: "list[tuple[Coro, FrameType]]", 
         if coro.role & (USE | MANY):
             probes.tell_role(coro, frame, ts)
         if recorder.edges and ask.exact(frame.f_code.co_qualname) == "TaskGroup.__aexit__":
-            probes.edges_to_all(root, ask.get(frame.f_locals.get("self"), "_tasks"), 0)
+            probes.edges.to_all(root, ask.get(frame.f_locals.get("self"), "_tasks"), 0)
     if waiter is not None:
         if ask.shielded(waiter) is not None:
-            probes.shields.add(id(waiter))
+            probes.edges.shields.set(id(waiter), 1, waiter)
         if recorder.edges and not flags:
-            probes.edges_to(root, waiter)
+            probes.edges.to(root, waiter)
         state = ask.get(waiter, "_state")
         if recorder.hears_wakes and type(state) is str and state != "PENDING":
             coros.put(ev.WAKE, recorder.tape.now(), root.id, 0, top, 0, ev.BY_CODE)  # it runs as soon as the loop comes

@@ -15,6 +15,7 @@ CREATED = 0  # made a task, not run yet
 ALIVE = 1  # runs, or its chain waits
 ITEM = 2  # an async generator between two items
 DEAD = 3
+ADOPTED = 4  # begun by hand, and then made a task
 
 
 class Coro:
@@ -34,6 +35,7 @@ class Coro:
         "id",
         "is_task",
         "key",
+        "made",
         "name_hash",
         "node",
         "off",
@@ -49,6 +51,7 @@ class Coro:
         self.key = key
         self.code = code
         self.node = 0
+        self.made = 0  # of a task: where that is which it was made of
         self.state = ALIVE
         self.is_task = False
         self.step = False  # it is a task that is made of one

@@ -15,6 +15,7 @@ from ..actions import ROLES
 from . import introspect as ask
 from .coroutine import ALIVE, CREATED, DEAD, Coro
 from .definitions import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_ITERABLE_COROUTINE
+from .things import Things
 from .threads import NOT_YET, State, Thread, Threads
 
 TYPE_CHECKING = False
@@ -38,7 +39,7 @@ class Coroutines:
         self.thread: State = Thread(self.threads)
         self.live: dict[int, Coro] = {}  # by frame
         self.unrun: dict[int, Coro] = {}  # tasks that are made of steps of async generators and have not run, by id
-        self.tasks: dict[int, int] = {}  # ids by the coroutine of a task, after its end, too: whoever asks holds that
+        self.failed = Things(tape.lose)  # ids of tasks that ended so, by what they were made of, as long as these live
         self.coro_ids = 0
 
     # --- writing ---
@@ -102,7 +103,7 @@ class Coroutines:
         self.coro_ids += 1
         task = self.live[-id(step)] = Coro(self.coro_ids, -id(step), code)
         task.step = task.is_task = True
-        self.tasks[id(step)] = task.id
+        task.made = id(step)
         return task
 
     def of(self, made: object) -> Coro | None:
@@ -146,7 +147,7 @@ class Coroutines:
         coro.role = coro.code.probe & ROLES
         if is_task:
             flags |= ev.IS_TASK
-            self.tasks[id(ask.coroutine_of(self.step_of(coro.root)))] = coro.root.id
+            coro.root.made = coro.root.made or id(ask.coroutine_of(self.step_of(coro.root)))
         self.put(ev.START, self.tape.now(), coro.id, awaiter.id if awaiter else 0, coro, coro.code.id, flags)
         thread.top = coro
 
@@ -211,6 +212,8 @@ class Coroutines:
     def vanish(self, coro: Coro, flags: int = 0) -> None:
         """``coro`` has ended and no event said so."""
         root = self.top_of(coro)
+        if coro.step:
+            self.remember_failed(coro, None, True)
         self.put(ev.VANISH, self.tape.now(), coro.id, 0, self.thread.top, 0, flags)
         self.drop(coro)
         if root is not coro:
@@ -232,6 +235,7 @@ class Coroutines:
                 name = coro.last_name(task)
                 thread.ended = id(ask.coroutine_of(task))
                 thread.ended_id = coro.id
+            self.remember_failed(coro, task, kind == ev.RAISE and not flags & ev.CANCELLED)
             after = coro.outer
         else:
             after = coro.root.outer if coro.closing else coro.awaiter
@@ -277,7 +281,21 @@ class Coroutines:
         self.put(ev.RETURN if good else ev.RAISE, ts, task.id, aux, after, 0, flags)
         if message:
             self.put_message(task, message, ts, after)
+        self.remember_failed(task, owner, not good and not flags & ev.CANCELLED)
         self.drop(task)
+
+    def remember_failed(self, coro: Coro, owner: object, failed: bool) -> None:
+        """A task has failed, or somebody else ended what it runs: asyncio may say later that nobody looked."""
+        if coro.is_task and (owner is None or (failed and ask.is_task(owner))):
+            self.failed.set(coro.made, coro.id, owner)
+
+    def id_of(self, task: object) -> int:
+        """Of a task that may have ended; 0: it isn't known."""
+        made, coro = ask.get(task, "_coro"), self.of(ask.get(task, "_coro"))
+        if coro is not None:
+            return coro.id
+        unseen = (each.id for each in self.live.values() if each.made == id(made))  # closed before it ever ran
+        return self.failed.get(id(made)) or next(unseen, 0)
 
     def had_turns(self) -> None:
         """A loop of this thread begins another round: what was made before its last round began had its turn then.
@@ -302,6 +320,7 @@ class Coroutines:
         self.put(ev.RAISE if raised or flags else ev.RETURN, ts, task.id, aux, self.thread.top, 0, flags)
         if message:
             self.put_message(task, message, ts, self.thread.top)
+        self.remember_failed(task, owner, raised and not flags)
         self.drop(task)
 
     def put_message(self, coro: Coro, message: str, ts: int, after: Coro | None) -> None:

@@ -9,10 +9,12 @@ from types import CoroutineType
 from ... import events as ev
 from .. import actions as act
 from . import introspect as ask
-from .coroutine import CREATED, Coro
+from .coroutine import ADOPTED, ALIVE, CREATED, Coro
 from .coroutines import Coroutines
+from .edges import Edges, many_of
 from .runtime_warnings import Troubles
 from .scopes import Scopes
+from .things import Things
 from .trio import Trio
 
 TYPE_CHECKING = False
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
     from .definitions import Definitions
     from .tape import Tape
 
-GENERATOR = 0x20  # in co_flags
 _NEAR = 4  # frames
 
 _IO = -1  # in place of a callback's id
@@ -33,7 +34,7 @@ _SIGNAL = -2
 class Probes:
     """What is known of the program's objects, by their addresses.
 
-    An entry outlives its object.  That does no harm: what is put in its place is seen, and begins a new one.
+    What is put in one's place is seen, and begins a new entry.
     """
 
     def __init__(
@@ -45,19 +46,22 @@ class Probes:
         self.thread = coros.thread
         self.live = coros.live
         self.codes = defs.codes
-        self.resources: dict[int, int] = {}
+        self.resources = Things(tape.lose)
         self.resource_ids = 0
-        self.handles: dict[int, int] = {}  # callback id, _IO or _SIGNAL; put there anew each time it is to run
+        self.handles = Things(tape.lose)  # callback id, _IO or _SIGNAL; put there anew each time it is to run
         self.callback_ids = 0
-        self.posted: dict[int, int] = {}  # callback id by the callback itself, as long as its handle isn't known
-        self.shields: set[int] = set()  # worth to ask the future itself
-        self.fresh: set[int] = set()  # generators' frames that have not yielded; their start is seen
+        self.posted = Things(tape.lose)  # callback id by the callback itself, as long as its handle isn't known
         self.on_process: Callable[[FrameType], object] = id  # whom PROCESS calls
         self.run_code = 0
         self.wanted_of = wanted_of
+        self.edges = Edges(self)
         self.trio = Trio(self)
         self.scopes = Scopes(self)
         self.troubles = Troubles(self)
+
+    def things(self) -> tuple[Things, ...]:
+        own = self.resources, self.handles, self.posted, self.edges.shields
+        return *own, self.scopes.sites, self.trio.jobs, self.coros.failed
 
     def put(self, kind: int, ts: int, coro: int, aux: int, off: int = 0, flags: int = 0) -> None:
         """Write an event that changes nothing of what runs."""
@@ -80,7 +84,7 @@ class Probes:
             (act.LEAVE, self.trio.leave),
             (act.JOB, self.trio.job),
             (act.MOVE, self.trio.move),
-            (act.MANY, self.begins),
+            (act.MANY, self.edges.begins),
         ):
             if action & wanted:
                 if not (action & act.ALONE and ask.is_guest()):
@@ -89,7 +93,7 @@ class Probes:
         if action & act.GROUP and self.thread.spawned is not None:
             owner = ask.get(frame.f_locals.get("self"), "_parent_task")
             if ask.is_task(owner):
-                self.put_edge(self.coro_of(owner), self.thread.spawned)
+                self.edges.put(self.coro_of(owner), self.thread.spawned)
 
     def on_return(self, frame: "FrameType", code: "CodeType", action: int, value: object) -> None:
         thread = self.thread
@@ -99,7 +103,7 @@ class Probes:
             self.selector_answered()
         elif action & act.SHIELD:
             if frame.f_locals.get("inner") is not value:
-                self.shields.add(id(value))
+                self.edges.shields.set(id(value), 1, value)
         elif action & act.TASK:
             self.trio.new_task(frame, action, value)
         elif action & act.TAKE and thread.top is not None:
@@ -108,20 +112,14 @@ class Probes:
                 thread.top.role &= ~act.TAKE  # it needn't say so again
         elif action & (act.PROCESS | act.MEMBER):
             (self.on_process if action & act.PROCESS else self.scopes.member)(frame)
-        elif action & act.MANY and not code.co_flags & GENERATOR and thread.top is not None:
-            self.edges_to_all(thread.top.root, _many(frame), 0)
+        elif action & act.MANY:
+            self.edges.to_many(frame, code)
 
     def made_or_soon(self, frame: "FrameType", value: object, action: int) -> None:
         if action & act.SPAWN:
             self.unrun(value, self.thread.spawned)  # an eager one that is over has forgotten what it ran
         else:
             self.soon(frame, value, action)
-
-    def on_yield(self, frame: "FrameType") -> None:
-        if id(frame) in self.fresh:
-            self.fresh.discard(id(frame))
-            if self.thread.top is not None:
-                self.edges_to_all(self.thread.top.root, _many(frame), 0)
 
     # --- tasks ---
 
@@ -137,6 +135,8 @@ class Probes:
         thread.spawned = None
         if type(made) is CoroutineType:
             if made.cr_running or made.cr_suspended or made.cr_frame is None:
+                if known is not None and known.state == ALIVE and known.awaiter is None and not known.is_task:
+                    known.state = ADOPTED  # its next step is the task's
                 return
         elif agen is None:
             return
@@ -169,7 +169,7 @@ class Probes:
         coro = self.coros.new(id(made.cr_frame), made.cr_code)
         coro.state = CREATED
         coro.is_task = True
-        self.coros.tasks[id(made)] = coro.id
+        coro.made = id(made)
         return coro
 
     def put_spawn(self, coro: Coro, frame: "FrameType", name: object) -> None:
@@ -194,14 +194,14 @@ class Probes:
             if coro is not None and coro.state != CREATED and not coro.bare:
                 self.put_wake(coro, frame)
         elif callback is not None:
-            known = self.posted.pop(id(callback), 0) if action & act.POST else 0
-            self.handles[id(handle)] = known or self.put_callback(frame)
+            known = self.posted.pop(id(callback)) if action & act.POST else 0
+            self.handles.set(id(handle), known or self.put_callback(frame), handle)
 
     def post(self, frame: "FrameType") -> None:
         """A callback is about to be put there, where another thread may run it at once."""
         callback = frame.f_locals.get("callback")
         if callback is not None and ask.stepped_task(callback) is None:
-            self.posted[id(callback)] = self.put_callback(frame)
+            self.posted.set(id(callback), self.put_callback(frame), callback)
 
     def put_wake(self, coro: Coro, frame: "FrameType") -> None:
         """A suspended task was put among what runs next, by what runs ``frame``."""
@@ -222,7 +222,8 @@ class Probes:
         caller = frame.f_back
         if caller is not None:
             io = ask.exact(caller.f_code.co_name).endswith("_process_events")
-            self.handles[id(frame.f_locals.get("handle"))] = _IO if io else _SIGNAL
+            handle = frame.f_locals.get("handle")
+            self.handles.set(id(handle), _IO if io else _SIGNAL, handle)
 
     def cause(self, frame: "FrameType") -> tuple[int, int, int]:
         """By whom something is put among what a loop runs next, as (BY_*, aux, off)."""
@@ -265,7 +266,7 @@ class Probes:
             due = self.moment_of(ask.get(handle, "_loop"), ask.get(handle, "_when"))
             return ev.BY_TIMER, due & 0xFFFFFFFF, due >> 32
         # What was posted comes first: of its handle's address we may know what was there before.
-        callback = self.posted.get(id(ask.get(handle, "_callback")), 0) or self.handles.get(id(handle), 0)
+        callback = self.posted.get(id(ask.get(handle, "_callback"))) or self.handles.get(id(handle))
         if callback < 0:
             return (ev.BY_IO if callback == _IO else ev.BY_SIGNAL), 0, 0
         return (ev.BY_CALLBACK if callback else ev.BY_CODE), callback, 0
@@ -304,7 +305,7 @@ class Probes:
         kind = self.defs.type_of(type(thing))
         self.resource_ids += 1
         self.tape.put_definition(ev.RESOURCE, self.resource_ids, kind, site)
-        self.resources[id(thing)] = self.resource_ids
+        self.resources.set(id(thing), self.resource_ids, thing)
         return self.resource_ids
 
     def resource_of(self, frame: "FrameType") -> int:
@@ -312,7 +313,7 @@ class Probes:
         return self.resource_for(frame.f_locals.get("self"))
 
     def resource_for(self, thing: object) -> int:
-        return self.resources.get(id(thing), 0) or self.define_resource(thing, 0)
+        return self.resources.get(id(thing)) or self.define_resource(thing, 0)
 
     def made(self, frame: "FrameType") -> None:
         made, site = frame.f_locals.get("self"), self.defs.site_of(frame.f_back)
@@ -335,44 +336,17 @@ class Probes:
 
     # --- who waits for many ---
 
-    def begins(self, frame: "FrameType") -> None:
-        """A generator: whom it waits for is known when it first yields."""
-        self.fresh.add(id(frame))
-
     def tell_role(self, coro: Coro, frame: "FrameType", ts: int) -> None:
         """What a suspended coroutine's own code says of the suspension, when it first waits."""
         if coro.role & act.USE:
             self.put(ev.USE, ts, coro.id, self.resource_of(frame))
         if coro.role & act.MANY:
-            self.edges_to_all(coro.root, _many(frame), 0)
+            self.edges.to_all(coro.root, many_of(frame), 0)
         if coro.role & act.CHILDREN:
-            self.edges_to_all(coro.root, ask.get(frame.f_locals.get("self"), "_children"), 0)
+            self.edges.to_all(coro.root, ask.get(frame.f_locals.get("self"), "_children"), 0)
         if coro.role & act.UNTIL:
             self.trio.wait_until(coro, frame.f_locals.get("deadline"), ts)
         coro.role &= ~act.TOLD
-
-    def edges_to(self, waits: Coro, value: object, depth: int = 0) -> None:
-        """``waits`` awaits ``value``, which may gather others."""
-        if depth > ask.MAX_GATHERED:
-            return
-        if ask.is_task(value) or ask.is_trio_task(value):
-            self.put_edge(waits, self.coro_of(value))
-        elif ask.is_gathering(value):
-            self.edges_to_all(waits, ask.get(value, "_children"), depth + 1)
-        elif id(value) in self.shields:
-            inner = ask.shielded(value)
-            if inner is not None:
-                self.edges_to(waits, inner, depth + 1)
-
-    def edges_to_all(self, waits: Coro, many: object, depth: int) -> None:
-        if type(many) in (list, set, frozenset, tuple):
-            members: tuple[object, ...] = tuple(many)  # type: ignore[arg-type]
-            for value in members:
-                self.edges_to(waits, value, depth)
-
-    def put_edge(self, waits: Coro | None, awaited: Coro | None) -> None:
-        if waits is not None and awaited is not None and waits is not awaited:
-            self.put(ev.EDGE, self.tape.now(), waits.id, awaited.id)
 
 
 def _asked_by_loop(frame: "FrameType") -> bool:
@@ -385,9 +359,3 @@ def _asked_by_loop(frame: "FrameType") -> bool:
     else:
         return False
     return caller is not None
-
-
-def _many(frame: "FrameType") -> object:
-    """The local variable that holds what a function waits for all of."""
-    values = frame.f_locals
-    return values["todo"] if "todo" in values else values.get("fs")

@@ -21,8 +21,8 @@ from ... import events as ev
 from .. import actions as act
 from . import introspect as ask
 from . import probes
-from .coroutine import ALIVE, CREATED, ITEM, Coro
-from .coroutines import ASYNC, Coroutines
+from .coroutine import ADOPTED, ALIVE, CREATED, ITEM, Coro
+from .coroutines import ASYNC, CO_GENERATOR, Coroutines
 from .definitions import CO_ASYNC_GENERATOR, Definitions
 from .guard import guarded
 from .tags import Tags
@@ -113,7 +113,7 @@ class Recorder:
 
     def on_plain_start(self, frame: "FrameType", code: "CodeType") -> object:
         info = self.codes.get(id(code))
-        generator = code.co_flags & probes.GENERATOR
+        generator = code.co_flags & CO_GENERATOR
         if info is None or not info.probe:
             action = self.wanted_of(code)
             if not action:
@@ -201,7 +201,7 @@ class Recorder:
             thread.up = up.awaiter
             return None
         if not code.co_flags & ASYNC:
-            self.probes.on_yield(frame)
+            self.probes.edges.on_yield(frame)
             return None
         sleeper = thread.sleeper
         self.coros.settle()
@@ -228,7 +228,7 @@ class Recorder:
         if coro.role & act.TOLD and not coro.root.bare:
             self.probes.tell_role(coro, frame, ts)
         if self.edges and not flags and aux:
-            self.probes.edges_to(coro.root, value)
+            self.probes.edges.to(coro.root, value)
         return None
 
     def hand_item(self, coro: Coro, off: int) -> None:
@@ -308,7 +308,7 @@ class Recorder:
             if closing or self.coros.passed(coro, awaiter):
                 awaiter = coro.awaiter
             loose = awaiter is None and self.coros.top_of(coro) is not coro.root
-            if coro.state == ITEM or awaiter is not coro.awaiter or loose:
+            if coro.state in (ITEM, ADOPTED) or awaiter is not coro.awaiter or loose:
                 self.coros.enter(coro, awaiter, ev.THROWN)  # not by way of who awaits it
                 return None
             coro.closing = closing

@@ -40,8 +40,8 @@ class Troubles:
         if not gone and not message.endswith("exception was never retrieved"):
             return
         task = context.get("task" if gone else "future")
+        number = probes.coros.id_of(task) if ask.is_task(task) else 0
         probes.unrun(task, probes.coro_of(task))
         exc = None if gone else context.get("exception")
-        number = probes.coros.tasks.get(id(ask.get(task, "_coro")), 0) if ask.is_task(task) else 0
         kind = probes.defs.type_of(type(exc)) if exc is not None else 0
         probes.put(ev.TROUBLE, probes.tape.now(), number, kind, 0, ev.DESTROYED if gone else ev.NEVER_RETRIEVED)

@@ -6,6 +6,7 @@ Knows where each scope was made, and which one is being cancelled.  Standard lib
 from ... import events as ev
 from ..actions import MADE, SCOPE
 from . import introspect as ask
+from .things import Things
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,11 +21,11 @@ class Scopes:
 
     def __init__(self, probes: "Probes") -> None:
         self.probes = probes
-        self.sites: dict[int, int] = {}  # where each was made
+        self.sites = Things(probes.tape.lose)  # where each was made
         self.cancelled: object = None  # on whose behalf the cause that was found last is, until the record of it
 
     def made(self, scope: object, site: int) -> None:
-        self.sites[id(scope)] = site
+        self.sites.set(id(scope), site, scope)
 
     def look(self, frame: "FrameType", wanted: int) -> None:
         """A frame on the way to a cause: whether it cancels something; the innermost counts."""
@@ -38,7 +39,7 @@ class Scopes:
         scope, self.cancelled = self.cancelled, None  # nothing of the program's is kept
         if scope is not None:
             kind = self.probes.defs.type_of(type(scope))
-            self.probes.put(ev.CANCEL, ts, coro.id, kind, self.sites.get(id(scope), 0))
+            self.probes.put(ev.CANCEL, ts, coro.id, kind, self.sites.get(id(scope)))
 
     def member(self, frame: "FrameType") -> None:
         """A task of asyncio's was made in a task group of anyio's."""
@@ -46,4 +47,4 @@ class Scopes:
         owner = ask.get(ask.get(frame.f_locals.get("self"), "cancel_scope"), "_host_task")
         coro = self.probes.coro_of(task) if ask.is_task(task) and ask.is_task(owner) else None
         if coro is not None:
-            self.probes.put_edge(self.probes.coro_of(owner), coro)
+            self.probes.edges.put(self.probes.coro_of(owner), coro)

@@ -38,6 +38,7 @@ class State:
     idle = False
     ended = 0  # the coroutine of the task that ended last ...
     ended_id = 0
+    fresh: "tuple[int, ...]" = ()  # the frames of generators that run and have not yielded yet, innermost last
     job = 0  # the callback id of what was posted and runs now
 
 

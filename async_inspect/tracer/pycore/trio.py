@@ -10,6 +10,7 @@ from ... import events as ev
 from ..actions import EXPIRE, GROUP, IO, JOB
 from . import introspect as ask
 from .coroutine import Coro
+from .things import Things
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,15 +18,13 @@ if TYPE_CHECKING:
 
     from .probes import Probes
 
-_ALIKE = -1  # in place of a job's callback id: there are several
-
 
 class Trio:
     def __init__(self, probes: "Probes") -> None:
         self.probes = probes
         self.coros = probes.coros
         self.thread = probes.thread
-        self.jobs: dict[int, int] = {}  # callback id, by what a job is known by, until it runs
+        self.jobs = Things(probes.tape.lose)  # callback id, by what a job is known by, until it runs
 
     def new_task(self, frame: "FrameType", action: int, task: object) -> None:
         """A function made a task, and returns it."""
@@ -45,7 +44,7 @@ class Trio:
         if action & GROUP:
             owner = ask.get(frame.f_locals.get("nursery"), "_parent_task")
             if ask.is_trio_task(owner):
-                self.probes.put_edge(self.probes.coro_of(owner), coro)
+                self.probes.edges.put(self.probes.coro_of(owner), coro)
 
     def put_next(self, frame: "FrameType") -> None:
         """A task was put among what runs next."""
@@ -71,15 +70,16 @@ class Trio:
     def leave(self, frame: "FrameType") -> None:
         """A job is left for trio to run, mostly by another thread."""
         key = _job_key(frame.f_locals.get("sync_fn"), frame.f_locals.get("args"))
+        one = not self.jobs.get(id(key))  # two that are alike can't be told apart
         number = self.probes.put_callback(frame)
-        self.jobs[key] = _ALIKE if self.jobs.get(key, 0) > 0 else number  # two that are alike can't be told apart
+        self.jobs.set(id(key), number if one else 0, key)
 
     def job(self, frame: "FrameType") -> None:
         """... and is run."""
         pair = frame.f_locals.get("job")
         self.thread.job = 0
         if type(pair) is tuple and len(pair) == 2:
-            self.thread.job = max(self.jobs.pop(_job_key(*pair), 0), 0)
+            self.thread.job = self.jobs.pop(id(_job_key(*pair)))
 
     def move(self, frame: "FrameType") -> None:
         """A task has started, and goes over to another nursery with all that is in the one it was started in."""
@@ -87,7 +87,7 @@ class Trio:
         owner = ask.get(ask.get(status, "_new_nursery"), "_parent_task")
         coro = self.probes.coro_of(owner) if ask.is_trio_task(owner) else None
         if coro is not None:
-            self.probes.edges_to_all(coro, ask.get(ask.get(status, "_old_nursery"), "_children"), 0)
+            self.probes.edges.to_all(coro, ask.get(ask.get(status, "_old_nursery"), "_children"), 0)
 
     def wait_until(self, coro: Coro, deadline: object, ts: int) -> None:
         """Whoever is suspended in ``coro`` waits until then."""
@@ -100,6 +100,6 @@ class Trio:
         return 0 if self.coros.tape.ticks else ask.trio_moment(when)
 
 
-def _job_key(function: object, args: object) -> int:
+def _job_key(function: object, args: object) -> object:
     """What a job is known by: its arguments, made for it alone, or its function."""
-    return id(args if type(args) is tuple and args else function)
+    return args if type(args) is tuple and args else function

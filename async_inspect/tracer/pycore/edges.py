@@ -1,0 +1,87 @@
+"""Who waits for many tasks at once: what gathers them, who opened their group, what shields one.
+
+Knows how to find the tasks, and the records that say so.  Knows nothing of which functions wait so (``sources/``).
+"""
+
+from ... import events as ev
+from . import introspect as ask
+from .coroutine import Coro
+from .coroutines import CO_GENERATOR
+from .things import Things
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import CodeType, FrameType
+
+    from .probes import Probes
+
+_MAX_FRESH = 8
+
+
+class Edges:
+    """Those of a recorder."""
+
+    def __init__(self, probes: "Probes") -> None:
+        self.probes = probes
+        self.shields = Things(probes.tape.lose)  # worth to ask the future itself
+
+    def begins(self, frame: "FrameType") -> None:
+        """A generator: whom it waits for is known when it first yields."""
+        stack, below = set(), frame.f_back
+        while below is not None:
+            stack.add(id(below))
+            below = below.f_back
+        # One that raised before it yielded is not on the stack any more.
+        fresh = tuple(each for each in self.probes.thread.fresh if each in stack)
+        if len(fresh) < _MAX_FRESH:
+            fresh += (id(frame),)
+        else:
+            self.probes.tape.lose()
+        self.probes.thread.fresh = fresh
+
+    def was_fresh(self, frame: "FrameType") -> bool:
+        """Whether it was, which it is no more."""
+        fresh = self.probes.thread.fresh
+        if id(frame) not in fresh:
+            return False
+        self.probes.thread.fresh = fresh[: fresh.index(id(frame))]
+        return True
+
+    def on_yield(self, frame: "FrameType") -> None:
+        if self.was_fresh(frame) and self.probes.thread.top is not None:
+            self.to_all(self.probes.thread.top.root, many_of(frame), 0)
+
+    def to_many(self, frame: "FrameType", code: "CodeType") -> None:
+        if code.co_flags & CO_GENERATOR:
+            self.was_fresh(frame)
+        elif self.probes.thread.top is not None:
+            self.to_all(self.probes.thread.top.root, many_of(frame), 0)
+
+    def to(self, waits: Coro, value: object, depth: int = 0) -> None:
+        """``waits`` awaits ``value``, which may gather others."""
+        if depth > ask.MAX_GATHERED:
+            return
+        if ask.is_task(value) or ask.is_trio_task(value):
+            self.put(waits, self.probes.coro_of(value))
+        elif ask.is_gathering(value):
+            self.to_all(waits, ask.get(value, "_children"), depth + 1)
+        elif self.shields.get(id(value)):
+            inner = ask.shielded(value)
+            if inner is not None:
+                self.to(waits, inner, depth + 1)
+
+    def to_all(self, waits: Coro, many: object, depth: int) -> None:
+        if type(many) in (list, set, frozenset, tuple):
+            members: tuple[object, ...] = tuple(many)  # type: ignore[arg-type]
+            for value in members:
+                self.to(waits, value, depth)
+
+    def put(self, waits: Coro | None, awaited: Coro | None) -> None:
+        if waits is not None and awaited is not None and waits is not awaited:
+            self.probes.put(ev.EDGE, self.probes.tape.now(), waits.id, awaited.id)
+
+
+def many_of(frame: "FrameType") -> object:
+    """The local variable that holds what a function waits for all of."""
+    values = frame.f_locals
+    return values["todo"] if "todo" in values else values.get("fs")

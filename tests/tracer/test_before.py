@@ -1,0 +1,165 @@
+"""What was there before the recording: tasks that are made of steps of async generators, coroutines begun by hand."""
+
+import asyncio
+import types
+from collections.abc import AsyncGenerator, Coroutine, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from async_inspect.model import Trace, load
+from async_inspect.model.entities import Task
+from async_inspect.model.invariants import violations
+
+from . import ticks
+
+pytestmark = pytest.mark.tracer
+
+
+class Late:
+    """A loop that runs something, then something else that is recorded."""
+
+    def __init__(self, core: types.ModuleType, path: Path) -> None:
+        self.core = core
+        self.path = path
+        self.loop = asyncio.new_event_loop()
+
+    def unseen(self, main: Coroutine[Any, Any, object]) -> None:
+        self.loop.run_until_complete(main)
+
+    def seen(self, main: Coroutine[Any, Any, object]) -> Trace:
+        tasks = asyncio.all_tasks(self.loop)
+        run = ticks.record(
+            self.core, lambda: self.loop.run_until_complete(main), self.path, sources=ticks.ALL, tasks=tasks
+        )
+        assert run.header.lost == 0
+        run.close()
+        trace = load(self.path)
+        assert violations(trace) == []
+        return trace
+
+
+@pytest.fixture
+def late(core_module: types.ModuleType, tmp_path: Path) -> Iterator[Late]:
+    late = Late(core_module, tmp_path / "run.rec")
+    yield late
+    late.loop.close()
+
+
+def task_of(trace: Trace, name: str) -> Task:
+    found = [task for task in trace.tasks if task.name == name]
+    assert len(found) == 1, [task.name for task in trace.tasks]
+    return found[0]
+
+
+async def items(gate: "asyncio.Future[None]") -> AsyncGenerator[int, None]:
+    await gate
+    yield 1
+    yield 2
+
+
+async def wait(gate: "asyncio.Future[None]") -> None:
+    await gate
+
+
+def test_a_step_that_waits_is_a_task(late: Late) -> None:
+    gate = late.loop.create_future()
+    made: list[asyncio.Task[int]] = []
+
+    async def before() -> None:
+        made.append(asyncio.ensure_future(items(gate).__anext__()))
+        made[0].set_name("first")
+        await asyncio.sleep(0)
+
+    async def rest() -> None:
+        await asyncio.sleep(0)
+        gate.set_result(None)
+        assert await made[0] == 1
+
+    late.unseen(before())
+    task = task_of(late.seen(rest()), "first")
+    assert (task.kind, task.state, task.created_before_recording, task.polls) == ("task", "Completed", True, 1)
+    assert task.kind_name.endswith("items")
+    assert [wake.woken_by for wake in task.wakes] == ["task"] and task.ready_ns is not None
+
+
+def test_a_step_that_waits_for_ever_is_blocked(late: Late) -> None:
+    gate = late.loop.create_future()
+    made: list[asyncio.Task[int]] = []
+
+    async def before() -> None:
+        made.append(asyncio.ensure_future(items(gate).__anext__()))
+        made[0].set_name("first")
+        await asyncio.sleep(0)
+
+    late.unseen(before())
+    task = task_of(late.seen(asyncio.sleep(0)), "first")
+    assert (task.kind, task.state, task.polls) == ("task", "Blocked", 0)
+    assert task.await_point is not None and "test_before.py:" in task.await_point
+    made[0].cancel()
+    late.unseen(asyncio.wait(made))
+
+
+def test_a_step_that_has_not_run_is_pending_and_then_runs(late: Late) -> None:
+    gate = late.loop.create_future()
+    gate.set_result(None)
+    made: list[asyncio.Task[int]] = []
+
+    async def before() -> None:
+        made.append(asyncio.ensure_future(items(gate).__anext__()))
+        made[0].set_name("first")
+        late.loop.stop()
+
+    async def rest() -> None:
+        assert await made[0] == 1
+
+    late.loop.create_task(before())
+    late.loop.run_forever()
+    task = task_of(late.seen(rest()), "first")
+    assert (task.kind, task.state, task.created_before_recording, task.polls) == ("task", "Completed", True, 1)
+
+
+def test_which_of_several_steps_drives_the_generator(late: Late) -> None:
+    """The one that waits for a future; the other fails as it begins, and nothing is made up of it."""
+    gate = late.loop.create_future()
+    made: list[asyncio.Task[int]] = []
+
+    async def before() -> None:
+        generator = items(gate)
+        made.append(asyncio.ensure_future(generator.__anext__()))
+        await asyncio.sleep(0)
+        made[0].set_name("first")
+        made.append(asyncio.ensure_future(generator.__anext__()))
+        made[1].set_name("second")
+        late.loop.stop()
+
+    async def rest() -> list[object]:
+        late.loop.call_soon(gate.set_result, None)
+        return await asyncio.gather(*made, return_exceptions=True)
+
+    late.loop.create_task(before())
+    late.loop.run_forever()
+    trace = late.seen(rest())
+    task = task_of(trace, "first")
+    assert (task.kind, task.state, task.polls) == ("task", "Completed", 1)
+    assert "second" not in [each.name for each in trace.tasks if each.polls]
+
+
+def test_a_coroutine_begun_by_hand_is_the_tasks_it_is_made(core_module: types.ModuleType, tmp_path: Path) -> None:
+    async def begun() -> None:
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+
+    async def main() -> None:
+        coro = begun()
+        coro.send(None)
+        await asyncio.create_task(coro, name="one")
+
+    ticks.record(core_module, lambda: asyncio.run(main()), tmp_path / "run.rec", sources=ticks.ALL).close()
+    trace = load(tmp_path / "run.rec")
+    assert violations(trace) == []
+    assert [(task.name, task.kind, task.state, task.polls) for task in trace.tasks][:2] == [
+        (main.__qualname__, "task", "Completed", 2),
+        ("one", "task", "Completed", 3),
+    ]
