@@ -44,6 +44,7 @@ class Late:
 def late(core_module: types.ModuleType, tmp_path: Path) -> Iterator[Late]:
     late = Late(core_module, tmp_path / "run.rec")
     yield late
+    late.unseen(late.loop.shutdown_asyncgens())
     late.loop.close()
 
 
