@@ -220,10 +220,10 @@ def _wrong(trace: Trace) -> Iterator[Text]:
 
 def _victims(poll: BlockingPoll) -> str:
     n, waited = len(poll.hurt), len({*poll.suspended} - {victim.task for victim in poll.victims})
-    nobody = "held up nobody for " + ("long" if poll.victims else "sure")
-    certain = f"held up {n:,} task{'s' if n != 1 else ''}" if n else nobody
+    certain = f"held up {n:,} task{'s' * (n > 1)}" if n else "held up nobody"
     if waited:
         return f"{certain + '; whom else,' if n else 'whom it held up,'} of {waited:,} that waited, is not known"
+    certain += "" if n else " for long" if poll.victims else " for sure"
     return f"{certain}, perhaps {poll.maybe:,} more" if poll.maybe else certain
 
 
