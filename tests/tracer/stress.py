@@ -271,7 +271,7 @@ def greenlets(amount: int) -> str:
 
 
 def own_blocks() -> int:
-    """How many blocks a core has at most for what it knows of objects by their address; that is bounded in itself.
+    """How many blocks, a reference each, a core has for what it knows of objects by their address; bounded in itself.
 
     A weak reference each; of the Python core two numbers, too.
     """
@@ -299,7 +299,9 @@ def leaks(amount: int) -> str:
     def counts() -> tuple[int, int]:
         for _ in range(3):
             gc.collect()
-        return sys.getallocatedblocks() - own_blocks(), getattr(sys, "gettotalrefcount", lambda: 0)()
+        own, blocks = own_blocks(), sys.getallocatedblocks()  # 0 where malloc is asked for each
+        references = getattr(sys, "gettotalrefcount", lambda: 0)()
+        return blocks and blocks - own, references and references - own
 
     def grown(record: bool) -> tuple[int, int, int]:
         with recorded() if record else contextlib.nullcontext():
