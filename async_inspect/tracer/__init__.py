@@ -15,6 +15,7 @@ import sys
 
 from .. import events as ev
 from . import choose, env, existing, hooks, unrecorded, writer
+from .actions import ACTIONS
 from .sources import SOURCES
 
 TYPE_CHECKING = False
@@ -263,11 +264,11 @@ def _set_probes(core: "ModuleType", tool_id: int, without: "Collection[str]") ->
     for name, source in SOURCES.items():
         if name not in without:
             for qualname, file_tail, actions in source.PROBES:
-                wanted = sum(core.ACTIONS[action] for action in actions)
+                wanted = sum(ACTIONS[action] for action in actions)
                 core.add_probe(qualname, file_tail.replace("/", os.sep), wanted)
                 _enable(tool_id, qualname, file_tail)
     if _on_process is not None:
-        core.add_probe(*unrecorded.PROBE[:2], core.ACTIONS[unrecorded.PROBE[2]])
+        core.add_probe(*unrecorded.PROBE[:2], ACTIONS[unrecorded.PROBE[2]])
         _enable(tool_id, *unrecorded.PROBE[:2])
 
 

@@ -48,6 +48,7 @@
 #define UNUSED __attribute__((unused))
 
 #include "core/vocabulary.h"
+#include "core/actions.h"
 #include "core/state.c"
 #include "core/tape.c"
 #include "core/maps.c"

@@ -68,7 +68,8 @@ def meet(tasks: Collection[object]) -> None:
     """The same for more of them, later."""
 
 def add_probe(qualname: str, file_tail: str, actions: int) -> None:
-    """Before ``start``: when the function of this name, in a file that ends so, is called, do these ACTIONS.
+    """Before ``start``: when the function of this name, in a file that ends so, is called, do these actions (those of
+    ``actions.py``).
 
     Probes are how a *source* (``sources/``) sees what happens above coroutines without patching anything.  Asked for
     again, a function gets these actions, too.
@@ -80,40 +81,3 @@ def clear_probes() -> None:
 def on_process(hook: Callable[[FrameType], object] | None) -> None:
     """Before ``start``: whom PROCESS calls, with the function's frame, and none of our events on.  What it raises is
     dropped."""
-
-ACTIONS: Final[dict[str, int]]
-# What a probe may ask for, by name. What is read are local variables of the function, by the names given here.
-#
-#   SPAWN    ``coro`` is being made a task; ``name`` (or ``kwargs``) may name it
-#   GROUP    … in a task group ``self``, whose owner waits for it
-#   SOON     when it returns: ``callback`` is among what the loop runs next, as the handle that is returned
-#   POST     … and may be there before that: another thread runs the loop
-#   READY    the selector (called by ``…_process_events``) or a signal has ``handle`` run
-#   RUN      its frames run a handle, ``self``
-#   SIGNAL   its frames handle a signal
-#   TIMER    ``callback`` is to be called at ``when`` with ``args``, on the clock of loop ``self``
-#   SELECT   the selector is asked, for at most ``timeout``; it answers when this returns
-#   MADE     ``self``, which tasks may wait for, is made
-#   GIVE     ``self`` is given back by whoever holds it
-#   USE      a coroutine function: whoever is suspended in it waits for ``self``
-#   TAKE     a coroutine function: if it returns, its task holds ``self``
-#            …, or its ``_lock`` if it has one; another function: if it returns
-#   MANY     waits for all the tasks in ``todo``, or ``fs``: a coroutine function once it suspends, a generator once it
-#            yields, another once it returns
-#   SHIELD   the future that it returns stands for ``inner``
-#   NEVER    ``coro`` was never awaited
-#   TASK     when it returns: a coroutine was made the task that is returned (of trio's); GROUP: in ``nursery``
-#   PUT      ``task`` (of trio's) is put among what runs next
-#   LOOP     its frames are trio's loop
-#   EXPIRE   its frames wake those who waited until ``deadline``
-#   IO       its frames wake those for whom the selector answered
-#   LEAVE    ``sync_fn`` with ``args`` is left for trio to call
-#   JOB      … and is called: ``job`` are these two
-#   ALONE    with SELECT: only where trio is no other loop's guest
-#   UNTIL    a coroutine function: whoever is suspended in it waits until ``deadline``
-#   CHILDREN a coroutine function: whoever is suspended in it waits for all in ``self._children``
-#   MOVE     all in ``self._old_nursery`` goes over to ``self._new_nursery``, whose owner waits for it
-#   MEMBER   when it returns: ``task`` is in the task group ``self``, for which its ``cancel_scope._host_task`` waits
-#   SCOPE    its frames cancel ``origin``, or ``self``; with MADE: ``self``, which may be cancelled so, is made
-#   PROCESS  when it returns, a process was started: ``on_process``'s hook is called
-#   HANDLER  an exception handler: ``context`` says what happened

@@ -1,21 +1,48 @@
-"""What sources may ask a core to tell of a function (``_core.pyi``, ACTIONS): the twin's numbers for it, bit by bit.
+"""What a source may ask a core to tell of a function's calls: the actions, bit by bit.  Declared here alone.
 
-Knows the names.  Knows nothing of what becomes of them (``pycore/probes.py``, ``core/probes.c``).
+Knows their names, and which local variables of the function are read, by the names given here.  Knows nothing of how
+that is done (``pycore/probes.py``, ``core/probes.c``).  ``core/actions.h`` is written from this (scripts/generate).
 """
 
-ACTIONS = {
-    name: 1 << bit
-    for bit, name in enumerate((
-        "SPAWN", "GROUP", "SOON", "READY", "RUN", "SIGNAL", "TIMER", "SELECT", "MADE", "GIVE", "USE", "TAKE", "MANY",
-        "SHIELD", "NEVER", "HANDLER", "POST", "TASK", "PUT", "LOOP", "EXPIRE", "IO", "LEAVE", "JOB", "UNTIL",
-        "CHILDREN", "MOVE", "ALONE", "PROCESS", "MEMBER", "SCOPE",
-    ))
-}  # fmt: skip
-(
-    SPAWN, GROUP, SOON, READY, RUN, SIGNAL, TIMER, SELECT, MADE, GIVE, USE, TAKE, MANY, SHIELD, NEVER, HANDLER, POST,
-    TASK, PUT, LOOP, EXPIRE, IO, LEAVE, JOB, UNTIL, CHILDREN, MOVE, ALONE, PROCESS, MEMBER, SCOPE,
-) = ACTIONS.values()  # fmt: skip
-WATCHED = ALONE  # a coroutine's code that has our local events, where that bit has no meaning
+SPAWN = 1 << 0  # ``coro`` is being made a task; ``name`` (or ``kwargs``) may name it
+GROUP = 1 << 1  # … in a task group ``self``, whose owner waits for it
+SOON = 1 << 2  # when it returns: ``callback`` is among what the loop runs next, as the handle that is returned
+READY = 1 << 3  # the selector (called by ``…_process_events``) or a signal has ``handle`` run
+RUN = 1 << 4  # its frames run a handle, ``self``
+SIGNAL = 1 << 5  # its frames handle a signal
+TIMER = 1 << 6  # ``callback`` is to be called at ``when`` with ``args``, on the clock of loop ``self``
+SELECT = 1 << 7  # the selector is asked, for at most ``timeout``; it answers when this returns
+MADE = 1 << 8  # ``self``, which tasks may wait for, is made
+GIVE = 1 << 9  # ``self`` is given back by whoever holds it
+USE = 1 << 10  # a coroutine function: whoever is suspended in it waits for ``self``
+TAKE = 1 << 11  # a coroutine function: if it returns, its task holds ``self``, or its ``_lock`` if it has one; another
+#                 function: if it returns
+MANY = (
+    1 << 12
+)  # waits for all the tasks in ``todo``, or ``fs``: a coroutine function once it suspends, a generator once
+#                 it yields, another once it returns
+SHIELD = 1 << 13  # the future that it returns stands for ``inner``
+NEVER = 1 << 14  # ``coro`` was never awaited
+HANDLER = 1 << 15  # an exception handler: ``context`` says what happened
+POST = 1 << 16  # with SOON: … and may be there before that, as another thread runs the loop
+TASK = 1 << 17  # when it returns: a coroutine was made the task that is returned (of trio's); GROUP: in ``nursery``
+PUT = 1 << 18  # ``task`` (of trio's) is put among what runs next
+LOOP = 1 << 19  # its frames are trio's loop
+EXPIRE = 1 << 20  # its frames wake those who waited until ``deadline``
+IO = 1 << 21  # its frames wake those for whom the selector answered
+LEAVE = 1 << 22  # ``sync_fn`` with ``args`` is left for trio to call
+JOB = 1 << 23  # … and is called: ``job`` are these two
+UNTIL = 1 << 24  # a coroutine function: whoever is suspended in it waits until ``deadline``
+CHILDREN = 1 << 25  # a coroutine function: whoever is suspended in it waits for all in ``self._children``
+MOVE = 1 << 26  # all in ``self._old_nursery`` goes over to ``self._new_nursery``, whose owner waits for it
+ALONE = 1 << 27  # with SELECT: only where trio is no other loop's guest
+PROCESS = 1 << 28  # when it returns, a process was started: ``on_process``'s hook is called
+MEMBER = (
+    1 << 29
+)  # when it returns: ``task`` is in the task group ``self``, for which its ``cancel_scope._host_task`` waits
+SCOPE = 1 << 30  # its frames cancel ``origin``, or ``self``; with MADE: ``self``, which may be cancelled so, is made
+
+ACTIONS = {name: bit for name, bit in list(globals().items()) if name.isupper()}
 
 AT_START = (
     SPAWN | READY | TIMER | SELECT | MADE | GIVE | NEVER | HANDLER | POST | PUT | LEAVE | JOB | MOVE
@@ -24,3 +51,4 @@ AT_RETURN = SOON | SELECT | SHIELD | MANY | TASK | TAKE | PROCESS | MEMBER
 TOLD = USE | MANY | UNTIL | CHILDREN  # of coroutines, once they suspend
 ROLES = TOLD | TAKE  # of coroutines
 STEPS = RUN | SIGNAL | LOOP | EXPIRE | IO | JOB  # their frames say on whose behalf something happens
+WATCHED = ALONE  # a coroutine's code that has our local events, where that bit has no meaning

@@ -74,15 +74,6 @@ async def nested(depth: int, times: int) -> None:
         await Pause(times)
 
 
-def test_the_vocabulary_is_the_same_in_c() -> None:
-    core = ticks.CORES["c"]
-    if core is None:
-        pytest.skip("no C core (Debian: apt-get install gcc libc6-dev python3-dev)")
-    for name, value in core.VOCABULARY.items():
-        assert getattr(ev, name) == value, name
-    assert set(ev.KIND_NAMES.values()) <= set(core.VOCABULARY)
-
-
 def test_a_burst_is_one_record_whatever_its_depth(record: Record) -> None:
     run = record(lambda: drive(nested(4, 3)))
     assert rows(run) == [

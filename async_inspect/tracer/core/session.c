@@ -368,41 +368,6 @@ static PyMethodDef methods[] = {
 static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "_core", "The C core: see _core.pyi.", -1, methods,
                                     NULL, NULL, NULL, NULL};
 
-static int add_vocabulary(PyObject *m)
-{
-    /* for the test that compares with events.py */
-    static const struct { const char *name; int value; } kinds[] = {
-        {"CODE", CODE}, {"NODE", NODE}, {"STRING", STRING}, {"SITE", SITE}, {"THREAD", THREAD}, {"TEXT", TEXT},
-        {"SPAWN", SPAWN}, {"NAME", NAME}, {"START", START}, {"ENTER", ENTER}, {"RESUME", RESUMED}, {"THROW", THROW},
-        {"SUSPEND", SUSPEND}, {"LINK", LINK}, {"ITEM", ITEM}, {"RETURN", RETURN}, {"RAISE", RAISE},
-        {"VANISH", VANISH}, {"MESSAGE", MESSAGE}, {"POINT", POINT}, {"RESOURCE", RESOURCE}, {"WAKE", WAKE}, {"SOON", SOON},
-        {"TIMER", TIMER}, {"SELECT", SELECT}, {"USE", USE}, {"TAKE", TAKE}, {"GIVE", GIVE}, {"EDGE", EDGE},
-        {"STACK", STACK}, {"CALL", CALLED}, {"TROUBLE", TROUBLE}, {"TAG", TAG}, {"CANCEL", CANCEL}, {"MAX_TAG", MAX_TAG}, {"MAX_TAGS", MAX_TAGS}, {"IDLE", IDLE}, {"BY_CODE", BY_CODE},
-        {"BY_CALLBACK", BY_CALLBACK}, {"BY_TIMER", BY_TIMER}, {"BY_IO", BY_IO}, {"BY_THREAD", BY_THREAD},
-        {"BY_SIGNAL", BY_SIGNAL}, {"BY_TASK", BY_TASK}, {"NEVER_AWAITED", NEVER_AWAITED},
-        {"NEVER_RETRIEVED", NEVER_RETRIEVED}, {"DESTROYED", DESTROYED}, {"NAME_GIVEN", NAME_GIVEN}, {"IS_TASK", IS_TASK},
-        {"THROWN", THROWN}, {"BEFORE", BEFORE}, {"AWAITS_TASK", AWAITS_TASK}, {"CANCELLED", CANCELLED},
-        {"CLOSED", CLOSED}, {"NO_TASK", NO_TASK}, {"STOPPED", STOPPED}, {"OTHER_NODE", OTHER_NODE}, {"MAX_NODES", MAX_NODES}, {"MAX_SITES", MAX_SITES}, {"MAX_STRINGS", MAX_STRINGS}, {"MAX_THREADS", MAX_THREADS},
-        {"MAX_SITE_FRAMES", MAX_SITE_FRAMES}, {"MAX_MESSAGE", MAX_MESSAGE}, {"COST_EVERY", COST_EVERY},
-        {"TEXT_BYTES", TEXT_BYTES}, {"RECORD_SIZE", sizeof(Record)}, {"END_NS_OFFSET", offsetof(Header, end_ns)},
-        {"LOST_OFFSET", offsetof(Header, lost)}, {"STATE_OFFSET", offsetof(Header, state)},
-        {"CALLBACKS_OFFSET", offsetof(Header, callbacks)},
-        {"TIMED_CALLBACKS_OFFSET", offsetof(Header, timed_callbacks)}, {"TIMED_NS_OFFSET", offsetof(Header, timed_ns)},
-        {"FLUSHED_OFFSET", offsetof(Header, flushed)}, {"TAIL_BASE_OFFSET", offsetof(Header, tail_base)},
-        {"TAIL_SIZE_OFFSET", offsetof(Header, tail_size)}, {"TAIL_SIZE", TAIL_SIZE},
-        {NULL, 0},
-    };
-    PyObject *all = PyDict_New();
-    for (int i = 0; all != NULL && kinds[i].name; i++) {
-        PyObject *value = PyLong_FromLong(kinds[i].value);
-        if (value == NULL || PyDict_SetItemString(all, kinds[i].name, value) != 0) {
-            Py_CLEAR(all);
-        }
-        Py_XDECREF(value);
-    }
-    return all != NULL && PyModule_AddObject(m, "VOCABULARY", all) == 0;
-}
-
 /* What this is built for, and no other: a minor version, or one very pre-release. */
 static int is_ours_to_read(unsigned long version)
 {
@@ -499,16 +464,7 @@ static int init(PyObject *m)
     if (!init_process()) {
         return 0;
     }
-    PyObject *actions = PyDict_New();
-    for (int i = 0; actions != NULL && probe_names[i].name; i++) {
-        PyObject *bit = PyLong_FromLong(probe_names[i].bit);
-        if (bit == NULL || PyDict_SetItemString(actions, probe_names[i].name, bit) != 0) {
-            Py_CLEAR(actions);
-        }
-        Py_XDECREF(bit);
-    }
-    return PyModule_AddStringConstant(m, "NAME", "c") == 0 && actions != NULL && PyModule_AddObject(m, "ACTIONS", actions) == 0
-        && add_vocabulary(m);
+    return PyModule_AddStringConstant(m, "NAME", "c") == 0;
 }
 
 PyMODINIT_FUNC PyInit__core(void)

@@ -1,30 +1,6 @@
 /* What is kept while we record. */
 
-/* What a function's call, or its end, tells us: the contract (_core.pyi) says it. */
-enum {
-    P_SPAWN = 1 << 0, P_GROUP = 1 << 1, P_SOON = 1 << 2, P_READY = 1 << 3, P_RUN = 1 << 4, P_SIGNAL = 1 << 5,
-    P_TIMER = 1 << 6, P_SELECT = 1 << 7, P_MADE = 1 << 8, P_GIVE = 1 << 9, P_USE = 1 << 10, P_TAKE = 1 << 11,
-    P_MANY = 1 << 12, P_SHIELD = 1 << 13, P_NEVER = 1 << 14, P_HANDLER = 1 << 15, P_POST = 1 << 16,
-    P_TASK = 1 << 17, P_PUT = 1 << 18, P_LOOP = 1 << 19, P_EXPIRE = 1 << 20, P_IO = 1 << 21, P_LEAVE = 1 << 22,
-    P_JOB = 1 << 23, P_UNTIL = 1 << 24, P_CHILDREN = 1 << 25, P_MOVE = 1 << 26, P_ALONE = 1 << 27,
-    P_PROCESS = 1 << 28, P_MEMBER = 1 << 29, P_SCOPE = 1 << 30,
-    P_WATCHED = P_ALONE, /* a coroutine's code that has our local events, where that bit has no meaning */
-    AT_START = P_SPAWN | P_READY | P_TIMER | P_SELECT | P_MADE | P_GIVE | P_NEVER | P_HANDLER | P_POST
-               | P_PUT | P_LEAVE | P_JOB | P_MOVE,
-    AT_RETURN = P_SOON | P_SELECT | P_SHIELD | P_MANY | P_TASK | P_TAKE | P_PROCESS | P_MEMBER,
-    TOLD = P_USE | P_MANY | P_UNTIL | P_CHILDREN, /* of coroutines, once they suspend */
-    ROLES = TOLD | P_TAKE,                        /* of coroutines */
-    STEPS = P_RUN | P_SIGNAL | P_LOOP | P_EXPIRE | P_IO | P_JOB /* their frames say on whose behalf something happens */
-};
-static const struct { const char *name; int bit; } probe_names[] = {
-    {"SPAWN", P_SPAWN}, {"GROUP", P_GROUP}, {"SOON", P_SOON}, {"READY", P_READY}, {"RUN", P_RUN}, {"SIGNAL", P_SIGNAL},
-    {"TIMER", P_TIMER}, {"SELECT", P_SELECT}, {"MADE", P_MADE}, {"GIVE", P_GIVE}, {"USE", P_USE}, {"TAKE", P_TAKE},
-    {"MANY", P_MANY}, {"SHIELD", P_SHIELD}, {"NEVER", P_NEVER}, {"HANDLER", P_HANDLER}, {"POST", P_POST},
-    {"TASK", P_TASK}, {"PUT", P_PUT}, {"LOOP", P_LOOP}, {"EXPIRE", P_EXPIRE}, {"IO", P_IO}, {"LEAVE", P_LEAVE},
-    {"JOB", P_JOB}, {"UNTIL", P_UNTIL}, {"CHILDREN", P_CHILDREN}, {"MOVE", P_MOVE}, {"ALONE", P_ALONE},
-    {"PROCESS", P_PROCESS}, {"MEMBER", P_MEMBER}, {"SCOPE", P_SCOPE},
-    {NULL, 0},
-};
+enum { HIGH_FD = 1000, MAX_GATHERED = 8, MAX_MET = 256 };
 enum { ST_CREATED, ST_ALIVE, ST_ITEM, ST_DEAD, ST_ADOPTED }; /* where a coroutine stands; ADOPTED: begun by hand, and then made a task */
 #define STEP_KEY(step) ((void *)((uintptr_t)(step) | 1)) /* no frame is there */
 #define ASYNC_FLAGS (CO_COROUTINE | CO_ITERABLE_COROUTINE | CO_ASYNC_GENERATOR)

@@ -1,33 +1,57 @@
-/* The vocabulary: events.py, to the byte (a test compares). */
-
+/* Written by scripts/generate from async_inspect/events.py: change that. */
 typedef struct {
     uint64_t ts;
-    uint32_t coro, aux, node, task, off;
+    uint32_t coro;
+    uint32_t aux;
+    uint32_t node;
+    uint32_t task;
+    uint32_t off;
     uint16_t thread;
-    uint8_t flags, kind;
+    uint8_t flags;
+    uint8_t kind;
 } Record;
-
 typedef struct {
     char magic[8];
-    uint32_t version, header_size, record_size, pid;
-    uint64_t start_ns, start_unix_ns, end_ns, lost;
-    uint32_t state, meta_len;
-    uint64_t callbacks, timed_callbacks, timed_ns;
-    uint64_t flushed, tail_base;
+    uint32_t version;
+    uint32_t header_size;
+    uint32_t record_size;
+    uint32_t pid;
+    uint64_t start_ns;
+    uint64_t start_unix_ns;
+    uint64_t end_ns;
+    uint64_t lost;
+    uint32_t state;
+    uint32_t meta_len;
+    uint64_t callbacks;
+    uint64_t timed_callbacks;
+    uint64_t timed_ns;
+    uint64_t flushed;
+    uint64_t tail_base;
     uint32_t tail_size;
 } Header;
-
 enum {
-    CODE = 1, NODE, STRING, SITE, THREAD, TEXT, RESOURCE,
-    SPAWN = 16, NAME, START, ENTER, RESUMED, THROW, SUSPEND, LINK, ITEM, RETURN, RAISE, VANISH, MESSAGE, POINT,
-    WAKE, SOON, TIMER, SELECT, USE, TAKE, GIVE, EDGE, STACK, CALLED, TROUBLE, TAG, CANCEL
+    VERSION = 1, RECORD_SIZE = 32, TEXT_BYTES = 31, HEADER_SIZE = 4096, META_OFFSET = 128, PID_OFFSET = 20,
+    END_NS_OFFSET = 40, LOST_OFFSET = 48, STATE_OFFSET = 56, CALLBACKS_OFFSET = 64, TIMED_CALLBACKS_OFFSET = 72,
+    TIMED_NS_OFFSET = 80, FLUSHED_OFFSET = 88, TAIL_BASE_OFFSET = 96, TAIL_SIZE_OFFSET = 104, TAIL_SIZE = 65536,
+    COST_EVERY = 1024, RUNNING = 0, STOPPED = 1, CLOSED_OUTSIDE = 2, CODE = 1, NODE = 2, STRING = 3, SITE = 4,
+    THREAD = 5, TEXT = 6, RESOURCE = 7, FIRST_EVENT = 16, SPAWN = 16, NAME = 17, START = 18, ENTER = 19,
+    RESUMED = 20, THROW = 21, SUSPEND = 22, LINK = 23, ITEM = 24, RETURN = 25, RAISE = 26, VANISH = 27,
+    MESSAGE = 28, POINT = 29, WAKE = 30, SOON = 31, TIMER = 32, SELECT = 33, USE = 34, TAKE = 35, GIVE = 36,
+    EDGE = 37, STACK = 38, CALLED = 39, TROUBLE = 40, TAG = 41, CANCEL = 42, NAME_GIVEN = 1, IS_TASK = 1,
+    THROWN = 2, BEFORE = 4, AWAITS_TASK = 1, CANCELLED = 1, CLOSED = 2, NO_TASK = 1, IDLE = 1, BY_CODE = 0,
+    BY_CALLBACK = 1, BY_TIMER = 2, BY_IO = 3, BY_THREAD = 4, BY_SIGNAL = 5, BY_TASK = 6, NEVER_AWAITED = 1,
+    NEVER_RETRIEVED = 2, DESTROYED = 3, CODE_PLAIN = 0, CODE_COROUTINE = 1, CODE_ASYNC_GENERATOR = 2,
+    CODE_GENERATOR_BASED = 3, OTHER_NODE = 1, MAX_NODES = 1048576, MAX_SITES = 262144, MAX_STRINGS = 262144,
+    MAX_THREADS = 65535, MAX_SITE_FRAMES = 32, MAX_MESSAGE = 200, MAX_TAG = 100, MAX_TAGS = 8
 };
-enum { TEXT_BYTES = 31, OTHER_NODE = 1, MAX_NODES = 1 << 20, MAX_SITES = 1 << 18, MAX_STRINGS = 1 << 18, MAX_THREADS = 0xFFFF, MAX_SITE_FRAMES = 32, MAX_MESSAGE = 200, MAX_TAG = 100, MAX_TAGS = 8, COST_EVERY = 1024,
-       TAIL_SIZE = 1 << 16 };
-enum { HIGH_FD = 1000, MAX_GATHERED = 8, MAX_MET = 256 };
-enum { NAME_GIVEN = 1, IS_TASK = 1, THROWN = 2, BEFORE = 4, AWAITS_TASK = 1, CANCELLED = 1, CLOSED = 2, NO_TASK = 1, STOPPED = 1, IDLE = 1 };
-enum { BY_CODE, BY_CALLBACK, BY_TIMER, BY_IO, BY_THREAD, BY_SIGNAL, BY_TASK };
-enum { NEVER_AWAITED = 1, NEVER_RETRIEVED, DESTROYED };
-enum { CODE_PLAIN, CODE_COROUTINE, CODE_ASYNC_GENERATOR, CODE_GENERATOR_BASED };
-
-_Static_assert(sizeof(Record) == 32, "a record is 32 bytes");
+_Static_assert(sizeof(Record) == RECORD_SIZE, "a record");
+_Static_assert(offsetof(Header, pid) == PID_OFFSET, "pid");
+_Static_assert(offsetof(Header, end_ns) == END_NS_OFFSET, "end_ns");
+_Static_assert(offsetof(Header, lost) == LOST_OFFSET, "lost");
+_Static_assert(offsetof(Header, state) == STATE_OFFSET, "state");
+_Static_assert(offsetof(Header, callbacks) == CALLBACKS_OFFSET, "callbacks");
+_Static_assert(offsetof(Header, timed_callbacks) == TIMED_CALLBACKS_OFFSET, "timed_callbacks");
+_Static_assert(offsetof(Header, timed_ns) == TIMED_NS_OFFSET, "timed_ns");
+_Static_assert(offsetof(Header, flushed) == FLUSHED_OFFSET, "flushed");
+_Static_assert(offsetof(Header, tail_base) == TAIL_BASE_OFFSET, "tail_base");
+_Static_assert(offsetof(Header, tail_size) == TAIL_SIZE_OFFSET, "tail_size");

@@ -8,7 +8,6 @@ records: begin there), ``guard`` (what stands before it), ``coroutines`` (who li
 """
 
 from ... import events as ev
-from ..actions import ACTIONS
 from . import introspect as ask
 from .adopt import meet as _meet
 from .recorder import Recorder
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
 __all__ = [
-    "ACTIONS", "NAME", "abandon", "add_probe", "clear_probes", "kept", "meet", "on_process", "point", "recording",
+    "NAME", "abandon", "add_probe", "clear_probes", "kept", "meet", "on_process", "point", "recording",
     "rest", "start", "stop",
 ]  # fmt: skip
 

@@ -35,7 +35,7 @@ class Code:
         self.id = id
         self.kind = ev.CODE_PLAIN
         self.ends_stack = False  # no frame outside this one says more about where a task was made
-        self.probe = 0  # what a source wants to know of it (ACTIONS), or that a coroutine's has our local events
+        self.probe = 0  # what a source wants to know of it (``actions.py``), or that a coroutine's has our local events
         self.returns = False  # of what makes tasks: it tells us when it returns
         self.ref: ref[CodeType] | None = None
         self.sends: frozenset[int] | None = None

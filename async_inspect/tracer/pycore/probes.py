@@ -1,6 +1,6 @@
 """What is seen above coroutines: who makes a task, who wakes one, who holds what, who waits for many.
 
-Knows what each action that a source asks for (``_core.pyi``, ACTIONS) reads off the function that was called, and the
+Knows what each action that a source asks for (``actions.py``) reads off the function that was called, and the
 records that come of it.  Knows nothing of which functions these are (``sources/``), nor of coroutines' own events.
 """
 

@@ -58,7 +58,7 @@ class Recorder:
         calls: bool,
         tags: tuple[str, ...],
     ) -> None:
-        """``wanted``: what sources want to know, ACTIONS by qualified name and the end of the file's path."""
+        """``wanted``: what sources want to know, actions by qualified name and the end of the file's path."""
         self.tape = tape
         self.defs = Definitions(self.tape, stdlib)
         self.coros = Coroutines(self.tape, self.defs)

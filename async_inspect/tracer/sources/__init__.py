@@ -1,7 +1,7 @@
 """What is seen above coroutines, one module a question.  Adding one is a file and its line in SOURCES.
 
 A source names *probes*, (qualified name, end of the file's path, actions): functions of a runtime whose calls tell the
-core something (``_core.pyi``, ACTIONS).  Nothing is patched, and a runtime that the program never imports costs
+core something (``actions.py``).  Nothing is patched, and a runtime that the program never imports costs
 nothing.  Each can be switched off by its name.  Standard library only.
 """
 

@@ -1,0 +1,16 @@
+/* Written by scripts/generate from async_inspect/tracer/actions.py: change that. */
+enum {
+    P_SPAWN = 1 << 0, P_GROUP = 1 << 1, P_SOON = 1 << 2, P_READY = 1 << 3, P_RUN = 1 << 4, P_SIGNAL = 1 << 5,
+    P_TIMER = 1 << 6, P_SELECT = 1 << 7, P_MADE = 1 << 8, P_GIVE = 1 << 9, P_USE = 1 << 10, P_TAKE = 1 << 11,
+    P_MANY = 1 << 12, P_SHIELD = 1 << 13, P_NEVER = 1 << 14, P_HANDLER = 1 << 15, P_POST = 1 << 16,
+    P_TASK = 1 << 17, P_PUT = 1 << 18, P_LOOP = 1 << 19, P_EXPIRE = 1 << 20, P_IO = 1 << 21, P_LEAVE = 1 << 22,
+    P_JOB = 1 << 23, P_UNTIL = 1 << 24, P_CHILDREN = 1 << 25, P_MOVE = 1 << 26, P_ALONE = 1 << 27,
+    P_PROCESS = 1 << 28, P_MEMBER = 1 << 29, P_SCOPE = 1 << 30
+};
+enum {
+    P_WATCHED = P_ALONE,
+    AT_START = P_SPAWN | P_READY | P_TIMER | P_SELECT | P_MADE | P_GIVE | P_NEVER | P_HANDLER | P_POST | P_PUT | P_LEAVE | P_JOB | P_MOVE,
+    AT_RETURN = P_SOON | P_SELECT | P_TAKE | P_MANY | P_SHIELD | P_TASK | P_PROCESS | P_MEMBER,
+    TOLD = P_USE | P_MANY | P_UNTIL | P_CHILDREN, ROLES = P_USE | P_TAKE | P_MANY | P_UNTIL | P_CHILDREN,
+    STEPS = P_RUN | P_SIGNAL | P_LOOP | P_EXPIRE | P_IO | P_JOB
+};

@@ -1,0 +1,80 @@
+"""The C core's headers, from what Python declares: the vocabulary (``events.py``), and ``tracer/actions.py``.
+
+Knows how constants and fields look in C.  Knows no meaning of any.
+"""
+
+import re
+import textwrap
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Final
+
+from async_inspect import events as ev
+from async_inspect.tracer import actions
+
+CORE: Final = Path(__file__).resolve().parent.parent / "async_inspect" / "tracer" / "core"
+WRITTEN: Final = "/* Written by scripts/generate from {}: change that. */"
+TYPES: Final = {"Q": "uint64_t", "I": "uint32_t", "H": "uint16_t", "B": "uint8_t"}  # as the module struct has them
+OTHER_NAMES: Final = {"RESUME": "RESUMED", "CALL": "CALLED"}  # that CPython's headers take
+
+
+def vocabulary() -> str:
+    """core/vocabulary.h"""
+    numbers = {name: value for name, value in vars(ev).items() if name.isupper() and isinstance(value, int)}
+    offsets = {name: name.removesuffix("_OFFSET").lower() for name in numbers if name.endswith("_OFFSET")}
+    placed = {name: field for name, field in offsets.items() if field in ev.HEADER_FIELDS}
+    parts = [
+        WRITTEN.format("async_inspect/events.py"),
+        _struct("Record", ev.RECORD_FORMAT, ev.RECORD_FIELDS),
+        _struct("Header", ev.HEADER_FORMAT, ev.HEADER_FIELDS),
+        _enum(f"{OTHER_NAMES.get(name, name)} = {value}" for name, value in numbers.items()),
+        '_Static_assert(sizeof(Record) == RECORD_SIZE, "a record");',
+        *(f'_Static_assert(offsetof(Header, {field}) == {name}, "{field}");' for name, field in placed.items()),
+    ]
+    return "\n".join(parts) + "\n"
+
+
+def probe_actions() -> str:
+    """core/actions.h"""
+    sums = {
+        name: [f"P_{action}" for action, bit in actions.ACTIONS.items() if bit & getattr(actions, name)]
+        for name in ("AT_START", "AT_RETURN", "TOLD", "ROLES", "STEPS", "WATCHED")
+    }
+    watched = sums.pop("WATCHED")
+    parts = [
+        WRITTEN.format("async_inspect/tracer/actions.py"),
+        _enum(f"P_{name} = 1 << {bit.bit_length() - 1}" for name, bit in actions.ACTIONS.items()),
+        _enum([f"P_WATCHED = {watched[0]}", *(f"{name} = {' | '.join(members)}" for name, members in sums.items())]),
+    ]
+    return "\n".join(parts) + "\n"
+
+
+FILES: Final = {"vocabulary.h": vocabulary, "actions.h": probe_actions}
+
+
+def _struct(name: str, format: str, fields: Iterable[str]) -> str:
+    lines = [f"    {_declared(code, field)}" for code, field in zip(_codes(format), fields, strict=True)]
+    return "\n".join(["typedef struct {", *lines, f"}} {name};"])
+
+
+def _declared(code: str, field: str) -> str:
+    return f"char {field}[{code[:-1]}];" if code.endswith("s") else f"{TYPES[code]} {field};"
+
+
+def _codes(format: str) -> Iterator[str]:
+    yield from re.findall(r"\d+s|[A-Z]", format)
+
+
+def _enum(items: Iterable[str]) -> str:
+    return "enum {\n" + _filled(items) + "\n};"
+
+
+def _filled(items: Iterable[str]) -> str:
+    text = ", ".join(item.replace(" ", "\0") for item in items)
+    lines = textwrap.wrap(text, 112, break_long_words=False, break_on_hyphens=False)
+    return textwrap.indent("\n".join(lines).replace("\0", " "), "    ")
+
+
+if __name__ == "__main__":
+    for name, text in FILES.items():
+        (CORE / name).write_text(text(), encoding="utf-8")
