@@ -17,7 +17,7 @@ from . import ticks
 pytestmark = [pytest.mark.tracer, pytest.mark.timeout(300)]
 
 WAVES, WAVE = 100, 400
-SMALL = 8 * WAVE
+SMALL = 16 * WAVE  # a shield is two handles, too
 
 
 async def fails() -> None:
