@@ -22,7 +22,10 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 
 
+# Both cores; but what a trace means is asked of one, unless TEST_CORES says so: both write the same records, which is
+# what tests/tracer/test_twins.py proves, and the programs of fixtures/programs and fixtures/runtimes.
 CORES = os.environ.get("TEST_CORES", "c python").split()
+OF_ONE_CORE = "TEST_CORES" not in os.environ
 
 
 @pytest.fixture(scope="session", params=CORES)
@@ -81,6 +84,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if config.getoption("--golden"):
         items[:] = [item for item in items if "golden" in getattr(item, "fixturenames", ())]
+    again = [item for item in items if OF_ONE_CORE and item.get_closest_marker("meaning") and core_of(item) == CORES[1]]
+    config.hook.pytest_deselected(items=again)
+    items[:] = [item for item in items if item not in set(again)]
+
+
+def core_of(item: pytest.Item) -> object:
+    """The core that a test is run with; None where it doesn't say."""
+    return item.callspec.params.get("core") if isinstance(item, pytest.Function) and hasattr(item, "callspec") else None
 
 
 @pytest.fixture

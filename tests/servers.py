@@ -9,14 +9,13 @@ import shutil
 import socket
 import subprocess
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-PATIENCE_S = 60
+from .tools import PATIENCE_S, wait_until
 
 
 @contextmanager
@@ -84,12 +83,8 @@ def _running(
         words = [str(word) for word in command]
         server = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=file, stderr=file, cwd=folder, user=user)
     try:
-        until = time.monotonic() + PATIENCE_S
-        while not ready():
-            said = log.read_text(encoding="utf-8", errors="replace")
-            assert server.poll() is None, f"{command[0]} ended: {said}"
-            assert time.monotonic() < until, f"{command[0]} is not ready: {said}"
-            time.sleep(0.05)
+        wait_until(lambda: ready() or server.poll() is not None, lambda: log.read_text(errors="replace"))
+        assert server.poll() is None, f"{command[0]} ended: {log.read_text(errors='replace')}"
         yield
     finally:
         server.terminate()

@@ -1,7 +1,6 @@
 """Every process of a program is recorded, each in a file of its own, however it was started; and no other is."""
 
 import sys
-import time
 from collections import Counter
 from pathlib import Path
 
@@ -10,10 +9,9 @@ import pytest
 import async_inspect
 from async_inspect.recording.reader import missed
 
-from .tools import ROOT, TARGET, TOOL, run
+from .tools import ROOT, TARGET, TOOL, run, wait_until
 
 PROGRAM = ROOT / "fixtures" / "children.py"
-PATIENCE_S = 60
 
 # Who has a recording, by role; "-" is a process of the program that ran no coroutine.
 WAYS = {
@@ -106,9 +104,8 @@ def recorded(
     done = run([*(attach if options else quick), TARGET, program, name, told], cwd=folder, env=env)
     assert (done.status, done.stderr) == (0, "")
     processes = [role for role in expected.split() if role != "-"]
-    until = time.monotonic() + PATIENCE_S
-    while len(lines := told.read_text().splitlines()) < len(processes) and time.monotonic() < until:
-        time.sleep(0.05)
+    wait_until(lambda: told.read_text().count("\n") >= len(processes), told.read_text)
+    lines = told.read_text().splitlines()
     assert Counter(line.split()[0] for line in lines) == Counter(processes)
     assert not list(recordings.glob("*.log"))
     roles = []

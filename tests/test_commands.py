@@ -6,7 +6,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,11 +18,10 @@ from async_inspect.model.invariants import violations
 from async_inspect.recording.reader import open_recording
 
 from .servers import free_port
-from .tools import ROOT, TARGET, TOOL, Tool
+from .tools import PATIENCE_S, ROOT, TARGET, TOOL, Tool, wait_until
 
 BIN = Path(sys.executable).parent
 SERVICE = ROOT / "fixtures" / "service.py"
-PATIENCE_S = 120
 REQUESTS = 20
 
 SERVERS = {
@@ -50,12 +48,11 @@ class Served:
             self.process = subprocess.Popen(command, cwd=folder, env=env, stdout=log, stderr=log)
 
     def until(self, reached: Callable[[], bool]) -> None:
-        until = time.monotonic() + PATIENCE_S
-        while not reached():
-            said = self.log.read_text(encoding="utf-8", errors="replace")
-            assert self.process.poll() is None, said
-            assert time.monotonic() < until, said
-            time.sleep(0.05)
+        def said() -> str:
+            return self.log.read_text(encoding="utf-8", errors="replace")
+
+        assert wait_until(lambda: reached() or self.process.poll() is not None, said)
+        assert self.process.poll() is None, said()
 
     def workers(self) -> list[int]:
         """The workers that have served, ever."""

@@ -16,7 +16,7 @@ from .tape import Tape
 from .test_tui_views import tape
 from .tools import ENTER, ROOT, TARGET, Run, run
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.launcher]
 
 PRELUDE = ROOT / "tests" / "elsewhere.py"
 FORGET = f"exec(compile(open({str(PRELUDE)!r}).read(), 'elsewhere', 'exec'), {{'__name__': 'elsewhere'}})"

@@ -6,7 +6,6 @@ import shlex
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,11 +14,9 @@ import pytest
 from async_inspect import events as ev
 from async_inspect.recording.reader import open_recording
 
-from .tools import ROOT, TARGET, TOOL, Tool
+from .tools import ROOT, TARGET, TOOL, Tool, wait_until
 
-PATIENCE_S = 60
-
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.launcher]
 
 # What a program sees of where it stands.
 PROGRAM = """
@@ -64,14 +61,7 @@ def under(folder: Path, *options: str) -> list[str]:
 
 def until(path: Path, text: str) -> str:
     """What a file says, once it says that."""
-    until = time.monotonic() + PATIENCE_S
-    while time.monotonic() < until:
-        if path.exists() and text in path.read_text(encoding="utf-8"):
-            break
-        time.sleep(0.05)
-    said = path.read_text(encoding="utf-8")
-    assert text in said
-    return said
+    return wait_until(lambda: said if path.exists() and text in (said := path.read_text("utf-8")) else "", lambda: path)
 
 
 def test_the_target_is_the_process_that_was_started(tmp_path: Path) -> None:

@@ -16,9 +16,9 @@ import pytest
 from async_inspect.errors import UserError
 from async_inspect.launcher import child
 
-from .tools import ROOT, needs_terminal
+from .tools import PATIENCE_S, ROOT, needs_terminal
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.launcher]
 
 # The launcher alone, without a recorder: what it does has nothing to do with what it runs.
 LAUNCH = f"""
@@ -149,7 +149,7 @@ class Terminal:
 
     def until(self, text: bytes) -> None:
         while text not in self.said:
-            assert select.select([self.fd], [], [], 60)[0], self.said
+            assert select.select([self.fd], [], [], PATIENCE_S)[0], self.said
             try:
                 data = os.read(self.fd, 4096)
             except OSError:  # Linux's end of file, once the other side is closed
@@ -215,7 +215,7 @@ def test_keys_that_end_it(key: bytes, status: int) -> None:
         terminal.type(key)
 
     code = (
-        "import asyncio\nasync def main():\n print('ready', flush=True)\n await asyncio.sleep(60)\nasyncio.run(main())"
+        "import asyncio\nasync def main():\n print('ready', flush=True)\n await asyncio.Future()\nasyncio.run(main())"
     )
     (bare, said_bare), (under, said_under) = (on_terminal([*prefix, *python(code)], play) for prefix in ([], UNDER))
     assert bare == under == status
@@ -307,7 +307,7 @@ class Piped:
         return self.process.stdout.readline().decode().strip()
 
     def end(self) -> tuple[str, int]:
-        out = self.process.communicate(b"x", timeout=60)[0]
+        out = self.process.communicate(b"x", timeout=PATIENCE_S)[0]
         return out.decode().strip(), self.process.returncode
 
 

@@ -13,7 +13,7 @@ from async_inspect.model.tables import STATES
 from async_inspect.model.trace import Trace
 from async_inspect.recording.reader import Recording, open_recording
 
-from .tools import PROGRAMS, ROOT, TARGET, run
+from .tools import PROGRAMS, ROOT, TARGET, examples, run
 
 RUN = [
     "async_generators", "async_generator_root", "asynccontextmanager", "cancel_caught", "driven", "eager",
@@ -146,7 +146,7 @@ def test_figures_are_those_of_the_trace(name: str, recorded: dict[str, Recording
     assert_same(live, Trace.of(builder.data()))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(60))
 @given(st.sampled_from(RUN), st.lists(st.integers(1, 400), min_size=1, max_size=8), st.floats(0.05, 1))
 def test_pieces_of_any_size(recorded: dict[str, Recording], name: str, steps: list[int], part: float) -> None:
     """Also in the middle: what was fed is what there is."""

@@ -11,7 +11,7 @@ from .tools import PROGRAMS, Attach, Tool
 
 MS = 1_000_000
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.meaning]
 
 
 def test_known_waits(core: str, attach: Attach, tool: Tool) -> None:

@@ -2,10 +2,14 @@
 
 from pathlib import Path
 
+import pytest
+
 from async_inspect.model import Trace, tables
 from async_inspect.model.invariants import violations
 
 from .tools import ROOT, Attach
+
+pytestmark = pytest.mark.meaning
 
 SHUTDOWN = ("BaseEventLoop.shutdown_asyncgens", "BaseEventLoop.shutdown_default_executor")
 

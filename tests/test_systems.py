@@ -13,6 +13,8 @@ from async_inspect.model.invariants import violations
 from . import servers
 from .tools import Attach, run
 
+pytestmark = pytest.mark.meaning
+
 
 def same(
     attach: Attach,

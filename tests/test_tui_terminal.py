@@ -5,7 +5,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,10 +14,11 @@ from async_inspect.launcher import registry
 from async_inspect.recording.reader import open_recording
 
 from .tmux import Tmux
-from .tools import TARGET, TOOL, Attach, Tool
+from .tools import TARGET, TOOL, Attach, Tool, wait_until
 
 pytestmark = [
     pytest.mark.e2e,
+    pytest.mark.launcher,
     pytest.mark.skipif(not shutil.which("tmux"), reason="tmux is not installed (Debian: tmux)"),
 ]
 
@@ -61,10 +61,7 @@ def live(*options: str | Path) -> list[str | Path]:
 
 
 def wait_for(path: Path) -> None:
-    end = time.monotonic() + 30
-    while not path.exists():
-        assert time.monotonic() < end, f"{path} never came"
-        time.sleep(0.02)
+    wait_until(path.exists, lambda: path)
 
 
 def launcher(tmp_path: Path, word: str) -> int:
@@ -167,10 +164,8 @@ def test_a_killed_view_disturbs_nobody(terminal: Tmux, tmp_path: Path) -> None:
     (tmp_path / "go").touch()
     wait_for(tmp_path / "ended")
     folder = tmp_path / "async_inspect_exports"
-    end = time.monotonic() + 30
-    while not (recording := open_recording(folder)).header.end_ns:
-        assert time.monotonic() < end
-        time.sleep(0.02)
+    wait_until(lambda: open_recording(folder).header.end_ns)
+    recording = open_recording(folder)
     assert recording.header.lost == 0
     assert "x" * 200_000 in (folder / "target.log").read_text()
 
@@ -182,9 +177,9 @@ def test_a_killed_program(terminal: Tmux, tmp_path: Path) -> None:
     with open_recording(tmp_path / "async_inspect_exports") as recording:
         os.kill(recording.header.pid, signal.SIGKILL)
     first = terminal.until("ended: SIGKILL").splitlines()[0]
-    terminal.keys("Down")
-    time.sleep(0.3)
-    assert terminal.screen().splitlines()[0] == first, "its time stands still"
+    for key, shown in ("?", "  keys"), ("?", "worker 4"):  # it draws anew, later
+        terminal.keys(key)
+        assert terminal.until(shown).splitlines()[0] == first, "its time stands still"
     terminal.keys("q")
     assert terminal.ended() == 128 + signal.SIGKILL
 
@@ -222,10 +217,7 @@ def test_resize_storm(terminal: Tmux, tmp_path: Path) -> None:
     terminal.resize(100, 30)
     terminal.keys("4")
     terminal.until("where it waited")
-    end = time.monotonic() + 30
-    while not terminal.screen().splitlines()[29].startswith(" ? help"):  # tmux itself takes its time
-        assert time.monotonic() < end, terminal.screen()
-        time.sleep(0.05)
+    wait_until(lambda: terminal.screen().splitlines()[29].startswith(" ? help"), terminal.screen)  # tmux takes its time
     assert terminal.screen().startswith("async-inspect")
     (tmp_path / "go").touch()
     terminal.until("ended: exit status 3")

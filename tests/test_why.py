@@ -19,7 +19,7 @@ from .truth import Program, check
 PROGRAMS = ROOT / "fixtures" / "why"
 ALL = sorted(path.stem for path in PROGRAMS.glob("[!_]*.py"))
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.meaning]
 
 
 @pytest.mark.parametrize("name", ALL)

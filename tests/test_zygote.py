@@ -16,7 +16,7 @@ from . import samples
 from .tools import TARGET, TOOL, Run, run
 from .zygote import FITS_A_PIPE, Zygote
 
-pytestmark = [pytest.mark.e2e, pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork: every start is a cold one")]
+pytestmark = [pytest.mark.e2e, pytest.mark.launcher]
 
 OWN: dict[str, list[list[str]]] = {  # by command: the words that are tried
     "attach": [["-q", "-f", "folded", "-c", "print(__name__, input())"], ["no/such/program.py"]],

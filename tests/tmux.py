@@ -3,12 +3,11 @@
 import os
 import shlex
 import subprocess
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
-SECONDS = 30
+from .tools import wait_until
 
 
 class Tmux:
@@ -41,7 +40,7 @@ class Tmux:
             "echo STATUS $?.",
             "stty -g > after",
             "echo DONE.",
-            "sleep 600",
+            "sleep 3600",
         ]
         script = self._folder / "script.sh"
         script.write_text("\n".join(lines) + "\n")
@@ -68,11 +67,11 @@ class Tmux:
 
     def until(self, text: str) -> str:
         """The screen, once it shows this."""
-        end = time.monotonic() + SECONDS
-        while text not in (shown := self.screen()):
-            assert time.monotonic() < end, f"no {text!r} on\n{shown}"
-            time.sleep(0.05)
-        return shown
+
+        def shown() -> str:
+            return screen if text in (screen := self.screen()) else ""
+
+        return wait_until(shown, lambda: f"{text!r} on\n{self.screen()}")
 
     def ended(self) -> int:
         """The command's status; the terminal is as it was."""

@@ -3,7 +3,8 @@
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +24,7 @@ TARGET = os.environ.get("TEST_TARGET", sys.executable)  # the Python that runs t
 # The checkout's own tool, installed or not, without a PYTHONPATH that the traced program would inherit.
 ENTER = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from async_inspect.cli.main import main; main()"
 TOOL = (sys.executable, "-c", ENTER)
+PATIENCE_S = 250  # what is waited for comes, however busy the machine is: only what hangs takes so long
 
 
 def _has_terminals() -> bool:
@@ -38,6 +40,20 @@ def _has_terminals() -> bool:
 needs_terminal = pytest.mark.skipif(
     not _has_terminals(), reason="no pseudo-terminals (mount -t devpts devpts /dev/pts)"
 )
+
+
+def examples(usual: int) -> int:
+    """How many examples hypothesis tries: TEST_TIMES as many as usual, fewer at every save and thousands at night."""
+    return max(1, round(usual * float(os.environ.get("TEST_TIMES", "1"))))
+
+
+def wait_until[Found](look: Callable[[], Found], said: Callable[[], object] = lambda: "") -> Found:
+    """What ``look`` finds, once it finds something; ``said`` says what there was instead when it never does."""
+    end = time.monotonic() + PATIENCE_S
+    while not (found := look()):
+        assert time.monotonic() < end, f"it never came: {said()}"
+        time.sleep(0.02)
+    return found
 
 
 @dataclass(frozen=True)
@@ -96,7 +112,7 @@ def run(
     if is_tool and not cold and (warm := zygote(own)).fits(environ, input):
         return Run(*warm.run(words[len(TOOL) :], cwd, environ, input), folder)
     done = subprocess.run(
-        words, cwd=cwd, env=environ, input=input, capture_output=True, text=True, timeout=300, check=False
+        words, cwd=cwd, env=environ, input=input, capture_output=True, text=True, timeout=PATIENCE_S, check=False
     )
     return Run(done.returncode, done.stdout, done.stderr, folder)
 

@@ -12,6 +12,8 @@ from async_inspect import checks
 
 from ..tools import ROOT, Attach
 
+pytestmark = pytest.mark.meaning
+
 PATIENT = ("--quiet", "-f", "folded", "--slow-poll", "5000")
 # What they do on purpose, and say so: drop coroutines and tasks, fail unheard.
 ON_PURPOSE = {"trouble"}

@@ -21,7 +21,7 @@ MODULES = {check.NAME: str(vars(check)["__name__"]).rpartition(".")[2] for check
 # A machine that is busy with something else makes polls long, too: what blocks there takes longer than that.
 SLOW = dict.fromkeys(("blocking", "never_yields"), ("--slow-poll", "400"))
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.meaning]
 
 
 def truth(program: Path) -> list[str]:

@@ -22,7 +22,7 @@ from async_inspect.tracer import Settings, writer
 
 from ..tools import ENTER, TARGET, TOOL, Attach, Tool, needs_terminal
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.launcher]
 
 PROGRAM = """
 import asyncio, sys
@@ -243,7 +243,7 @@ def test_reports_that_fail_name_the_command(
 def test_ctrl_c_on_a_terminal_ends_the_program_and_not_the_reports(tmp_path: Path) -> None:
     """The terminal sends it to both; the program ends by it, the reports are written, and the status is mirrored."""
     code = (
-        "import asyncio, os\nasync def main():\n os.write(1, b'ready')\n await asyncio.sleep(60)\nasyncio.run(main())"
+        "import asyncio, os\nasync def main():\n os.write(1, b'ready')\n await asyncio.sleep(3600)\nasyncio.run(main())"
     )
     command = [*TOOL, "attach", "-f", "json", "--python", TARGET, "-c", code]
     pid, fd = pty.fork()

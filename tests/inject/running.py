@@ -3,16 +3,14 @@
 import json
 import signal
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ..tools import ROOT, TARGET, TOOL
+from ..tools import PATIENCE_S, ROOT, TARGET, TOOL, wait_until
 
 PROGRAMS = ROOT / "fixtures" / "inject"
-SECONDS = 60
 
 
 class Program:
@@ -37,17 +35,14 @@ class Program:
 
     def settled(self, threads: object) -> dict[str, Any]:
         """The facts once there are no more threads than that: who gave the last answer ends just after it."""
-        until = time.monotonic() + SECONDS
-        while (found := self.facts())["threads"] != threads and time.monotonic() < until:
-            time.sleep(0.005)
-        return found
+        return wait_until(lambda: found if (found := self.facts())["threads"] == threads else {})
 
     def end(self) -> None:
         """It ends as it would have without us, and says nothing but what it has to say."""
         self.say("go")
         assert self.line() == "answer 42"
         self.say("end")
-        out, err = self.process.communicate(timeout=SECONDS)
+        out, err = self.process.communicate(timeout=PATIENCE_S)
         assert (out, err, self.process.returncode) == ("ended\n", "", 0)
 
 
@@ -84,7 +79,7 @@ def attached(pid: int, folder: Path, *options: str) -> Iterator["subprocess.Pope
         yield tool
         if tool.poll() is None:
             tool.send_signal(signal.SIGINT)
-        out, err = tool.communicate(timeout=SECONDS)
+        out, err = tool.communicate(timeout=PATIENCE_S)
         assert tool.returncode == 0, err
         assert "async-inspect:" not in err, "nothing went wrong"
         assert not out

@@ -14,8 +14,8 @@ from async_inspect.model.tables import COMPLETED
 from async_inspect.recording.reader import open_recording
 
 from ..test_architecture import OF_THE_PYTHON_CORE
-from ..tools import TOOL, Tool
-from .running import PROGRAMS, SECONDS, attached, program, waits
+from ..tools import PATIENCE_S, TOOL, Tool, run
+from .running import PROGRAMS, attached, program, waits
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="attaching to a process is for Linux")
 OURS = "async_inspect_exports"
@@ -49,7 +49,7 @@ def test_nothing_is_left(kind: str, core: str, tmp_path: Path) -> None:
 
 
 def _stack(folder: Path, name: str, where: Path) -> list[str]:
-    said = subprocess.run([*TOOL, "dump", "--json", str(folder / OURS)], capture_output=True, check=True, cwd=where)
+    said = run([*TOOL, "dump", "--json", folder / OURS], cwd=where)
     [one] = [task for task in json.loads(said.stdout)["tasks"] if task["name"] == name]
     assert one["at_least"], "since when it waits was not seen"
     return list(one["stack"])
@@ -62,7 +62,7 @@ def test_a_request_in_flight(core: str, tmp_path: Path) -> None:
             running.say("go")
             assert running.line() == "answer 42"
         running.say("end")
-        assert running.process.communicate(timeout=SECONDS) == ("ended\n", "")
+        assert running.process.communicate(timeout=PATIENCE_S) == ("ended\n", "")
     trace = async_inspect.load(tmp_path / OURS)
     [request] = [task for task in trace.tasks if task.name == "request"]
     assert (request.created_before_recording, request.state) == (True, "Completed")
@@ -78,7 +78,7 @@ def test_a_request_in_flight(core: str, tmp_path: Path) -> None:
 def test_the_program_ends_meanwhile(tmp_path: Path) -> None:
     with waits() as running, attached(running.pid, tmp_path) as tool:
         running.end()
-        assert tool.wait(SECONDS) == 0
+        assert tool.wait(PATIENCE_S) == 0
     with open_recording(tmp_path / OURS) as recording:
         assert recording.header.end_ns
 
@@ -124,7 +124,7 @@ def test_the_tool_is_killed_and_another_takes_over(tmp_path: Path) -> None:
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 text=True,
-                timeout=SECONDS,
+                timeout=PATIENCE_S,
                 check=False,
             )
             assert second.returncode == 0, second.stderr

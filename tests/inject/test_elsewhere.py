@@ -17,8 +17,8 @@ import async_inspect
 from async_inspect.errors import UserError
 from async_inspect.launcher.inject import elf, process
 
-from ..tools import TARGET, TOOL, Tool
-from .running import PROGRAMS, SECONDS, Program, attached, program
+from ..tools import PATIENCE_S, TARGET, TOOL, Tool
+from .running import PROGRAMS, Program, attached, program
 
 OURS = "async_inspect_exports"
 NOBODY = 65534
@@ -161,7 +161,7 @@ def test_no_right(tmp_path: Path) -> None:
     with program(PROGRAMS / "waits.py", "idle") as running:
         said = subprocess.run(
             ["setpriv", *WITHOUT_PTRACE, *TOOL, "attach", "--pid", str(running.pid)],
-            capture_output=True, text=True, check=False, cwd=tmp_path, timeout=SECONDS,
+            capture_output=True, text=True, check=False, cwd=tmp_path, timeout=PATIENCE_S,
         )  # fmt: skip
         [line] = said.stderr.splitlines()
         assert said.returncode == 1

@@ -14,6 +14,7 @@ from async_inspect.model.filters import Filter
 from async_inspect.model.invariants import violations
 
 from ..tape import two_tasks
+from ..tools import examples
 from .test_holds import guarded
 
 
@@ -124,7 +125,7 @@ def test_what_makes_no_sense(trace: Trace) -> None:
 
 
 @pytest.mark.tracer
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=examples(60), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(plan=st.lists(st.integers(0, 7), max_size=10), at=st.floats(0, 1), data=st.data())
 def test_of_any_program(plan: list[int], at: float, data: st.DataObject, tmp_path: Path) -> None:
     path = tmp_path / "a.rec"

@@ -14,6 +14,7 @@ from async_inspect.model import load
 from async_inspect.model.invariants import violations
 
 from ..tape import Tape, two_tasks
+from ..tools import examples
 
 
 def test_by_hand(tmp_path: Path) -> None:
@@ -63,7 +64,7 @@ async def step(plan: list[int]) -> None:
 
 
 @pytest.mark.tracer
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=examples(60), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(plan=st.lists(st.integers(0, 7), max_size=10))
 def test_of_any_program(plan: list[int], tmp_path: Path) -> None:
     path = tmp_path / "a.rec"

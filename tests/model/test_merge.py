@@ -24,6 +24,7 @@ from async_inspect.recording.reader import Recording
 from ..checks.locks import crossed
 from ..samples import SAMPLES
 from ..tape import Tape, two_tasks
+from ..tools import examples
 
 
 def put(folder: Path, tape: Tape, pid: int, after: int = 0, run: str = "r", ppid: int = 1) -> Path:
@@ -214,7 +215,7 @@ def samples(folder: Path, names: Sequence[str], gaps: Sequence[int]) -> list[Tra
 
 
 @given(st.data())
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 def test_it_is_the_sum_of_its_parts(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     names = data.draw(st.lists(st.sampled_from(sorted(SAMPLES)), min_size=1, max_size=4))
     gaps = data.draw(st.lists(st.integers(0, 10**6), min_size=len(names), max_size=len(names)))
@@ -244,7 +245,7 @@ def test_it_is_the_sum_of_its_parts(tmp_path_factory: pytest.TempPathFactory, da
 
 
 @given(st.lists(st.sampled_from(sorted(SAMPLES)), min_size=3, max_size=3))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=examples(10), deadline=None)
 def test_it_does_not_matter_which_are_merged_first(tmp_path_factory: pytest.TempPathFactory, names: list[str]) -> None:
     parts = samples(tmp_path_factory.mktemp("parts"), names, [0, 500, 1500])
     once, twice = merge(parts), merge([merge(parts[:2]), parts[2]])

@@ -9,7 +9,7 @@ from async_inspect.model.reasons import stdlib
 from ..tools import Attach
 from . import cases
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("reasons")]  # of programs that run once
+pytestmark = [pytest.mark.e2e, pytest.mark.meaning, pytest.mark.xdist_group("reasons")]  # of programs that run once
 
 CASES: cases.Cases = {
     "timer": {

@@ -19,7 +19,7 @@ from ..tools import PROGRAMS, ROOT, TARGET, Attach, run
 
 OPINIONS = ROOT / "fixtures" / "opinions"
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.meaning]
 
 # --- yappi: the number of calls --------------------------------------------------------------------------------------
 

@@ -9,7 +9,6 @@ again.
 
 import asyncio
 import itertools
-import os
 import re
 import sys
 import tempfile
@@ -27,6 +26,7 @@ from async_inspect.model import Trace, load
 from async_inspect.model import tables as t
 from async_inspect.model.invariants import violations
 
+from ..tools import examples
 from . import ticks
 
 pytestmark = pytest.mark.tracer
@@ -336,9 +336,7 @@ def unfound(text: str) -> list[str]:
     return [line for line in lines if not line.startswith("VANISH")]
 
 
-@settings(
-    max_examples=int(os.environ.get("TEST_EXAMPLES", "150")), deadline=None, suppress_health_check=list(HealthCheck)
-)
+@settings(max_examples=examples(150), deadline=None, suppress_health_check=list(HealthCheck))
 @given(programs(), st.sets(st.sampled_from(ticks.ALL)), st.booleans())
 @example(
     HEAD + "EAGER = False\nasync def f0(): await anext(g())\nasync def g():\n    await Pause(1)\n    yield 1\n" + TAIL,
