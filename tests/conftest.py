@@ -25,6 +25,13 @@ signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 # Both cores; but what a trace means is asked of one, unless TEST_CORES says so: both write the same records, which is
 # what tests/tracer/test_twins.py proves, and the programs of fixtures/programs and fixtures/runtimes.
 CORES = os.environ.get("TEST_CORES", "c python").split()
+# Modules that start programs, servers, browsers or compilers for most of what they show: three quarters of the CPU of
+# all that is not marked e2e.
+LONG = {
+    "test_commands", "test_consumers", "test_corebuild", "test_docs_exports", "test_healthy", "test_html",
+    "test_limits", "test_packaging", "test_reasons_of_libraries", "test_rules", "test_runtimes", "test_services", "test_shell",
+    "test_systems", "test_timelines", "inject.test_attach", "inject.test_elsewhere", "inject.test_frozen",
+}  # fmt: skip
 OF_ONE_CORE = "TEST_CORES" not in os.environ
 
 
@@ -84,6 +91,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if config.getoption("--golden"):
         items[:] = [item for item in items if "golden" in getattr(item, "fixturenames", ())]
+    for item in items:
+        names = item.nodeid.partition(".py")[0].split("/")
+        if LONG & {names[-1], ".".join(names[-2:])}:
+            item.add_marker(pytest.mark.long)
     again = [item for item in items if OF_ONE_CORE and item.get_closest_marker("meaning") and core_of(item) == CORES[1]]
     config.hook.pytest_deselected(items=again)
     items[:] = [item for item in items if item not in set(again)]
