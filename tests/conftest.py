@@ -29,8 +29,8 @@ CORES = os.environ.get("TEST_CORES", "c python").split()
 # all that is not marked e2e.
 LONG = {
     "test_commands", "test_consumers", "test_corebuild", "test_docs_exports", "test_healthy", "test_html",
-    "test_limits", "test_packaging", "test_reasons_of_libraries", "test_rules", "test_runtimes", "test_services", "test_shell",
-    "test_systems", "test_timelines", "inject.test_attach", "inject.test_elsewhere", "inject.test_frozen",
+    "test_limits", "test_packaging", "test_reasons_of_libraries", "test_rules", "test_runtimes", "test_services",
+    "test_shell", "test_systems", "test_timelines", "inject.test_attach", "inject.test_elsewhere", "inject.test_frozen",
 }  # fmt: skip
 OF_ONE_CORE = "TEST_CORES" not in os.environ
 
