@@ -7,7 +7,7 @@ from pathlib import Path
 from rich import _export_format
 from rich.console import Console
 
-from async_inspect.model.live import Seen
+from async_inspect.model.live import LiveSnapshot
 from async_inspect.recording.reader import open_recording
 from async_inspect.tui.draw import THEMES, Screenful
 from async_inspect.tui.follow import Follower
@@ -35,7 +35,7 @@ def main() -> None:
     follower.recording.header = follower.recording.header._replace(end_ns=0)
     state = State(view=chosen.view, **eval(f"dict({chosen.state})"))
     title = " ".join(follower.recording.meta.get("argv", ())[1:])
-    lines, _ = compose(state, Seen(follower.live, moment), Around(title=title), WIDTH, HEIGHT)
+    lines, _ = compose(state, LiveSnapshot(follower.live, moment), Around(title=title), WIDTH, HEIGHT)
     console = Console(record=True, width=WIDTH, file=open("/dev/null", "w"), theme=THEMES[False])  # noqa: SIM115
     console.print(Screenful(lines, WIDTH), end="")
     chosen.file.write_text(console.export_svg(title="async-inspect", code_format=FORMAT), encoding="utf-8")

@@ -124,7 +124,7 @@ from pathlib import Path
 from tests import test_tui_views as views
 follower = views.Follower(Path("a.rec"))
 follower.step()
-seen = views.Seen(follower.live, follower.live.end + 1000 * views.MS)
+seen = views.LiveSnapshot(follower.live, follower.live.end + 1000 * views.MS)
 print(*views.screen(views.State(), seen), sep="\\n")
 """
     lines = [

@@ -13,7 +13,7 @@ import pytest
 from async_inspect.errors import UserError
 from async_inspect.launcher.inject.attach import _keep
 from async_inspect.recording.closing import note_end
-from async_inspect.recording.header import heads
+from async_inspect.recording.runs import heads
 from async_inspect.support import files
 from async_inspect.tracer import writer
 

@@ -18,7 +18,7 @@ from async_inspect import Trace, load
 from async_inspect.cli.main import main
 from async_inspect.formats import FORMATS
 from async_inspect.formats.csv import FORMULAS
-from async_inspect.model.live import Seen
+from async_inspect.model.live import LiveSnapshot
 from async_inspect.support import names
 from async_inspect.tui.draw import THEMES
 from async_inspect.tui.follow import Follower
@@ -228,15 +228,15 @@ def test_the_page_in_a_browser(trace: Trace, tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def seen(recording: Path) -> Iterator[Seen]:
+def seen(recording: Path) -> Iterator[LiveSnapshot]:
     follower = Follower(recording)
     follower.step()
-    yield Seen(follower.live, follower.live.end)
+    yield LiveSnapshot(follower.live, follower.live.end)
     follower.close()
 
 
 @pytest.mark.parametrize("view", VIEWS)
-def test_every_view(view: str, seen: Seen) -> None:
+def test_every_view(view: str, seen: LiveSnapshot) -> None:
     text = "".join(name.decode("utf-8", "surrogateescape")[:300] for name in hostile.NAMES.values())
     around = Around(title=text, status=text, message=text, output=[text], findings=[[(text, "bad")]])
     for task in range(1, len(hostile.NAMES) + 2):

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from async_inspect.model import Builder, stats
-from async_inspect.model.live import Live, Seen
+from async_inspect.model.live import Live, LiveSnapshot
 from async_inspect.model.tables import STATES
 from async_inspect.model.trace import Trace
 from async_inspect.recording.reader import Recording, open_recording
@@ -47,7 +47,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Recording]:
 
 def of_live(live: Live) -> dict[str, object]:
     """Every figure that a view shows, at the recording's end, in a form in which a Trace has it too."""
-    seen = Seen(live, live.end)
+    seen = LiveSnapshot(live, live.end)
     rows = np.arange(1, live.count)[live.numbers()[1:] > 0]
     live.shown, live.shown_up_to = np.arange(1, live.count), live.count  # whoever ended long ago too
     columns = (

@@ -15,8 +15,9 @@ from async_inspect import events as ev
 from async_inspect.errors import UserError
 from async_inspect.model import Builder, Trace, load
 from async_inspect.recording.code import Code, Position, decode_table
+from async_inspect.recording.dump import dump_header, dump_records
 from async_inspect.recording.header import parse_metadata
-from async_inspect.recording.reader import Recording, dump_header, dump_records, open_recording
+from async_inspect.recording.reader import Recording, open_recording
 
 from .tape import Tape, two_tasks
 

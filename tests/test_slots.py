@@ -10,8 +10,9 @@ import pytest
 
 from async_inspect import events as ev
 from async_inspect.model import load
+from async_inspect.recording.dump import dump_records
 from async_inspect.recording.header import LATEST
-from async_inspect.recording.reader import Recording, dump_records
+from async_inspect.recording.reader import Recording
 
 from . import tape
 from .samples import SAMPLES
@@ -153,10 +154,10 @@ def test_awaiters_in_a_circle_end(tmp_path: Path) -> None:
     tape.end_ns = 10
     trace = load(tape.write(tmp_path / "a.rec"))
     assert len(trace.chains) < 10
-    from async_inspect.model.live import Seen
+    from async_inspect.model.live import LiveSnapshot
     from async_inspect.tui.follow import Follower
 
     follower = Follower(tmp_path / "a.rec")
     follower.step()
-    assert len(Seen(follower.live, 20).rows) == 1
+    assert len(LiveSnapshot(follower.live, 20).rows) == 1
     follower.close()

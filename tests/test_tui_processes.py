@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from async_inspect.model.live import Seen
+from async_inspect.model.live import LiveSnapshot
 from async_inspect.tui import processes
 from async_inspect.tui.processes import Processes
 
@@ -66,7 +66,7 @@ def test_those_of_the_run(tmp_path: Path, often: None) -> None:
     assert found.turn(-1) == ""
     assert (found.place, found.title) == ((3, 3, 5), "app.py of 5")
     found.current.step()
-    assert len(Seen(found.current.live, found.current.now).live.tasks) > 1
+    assert len(LiveSnapshot(found.current.live, found.current.now).live.tasks) > 1
     assert found.turn(1) == ""
     assert found.current is found.first
     assert found.place == (1, 3, 7)

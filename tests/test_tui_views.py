@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from async_inspect import events as ev
-from async_inspect.model.live import Seen
+from async_inspect.model.live import LiveSnapshot
 from async_inspect.model.tables import STATES
 from async_inspect.tui.draw import THEMES, chart, fit, number, span
 from async_inspect.tui.follow import Follower
@@ -50,14 +50,16 @@ def tape() -> Tape:
 
 
 @pytest.fixture
-def seen(tmp_path: Path) -> Iterator[Seen]:
+def seen(tmp_path: Path) -> Iterator[LiveSnapshot]:
     follower = Follower(tape().write(tmp_path / "a.rec"))
     follower.step()
-    yield Seen(follower.live, follower.live.end + 1000 * MS)
+    yield LiveSnapshot(follower.live, follower.live.end + 1000 * MS)
     follower.close()
 
 
-def screen(state: State, seen: Seen, width: int = 80, height: int = 24, around: Around | None = None) -> list[str]:
+def screen(
+    state: State, seen: LiveSnapshot, width: int = 80, height: int = 24, around: Around | None = None
+) -> list[str]:
     """The lines of a terminal of this size."""
     console = Console(file=io.StringIO(), force_terminal=True, width=width, theme=THEMES[state.light])
     lines, _ = compose(state, seen, around or Around(title="app.py"), width, height)
@@ -67,7 +69,7 @@ def screen(state: State, seen: Seen, width: int = 80, height: int = 24, around: 
 @pytest.mark.parametrize("size", SIZES, ids=str)
 @pytest.mark.parametrize("view", VIEWS)
 @pytest.mark.parametrize("help_", [False, True], ids=["", "help"])
-def test_every_view_fits(view: str, size: tuple[int, int], help_: bool, seen: Seen) -> None:
+def test_every_view_fits(view: str, size: tuple[int, int], help_: bool, seen: LiveSnapshot) -> None:
     output = [f"line {n} \x1b]0;" + "x" * 300 for n in range(50)]
     around = Around(title="app.py " * 50, status="ended: exit status 1", message="", behind=9_000_000, output=output)
     lines = screen(State(view=view, task=2, help=help_), seen, *size, around)
@@ -77,7 +79,7 @@ def test_every_view_fits(view: str, size: tuple[int, int], help_: bool, seen: Se
         assert "\x1b" not in line
 
 
-def test_tasks(seen: Seen) -> None:
+def test_tasks(seen: LiveSnapshot) -> None:
     text = screen(State(), seen)
     rows = {words[1]: words for words in (line.split() for line in text) if len(words) > 8 and words[0].isdecimal()}
     # id name mark await since age polls run wait ready parent
@@ -102,12 +104,12 @@ def test_tasks(seen: Seen) -> None:
         (State(text="nobody"), []),
     ],
 )
-def test_order_and_filters(state: State, ids: list[str], seen: Seen) -> None:
+def test_order_and_filters(state: State, ids: list[str], seen: LiveSnapshot) -> None:
     found = [line.split()[0] for line in screen(state, seen)[5:20] if line.split()[:1] and line.split()[0].isdecimal()]
     assert found == ids
 
 
-def test_one_task(seen: Seen) -> None:
+def test_one_task(seen: LiveSnapshot) -> None:
     text = "\n".join(screen(State(view="task", task=3), seen))
     for part in (
         "task 3 writer",
@@ -124,7 +126,7 @@ def test_one_task(seen: Seen) -> None:
     assert text.count("● 2 reader") == 1
 
 
-def test_tree(seen: Seen) -> None:
+def test_tree(seen: LiveSnapshot) -> None:
     text = [line.rstrip() for line in screen(State(view="tree"), seen)]
     assert text[4].startswith("▾ (3) ● 1 main")
     assert text[5].startswith("  · ● 2 reader")
@@ -136,7 +138,7 @@ def test_tree(seen: Seen) -> None:
     assert text[5].startswith("  · ● 2 reader")
 
 
-def test_awaits_and_loop(seen: Seen) -> None:
+def test_awaits_and_loop(seen: LiveSnapshot) -> None:
     text = screen(State(view="awaits"), seen)
     assert next(line for line in text if "app.py:12" in line).split()[:2] == ["1.1s", "1"]
     assert next(line for line in text if line.rstrip().endswith("app.py:40")).split()[:2] == ["121ms", "1"]
@@ -145,14 +147,14 @@ def test_awaits_and_loop(seen: Seen) -> None:
     assert "its end" in longest
 
 
-def test_reset_counts_anew(seen: Seen) -> None:
+def test_reset_counts_anew(seen: LiveSnapshot) -> None:
     seen.live.reset(seen.now - 100 * MS)
     text = screen(State(view="awaits"), seen)
     assert next(line for line in text if "app.py:12" in line).split()[:2] == ["100ms", "1"]
     assert not [line for line in text if "121ms" in line]
 
 
-def test_names_do_not_reach_the_terminal(seen: Seen) -> None:
+def test_names_do_not_reach_the_terminal(seen: LiveSnapshot) -> None:
     text = "\n".join(screen(State(), seen, 200, 60))
     assert "bro␛[31mken" in text
 
@@ -180,7 +182,7 @@ def test_replay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     follower.close()
 
 
-def test_paused_views_can_be_walked(seen: Seen) -> None:
+def test_paused_views_can_be_walked(seen: LiveSnapshot) -> None:
     state = State(paused=True)
     _, facts = compose(state, seen, Around(), 80, 24)
     state = update(update(state, "down", facts), "enter", facts)
@@ -242,7 +244,7 @@ def test_every_style_is_in_both_themes() -> None:
     assert replace(State(), light=True).light
 
 
-def test_a_finding_is_read_whole(seen: Seen) -> None:
+def test_a_finding_is_read_whole(seen: LiveSnapshot) -> None:
     from async_inspect.tui.views.findings import draw
     from async_inspect.tui.views.scene import Scene
 
@@ -265,7 +267,7 @@ def test_a_recording_that_reached_its_bound_stands_still(tmp_path: Path) -> None
     follower = Follower(made.write(tmp_path / "a.rec"))
     for _ in range(2):
         follower.step()
-        found = Seen(follower.live, follower.now)
+        found = LiveSnapshot(follower.live, follower.now)
         assert follower.running
         assert found.elapsed_ns == 90_000_000
         assert [STATES[state] for state in found.state(found.rows).tolist()] == ["Unknown"]

@@ -76,8 +76,9 @@ def _live(pids: list[int], at: float | None, lines: Callable[[Path, None], Itera
 
 
 def _raw(recording: Path, pid: list[int] | None, records: bool) -> Iterator[str]:
-    from async_inspect.recording.header import of_processes, run_at
-    from async_inspect.recording.reader import Recording, dump_header, dump_records
+    from async_inspect.recording.dump import dump_header, dump_records
+    from async_inspect.recording.reader import Recording
+    from async_inspect.recording.runs import of_processes, run_at
 
     run = of_processes(run_at(recording), pid or ())
     for one in run:

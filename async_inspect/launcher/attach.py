@@ -19,7 +19,8 @@ from async_inspect.errors import FAILED, INTERRUPTED, USAGE, UserError
 from async_inspect.launcher import child, corebuild, interpreter, registry
 from async_inspect.launcher.target import Target, check, environment
 from async_inspect.recording import closing
-from async_inspect.recording.header import FOLDER, Head, heads
+from async_inspect.recording.header import FOLDER, Head
+from async_inspect.recording.runs import heads
 from async_inspect.support import files, internal, system
 from async_inspect.support.settings import Rule, configured
 from async_inspect.tracer import LARGEST_SIZE, Settings, env

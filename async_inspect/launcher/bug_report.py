@@ -22,8 +22,9 @@ from .. import events as ev
 from ..checks import survey
 from ..errors import USAGE, UserError
 from ..model import load
-from ..recording import header
-from ..recording.reader import Recording, dump_records, missed
+from ..recording import header, runs
+from ..recording.dump import dump_records
+from ..recording.reader import Recording, missed
 from ..support import files, internal
 from . import info
 from .scrub import Scrubber
@@ -110,7 +111,7 @@ class _Writer:
     def _recordings(self, place: Path) -> list[Path]:
         """Those of the run that can be opened; what of the others is known is said."""
         try:
-            run = [one.path for one in header.run_at(place)]
+            run = [one.path for one in runs.run_at(place)]
         except Exception as error:  # noqa: BLE001 - what fails is what the bundle is for
             self._problem("the recordings", error)
             return []

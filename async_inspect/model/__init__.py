@@ -1,7 +1,7 @@
 """What recordings mean.  ``load`` gives the Trace of a run, or of one recording; ``Builder``
 the data of one that grows."""
 
-from .build.builder import Builder
+from .building.builder import Builder
 from .entities import AwaitLine, Frame, Metadata, Process, Task, TreeNode
 from .figures.stats import Stats, stats
 from .trace import Trace, load, load_run

@@ -1,8 +1,8 @@
 """What a recording means, as data: all tables of a trace together, and how their rows refer to one another.
 
-Knows: which tables there are, and what a row says.  Knows nothing of how they are found (``model/build/builder.py``),
-nor of what follows from them: that is found by functions of a TraceData (``model/figures/waiting.py``, ``reasons/`` …),
-and asked of a Trace (``trace.py``).
+Knows: which tables there are, and what a row says.  Knows nothing of how they are found
+(``model/building/builder.py``), nor of what follows from them: that is found by functions of a TraceData
+(``model/figures/waiting.py``, ``reasons/`` …), and asked of a Trace (``trace.py``).
 
 Bulk is columnar (``tables.py``); what is looked at one by one is in ``entities.py``.
 """

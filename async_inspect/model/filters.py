@@ -2,7 +2,7 @@
 
 Knows: what the options mean.  What becomes of a trace is in ``model/transform/select.py``, but for processes, which
 aren't even read (``loading.py``), and the window of time: that is cut out while a trace is built
-(``model/build/scan.py``), since only the recording knows what was where at every moment.
+(``model/building/scan.py``), since only the recording knows what was where at every moment.
 
 A filtered trace is a trace like any other: all its sums hold.
 

@@ -1,4 +1,4 @@
-"""What numpy has no single word for: grouping by several columns, and looking up what was last.
+"""Group-by, sums by group and as-of lookup on numpy columns.
 
 Knows nothing of tasks or recordings.
 """
@@ -129,11 +129,11 @@ class Circles:
 class LastBefore:
     """Rows (who, when), to be asked for someone's last row at or before a moment."""
 
-    def __init__(self, who: Any1d, when: Ints, people: int) -> None:
-        """``who`` < people."""
+    def __init__(self, who: Any1d, when: Ints, count: int) -> None:
+        """``who`` < ``count``."""
         self._rows = Ordered(who, when)
         self._when = when[self._rows.order]
-        starts = np.searchsorted(who[self._rows.order], np.arange(people + 1, dtype=np.int64))
+        starts = np.searchsorted(who[self._rows.order], np.arange(count + 1, dtype=np.int64))
         self._starts, self._count = starts[:-1], np.diff(starts)
 
     def __call__(self, who: Any1d, when: Ints) -> Ints:
@@ -148,3 +148,8 @@ class LastBefore:
         found = np.minimum(found, len(self._when) - 1)
         good = (self._count[who] > 0) & (self._when[found] <= when)
         return np.where(good, self._rows.order[found], -1)
+
+
+def take(column: npt.NDArray[np.integer], rows: Ints) -> Ints:
+    """``column[rows]``, whatever where a row is -1."""
+    return column.astype(np.int64)[np.maximum(rows, 0)] if len(column) else np.zeros(len(rows), np.int64)

@@ -169,7 +169,7 @@ def _calls(trace: TraceData) -> list[_Rule]:
     return [
         *_first("a child's run segments lie inside its awaiter's", once & (outside | longer), calls.task[child]),
         *_first("a call's times are none below 0", (calls.run_ns < 0) | (calls.end_ns < calls.start_ns), calls.task),
-        *_first("a call runs no longer than it lives", calls.run_ns > calls.end_ns - calls.start_ns, calls.task),
+        *_first("a call runs no longer than it task_ids", calls.run_ns > calls.end_ns - calls.start_ns, calls.task),
     ]
 
 

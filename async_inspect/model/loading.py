@@ -14,14 +14,15 @@ import numpy as np
 from .. import events as ev
 from ..errors import USAGE, UserError
 from ..recording import ending
-from ..recording.header import LATEST, Head, heads, of_processes, run_at
+from ..recording.header import LATEST, Head
 from ..recording.reader import Recording
+from ..recording.runs import heads, of_processes, run_at
 from ..support.files import open_regular
 from ..support.settings import Rule
 from . import metadata
-from .build.builder import Builder
-from .build.lives import Moments
-from .build.scan import CHUNK
+from .building.builder import Builder
+from .building.scan import CHUNK
+from .building.tasks import Moments
 from .data import TraceData
 from .entities import LeftOut
 from .filters import ALL, Filter, Window, narrowed

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from .. import events as ev
 from ..recording.ending import Ending, text
 from ..recording.header import Head, Header, number
-from .build.lives import Moments
+from .building.tasks import Moments
 from .data import TraceData
 from .entities import Metadata, Process
 from .text import ms

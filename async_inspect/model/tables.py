@@ -1,7 +1,7 @@
 """The columns of a Trace: small frozen dataclasses of numpy arrays, one row a thing.
 
-Knows: the shape and the unit of every column.  Knows nothing of recordings (``model/build/builder.py``) or of people
-(``trace.py``).
+Knows: the shape and the unit of every column.  Knows nothing of recordings (``model/building/builder.py``) or of
+what follows from them (``trace.py``).
 
 All times are int64 nanoseconds since the recording began.  Task columns hold task ids (1, 2, 3 …; 0: none).  Columns
 that end in ``function``, ``location``, ``node``, ``call``, ``chain`` hold row numbers of the table of that name

@@ -5,7 +5,7 @@ Knows the places of the parts.  What is in them comes from the views, and from w
 
 from dataclasses import dataclass, field
 
-from ..model.live import Seen
+from ..model.live import LiveSnapshot
 from .draw import Line, chart, number, span, width_of
 from .state import HELP, PANES, RATES, SPEEDS, VIEWS, Facts, State
 from .views import VIEWS as DRAWN
@@ -26,7 +26,7 @@ class Around:
     output: list[str] | None = None  # the program's last lines; None: it has its own terminal
 
 
-def compose(state: State, seen: Seen, around: Around, width: int, height: int) -> tuple[list[Line], Facts]:
+def compose(state: State, seen: LiveSnapshot, around: Around, width: int, height: int) -> tuple[list[Line], Facts]:
     """The lines of a screen, and what is on it."""
     pane = _pane(state, around, height)
     body = max(height - 4 - len(pane), 1)
@@ -40,7 +40,7 @@ def compose(state: State, seen: Seen, around: Around, width: int, height: int) -
     return [*drawn[: height - 1], _foot(state, around)], Facts(page.rows, page.page, page.at, around.process[1])
 
 
-def _title(state: State, seen: Seen, around: Around, width: int) -> Line:
+def _title(state: State, seen: LiveSnapshot, around: Around, width: int) -> Line:
     badges = []
     if around.process[1] > 1:
         badges.append(" [ process {} of {}: pid {} ] ".format(*around.process))
@@ -68,7 +68,7 @@ def _title(state: State, seen: Seen, around: Around, width: int) -> Line:
     return line
 
 
-def _figures(seen: Seen, width: int) -> Line:
+def _figures(seen: LiveSnapshot, width: int) -> Line:
     slices = seen.slices(240)
     ran = seen.a_second(slices.ran) / 1e7
     line: Line = [

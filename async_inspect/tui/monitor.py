@@ -11,7 +11,8 @@ from pathlib import Path
 
 from ..errors import UserError
 from ..launcher import registry
-from ..recording.header import FOLDER, of_processes, root, run_at
+from ..recording.header import FOLDER
+from ..recording.runs import of_processes, root, run_at
 from .attached import has_terminal
 from .processes import Processes
 from .screen import Nobody, View

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
-from ..model.live import Seen
+from ..model.live import LiveSnapshot
 from .background import Findings, Reports
 from .draw import Line
 from .frame import Around, compose
@@ -151,7 +151,7 @@ class View:
         """A frame of this size."""
         follower = self._processes.current
         own = self._title if follower is self._processes.first else ""
-        seen = Seen(follower.live, follower.now)
+        seen = LiveSnapshot(follower.live, follower.now)
         around = Around(
             title=own or self._processes.title,
             status=self._host.poll() or ("" if follower.running or follower.replaying else "ended"),

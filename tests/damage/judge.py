@@ -19,11 +19,12 @@ from async_inspect.errors import UserError
 from async_inspect.formats import FORMATS, writing
 from async_inspect.model import load, stats
 from async_inspect.model.figures.critical_path import critical_path
-from async_inspect.model.live import Seen
+from async_inspect.model.live import LiveSnapshot
 from async_inspect.model.snapshot import snapshot
 from async_inspect.model.tables import Calls, Ints
 from async_inspect.model.trace import Trace
-from async_inspect.recording.reader import Recording, dump_header, dump_records, missed
+from async_inspect.recording.dump import dump_header, dump_records
+from async_inspect.recording.reader import Recording, missed
 from async_inspect.terminal.summary import render
 from async_inspect.tui.follow import Follower
 from async_inspect.tui.frame import Around, compose
@@ -92,7 +93,7 @@ def live(path: Path) -> None:
         follower = Follower(path, replay)
         try:
             follower.step(1e9)
-            seen = Seen(follower.live, follower.now)
+            seen = LiveSnapshot(follower.live, follower.now)
             for view in VIEWS:
                 compose(State(view=view, task=1), seen, Around(title="x"), 80, 24)
         finally:

@@ -18,8 +18,8 @@ from async_inspect.model import tables as t
 from async_inspect.model.figures.processes import process_figures
 from async_inspect.model.invariants import violations
 from async_inspect.model.transform.merge import means
-from async_inspect.recording.header import run_at
 from async_inspect.recording.reader import Recording
+from async_inspect.recording.runs import run_at
 
 from ..checks.locks import crossed
 from ..samples import SAMPLES

@@ -22,7 +22,8 @@ from async_inspect.launcher.inject import process
 from async_inspect.launcher.inject.place import place
 from async_inspect.launcher.inject.session import Session
 from async_inspect.recording import closing
-from async_inspect.recording.header import FOLDER, heads
+from async_inspect.recording.header import FOLDER
+from async_inspect.recording.runs import heads
 from async_inspect.support.files import open_regular, replacing
 from async_inspect.support.settings import configured
 from async_inspect.tracer import LONGEST_MS, Settings, env

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from .. import tables as t
-from ..build.locations import Sites
-from ..build.wakes import Woken
+from ..building.locations import Sites
+from ..building.wakes import Woken
 from ..data import TraceData, found_once
 from ..entities import Frozen, Scope
 from ..grouping import group

@@ -3,7 +3,7 @@
 Knows: that a task is held up while it is ready and another one runs on its thread.  Only certain victims have a name;
 how many more there may be is counted.  Where a loop is not seen (uvloop) nobody knows who was ready; then it is named
 who was suspended meanwhile and ran soon after.  Knows nothing of who saw what the poll did
-(``model/build/side_tables.py``).
+(``model/building/side_tables.py``).
 """
 
 from functools import cached_property

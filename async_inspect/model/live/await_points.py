@@ -7,7 +7,7 @@ import numpy as np
 
 from ...recording.reader import Recording
 from .. import tables as t
-from ..build.locations import NOWHERE
+from ..building.locations import NOWHERE
 from ..grouping import Any1d, Ints
 from ..paths import Paths, stdlib_folders
 from .growing import Bools, GrowingTable, add

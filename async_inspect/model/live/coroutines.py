@@ -7,15 +7,15 @@ import numpy as np
 
 from ... import events as ev
 from ...recording.reader import Ids
-from ..build.locations import NOWHERE
-from ..build.scan import Columns
+from ..building.locations import NOWHERE
+from ..building.scan import Columns
 from ..grouping import Any1d, Circles, Ints
-from .growing import AsOf, Bools, GrowingTable
+from .growing import Bools, GrowingTable, LatestAt
 
 STANDS, STARTED, ENTERED = 1, 2, 4  # what is known of a coroutine: where it stands, its code, that it ran
 
 
-class People:
+class Coroutines:
     """By coroutine: ``awaiter`` and ``node`` as of its last entry, its ``code``, the offset at which it stands, the
     resource that it waits for whenever it does (``use``), the ``row`` of its task (1, 2 …; 0: none)."""
 
@@ -29,8 +29,8 @@ class People:
             row=np.int32,
             known=np.uint8,
         )
-        self._entries: tuple[AsOf, Ints] | None = None
-        self._links: tuple[AsOf, Any1d] | None = None
+        self._entries: tuple[LatestAt, Ints] | None = None
+        self._links: tuple[LatestAt, Any1d] | None = None
 
     @property
     def count(self) -> int:
@@ -65,10 +65,10 @@ class People:
         new = np.flatnonzero(known[coro] & ENTERED == 0)
         new = new[np.unique(coro[new], return_index=True)[1]]
         known[coro] |= ENTERED
-        self._entries = AsOf(coro, entries["pos"]), entries["aux"].astype(np.int64)
+        self._entries = LatestAt(coro, entries["pos"]), entries["aux"].astype(np.int64)
         links = found["links"]
         mine = links["coro"] < self.count
-        self._links = AsOf(links["coro"][mine], links["burst"][mine]), links["off"][mine]
+        self._links = LatestAt(links["coro"][mine], links["burst"][mine]), links["off"][mine]
         return new
 
     def settle(self, found: dict[str, Columns]) -> None:

@@ -28,10 +28,10 @@ class GrowingTable(dict[str, npt.NDArray[Any]]):
                 self[name] = np.concatenate([column, np.zeros(max(size, 2 * len(column)) - len(column), column.dtype)])
 
 
-class AsOf:
+class LatestAt:
     """Rows (who, when), to be asked for someone's last row at or before a moment.
 
-    As ``columns.LastBefore``, at a cost that doesn't depend on how many people there are.
+    As ``grouping.LastBefore``, at a cost that doesn't depend on how many ids there are.
     """
 
     def __init__(self, who: Any1d, when: Ints) -> None:

@@ -10,8 +10,8 @@ import numpy as np
 
 from ... import events as ev
 from .. import tables as t
-from ..build.builder import SWALLOWED
-from ..build.locations import NOWHERE
+from ..building.builder import SWALLOWED
+from ..building.locations import NOWHERE
 from ..grouping import Any1d, Ints
 from .coroutines import ENTERED
 from .growing import Bools
@@ -22,7 +22,7 @@ from .suspensions import OF_TASK, OUTER, OWNED, RAN, RUNNING, SPAWNED, WAITING, 
 LINGER_NS = 5_000_000_000  # for so long those that ended are shown
 
 
-class Stand(NamedTuple):
+class StackLine(NamedTuple):
     """A frame of a suspended task."""
 
     function: t.Function
@@ -30,7 +30,7 @@ class Stand(NamedTuple):
     file: str  # as it is on the disk of the program's machine
 
 
-class Seen:
+class LiveSnapshot:
     """A Live at a moment of the recording's own clock.  Tasks are spoken of by row."""
 
     def __init__(self, live: Live, now: int) -> None:
@@ -75,7 +75,7 @@ class Seen:
     def function(self, row: int) -> t.Function:
         """Of its root coroutine."""
         functions = self.live.functions.functions
-        code = int(self.live.people.columns["code"][self._tasks["coro"][row]])
+        code = int(self.live.coroutines.columns["code"][self._tasks["coro"][row]])
         return functions[code if code < len(functions) else 0]
 
     def created(self, rows: Ints) -> Ints:
@@ -147,12 +147,12 @@ class Seen:
     def _closed_well(self, row: int) -> bool:
         """It is an async generator, closed by ``aclose()``, and not a task that is made of a step of one."""
         ended_by = self.live.recording.strings.get(int(self._tasks["error"][row]))
-        itself = self.live.people.columns["known"][self._tasks["coro"][row]] & ENTERED
+        itself = self.live.coroutines.columns["known"][self._tasks["coro"][row]] & ENTERED
         return bool(itself) and self._generator(row) and ended_by in SWALLOWED
 
     def _generator(self, row: int) -> bool:
         """It runs an async generator."""
-        code = self.live.recording.codes.get(int(self.live.people.columns["code"][self._tasks["coro"][row]]))
+        code = self.live.recording.codes.get(int(self.live.coroutines.columns["code"][self._tasks["coro"][row]]))
         return code is not None and code.kind == ev.CODE_ASYNC_GENERATOR
 
     def error(self, row: int) -> str:
@@ -185,9 +185,9 @@ class Seen:
         if flags & OF_TASK:
             other = self.awaited(row)
             return f"task {self.number(other)} ({self.name(other)})" if other else "task"
-        uses = self.live.people.columns["use"]
+        uses = self.live.coroutines.columns["use"]
         leaf = int(tasks["leaf"][row])
-        for coro in self.live.people.chain(leaf, 4) if leaf else ():
+        for coro in self.live.coroutines.chain(leaf, 4) if leaf else ():
             if resource := recording.resources.get(int(uses[coro])):
                 return f"{recording.strings.get(resource[0], '?').rpartition('.')[2]} {uses[coro]}"
         return "timer" if tasks["due"][row] >= 0 else recording.strings.get(aux, "?").rpartition(".")[2]
@@ -196,33 +196,36 @@ class Seen:
         """The task that a suspended task awaits; 0: none."""
         if not self._tasks["flags"][row] & WAITING or not self._tasks["flags"][row] & OF_TASK:
             return 0
-        coro = self.live.people.known(self._tasks["aux"][[row]])
-        return int(self.live.people.columns["row"][coro][0])
+        coro = self.live.coroutines.known(self._tasks["aux"][[row]])
+        return int(self.live.coroutines.columns["row"][coro][0])
 
-    def stack(self, row: int) -> list[Stand]:
+    def stack(self, row: int) -> list[StackLine]:
         """The frames of a suspended task, from its root to its leaf."""
         live, tasks = self.live, self._tasks
         if not tasks["flags"][row] & WAITING:
             return []
         leaf = int(tasks["leaf"][row])
         places = [(int(tasks["code"][row]), int(tasks["off"][row]))]
-        places += ((int(live.people.columns["code"][up]), live.people.stands(up)) for up in live.people.chain(leaf)[1:])
+        places += (
+            (int(live.coroutines.columns["code"][up]), live.coroutines.stands(up))
+            for up in live.coroutines.chain(leaf)[1:]
+        )
         found = []
         for code, off in reversed(places):
             known = live.recording.codes.get(code)
             line = live.functions.line(code, off) if off != NOWHERE else 0
-            found.append(Stand(live.functions.functions[code if known else 0], line, known.file if known else ""))
+            found.append(StackLine(live.functions.functions[code if known else 0], line, known.file if known else ""))
         return found
 
     @cached_property
     def edges(self) -> tuple[Ints, Ints]:
         """Who awaits whom now, (rows, rows), directly or by way of something that gathers tasks; each pair once."""
-        live, row = self.live, self.live.people.columns["row"]
+        live, row = self.live, self.live.coroutines.columns["row"]
         rows = self.rows[self._tasks["flags"][self.rows] & (WAITING | OF_TASK) == WAITING | OF_TASK]
-        pairs = [(rows, row[live.people.known(self._tasks["aux"][rows])].astype(np.int64))]
+        pairs = [(rows, row[live.coroutines.known(self._tasks["aux"][rows])].astype(np.int64))]
         if live.edges:
             told = [np.concatenate(side) for side in zip(*live.edges, strict=True)]
-            who, whom = (row[live.people.known(side)].astype(np.int64) for side in told)
+            who, whom = (row[live.coroutines.known(side)].astype(np.int64) for side in told)
             kept = (who > 0) & (whom > 0) & ~self.over(who) & ~self.over(whom)
             live.edges = [(told[0][kept], told[1][kept])]
             now = kept & (self._tasks["flags"][who] & WAITING > 0)

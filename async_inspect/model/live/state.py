@@ -13,11 +13,11 @@ from ... import events as ev
 from ...recording.ending import BROKEN_OFF, Ending, ending, span
 from ...recording.reader import Recording
 from ...recording.slots import Slots
-from ..build.scan import Columns, RecordColumns
-from ..build.wakes import moment
+from ..building.scan import Columns, RecordColumns
+from ..building.wakes import moment
 from ..grouping import Any1d, Ints
 from .await_points import Functions, Points
-from .coroutines import People
+from .coroutines import Coroutines
 from .growing import GrowingTable, add
 from .rates import Rates
 from .suspensions import (
@@ -48,7 +48,7 @@ class Live:
 
     def __init__(self, recording: Recording) -> None:
         self.recording = recording
-        self.people = People()
+        self.coroutines = Coroutines()
         self.functions = Functions(recording)
         self.points = Points(self.functions)
         self.rates = Rates()
@@ -89,8 +89,8 @@ class Live:
     @property
     def end(self) -> int:
         """When it ended, or its last record so far."""
-        gathered = self._gathered
-        return span(self.recording.header, self.ending, gathered.first_ts, gathered.last_ts).end
+        records = self._gathered
+        return span(self.recording.header, self.ending, records.first_ts, records.last_ts).end
 
     @property
     def ending(self) -> Ending:
@@ -120,7 +120,7 @@ class Live:
         self.rates.reach(max(self._gathered.last_ts - self.base, 0))
         self.nodes.reach(len(self.recording.node_code))
         add(self.nodes["ran"], np.minimum(nodes, self.nodes.size - 1), ns)
-        new = self.people.learn(found, self.recording.node_code)
+        new = self.coroutines.learn(found, self.recording.node_code)
         add(self.nodes["calls"], np.minimum(found["entries"]["node"][new], self.nodes.size - 1))
         before = self.count
         self._meet(found, new)
@@ -132,17 +132,17 @@ class Live:
         edges = found["edges"]
         if len(edges["coro"]):
             self.edges.append((edges["coro"].astype(np.int64), edges["aux"].astype(np.int64)))
-        self.people.settle(found)
+        self.coroutines.settle(found)
 
     def _row(self, coro: Any1d) -> Ints:
         """The task's row of these coroutines; 0: none."""
-        return self.people.columns["row"][self.people.known(coro)].astype(np.int64)
+        return self.coroutines.columns["row"][self.coroutines.known(coro)].astype(np.int64)
 
     # --- tasks -------------------------------------------------------------------------------------------------------
 
     def _meet(self, found: dict[str, Columns], new: Ints) -> None:
         """Rows for who is met the first time: spawned, or running without that."""
-        tasks, row = self.tasks, self.people.columns["row"]
+        tasks, row = self.tasks, self.coroutines.columns["row"]
         opens, spawns, entries = found["opens"], found["spawns"], found["entries"]
         coro = np.concatenate([spawns["coro"], opens["task"]]).astype(np.int64)
         pos = np.concatenate([spawns["pos"], opens["pos"]])
@@ -219,10 +219,10 @@ class Live:
     def _suspensions(self, found: dict[str, Columns]) -> Suspensions:
         """The chunk's suspensions, before them those of which it may say more, and these understood."""
         rows, recent = found["suspends"], self._recent
-        leaf = self.people.known(rows["coro"])
+        leaf = self.coroutines.known(rows["coro"])
         node_code = self.recording.node_code
         of_node = node_code[np.minimum(rows["below"], len(node_code) - 1)]
-        code = self.people.columns["code"][leaf]
+        code = self.coroutines.columns["code"][leaf]
         code = np.minimum(np.where(code > 0, code, of_node), len(self.functions.user) - 1).astype(np.int64)
         of_task = rows["flags"] & ev.AWAITS_TASK > 0
         flags = np.where(of_task, OF_TASK, np.where(rows["aux"] == 0, YIELDS, 0))
@@ -232,7 +232,7 @@ class Live:
         anew = np.ones(len(pos), np.bool_)
         anew[:old] = np.isin(recent.pos, found["links"]["burst"])
         point = np.concatenate([recent.point, np.zeros(len(pos) - old, np.int64)])
-        where = self.people.climb(leaf[anew], pos[anew], code[anew], off[anew], self.functions.user)
+        where = self.coroutines.climb(leaf[anew], pos[anew], code[anew], off[anew], self.functions.user)
         point[anew] = self.points.find(*where)
         due = np.concatenate([recent.due, np.full(len(pos) - old, -1)])
         timers = found["timers"]
@@ -244,7 +244,7 @@ class Live:
         asleep = Suspensions(pos, leaf, code, off, aux, flags, point, due)
         self._amend(asleep, old)
         rows_of = np.concatenate([self._recent_rows, self._row(rows["before"])])
-        last = np.flatnonzero(np.isin(pos, self._gathered.bursts()))
+        last = np.flatnonzero(np.isin(pos, self._gathered.poll_spans()))
         self._recent, self._recent_rows = Suspensions(*(column[last] for column in asleep)), rows_of[last]
         return asleep
 
@@ -258,7 +258,7 @@ class Live:
     # --- polls and waits ---------------------------------------------------------------------------------------------
 
     def _run(self, found: dict[str, Columns], asleep: Suspensions, awake: "Wakeups") -> None:
-        """Pair what opens polls with what ends them, as ``lives.find_polls`` does, and the waits between them."""
+        """Pair what opens polls with what ends them, as ``find_polls`` does, and the waits between them."""
         tasks, opens, closes = self.tasks, found["opens"], found["closes"]
         opened, closed = self._row(opens["task"]), self._row(closes["before"])
         ours = closed > 0

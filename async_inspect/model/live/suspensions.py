@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..build.scan import Columns
+from ..building.scan import Columns
 from ..grouping import Any1d, Ints
 
 LONGEST = 20

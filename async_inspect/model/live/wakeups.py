@@ -1,16 +1,16 @@
 """Since when a task that was woken could have run.
 
-Knows the records WAKE, SOON and SELECT, as ``model/build/wakes.py`` does, which says what they mean.  Of callbacks it
-remembers the newest ``REMEMBERED``: what one leads to comes soon after it.
+Knows the records WAKE, SOON and SELECT, as ``model/building/wakes.py`` does, which says what they mean.  Of callbacks
+it remembers the newest ``REMEMBERED``: what one leads to comes soon after it.
 """
 
 import numpy as np
 
 from ... import events as ev
-from ..build.scan import Columns
-from ..build.wakes import moment
+from ..building.scan import Columns
+from ..building.wakes import moment
 from ..grouping import Any1d, Ints
-from .growing import AsOf
+from .growing import LatestAt
 
 REMEMBERED = 1 << 18
 CALLED = np.iinfo(np.int64).max  # the moment of the wake itself
@@ -27,7 +27,7 @@ class Wakes:
     def feed(self, found: dict[str, Columns]) -> Ints:
         """Since when each of the chunk's wakes made its task ready."""
         selects = found["selects"]
-        answers = AsOf(selects["thread"], selects["pos"])
+        answers = LatestAt(selects["thread"], selects["pos"])
         soons, wakes = found["soons"], found["wakes"]
         since = self._told(soons, answers, selects["ts"])
         ids = soons["coro"]
@@ -43,7 +43,7 @@ class Wakes:
             self._asked[thread] = int(selects["ts"][selects["thread"] == thread][-1])
         return np.minimum(since, wakes["ts"])
 
-    def _told(self, rows: Columns, answers: AsOf, answered: Ints) -> Ints:
+    def _told(self, rows: Columns, answers: LatestAt, answered: Ints) -> Ints:
         """By what these records say themselves."""
         flags, ts = rows["flags"], rows["ts"]
         since = np.full(len(ts), CALLED)

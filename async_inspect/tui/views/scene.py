@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ...model import tables as t
-from ...model.live import Seen
+from ...model.live import LiveSnapshot
 from ..draw import Line, Piece, span
 from ..state import State
 
@@ -23,7 +23,7 @@ class Scene:
     """A moment, and the room to draw it in."""
 
     state: State
-    seen: Seen
+    seen: LiveSnapshot
     width: int
     height: int
     findings: list[Line] = field(default_factory=list)
@@ -33,11 +33,11 @@ class Scene:
         return self.width >= 110
 
 
-def state_of(seen: Seen, row: int) -> str:
+def state_of(seen: LiveSnapshot, row: int) -> str:
     return t.STATES[int(seen.state(np.array([row]))[0])]
 
 
-def one_line(seen: Seen, row: int) -> Line:
+def one_line(seen: LiveSnapshot, row: int) -> Line:
     """A task in short: who it is, its state and where it stands."""
     state = state_of(seen, row)
     since = int(seen.since(np.array([row]))[0])

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ...model.live import Seen
+from ...model.live import LiveSnapshot
 from ..draw import Line, Page, chart, fit, number, span, window
 from ..source import line as line_of
 from .scene import MARK_OF_STATE, STYLE_OF_STATE, Scene, one_line, state_of
@@ -33,7 +33,7 @@ def draw(scene: Scene) -> Page:
     return Page(lines, len(people), page, people[cursor][0] if people else 0)
 
 
-def _head(seen: Seen, row: int) -> list[Line]:
+def _head(seen: LiveSnapshot, row: int) -> list[Line]:
     state, at = state_of(seen, row), np.array([row])
     figures = {
         "age": span(seen.age(at)[0]), "run": span(seen.run(at)[0]), "wait": span(seen.wait(at)[0]),
@@ -53,7 +53,7 @@ def _head(seen: Seen, row: int) -> list[Line]:
     return lines
 
 
-def _polls(seen: Seen, row: int) -> list[Line]:
+def _polls(seen: LiveSnapshot, row: int) -> list[Line]:
     """Its last polls as a histogram: how many took how long."""
     ns = seen.last_polls(row)
     if not len(ns):
@@ -71,7 +71,7 @@ def _polls(seen: Seen, row: int) -> list[Line]:
     ]
 
 
-def _stack(seen: Seen, row: int, width: int) -> list[Line]:
+def _stack(seen: LiveSnapshot, row: int, width: int) -> list[Line]:
     stack = seen.stack(row)
     if not stack:
         place = seen.place(row)
@@ -91,7 +91,7 @@ def _stack(seen: Seen, row: int, width: int) -> list[Line]:
     return lines
 
 
-def _people(seen: Seen, row: int) -> list[tuple[int, Line]]:
+def _people(seen: LiveSnapshot, row: int) -> list[tuple[int, Line]]:
     """Tasks around this one: (row, line); 0: a heading."""
     who, whom = seen.edges
     around = {

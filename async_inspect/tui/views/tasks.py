@@ -4,7 +4,7 @@ import numpy as np
 
 from ...model import tables as t
 from ...model.grouping import Ints
-from ...model.live import Seen
+from ...model.live import LiveSnapshot
 from ..draw import Column, Line, Page, fit, heading, number, row, span, widths, window
 from ..state import FILTERS, State
 from .scene import MARK_OF_STATE, STYLE_OF_STATE, Scene
@@ -54,7 +54,7 @@ def draw(scene: Scene) -> Page:
     return Page(lines, len(rows), page, at)
 
 
-def chosen(seen: Seen, state: State) -> tuple[Ints, t.Bytes]:
+def chosen(seen: LiveSnapshot, state: State) -> tuple[Ints, t.Bytes]:
     """The tasks that are wanted, in the order that is wanted; with their states."""
     rows = seen.rows
     states = seen.state(rows)
@@ -74,7 +74,7 @@ def chosen(seen: Seen, state: State) -> tuple[Ints, t.Bytes]:
     return rows[order], states[order]
 
 
-def _keys(seen: Seen, rows: Ints, states: t.Bytes, name: str) -> Ints:
+def _keys(seen: LiveSnapshot, rows: Ints, states: t.Bytes, name: str) -> Ints:
     if name == "name":
         names = np.array([seen.name(r) for r in rows.tolist()], dtype=np.str_)
         return np.unique(names, return_inverse=True)[1].astype(np.int64)

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 
-from ...model.live import Seen
+from ...model.live import LiveSnapshot
 from ..draw import Page, window
 from .scene import Scene, one_line
 
@@ -31,7 +31,7 @@ def draw(scene: Scene) -> Page:
     return Page(drawn, len(lines), page, lines[cursor][0] if lines else 0)
 
 
-def by_parent(seen: Seen) -> dict[int, list[int]]:
+def by_parent(seen: LiveSnapshot) -> dict[int, list[int]]:
     """The children of each task; those of 0 are the roots."""
     rows = seen.rows.tolist()
     there = set(rows)
@@ -41,7 +41,7 @@ def by_parent(seen: Seen) -> dict[int, list[int]]:
     return found
 
 
-def by_await(seen: Seen) -> dict[int, list[int]]:
+def by_await(seen: LiveSnapshot) -> dict[int, list[int]]:
     """Whom each task awaits; below 0 those whom nobody awaits.  Of tasks that only await each other, the first."""
     who, whom = (side.tolist() for side in seen.edges)
     found: dict[int, list[int]] = defaultdict(list)

@@ -1,7 +1,7 @@
 """Who woke a suspended task, and since when it could have run.
 
 Knows: the records that say what a loop was told to run next, and by whom (WAKE, SOON), when timers were due (TIMER),
-and when the loop asked its selector (SELECT).  Knows nothing of how suspensions are found (``lives.py``).
+and when the loop asked its selector (SELECT).  Knows nothing of how suspensions are found (``tasks.py``).
 
 A task is ready from the moment it was woken: by another task, a thread or a signal when these said so, by a timer when
 it was due, though the loop came to it later.  When the kernel could have woken it for I/O is only known between
@@ -17,7 +17,7 @@ from ... import events as ev
 from .. import tables as t
 from ..grouping import Any1d, Ints
 from .scan import Columns, RecordColumns
-from .lives import Moments
+from .tasks import Moments
 
 _BY = {
     ev.BY_CODE: t.BY_TASK,
@@ -56,7 +56,7 @@ class Woken:
     scope_site: Ints  # the site where that was made; 0: not known
 
 
-def woken(gathered: RecordColumns, moments: Moments, task_of: Ints, asked: "Asked", asleep: Suspended) -> Woken:
+def woken(records: RecordColumns, moments: Moments, task_of: Ints, asked: "Asked", asleep: Suspended) -> Woken:
     """By whom each was woken, and how long it could have run."""
     n, wait = len(asleep.pos), asleep.end_ns - asleep.start_ns
     by, waker = np.zeros(n, np.uint8), np.zeros(n, np.int32)
@@ -65,7 +65,7 @@ def woken(gathered: RecordColumns, moments: Moments, task_of: Ints, asked: "Aske
     by[itself] = t.BY_ITSELF
     ready[itself] = most[itself] = wait[itself]
 
-    soons, wakes = gathered.columns("soons"), gathered.columns("wakes")
+    soons, wakes = records.columns("soons"), records.columns("wakes")
     wake = _first_wakes(wakes, task_of, moments.slots + 1, asleep)
     # A timer to which no loop has come yet.
     rows = np.flatnonzero((wake < 0) & (asleep.due_ns >= 0) & (asleep.until == moments.slots) & asleep.owned & ~itself)
@@ -96,7 +96,7 @@ def woken(gathered: RecordColumns, moments: Moments, task_of: Ints, asked: "Aske
     )
     least = asleep.end_ns[rows] - np.clip(since, asleep.start_ns[rows], asleep.end_ns[rows])
     ready[rows], most[rows] = least, np.where(more < 0, -1, np.minimum(least + more, wait[rows]))
-    return Woken(by, waker, ready, most, *_cancelled(gathered, task_of, moments.slots + 1, asleep))
+    return Woken(by, waker, ready, most, *_cancelled(records, task_of, moments.slots + 1, asleep))
 
 
 def moment(low: Any1d, high: Any1d) -> Ints:
@@ -104,9 +104,9 @@ def moment(low: Any1d, high: Any1d) -> Ints:
     return low.astype(np.int64) | (high.astype(np.int64) & 0x7FFFFFFF) << 32
 
 
-def due_times(gathered: RecordColumns, moments: Moments, suspends: Columns) -> Ints:
+def due_times(records: RecordColumns, moments: Moments, suspends: Columns) -> Ints:
     """By row of suspends: when the timer that it waits for is due; -1: none."""
-    timers, found = gathered.columns("timers"), np.full(len(suspends["pos"]), -1, np.int64)
+    timers, found = records.columns("timers"), np.full(len(suspends["pos"]), -1, np.int64)
     if len(found) and len(timers["burst"]):
         row = np.minimum(np.searchsorted(suspends["pos"], timers["burst"]), len(found) - 1)
         own = (suspends["pos"][row] == timers["burst"]) & (suspends["coro"][row] == timers["coro"])
@@ -116,9 +116,9 @@ def due_times(gathered: RecordColumns, moments: Moments, suspends: Columns) -> I
     return found
 
 
-def _cancelled(gathered: RecordColumns, task_of: Ints, slots: int, asleep: Suspended) -> tuple[Ints, Ints]:
+def _cancelled(records: RecordColumns, task_of: Ints, slots: int, asleep: Suspended) -> tuple[Ints, Ints]:
     """Of each suspension the cancel scope that it ended for, as ``Woken`` has it."""
-    rows = gathered.columns("cancels")
+    rows = records.columns("cancels")
     row = _first_wakes(rows, task_of, slots, asleep)
     return np.append(rows["aux"].astype(np.int64), 0)[row], np.append(rows["off"].astype(np.int64), 0)[row]
 
@@ -140,9 +140,9 @@ class Asked:
         return last, past
 
 
-def find_selects(gathered: RecordColumns, moments: Moments, since: int) -> Asked:
+def find_selects(records: RecordColumns, moments: Moments, since: int) -> Asked:
     """When loops asked their selectors, as a window from ``since`` on shows it."""
-    rows = gathered.columns("selects")
+    rows = records.columns("selects")
     order = np.lexsort((rows["pos"], rows["thread"]))
     end = moments.ns(rows["ts"][order])
     asked = moments.ns(moment(rows["aux"], rows["off"])[order])
@@ -204,5 +204,5 @@ def _answered(asked: Asked, slots: int, thread: Any1d, pos: Ints, start: Ints, c
     return np.where(last >= 0, end[last], called), np.where(last >= 0, np.maximum(busy, 0), -1)
 
 
-def _known(ids: Any1d, people: int) -> Ints:
-    return np.where(ids < people, ids, 0).astype(np.int64)
+def _known(ids: Any1d, coroutine_count: int) -> Ints:
+    return np.where(ids < coroutine_count, ids, 0).astype(np.int64)

@@ -12,9 +12,9 @@ from ... import events as ev
 from ...recording.reader import Recording
 from .. import tables as t
 from ..grouping import Any1d, Ints
-from .scan import RecordColumns
-from .lives import TaskIds, Moments
 from .locations import Sites
+from .scan import RecordColumns
+from .tasks import Moments, TaskIds
 
 # What asyncio and trio make as a part of something else, whose ``__init__`` then stands in the stack.
 _PARTS: Final = ("asyncio.locks.Lock", "asyncio.locks.Event", "asyncio.locks.Condition", "trio.Lock")
@@ -63,12 +63,14 @@ def rows_of(resources: t.Resources, ids: Any1d) -> Ints:
     return np.where(resources.number[at] == ids, at, -1)
 
 
-def find_holds(gathered: RecordColumns, lives: TaskIds, moments: Moments, resources: t.Resources, sites: Sites) -> t.Holds:
+def find_holds(
+    records: RecordColumns, task_ids: TaskIds, moments: Moments, resources: t.Resources, sites: Sites
+) -> t.Holds:
     """Who held what: each TAKE opens a hold.  A GIVE closes the latest of its own task's, else the oldest there is."""
-    rows = gathered.columns("holds")
-    people = len(lives.task_of)
+    rows = records.columns("holds")
+    coroutine_count = len(task_ids.task_of)
     who = np.where(rows["task"] > 0, rows["task"], rows["coro"])  # a root that runs nested has its own
-    task = lives.task_of[np.where(who < people, who, 0)]
+    task = task_ids.task_of[np.where(who < coroutine_count, who, 0)]
     resource = rows_of(resources, rows["aux"])
     taken = (rows["kind"] == ev.TAKE) & (resource >= 0)
     given = (rows["kind"] == ev.GIVE) & (resource >= 0)

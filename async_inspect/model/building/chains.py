@@ -45,13 +45,13 @@ class Graph:
     uses: Columns  # of coroutines that wait for a resource, from which suspension on
     used: Ints  # by use: row of Resources
     covering: npt.NDArray[np.bool_]  # by coroutine: what it waits for says more than what is inside of it
-    people: int
+    coroutine_count: int
 
 
 def climb(graph: Graph, pos: Ints, coro: Ints, node: Ints, location: Ints, task: Ints, wait: Ints) -> Chained:
     """For suspensions (slot, leaf coroutine, its node and location, task, how long it took): where they stand."""
-    entry_of = LastBefore(graph.entries["coro"], graph.entries["pos"], graph.people)
-    link_of = LastBefore(graph.links["coro"], graph.links["burst"], graph.people)
+    entry_of = LastBefore(graph.entries["coro"], graph.entries["pos"], graph.coroutine_count)
+    link_of = LastBefore(graph.links["coro"], graph.links["burst"], graph.coroutine_count)
     aux, entry_node = graph.entries["aux"].astype(np.int64), graph.entries["node"].astype(np.int64)
 
     n, rows = len(pos), np.arange(len(pos))  # who is still climbing
@@ -76,7 +76,7 @@ def climb(graph: Graph, pos: Ints, coro: Ints, node: Ints, location: Ints, task:
     parts: list[Part] = []
     task_, wait_, pos_, coro_, node_, location_ = task, wait, pos, coro, node, location
     in_tree, circles = np.ones(n, np.bool_), Circles()  # of awaiters: only damage has them
-    for _ in range(graph.people + 1):  # no chain is longer
+    for _ in range(graph.coroutine_count + 1):  # no chain is longer
         if not len(rows):
             break
         inside = np.flatnonzero(in_tree)
@@ -84,7 +84,7 @@ def climb(graph: Graph, pos: Ints, coro: Ints, node: Ints, location: Ints, task:
         # One frame up: those that have an awaiter.
         entry = entry_of(coro_, pos_)
         up = np.where(entry >= 0, aux[np.maximum(entry, 0)], 0) if len(aux) else np.zeros(len(rows), np.int64)
-        more = (up > 0) & (up < graph.people) & ~circles.closed(coro_, up)
+        more = (up > 0) & (up < graph.coroutine_count) & ~circles.closed(coro_, up)
         over = np.flatnonzero(~more & in_tree)
         parts += _above(graph, task_[over], node_[over], wait_[over])
         on = circles.keep(np.flatnonzero(more))
@@ -126,7 +126,7 @@ class _Wanted:
 
     def __init__(self, graph: Graph, rows: Ints, leaf: Ints, pos: Ints) -> None:
         self._graph = graph
-        self._use_of = LastBefore(graph.uses["coro"], graph.uses["burst"], graph.people)
+        self._use_of = LastBefore(graph.uses["coro"], graph.uses["burst"], graph.coroutine_count)
         self.resource = np.full(len(rows), -1, np.int64)
         self.by(rows, leaf, pos)
 

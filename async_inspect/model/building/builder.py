@@ -9,25 +9,28 @@ from dataclasses import replace
 import numpy as np
 
 from ... import events as ev
+from ...recording import ending as en
 from ...recording.header import Head
 from ...recording.reader import Recording
 from ...recording.slots import Slots
-from ..figures import cancelled_waits
-from . import side_tables, resources, wakes
 from .. import metadata
-from ..transform import select
-from ...recording import ending as en
-from . import lives as lv
 from .. import tables as t
-from .chains import Graph, climb
-from ..grouping import Ints, group, sums
 from ..data import TraceData
+from ..figures import cancelled_waits
 from ..filters import ALL, Window
-from .scan import Columns, RecordColumns
-from .event_log import happenings
+from ..grouping import Ints, group, sums
 from ..invariants import checked
-from .locations import NOWHERE, Places, Sites
 from ..reasons import covering
+from ..transform import select
+from . import resources, side_tables, wakes
+from .calls import codes_and_nodes, find_calls
+from .chains import Graph, climb
+from .ends import Ends, find_ends
+from .event_log import event_log
+from .locations import NOWHERE, Places, Sites
+from .polls import PollSpans, find_polls
+from .scan import Columns, RecordColumns
+from .tasks import Bools, Moments, TaskIds, find_tasks
 from .wrappers import about
 
 SWALLOWED = ("GeneratorExit", "StopAsyncIteration")  # of an async generator that is closed
@@ -56,28 +59,28 @@ class Builder:
     def data(self) -> TraceData:
         """What was fed means this; unfinished things end with it: at the recording's end if all records up to there
         are in it, else at its last record (``recording/ending.py``)."""
-        recording, gathered = self._recording, self._gathered
+        recording, records = self._recording, self._gathered
         moments, broken_off, last = self._known()
-        lives = lv.find_tasks(gathered, moments)
-        bursts = lv.find_polls(gathered, lives, moments)
+        task_ids = find_tasks(records, moments)
+        poll_spans = find_polls(records, task_ids, moments)
         size = min(len(recording.node_parent), ev.MAX_NODES + 1)
         node_code = recording.node_code[:size].astype(np.int64)
-        code_of, own_node = lv.codes_and_nodes(gathered, lives, node_code)
+        code_of, own_node = codes_and_nodes(records, task_ids, node_code)
         kinds = np.zeros(recording.highest_code + 1, np.int64)
         kinds[list(recording.codes)] = [code.kind for code in recording.codes.values()]
-        generators = kinds[code_of[lives.coro]] == ev.CODE_ASYNC_GENERATOR
+        generators = kinds[code_of[task_ids.coro]] == ev.CODE_ASYNC_GENERATOR
         swallowed = [number for number, text in recording.strings.items() if text in SWALLOWED]
-        ends = lv.find_ends(gathered, lives, bursts, moments, broken_off, generators, swallowed)
-        calls, entries = lv.find_calls(gathered, lives, bursts, moments, code_of, own_node)
+        ends = find_ends(records, task_ids, poll_spans, moments, broken_off, generators, swallowed)
+        calls, entries = find_calls(records, task_ids, poll_spans, moments, code_of, own_node)
 
         places = Places(recording, self._cwd)
         sites = Sites(recording, places)
-        callouts = gathered.columns("callouts")
-        suspends, links = gathered.columns("suspends"), gathered.columns("links")
-        polls = np.flatnonzero(bursts.suspension >= 0)
-        if since := gathered.since:  # those that were over by then are not there
-            polls = polls[_await_times(bursts, polls, ends)[1] > since]
-        rows = bursts.suspension[polls]
+        callouts = records.columns("callouts")
+        suspends, links = records.columns("suspends"), records.columns("links")
+        polls = np.flatnonzero(poll_spans.suspension >= 0)
+        if since := records.since:  # those that were over by then are not there
+            polls = polls[_await_times(poll_spans, polls, ends)[1] > since]
+        rows = poll_spans.suspension[polls]
         leaf_node = np.minimum(suspends["below"][rows].astype(np.int64), size - 1)
         leaf = _known(suspends["coro"][rows].astype(np.int64), len(code_of))
         leaf_code = np.where(code_of[leaf] > 0, code_of[leaf], node_code[leaf_node])
@@ -91,12 +94,12 @@ class Builder:
         )
         functions = places.functions
         owned = resources.find_resources(recording, functions, sites)
-        uses, used = _uses(gathered, owned, len(code_of))
+        uses, used = _uses(records, owned, len(code_of))
 
-        start, end, ended = _await_times(bursts, polls, ends)
-        task = bursts.polls.task[polls].astype(np.int64)
+        start, end, ended = _await_times(poll_spans, polls, ends)
+        task = poll_spans.polls.task[polls].astype(np.int64)
         graph = Graph(
-            entries=gathered.columns("entries"),
+            entries=records.columns("entries"),
             links=links,
             link_location=of_links,
             node_parent=recording.node_parent[:size].astype(np.int64),
@@ -105,25 +108,25 @@ class Builder:
             uses=uses,
             used=used,
             covering=np.concatenate([[False], covering(functions)])[np.minimum(code_of, len(functions))],
-            people=len(code_of),
+            coroutine_count=len(code_of),
         )
         stands = climb(graph, suspends["pos"][rows], leaf, leaf_node, of_leaves, task, end - start)
-        asked = wakes.find_selects(gathered, moments, since)
+        asked = wakes.find_selects(records, moments, since)
         of_task = suspends["flags"][rows] & ev.AWAITS_TASK > 0
         aux = suspends["aux"][rows].astype(np.int64)
-        due = wakes.due_times(gathered, moments, suspends)[rows]
-        next_poll = bursts.following[polls]
+        due = wakes.due_times(records, moments, suspends)[rows]
+        next_poll = poll_spans.following[polls]
         asleep = wakes.Suspended(
             pos=suspends["pos"][rows],
-            until=np.where(ended, bursts.open_pos[next_poll], moments.slots) if len(polls) else polls,
+            until=np.where(ended, poll_spans.open_pos[next_poll], moments.slots) if len(polls) else polls,
             task=task,
             start_ns=start,
             end_ns=end,
             due_ns=due,
-            owned=~lives.driven[task - 1],
+            owned=~task_ids.driven[task - 1],
             yields=~of_task & (aux == 0),
         )
-        woken = wakes.woken(gathered, moments, lives.task_of, asked, asleep)
+        woken = wakes.woken(records, moments, task_ids.task_of, asked, asleep)
         awaits = t.Awaits(
             task=task.astype(np.int32),
             start_ns=start,
@@ -136,7 +139,7 @@ class Builder:
             chain=stands.chain,
             stack=stands.stack,
             awaited=np.where(of_task, -1, aux - 1).astype(np.int32),
-            awaited_task=np.where(of_task, lives.task_of[_known(aux, len(code_of))], 0).astype(np.int32),
+            awaited_task=np.where(of_task, task_ids.task_of[_known(aux, len(code_of))], 0).astype(np.int32),
             resource=stands.resource,
             due_ns=due,
             woken_by=woken.by,
@@ -146,15 +149,15 @@ class Builder:
             ready_most_ns=woken.ready_most_ns,
         )
 
-        node_sums, self_ns = self._node_sums(entries, awaits, lives, moments)
+        node_sums, self_ns = self._node_sums(entries, awaits, task_ids, moments)
         strings = _strings(recording)
-        tasks = about(self._tasks(lives, bursts, ends, self_ns, code_of, sites), functions, calls)
-        points = self._points(lives, moments)
-        closings = (ends.closed & ~lives.driven, ends.end_pos)
+        tasks = about(self._tasks(task_ids, poll_spans, ends, self_ns, code_of, sites), functions, calls)
+        points = self._points(task_ids, moments)
+        closings = (ends.closed & ~task_ids.driven, ends.end_pos)
         head = Head(recording.path, recording.header, recording.meta)
         trace = TraceData(
-            meta=metadata.metadata(head, gathered.records, moments, last, self._cwd),
-            processes=(metadata.process(head, gathered.records, moments, last),),
+            meta=metadata.metadata(head, records.records, moments, last, self._cwd),
+            processes=(metadata.process(head, records.records, moments, last),),
             functions=tuple(functions),
             strings=strings,
             locations=places.locations,
@@ -164,31 +167,31 @@ class Builder:
             ),
             chains=stands.chains,
             task_table=tasks,
-            polls=bursts.polls,
+            polls=poll_spans.polls,
             awaits=awaits,
             calls=calls,
             entries=entries,
             node_sums=node_sums,
             line_sums=stands.lines,
             points=points,
-            edges=side_tables.find_edges(gathered, lives, moments, awaits),
+            edges=side_tables.find_edges(records, task_ids, moments, awaits),
             resources=owned,
-            holds=resources.find_holds(gathered, lives, moments, owned, sites),
+            holds=resources.find_holds(records, task_ids, moments, owned, sites),
             selects=asked.table,
             sites=t.Chains(np.array(sites.inner, np.int32), sites.locations.astype(np.int32)),
-            stacks=side_tables.find_stacks(gathered, lives, moments, sites),
-            callouts=side_tables.find_callouts(gathered, lives, moments, len(strings), of_callouts),
-            troubles=side_tables.find_troubles(gathered, lives, moments, len(functions), len(strings), sites),
-            events=happenings(gathered, lives, bursts, polls, tasks, awaits, points, closings),
+            stacks=side_tables.find_stacks(records, task_ids, moments, sites),
+            callouts=side_tables.find_callouts(records, task_ids, moments, len(strings), of_callouts),
+            troubles=side_tables.find_troubles(records, task_ids, moments, len(functions), len(strings), sites),
+            events=event_log(records, task_ids, poll_spans, polls, tasks, awaits, points, closings),
         )
         return checked(select.since(trace, since) if since else trace)
 
-    def _known(self) -> tuple[lv.Moments, bool, metadata.Ended]:
+    def _known(self) -> tuple[Moments, bool, metadata.Ended]:
         """Up to when it is known, and whether that is not up to its end or the window's, as records are missing."""
-        recording, gathered, fed = self._recording, self._gathered, self._gathered.fed
+        recording, records, fed = self._recording, self._gathered, self._gathered.fed
         known = en.ending(recording)
-        span = en.span(recording.header, known, gathered.first_ts, max(gathered.last_ts, self._seen))
-        moments, ended_ns = lv.Moments(span.base, span.end, fed), span.ended and span.ended - span.base
+        span = en.span(recording.header, known, records.first_ts, max(records.last_ts, self._seen))
+        moments, ended_ns = Moments(span.base, span.end, fed), span.ended and span.ended - span.base
         broken_off, until = known in en.BROKEN_OFF, self._window[1]
         missing = recording.missing + (recording.count - fed if broken_off else 0)
         if until is not None and moments.base + until < moments.end:
@@ -196,11 +199,11 @@ class Builder:
         return moments, broken_off, metadata.Ended(known, ended_ns, missing, recording.damaged)
 
     def _node_sums(
-        self, entries: t.Entries, awaits: t.Awaits, lives: lv.TaskIds, moments: lv.Moments
+        self, entries: t.Entries, awaits: t.Awaits, task_ids: TaskIds, moments: Moments
     ) -> tuple[t.NodeSums, Ints]:
         """What ran and waited at each node, and each task's self time (by task)."""
         root, node, ns = self._gathered.self_times(moments.end)
-        task = lives.task_of[_known(root, len(lives.task_of))]
+        task = task_ids.task_of[_known(root, len(task_ids.task_of))]
         first = np.zeros(len(entries), np.bool_)
         first[np.unique(entries.call, return_index=True)[1]] = True
         distinct, which = group(
@@ -216,61 +219,61 @@ class Builder:
             self_ns=sums(which[a:b], ns, size),
             wait_ns=sums(which[b:], awaits.end_ns - awaits.start_ns, size),
         )
-        return table, sums(task, ns, len(lives.coro) + 1)
+        return table, sums(task, ns, len(task_ids.coro) + 1)
 
     def _tasks(
-        self, lives: lv.TaskIds, bursts: lv.PollSpans, ends: lv.Ends, self_ns: Ints, code_of: Ints, sites: Sites
+        self, task_ids: TaskIds, poll_spans: PollSpans, ends: Ends, self_ns: Ints, code_of: Ints, sites: Sites
     ) -> t.Tasks:
-        recording, polls = self._recording, bursts.polls
-        function = code_of[lives.coro] - 1
+        recording, polls = self._recording, poll_spans.polls
+        function = code_of[task_ids.coro] - 1
         names = recording.names
-        tags = {row: recording.tags[coro] for row, coro in enumerate(lives.coro.tolist()) if coro in recording.tags}
+        tags = {row: recording.tags[coro] for row, coro in enumerate(task_ids.coro.tolist()) if coro in recording.tags}
         name = [
             names[coro] if coro in names else recording.codes[code + 1].name if code + 1 in recording.codes else "?"
-            for coro, code in zip(lives.coro.tolist(), function.tolist(), strict=True)
+            for coro, code in zip(task_ids.coro.tolist(), function.tolist(), strict=True)
         ]
         failures = np.flatnonzero(ends.state == t.FAILED)
         error = {}
         for row in failures.tolist():
             kind = recording.strings.get(int(ends.failure[row]), "?")
-            message = recording.messages.get(int(lives.coro[row]))
+            message = recording.messages.get(int(task_ids.coro[row]))
             error[row] = f"{kind}: {message}" if message else kind
-        location = np.full(len(lives.coro), -1, np.int32)
-        spawned = lives.spawn >= 0
-        location[spawned] = sites.shown(self._gathered.columns("spawns")["off"])[lives.spawn[spawned]]
+        location = np.full(len(task_ids.coro), -1, np.int32)
+        spawned = task_ids.spawn >= 0
+        location[spawned] = sites.shown(self._gathered.columns("spawns")["off"])[task_ids.spawn[spawned]]
         first = ends.end_ns.copy()
         first[polls.task[::-1] - 1] = polls.start_ns[::-1]
         return t.Tasks(
-            coro=lives.coro,
-            process=np.zeros(len(lives.coro), np.int32),
+            coro=task_ids.coro,
+            process=np.zeros(len(task_ids.coro), np.int32),
             name=name,
             function=function.astype(np.int32),
-            driven=lives.driven,
+            driven=task_ids.driven,
             state=ends.state,
-            created_ns=lives.created_ns,
+            created_ns=task_ids.created_ns,
             end_ns=ends.end_ns,
             ended=ends.ended,
             closed=ends.closed,
-            before=lives.before,
-            delay_ns=np.where(lives.created_seen, first - lives.created_ns, -1),
-            created_seen=lives.created_seen,
-            polls=sums(polls.task - 1, np.ones(len(polls)), len(lives.coro)),
-            run_ns=sums(polls.task - 1, polls.end_ns - polls.start_ns, len(lives.coro)),
+            before=task_ids.before,
+            delay_ns=np.where(task_ids.created_seen, first - task_ids.created_ns, -1),
+            created_seen=task_ids.created_seen,
+            polls=sums(polls.task - 1, np.ones(len(polls)), len(task_ids.coro)),
+            run_ns=sums(polls.task - 1, polls.end_ns - polls.start_ns, len(task_ids.coro)),
             self_ns=self_ns[1:],
-            parent=lives.parent.astype(np.int32),
+            parent=task_ids.parent.astype(np.int32),
             location=location,
-            inexact=np.zeros(len(lives.coro), np.bool_),
+            inexact=np.zeros(len(task_ids.coro), np.bool_),
             error=error,
             tags={row: tuple(dict.fromkeys(told)) for row, told in tags.items()},
-            inherited=_inherited(tags, lives.parent),
+            inherited=_inherited(tags, task_ids.parent),
         )
 
-    def _points(self, lives: lv.TaskIds, moments: lv.Moments) -> t.Points:
+    def _points(self, task_ids: TaskIds, moments: Moments) -> t.Points:
         points = self._gathered.columns("points")
         texts = {slot: (label, message) for slot, label, message in self._recording.points}
         found = [texts.get(slot, ("", "")) for slot in points["pos"].tolist()]
         return t.Points(
-            task=lives.task_of[_known(points["task"], len(lives.task_of))].astype(np.int32),
+            task=task_ids.task_of[_known(points["task"], len(task_ids.task_of))].astype(np.int32),
             process=np.zeros(len(points["ts"]), np.int32),
             ts_ns=moments.ns(points["ts"]),
             label=[label for label, _ in found],
@@ -278,23 +281,23 @@ class Builder:
         )
 
 
-def _uses(gathered: RecordColumns, owned: t.Resources, people: int) -> tuple[Columns, Ints]:
+def _uses(records: RecordColumns, owned: t.Resources, coroutine_count: int) -> tuple[Columns, Ints]:
     """What is known of who waits for what: the columns of uses, and for each the row of the resource."""
-    uses = gathered.columns("uses")
+    uses = records.columns("uses")
     row = resources.rows_of(owned, uses["aux"])
-    good = np.flatnonzero((row >= 0) & (uses["coro"] < people) & (uses["burst"] >= 0))
+    good = np.flatnonzero((row >= 0) & (uses["coro"] < coroutine_count) & (uses["burst"] >= 0))
     return {name: column[good] for name, column in uses.items()}, row[good]
 
 
-def _known(ids: Ints, people: int) -> Ints:
+def _known(ids: Ints, coroutine_count: int) -> Ints:
     """Ids of coroutines that are spoken of; 0 for others."""
-    return np.where(ids < people, ids, 0).astype(np.int64)
+    return np.where(ids < coroutine_count, ids, 0).astype(np.int64)
 
 
-def _await_times(bursts: lv.PollSpans, polls: Ints, ends: lv.Ends) -> tuple[Ints, Ints, lv.Bools]:
+def _await_times(poll_spans: PollSpans, polls: Ints, ends: Ends) -> tuple[Ints, Ints, Bools]:
     """Start and end of each suspension: the next poll's beginning ends it, else the task's end does."""
-    table = bursts.polls
-    following = bursts.following[polls]
+    table = poll_spans.polls
+    following = poll_spans.following[polls]
     ended = following >= 0
     end = ends.end_ns[table.task[polls] - 1]
     if len(table):

@@ -1,7 +1,7 @@
 """Records to columns, chunk by chunk: of each kind of record what matters, and who ran before it.
 
 Knows: the kinds of records, what of each is kept, and that a thread runs on from where the chunk before left it.
-What polls, awaits and calls follow from that is in ``lives.py``.
+What polls, awaits and calls follow from that is in ``tasks.py``.
 """
 
 from dataclasses import dataclass
@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from ... import events as ev
 from ...recording.slots import Slots
-from ..grouping import Ints, sums
 from ..filters import ALL, Window
+from ..grouping import Ints, sums
 
 CHUNK = 1 << 21
 
@@ -97,7 +97,7 @@ class RecordColumns:
         """(task, node, ns) of what runs until ``end``, since each thread's last record."""
         return [(last.task, last.node, end - last.ts) for last in self._threads.values() if last.node]
 
-    def bursts(self) -> list[int]:
+    def poll_spans(self) -> list[int]:
         """The slot of each thread's last suspension: of these there may be more to come."""
         return [last.burst for last in self._threads.values()]
 
@@ -202,8 +202,8 @@ class RecordColumns:
             ran = np.flatnonzero(past_nodes)
             keys.append(past_tasks[ran].astype(np.int64) << 32 | past_nodes[ran])
             passed.append((times - np.concatenate([np.array([last.ts]), times[:-1]]))[ran])
-            burst[rows] = bursts = np.maximum(np.maximum.accumulate(burst[rows]), last.burst)
-            self._threads[index] = _Thread(int(times[-1]), int(nodes[-1]), int(tasks[-1]), int(bursts[-1]))
+            burst[rows] = poll_spans = np.maximum(np.maximum.accumulate(burst[rows]), last.burst)
+            self._threads[index] = _Thread(int(times[-1]), int(nodes[-1]), int(tasks[-1]), int(poll_spans[-1]))
         distinct, total = _merge(keys, passed)
         self._self_keys.append(distinct)
         self._self_ns.append(total)

@@ -8,8 +8,9 @@ import numpy.typing as npt
 
 from .. import tables as t
 from ..grouping import Ints
+from .polls import PollSpans
 from .scan import RecordColumns
-from .lives import Bools, PollSpans, TaskIds
+from .tasks import Bools, TaskIds
 
 _ENDS = {t.COMPLETED: t.TASK_COMPLETED, t.FAILED: t.TASK_FAILED, t.CANCELLED: t.TASK_CANCELLED}
 # At one record: what ends comes before what begins.
@@ -19,10 +20,10 @@ _RANK = {
 }  # fmt: skip
 
 
-def happenings(
-    gathered: RecordColumns,
-    lives: TaskIds,
-    bursts: PollSpans,
+def event_log(
+    records: RecordColumns,
+    task_ids: TaskIds,
+    poll_spans: PollSpans,
     await_polls: Ints,
     tasks: t.Tasks,
     awaits: t.Awaits,
@@ -37,23 +38,23 @@ def happenings(
         parts.append((kind, task, ts, pos, row))
 
     ids = np.arange(1, len(tasks) + 1, dtype=np.int32)
-    spawns = gathered.columns("spawns")
+    spawns = records.columns("spawns")
     first = np.full(len(tasks), -1, np.int64)
-    polls = bursts.polls
-    first[polls.task[::-1] - 1] = bursts.open_pos[::-1]
-    spawned = lives.spawn >= 0
-    first[spawned] = spawns["pos"][lives.spawn[spawned]]
-    first[lives.before] = -1
+    polls = poll_spans.polls
+    first[polls.task[::-1] - 1] = poll_spans.open_pos[::-1]
+    spawned = task_ids.spawn >= 0
+    first[spawned] = spawns["pos"][task_ids.spawn[spawned]]
+    first[task_ids.before] = -1
     add(t.TASK_SPAWNED, ids, tasks.created_ns, first, np.arange(len(tasks)))
 
     rows = np.arange(len(polls))
-    add(t.POLL_STARTED, polls.task, polls.start_ns, bursts.open_pos, rows)
+    add(t.POLL_STARTED, polls.task, polls.start_ns, poll_spans.open_pos, rows)
     over = np.flatnonzero(polls.ended)
-    add(t.POLL_ENDED, polls.task[over], polls.end_ns[over], bursts.close_pos[over], over)
+    add(t.POLL_ENDED, polls.task[over], polls.end_ns[over], poll_spans.close_pos[over], over)
 
-    add(t.AWAIT_STARTED, awaits.task, awaits.start_ns, bursts.close_pos[await_polls], np.arange(len(awaits)))
+    add(t.AWAIT_STARTED, awaits.task, awaits.start_ns, poll_spans.close_pos[await_polls], np.arange(len(awaits)))
     over = np.flatnonzero(awaits.ended)
-    next_open = bursts.open_pos[bursts.following[await_polls[over]]]
+    next_open = poll_spans.open_pos[poll_spans.following[await_polls[over]]]
     add(t.AWAIT_ENDED, awaits.task[over], awaits.end_ns[over], next_open, over)
 
     closed, end_pos = closings
@@ -62,7 +63,7 @@ def happenings(
         add(kind, ids[over], tasks.end_ns[over], end_pos[over], over)
     over = np.flatnonzero(closed)
     add(t.STATE_CHANGED, ids[over], tasks.end_ns[over], end_pos[over], over)
-    add(t.INSPECTION_POINT, points.task, points.ts_ns, gathered.columns("points")["pos"], np.arange(len(points)))
+    add(t.INSPECTION_POINT, points.task, points.ts_ns, records.columns("points")["pos"], np.arange(len(points)))
 
     kinds = np.repeat(np.array([part[0] for part in parts], np.uint8), [len(part[1]) for part in parts])
     who = np.concatenate([part[1] for part in parts])
