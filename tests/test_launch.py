@@ -78,7 +78,8 @@ def test_what_cannot_be_executed(name: str, status: int, tmp_path: Path, monkeyp
 
 @pytest.mark.parametrize("number", child.FORWARDED, ids=lambda number: number.name)
 def test_signals_are_forwarded(number: signal.Signals) -> None:
-    code = f"import signal, sys\nsignal.signal({number}, lambda *_: sys.exit(44))\nprint(1, flush=True)\nsignal.pause()"
+    code = f"import signal, sys\nsignal.signal({number}, lambda *_: sys.exit(44))\nprint(1, flush=True)\n"
+    code += f"signal.alarm({PATIENCE_S})\nsignal.pause()"  # it ends if it hears nothing else
     with subprocess.Popen([*UNDER, *python(code)], stdout=subprocess.PIPE) as process:
         assert process.stdout
         process.stdout.readline()

@@ -2,7 +2,7 @@
 
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -77,6 +77,12 @@ def test_every_view_fits(view: str, size: tuple[int, int], help_: bool, seen: Li
     for line in lines:
         assert cell_len(line.rstrip()) <= size[0], line
         assert "\x1b" not in line
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_every_line(view: str, seen: LiveSnapshot, golden: Callable[[str, str], None]) -> None:
+    lines = screen(State(view=view, task=3), seen, 100, 30)
+    golden(f"tui/{view}.txt", "".join(f"{line.rstrip()}\n" for line in lines))
 
 
 def test_tasks(seen: LiveSnapshot) -> None:
