@@ -10,6 +10,8 @@ import contextlib
 import gc
 import mmap
 import os
+import signal
+import subprocess
 import sys
 import types
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator
@@ -31,6 +33,7 @@ VERSION = sys.version_info[:3]
 MON = sys.monitoring
 E = MON.events
 TOOL = 3
+DEBUG_BUILD = hasattr(sys, "gettotalrefcount")
 
 type Record = Callable[..., Recording]
 
@@ -161,6 +164,33 @@ def test_gh_106895_an_unwind_that_is_not_to_be_disabled(record: Record) -> None:
 
     record(lambda: drive(main()))
     assert kept == [KeyError] * 3
+
+
+INTERRUPTED_AT_A_YIELD = """
+import signal, sys
+on, event = sys.monitoring, sys.monitoring.events.PY_YIELD
+class Pause:
+    def __await__(self): yield
+async def main():
+    on.set_local_events(3, main.__code__, event)
+    try: await Pause()
+    except KeyboardInterrupt: print("interrupted")
+signal.signal(signal.SIGALRM, signal.default_int_handler)
+on.use_tool_id(3, "bug")
+on.register_callback(3, event, lambda *_: signal.raise_signal(signal.SIGALRM))
+try: main().send(None)
+except StopIteration: print("ended")
+"""
+
+
+def test_a_debug_build_aborts_at_what_comes_up_amid_a_yield() -> None:
+    """What a signal's handler raises in any tool's callback; CLEANUP_THROW expects exceptions of throw() alone."""
+    done = subprocess.run([sys.executable, "-c", INTERRUPTED_AT_A_YIELD], capture_output=True, text=True, check=False)
+    if DEBUG_BUILD:
+        assert done.returncode == -signal.SIGABRT
+        assert "Assertion `throwflag' failed" in done.stderr
+    else:
+        assert (done.returncode, done.stdout, done.stderr) == (0, "interrupted\nended\n", "")
 
 
 def test_gh_132536_a_throw_that_is_not_to_be_disabled(record: Record) -> None:
