@@ -1,4 +1,4 @@
-"""The C core's headers, from what Python declares: the vocabulary (``events.py``), and ``tracer/actions.py``.
+"""What follows from declarations: the C core's headers, from ``events.py`` and ``tracer/actions.py``; a table of docs.
 
 Knows how constants and fields look in C.  Knows no meaning of any.
 """
@@ -10,9 +10,13 @@ from pathlib import Path
 from typing import Final
 
 from async_inspect import events as ev
+from async_inspect.formats.shared import fields
 from async_inspect.tracer import actions
 
-CORE: Final = Path(__file__).resolve().parent.parent / "async_inspect" / "tracer" / "core"
+ROOT: Final = Path(__file__).resolve().parent.parent
+CORE: Final = ROOT / "async_inspect" / "tracer" / "core"
+PAGE: Final = ROOT / "docs" / "exports.md"
+BEGIN, END = "<!-- fields -->\n", "<!-- end -->"
 WRITTEN: Final = "/* Written by scripts/generate from {}: change that. */"
 TYPES: Final = {"Q": "uint64_t", "I": "uint32_t", "H": "uint16_t", "B": "uint8_t"}  # as the module struct has them
 OTHER_NAMES: Final = {"RESUME": "RESUMED", "CALL": "CALLED"}  # that CPython's headers take
@@ -49,7 +53,14 @@ def probe_actions() -> str:
     return "\n".join(parts) + "\n"
 
 
-FILES: Final = {"vocabulary.h": vocabulary, "actions.h": probe_actions}
+def exports() -> str:
+    """docs/exports.md, with the table of what exports say of a task."""
+    before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
+    rows = [f"| `{field.key}` | {field.about}{'' if field.csv else ' (*json*)'} |\n" for field in fields.TASK]
+    return "".join([before, BEGIN, "| key | |\n|---|---|\n", *rows, END, rest.partition(END)[2]])
+
+
+FILES: Final = {CORE / "vocabulary.h": vocabulary, CORE / "actions.h": probe_actions, PAGE: exports}
 
 
 def _struct(name: str, format: str, fields: Iterable[str]) -> str:
@@ -76,5 +87,5 @@ def _filled(items: Iterable[str]) -> str:
 
 
 if __name__ == "__main__":
-    for name, text in FILES.items():
-        (CORE / name).write_text(text(), encoding="utf-8")
+    for path, text in FILES.items():
+        path.write_text(text(), encoding="utf-8")

@@ -19,6 +19,7 @@ from ..model.figures.processes import process_figures
 from ..model.figures.runtime_warnings import troubles
 from ..model.trace import Trace
 from ..support.names import whole
+from .shared import fields
 from .shared.rows import BLOCK, event_rows
 
 SCHEMA_VERSION = 1
@@ -61,39 +62,7 @@ def _rows(rows: Iterator[str]) -> Iterator[bytes]:
 def _tasks(trace: Trace) -> Iterator[str]:
     for number in range(1, len(trace.task_table) + 1):
         task = trace.task(number)
-        yield json.dumps(
-            {
-                "id": task.id,
-                "name": task.name,
-                "state": task.state,
-                "created_at_ms": task.created_ns / 1e6,
-                "duration_ms": task.lifetime_ns / 1e6,
-                "poll_count": task.polls,
-                "run_time_ms": task.run_ns / 1e6,
-                "parent_id": task.parent,
-                "wait_time_ms": task.wait_ns / 1e6,
-                "ready_time_ms": None if task.ready_ns is None else task.ready_ns / 1e6,
-                "ready_min_ms": task.ready_least_ns / 1e6,
-                "ready_max_ms": task.ready_most_ns / 1e6,
-                "ended_at_ms": None if task.ended_ns is None else task.ended_ns / 1e6,
-                "kind": task.kind,
-                "kind_name": task.kind_name,
-                "location": task.location,
-                "await_point": task.await_point,
-                "awaiting": task.awaiting,
-                "reason": task.reason,
-                "error": task.error,
-                "awaiters": task.awaiters,
-                "wakes": [{"by": w.woken_by, "task_id": w.waker, "count": w.count} for w in task.wakes],
-                "holds": [h.resource for h in task.holds],
-                "closed": task.closed,
-                "created_before_recording": task.created_before_recording,
-                "created_at_first_step": task.created_at_first_step,
-                "pid": task.pid,
-                "tags": task.tags,
-                "exact": task.exact,
-            }
-        )
+        yield json.dumps({field.key: field.value(task) for field in fields.TASK})
 
 
 def _events(trace: Trace) -> Iterator[str]:

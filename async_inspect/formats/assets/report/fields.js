@@ -34,6 +34,7 @@ const Fields = (() => {
   };
   const point = standing((row) => Words.place(Page.data.shapes.location[Page.data.awaits.shape[row]]));
   const awaiting = standing((row) => Words.exactTarget(row));
+  const reason = standing((row) => Words.reason(row));
   const awaiters = (task) => Page.data.awaiters(task).join(" ");
 
   // Sorted by what is certain; exact in CSV, with its bounds beside it.
@@ -76,6 +77,7 @@ const Fields = (() => {
     { key: "parent_id", title: "parent", width: 70, ...id(column("parent")) },
     { key: "await_point", title: "await point", width: 170, rare: true, ...place(point) },
     { key: "awaiting", title: "awaiting", width: 150, rare: true, ...word(awaiting) },
+    { key: "reason", title: "reason", width: 110, rare: true, ...word(reason) },
     { key: "error", title: "error", width: 220, rare: true, ...word((task) => Words.error(task)) },
     { key: "tags", title: "tags", width: 150, rare: true, ...word((task) => Words.tags(task)) },
     { key: "location", title: "spawned at", width: 170, ...place((task) => Words.place(column("location")(task))) },

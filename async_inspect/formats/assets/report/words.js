@@ -74,6 +74,8 @@ const Words = ((D) => {
     return task ? `task ${task} (${name(task)})` : awaited(D().awaits.shape[row]);
   }
 
+  const reason = (row) => D().words.reasons[D().shapes.reason[D().awaits.shape[row]]];
+
   // The same with the type instead of the reason: the words of the exports.
   function exactTarget(row) {
     const task = D().awaits.task[row];
@@ -252,6 +254,7 @@ const Words = ((D) => {
     type,
     target,
     exactTarget,
+    reason,
     stack,
     stackText,
     standing,
