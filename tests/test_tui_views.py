@@ -262,6 +262,22 @@ def test_a_finding_is_read_whole(seen: LiveSnapshot) -> None:
     assert lines[-1] == "    behind them waits 1 more"
 
 
+@pytest.mark.parametrize("damaged", [False, True])
+def test_a_damaged_recording_is_said_to_be(damaged: bool, tmp_path: Path) -> None:
+    """On every view, for a person to see beside the figures."""
+    made = tape()
+    if damaged:
+        made.put(255, 131 * MS)  # a record of no kind that there is
+    follower = Follower(made.write(tmp_path / "a.rec"))
+    follower.step()
+    found = LiveSnapshot(follower.live, follower.now)
+    for view in VIEWS:
+        first = screen(State(view=view), found)[0]
+        assert ("DAMAGED: no figure is exact" in first) == damaged
+        assert cell_len(first) <= 80
+    follower.close()
+
+
 def test_a_recording_that_reached_its_bound_stands_still(tmp_path: Path) -> None:
     """Its program runs on, and what it does is not known."""
     made = Tape(pid=os.getpid())

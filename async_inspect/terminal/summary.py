@@ -222,7 +222,8 @@ def _victims(poll: BlockingPoll) -> str:
     n, waited = len(poll.hurt), len({*poll.suspended} - {victim.task for victim in poll.victims})
     certain = f"held up {n:,} task{'s' * (n > 1)}" if n else "held up nobody"
     if waited:
-        return f"{certain + '; whom else,' if n else 'whom it held up,'} of {waited:,} that waited, is not known"
+        one = f"{waited:,} task{'s' * (waited > 1)}"
+        return f"{certain}; whom else, of {waited:,} that waited, is not known" if n else f"may have held up {one}"
     certain += "" if n else " for long" if poll.victims else " for sure"
     return f"{certain}, perhaps {poll.maybe:,} more" if poll.maybe else certain
 

@@ -52,6 +52,8 @@ def _title(state: State, seen: LiveSnapshot, around: Around, width: int) -> Line
         badges.append(f" {number(around.behind)} records behind ")
     if seen.live.broken_off:
         badges.append(f" {seen.live.ending.upper()}: no more is known ")
+    if seen.live.recording.damaged:
+        badges.append(" DAMAGED: no figure is exact ")
     if around.status:
         badges.append(f" {around.status} ")
     right = sum(width_of(badge) + 1 for badge in badges)

@@ -63,6 +63,8 @@ def test_where_the_loop_is_not_seen_its_victims_are_not_known(tmp_path: Path) ->
     assert (found.tasks, found.gain_ns) == ((1,), None)
     (poll,) = stats(trace).blocking_polls
     assert (poll.victims, poll.maybe, poll.suspended) == ((), 0, (2,))
+    lines = [str(line) for line in summary.summary(trace, stats(trace))]
+    assert any(line.endswith("the longest may have held up 1 task") for line in lines)
 
 
 def test_there_a_task_that_was_made_meanwhile_is_known(tmp_path: Path) -> None:

@@ -217,6 +217,30 @@ def test_each_task_of_a_generators_steps_is_one(sleeps: bool, trace: Any) -> Non
     assert awaited == ["counted"] * 4
 
 
+@pytest.mark.parametrize("kept", [False, True])
+def test_the_task_that_closes_a_generator_left_open_ends_as_it_says(kept: bool, trace: Any) -> None:
+    """What ``main`` drops as it ends is closed in a task that ``asyncio.run`` cancels; what is kept, not."""
+    said: list[bool] = []
+    left: list[object] = []
+
+    def factory(loop: asyncio.AbstractEventLoop, coro: Any, **options: Any) -> asyncio.Task[Any]:
+        task = asyncio.Task(coro, loop=loop, **options)
+        if type(coro).__name__ == "async_generator_athrow":
+            task.add_done_callback(lambda task: said.append(task.cancelled()))
+        return task
+
+    async def main() -> None:
+        asyncio.get_running_loop().set_task_factory(factory)
+        numbers = counted(False)
+        left.extend([numbers] * kept)
+        assert await asyncio.create_task(numbers.__anext__()) == 0
+
+    _, traced = trace(lambda: asyncio.run(main()))
+    assert said == [not kept]
+    states = [state for state, *_ in of_generator(traced)]
+    assert states == ["Completed", "Completed" if kept else "Cancelled"]
+
+
 def test_every_step_can_be_a_task(trace: Any) -> None:
     async def main() -> None:
         for step in (
