@@ -80,6 +80,7 @@ PROJECTS = (
         hides=("aiohttp",),
         needs=(
             "pytest-aiohttp",
+            "pytest-timeout",
             "pytest-mock",
             "pytest-xdist",
             "pytest-cov",
