@@ -28,9 +28,10 @@ CORES = os.environ.get("TEST_CORES", "c python").split()
 # Modules that start programs, servers, browsers or compilers for most of what they show: three quarters of the CPU of
 # all that is not marked e2e.
 LONG = {
-    "test_commands", "test_consumers", "test_corebuild", "test_docs_exports", "test_healthy", "test_html",
-    "test_limits", "test_packaging", "test_reasons_of_libraries", "test_rules", "test_runtimes", "test_services",
-    "test_shell", "test_systems", "test_timelines", "inject.test_attach", "inject.test_elsewhere", "inject.test_frozen",
+    "test_commands", "test_consumers", "test_docs_exports", "test_healthy", "test_html", "test_limits",
+    "test_packaging", "test_reasons_of_libraries", "test_runtimes", "test_services", "test_systems", "test_timelines",
+    "launcher.test_corebuild", "launcher.test_shell", "support.test_settings",
+    "inject.test_attach", "inject.test_elsewhere", "inject.test_frozen",
 }  # fmt: skip
 OF_ONE_CORE = "TEST_CORES" not in os.environ
 

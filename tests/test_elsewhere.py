@@ -13,8 +13,8 @@ from async_inspect import events as ev
 from async_inspect.model import load
 
 from .tape import Tape
-from .test_tui_views import tape
 from .tools import ENTER, ROOT, TARGET, Run, run
+from .tui.test_views import tape
 
 pytestmark = [pytest.mark.e2e, pytest.mark.launcher]
 
@@ -121,7 +121,7 @@ def test_views_are_drawn(system: str, tmp_path: Path) -> None:
 import sys
 sys.path.insert(0, {str(ROOT)!r})
 from pathlib import Path
-from tests import test_tui_views as views
+from tests.tui import test_views as views
 follower = views.Follower(Path("a.rec"))
 follower.step()
 seen = views.LiveSnapshot(follower.live, follower.live.end + 1000 * views.MS)

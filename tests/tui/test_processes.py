@@ -12,10 +12,10 @@ from async_inspect.model.live import LiveSnapshot
 from async_inspect.tui import processes
 from async_inspect.tui.processes import Processes
 
-from .inject.running import waits
-from .tape import two_tasks
-from .tmux import Tmux
-from .tools import TARGET, TOOL
+from ..launcher.inject.running import waits
+from ..tape import two_tasks
+from ..tmux import Tmux
+from ..tools import TARGET, TOOL
 
 needs_tmux = pytest.mark.skipif(not shutil.which("tmux"), reason="tmux is not installed (Debian: tmux)")
 

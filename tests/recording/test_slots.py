@@ -14,9 +14,9 @@ from async_inspect.recording.dump import dump_records
 from async_inspect.recording.header import LATEST
 from async_inspect.recording.reader import Recording
 
-from . import tape
-from .samples import SAMPLES
-from .tape import START_NS, Tape, two_tasks
+from .. import tape
+from ..samples import SAMPLES
+from ..tape import START_NS, Tape, two_tasks
 
 AT = {"ts": (0, "Q"), "coro": (8, "I"), "aux": (12, "I"), "node": (16, "I"), "task": (20, "I"), "off": (24, "I"),
       "thread": (28, "H"), "flags": (30, "B"), "kind": (31, "B")}  # fmt: skip

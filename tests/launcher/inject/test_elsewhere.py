@@ -17,7 +17,7 @@ import async_inspect
 from async_inspect.errors import UserError
 from async_inspect.launcher.inject import elf, process
 
-from ..tools import PATIENCE_S, TARGET, TOOL, Tool
+from ...tools import PATIENCE_S, TARGET, TOOL, Tool
 from .running import PROGRAMS, Program, attached, program
 
 OURS = "async_inspect_exports"

@@ -13,7 +13,7 @@ from async_inspect.model.tables import STATES
 from async_inspect.model.trace import Trace
 from async_inspect.recording.reader import Recording, open_recording
 
-from .tools import PROGRAMS, ROOT, TARGET, examples, run
+from ..tools import PROGRAMS, ROOT, TARGET, examples, run
 
 RUN = [
     "async_generators", "async_generator_root", "asynccontextmanager", "cancel_caught", "driven", "eager",

@@ -15,11 +15,12 @@ from hypothesis import strategies as st
 
 from async_inspect.recording.reader import Recording
 
-from .damage.judge import PARTIAL, REFUSED, SOUND, broken, judge
-from .damage.mutate import MUTATIONS, mutant, spliced
-from .samples import SAMPLES
+from ..damage.judge import PARTIAL, REFUSED, SOUND, broken, judge
+from ..damage.mutate import MUTATIONS, mutant, spliced
+from ..samples import SAMPLES
+from ..tools import ROOT
 
-CORPUS = sorted((Path(__file__).parent / "corpus").glob("*.rec.gz"))
+CORPUS = sorted((ROOT / "tests" / "corpus").glob("*.rec.gz"))
 RECORDINGS = [make().data() for make in SAMPLES.values()]
 QUIET = settings(
     max_examples=8, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
@@ -68,8 +69,8 @@ def test_what_was_found_once(path: Path) -> None:
 def test_one_damaged_recording_of_several_costs_itself_alone(tmp_path: Path) -> None:
     from async_inspect.model import load
 
-    from .model.test_merge import put
-    from .tape import two_tasks
+    from ..model.test_merge import put
+    from ..tape import two_tasks
 
     put(tmp_path, two_tasks(), 7)
     other = put(tmp_path, two_tasks(), 8, 10)

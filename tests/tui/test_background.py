@@ -11,8 +11,8 @@ from async_inspect.model import load
 from async_inspect.terminal.findings import detailed
 from async_inspect.tui.background import Findings, told
 
-from .samples import SAMPLES
-from .test_rules import again_and_again
+from ..samples import SAMPLES
+from ..support.test_settings import again_and_again
 
 RULE = '[[tool.async-inspect.reasons]]\nfile = "app.py"\nfunctions = ["main"]\nreason = "my wait"\n'
 

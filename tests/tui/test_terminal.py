@@ -13,8 +13,8 @@ import pytest
 from async_inspect.launcher import registry
 from async_inspect.recording.reader import open_recording
 
-from .tmux import Tmux
-from .tools import TARGET, TOOL, Attach, Tool, wait_until
+from ..tmux import Tmux
+from ..tools import TARGET, TOOL, Attach, Tool, wait_until
 
 pytestmark = [
     pytest.mark.e2e,

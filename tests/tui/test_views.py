@@ -20,7 +20,7 @@ from async_inspect.tui.frame import Around, compose
 from async_inspect.tui.state import VIEWS, State, update
 from async_inspect.tui.terminal import render
 
-from .tape import Tape
+from ..tape import Tape
 
 SIZES = [(80, 24), (200, 60), (40, 8)]
 MS = 1_000_000

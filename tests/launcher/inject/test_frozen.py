@@ -12,7 +12,7 @@ import pytest
 import async_inspect
 from async_inspect.launcher import interpreter
 
-from ..tools import TOOL
+from ...tools import TOOL
 from .running import PROGRAMS, attached, program
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="attaching to a process is for Linux")

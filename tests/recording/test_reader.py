@@ -19,7 +19,7 @@ from async_inspect.recording.dump import dump_header, dump_records
 from async_inspect.recording.header import parse_metadata
 from async_inspect.recording.reader import Recording, open_recording
 
-from .tape import Tape, two_tasks
+from ..tape import Tape, two_tasks
 
 
 def test_definitions(tmp_path: Path) -> None:

@@ -18,8 +18,8 @@ from async_inspect.launcher.scrub import Scrubber
 from async_inspect.model import invariants
 from async_inspect.support import internal
 
-from . import hostile
-from .tape import Tape, two_tasks
+from .. import hostile
+from ..tape import Tape, two_tasks
 
 SECRETS = [f"secret{what}" for what in (
     "cwd", "file", "klass", "func", "task", "type", "error", "label", "message", "tag", "value", "said", "argv", "run",

@@ -17,7 +17,7 @@ from async_inspect.recording.runs import heads
 from async_inspect.support import files
 from async_inspect.tracer import writer
 
-from .tools import ROOT, Attach, Tool
+from ..tools import ROOT, Attach, Tool
 
 
 @pytest.fixture(params=[0o000, 0o022, 0o777], ids=["umask 000", "umask 022", "umask 777"])

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ..tools import PATIENCE_S, ROOT, TARGET, TOOL, wait_until
+from ...tools import PATIENCE_S, ROOT, TARGET, TOOL, wait_until
 
 PROGRAMS = ROOT / "fixtures" / "inject"
 

@@ -13,8 +13,8 @@ import async_inspect
 from async_inspect.model.tables import COMPLETED
 from async_inspect.recording.reader import open_recording
 
-from ..test_architecture import OF_THE_PYTHON_CORE
-from ..tools import PATIENCE_S, TOOL, Tool, run
+from ...test_architecture import OF_THE_PYTHON_CORE
+from ...tools import PATIENCE_S, TOOL, Tool, run
 from .running import PROGRAMS, attached, program, waits
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="attaching to a process is for Linux")

@@ -14,7 +14,7 @@ import pytest
 from async_inspect import events as ev
 from async_inspect.recording.reader import open_recording
 
-from .tools import ROOT, TARGET, TOOL, Tool, wait_until
+from ..tools import ROOT, TARGET, TOOL, Tool, wait_until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.launcher]
 

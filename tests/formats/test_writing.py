@@ -20,9 +20,9 @@ from async_inspect.model import stats
 from async_inspect.terminal import summary
 from async_inspect.terminal.printing import Console
 
-from .samples import SAMPLES
-from .tape import Tape, two_tasks
-from .tools import ROOT, TOOL, Tool
+from ..samples import SAMPLES
+from ..tape import Tape, two_tasks
+from ..tools import ROOT, TOOL, Tool
 
 
 @pytest.fixture

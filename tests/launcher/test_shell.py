@@ -10,7 +10,7 @@ from async_inspect.launcher import shell
 from async_inspect.launcher.target import BOOT, environment, without_ours
 from async_inspect.tracer import Settings
 
-from .tools import TARGET, TOOL, Run, Tool, run
+from ..tools import TARGET, TOOL, Run, Tool, run
 
 TOOL_WORDS = shlex.join(TOOL)
 

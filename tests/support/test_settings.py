@@ -16,8 +16,8 @@ from async_inspect.model.tables import Function
 from async_inspect.support import settings
 from async_inspect.support.settings import ALL, Rule
 
-from .tape import Tape
-from .tools import ROOT, Attach, Run, Tool
+from ..tape import Tape
+from ..tools import ROOT, Attach, Run, Tool
 
 POOL = """
 import asyncio

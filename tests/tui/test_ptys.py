@@ -9,7 +9,7 @@ import pytest
 
 from async_inspect.tui.ptys import Ptys, _plain
 
-from .tools import needs_terminal
+from ..tools import needs_terminal
 
 # Tests have numpy's threads; the tool forks before it has any.
 pytestmark = [needs_terminal, pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")]

@@ -16,7 +16,7 @@ import pytest
 from async_inspect.errors import UserError
 from async_inspect.launcher import child
 
-from .tools import PATIENCE_S, ROOT, needs_terminal
+from ..tools import PATIENCE_S, ROOT, needs_terminal
 
 pytestmark = [pytest.mark.e2e, pytest.mark.launcher]
 
