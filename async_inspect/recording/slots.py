@@ -138,7 +138,7 @@ class ProcessState:
         self._texts(slots, kinds, good)
         self._definitions(slots, kinds, good)
         fields = slots.view("<u4").reshape(-1, ev.RECORD_SIZE // 4)
-        self._count_people(fields, kinds)
+        self._count_coroutines(fields, kinds)
         most = self._most[_ROW_HOLDS].T.astype(np.uint32)  # (field, row): no id is above
         people, nodes, threads = (np.uint32(self.highest(of)) for of in (CORO, NODE, THREAD))
         for begin in range(0, len(slots), _PIECE):
@@ -208,7 +208,7 @@ class ProcessState:
             # What is damaged otherwise has been given its id still: who names it names something unknown.
             self._most[what] = max(int(self._most[what]), int(ids[possible].max(initial=-1)))
 
-    def _count_people(self, fields: _Fields, kinds: Any1d) -> None:
+    def _count_coroutines(self, fields: _Fields, kinds: Any1d) -> None:
         """Coroutines and tasks count from 1, and each is spawned, starts or runs a root."""
         met, ran = [], []
         for begin in range(0, len(kinds), _PIECE):

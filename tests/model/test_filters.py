@@ -15,7 +15,7 @@ from async_inspect.model.invariants import violations
 
 from ..tape import two_tasks
 from ..tools import examples
-from .test_holds import guarded
+from .test_invariants import guarded
 
 
 @pytest.fixture
@@ -134,7 +134,7 @@ def test_of_any_program(plan: list[int], at: float, data: st.DataObject, tmp_pat
         asyncio.run(guarded(plan))
     trace = load(path)
     cut = ms(max(1, int(trace.meta.duration_ns * at)))
-    globs = st.sampled_from(["stdlib", "asyncio.tasks", "tests.*", "*test_holds*", "*"])
+    globs = st.sampled_from(["stdlib", "asyncio.tasks", "tests.*", "*test_invariants*", "*"])
     some = st.lists(globs, max_size=1).map(tuple)
     wanted = Filter(
         since_ms=data.draw(st.sampled_from([None, cut])),

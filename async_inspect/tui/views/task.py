@@ -18,19 +18,19 @@ def draw(scene: Scene) -> Page:
     lines = _head(seen, row)
     lines += _polls(seen, row)
     stack = _stack(seen, row, scene.width)
-    people = _people(seen, row)
+    others = _others(seen, row)
     room = max(scene.height - len(lines) - 1, 3)
-    for_stack = min(len(stack), max(room - min(len(people), room // 2), 2))
+    for_stack = min(len(stack), max(room - min(len(others), room // 2), 2))
     if len(stack) > for_stack:  # the leaf is what matters
         cut = len(stack) - for_stack + 1
         stack = [[(f"  … {cut} lines further out", "dim")], *stack[cut:]]
     lines += [[("awaits, from its root to the leaf", "head")], *stack]
     page = max(scene.height - len(lines), 1)
-    cursor = min(scene.state.cursor, max(len(people) - 1, 0))
-    here = window(cursor, len(people), page)
-    for at, (other, line) in enumerate(people[here], here.start):
+    cursor = min(scene.state.cursor, max(len(others) - 1, 0))
+    here = window(cursor, len(others), page)
+    for at, (other, line) in enumerate(others[here], here.start):
         lines.append([(text, "chosen") for text, _ in line] if at == cursor and other else line)
-    return Page(lines, len(people), page, people[cursor][0] if people else 0)
+    return Page(lines, len(others), page, others[cursor][0] if others else 0)
 
 
 def _head(seen: LiveSnapshot, row: int) -> list[Line]:
@@ -91,7 +91,7 @@ def _stack(seen: LiveSnapshot, row: int, width: int) -> list[Line]:
     return lines
 
 
-def _people(seen: LiveSnapshot, row: int) -> list[tuple[int, Line]]:
+def _others(seen: LiveSnapshot, row: int) -> list[tuple[int, Line]]:
     """Tasks around this one: (row, line); 0: a heading."""
     who, whom = seen.edges
     around = {

@@ -97,7 +97,7 @@ def test_a_step_that_waits_for_ever_is_blocked(late: Late) -> None:
     late.unseen(before())
     task = task_of(late.seen(asyncio.sleep(0)), "first")
     assert (task.kind, task.state, task.polls) == ("task", "Blocked", 0)
-    assert task.await_point is not None and "test_before.py:" in task.await_point
+    assert task.await_point is not None and "test_existing.py:" in task.await_point
     made[0].cancel()
     late.unseen(asyncio.wait(made))
 
