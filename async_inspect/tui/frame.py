@@ -6,7 +6,7 @@ Knows the places of the parts.  What is in them comes from the views, and from w
 from dataclasses import dataclass, field
 
 from ..model.live import LiveSnapshot
-from .draw import Line, chart, number, span, width_of
+from .draw import Line, chart, fit, number, span, width_of
 from .state import HELP, PANES, RATES, SPEEDS, VIEWS, Facts, State
 from .views import VIEWS as DRAWN
 from .views import Scene
@@ -57,8 +57,10 @@ def _title(state: State, seen: LiveSnapshot, around: Around, width: int) -> Line
     if around.status:
         badges.append(f" {around.status} ")
     right = sum(width_of(badge) + 1 for badge in badges)
-    left: Line = [("async-inspect ", "title"), (around.title, "head"), (f"  {span(seen.elapsed_ns)}", "text")]
     room = width - right
+    name, elapsed = "async-inspect ", f"  {span(seen.elapsed_ns)}"
+    title = fit(around.title, min(width_of(around.title), max(room - width_of(name + elapsed), 0)))
+    left: Line = [(name, "title"), (title, "head"), (elapsed, "text")]
     used = 0
     line: Line = []
     for text, style in left:

@@ -262,6 +262,12 @@ def test_a_finding_is_read_whole(seen: LiveSnapshot) -> None:
     assert lines[-1] == "    behind them waits 1 more"
 
 
+@pytest.mark.parametrize("status", ["", "ended: exit status 1"])
+def test_how_long_it_goes_is_said_beside_a_long_title(status: str, seen: LiveSnapshot) -> None:
+    around = Around(title="/a/folder/" * 20 + "app.py --port 8000", status=status)
+    assert f"…  {span(seen.elapsed_ns)} " in screen(State(), seen, around=around)[0] + " "
+
+
 @pytest.mark.parametrize("damaged", [False, True])
 def test_a_damaged_recording_is_said_to_be(damaged: bool, tmp_path: Path) -> None:
     """On every view, for a person to see beside the figures."""
