@@ -289,6 +289,8 @@ def test_the_page_is_small_and_needs_nothing(tmp_path: Path) -> None:
     assert len(gzip.compress(page)) < 150_000
     addresses = set(re.findall(rb"https?://[^\"' ]+", page))
     assert addresses == {b"http://www.w3.org/2000/svg"}
+    assert b"Content-Security-Policy" in page and b"default-src 'none'" in page
+    assert not re.search(rb"connect-src|form-action|frame-src|https?:(?!//www\.w3\.org/2000/svg)", page)
     assert b"{{" not in page.replace(b"${{", b"")
 
 
