@@ -12,6 +12,7 @@ import pytest
 import async_inspect
 from async_inspect import Trace, checks, load
 from async_inspect.errors import UserError
+from async_inspect.formats import options
 
 from .samples import kitchen
 
@@ -94,6 +95,21 @@ def test_no_option(format: str, options: dict[str, Any], trace: Trace, tmp_path:
     refused(lambda: trace.to_bytes(format, **options))
     refused(lambda: trace.export(format, tmp_path / "x", **options))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_task_is_found_by_text(trace: Trace) -> None:
+    number: Any = 1
+    refused(lambda: trace.find(number), TypeError)
+    assert trace.find("1") == 1
+
+
+def test_an_option_without_an_annotation_is_as_its_default() -> None:
+    def write(trace, *, upper=False, most=3, title=None, needed):  # type: ignore[no-untyped-def]
+        """As somebody may well write one."""
+
+    words = ["upper=yes", "most=7", "title=x", "needed=y"]
+    assert options.parse("own", write, words) == {"upper": True, "most": 7, "title": "x", "needed": "y"}
+    refused(lambda: options.parse("own", write, ["most=many"]))
 
 
 def test_no_check(trace: Trace) -> None:

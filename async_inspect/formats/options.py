@@ -35,12 +35,19 @@ def _value(name: str, write: Callable[..., object], key: str, value: object, wor
     if key not in known:
         raise _unknown(name, write, word)
     try:
-        found: object = TypeAdapter(known[key].annotation).validate_python(value)
+        found: object = TypeAdapter(_type(known[key])).validate_python(value)
     except ValidationError as error:
         raise UserError(f"format {name}: {word}: {error.errors()[0]['msg']}", USAGE) from None
     if isinstance(found, float) and not math.isfinite(found):
         raise UserError(f"format {name}: {word}: not a finite number", USAGE)
     return found
+
+
+def _type(option: inspect.Parameter) -> object:
+    """What its signature says; where that says nothing, a value like its default."""
+    if option.annotation is not option.empty:
+        return option.annotation
+    return Any if option.default in (None, option.empty) else type(option.default)
 
 
 def _unknown(name: str, write: Callable[..., object], word: str) -> UserError:

@@ -45,7 +45,10 @@ class Trace(TraceData):
         return objects.task(self, number)
 
     def find(self, task: str) -> int:
-        """The id of the task of this id or name, of several of one name the first.  UserError: there is none."""
+        """The id of the task of this id or name, of several of one name the first.  UserError: there is none.
+        TypeError: not a text."""
+        if not isinstance(task, str):
+            raise TypeError(f"task: {task!r} is no text; the id of a task is its own")
         if task.isdecimal() and 0 < int(task) <= len(self.task_table):
             return int(task)
         if task in self.task_table.name:

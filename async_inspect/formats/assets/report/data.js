@@ -1,5 +1,5 @@
 // The data: from the page's compressed block to columns.
-// Knows: the stream that html_pack.py writes, and which columns html_data.py leaves for the page to find by itself.
+// Knows: the stream that html/pack.py writes, and which columns html/data.py leaves for the page to find by itself.
 // Knows nothing of what is shown. Times are ns since the recording began, exact in doubles up to 104 days.
 const Data = (() => {
   async function inflate(base64) {
