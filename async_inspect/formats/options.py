@@ -43,7 +43,7 @@ def _value(name: str, write: Callable[..., object], key: str, value: object, wor
     return found
 
 
-def _type(option: inspect.Parameter) -> object:
+def _type(option: inspect.Parameter) -> Any:
     """What its signature says; where that says nothing, a value like its default."""
     if option.annotation is not option.empty:
         return option.annotation
