@@ -35,7 +35,7 @@ DIFFER_EVERYWHERE = {"modules", "not_executable", "not_executable_by_subprocess"
 pytestmark = pytest.mark.e2e
 
 
-class LiveSnapshot(NamedTuple):
+class Seen(NamedTuple):
     """What a user sees of a program that ran."""
 
     status: int
@@ -280,7 +280,7 @@ def assert_same(
     input: str = "",
     cwd: Path = ROOT,
     options: Sequence[str] = (),
-) -> LiveSnapshot:
+) -> Seen:
     bare = seen(command, core, env, input, cwd)
     traced = seen([*driver(folder / "recording"), *options, *command], core, env, input, cwd)
     assert traced == bare
@@ -295,7 +295,7 @@ def driver(folder: Path) -> list[str]:
 
 def seen(
     command: Sequence[str | Path], core: str, env: Mapping[str, str] | None = None, input: str = "", cwd: Path = ROOT
-) -> LiveSnapshot:
+) -> Seen:
     done = subprocess.run(
         [str(word) for word in command],
         capture_output=True,
@@ -306,9 +306,7 @@ def seen(
         timeout=120,
         check=False,
     )
-    return LiveSnapshot(
-        done.returncode, *(re.sub(r"0x[0-9a-f]{4,}", "0x…", text) for text in (done.stdout, done.stderr))
-    )
+    return Seen(done.returncode, *(re.sub(r"0x[0-9a-f]{4,}", "0x…", text) for text in (done.stdout, done.stderr)))
 
 
 def environment(core: str) -> dict[str, str]:
