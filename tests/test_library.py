@@ -112,6 +112,13 @@ def test_an_option_without_an_annotation_is_as_its_default() -> None:
     refused(lambda: options.parse("own", write, ["most=many"]))
 
 
+def test_who_reckons_in_place_fails_alone(trace: Trace) -> None:
+    for column in (trace.task_table.run_ns, trace.awaits.start_ns, trace.filter(task="main").task_table.run_ns):
+        before = column.tolist()
+        refused(partial(column.__imul__, 2), ValueError)
+        assert column.tolist() == before
+
+
 def test_no_check(trace: Trace) -> None:
     all_wrong: tuple[Any, ...] = (5, [5], "deadlock")
     for wrong in all_wrong:

@@ -6,9 +6,11 @@ it looks on paper (``formats/``).
 
 import os
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from functools import cached_property
 from typing import Self
+
+import numpy as np
 
 from ..errors import USAGE, UserError
 from ..recording.header import Head
@@ -30,8 +32,14 @@ class Trace(TraceData):
 
     @classmethod
     def of(cls, data: TraceData) -> Self:
-        """The same data, to be asked."""
-        return cls(**{field.name: getattr(data, field.name) for field in fields(data)})
+        """The same data, to be asked, and no longer to be written: who reckons in place fails alone, and leaves others
+        their figures."""
+        parts = {field.name: getattr(data, field.name) for field in fields(data)}
+        for table in filter(is_dataclass, parts.values()):
+            for part in fields(table):
+                if isinstance(column := getattr(table, part.name), np.ndarray):
+                    column.setflags(write=False)
+        return cls(**parts)
 
     # --- tasks -------------------------------------------------------------------------------------------------------
 
