@@ -18,7 +18,7 @@ from async_inspect.model.invariants import violations
 from async_inspect.recording.reader import open_recording
 
 from .servers import free_port
-from .tools import PATIENCE_S, ROOT, TARGET, TOOL, Tool, wait_until
+from .tools import PATIENCE_S, ROOT, TARGET, TOOL, Tool, run, wait_until
 
 BIN = Path(sys.executable).parent
 SERVICE = ROOT / "fixtures" / "service.py"
@@ -178,3 +178,18 @@ def test_ctrl_c_on_a_server(tmp_path: Path) -> None:
         assert "Application shutdown complete" in server.log.read_text(encoding="utf-8")
     assert statuses[True] == statuses[False]
     assert (tmp_path / "False" / "data.json").exists()
+
+
+def test_an_interrupt_while_it_is_imported_is_no_traceback(tmp_path: Path) -> None:
+    code = """
+import sys
+class Interrupts:
+    def find_spec(self, name, path=None, target=None):
+        if name == "async_inspect.cli.main":
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Interrupts())
+from async_inspect.__main__ import main
+main()
+"""
+    done = run([sys.executable, "-c", code], cwd=tmp_path, env={"PYTHONPATH": str(ROOT)})
+    assert (done.status, done.stderr) == (-signal.SIGINT, "")
