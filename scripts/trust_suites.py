@@ -105,6 +105,7 @@ PROJECTS = (
             "asyncio_default_fixture_loop_scope=function",  # else pytest-asyncio warns, and warnings are errors there
             "tests",
             "--ignore=tests/autobahn",
+            "--ignore-glob=tests/test_benchmarks_*",
             "-m",
             "not autobahn and not dev_mode and not internal",
         ),
@@ -246,4 +247,5 @@ REASONS = (
     Reason("test_monitoring", "*", "", "its setUp wants that nobody has events on"),
     Reason("test_pdb", "*", "", PDB),
     Reason("test_subprocess", "*.test_pass_fds_redirected", "", DESCRIPTOR),
+    Reason("anyio", "tests.test_pytest_plugin.*", "", "gives a pytest that it starts three seconds"),
 )
