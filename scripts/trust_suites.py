@@ -247,5 +247,4 @@ REASONS = (
     Reason("test_monitoring", "*", "", "its setUp wants that nobody has events on"),
     Reason("test_pdb", "*", "", PDB),
     Reason("test_subprocess", "*.test_pass_fds_redirected", "", DESCRIPTOR),
-    Reason("anyio", "tests.test_pytest_plugin.*", "", "gives a pytest that it starts three seconds"),
 )
