@@ -48,6 +48,10 @@ CPYTHON = (
 LEFT_OUT = ("test_print_exception_gh_102056",)
 
 PYTEST = "pytest==9.2.0"
+AIOHTTP = """
+    client_functional client_session client_ws_functional connector streams helpers tracing
+    web_functional web_protocol web_runner web_server web_websocket_functional
+"""
 DISTRIBUTED = "core utils_comm locks queues events semaphore batched asyncio utils"
 PROJECTS = (
     Suite(
@@ -103,9 +107,7 @@ PROJECTS = (
             "addopts=",
             "-o",
             "asyncio_default_fixture_loop_scope=function",  # else pytest-asyncio warns, and warnings are errors there
-            "tests",
-            "--ignore=tests/autobahn",
-            "--ignore-glob=tests/test_benchmarks_*",
+            *(f"tests/test_{name}.py" for name in AIOHTTP.split()),
             "-m",
             "not autobahn and not dev_mode and not internal",
         ),

@@ -4,13 +4,14 @@ import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tomllib
 import zipfile
 from pathlib import Path
 
 import pytest
 
-from .tools import ROOT, run
+from .tools import ROOT, need_compiler, run
 
 NO_COMPILER = {"CC": "/nonexistent/cc"}
 WITHOUT = ("__pycache__", "*.so", "*.pyc")
@@ -34,6 +35,8 @@ def pip(*arguments: str, env: dict[str, str] | None = None, cwd: Path) -> None:
 
 @pytest.mark.parametrize("compiler", [True, False])
 def test_wheel(compiler: bool, source: Path, tmp_path: Path) -> None:
+    if compiler:
+        need_compiler([sysconfig.get_path("include")])
     expected = {path.relative_to(source).as_posix() for path in (source / "async_inspect").rglob("*") if path.is_file()}
     pip("wheel", "-w", str(tmp_path / "wheel"), ".", cwd=source, env=None if compiler else NO_COMPILER)
     (wheel,) = (tmp_path / "wheel").glob("*.whl")

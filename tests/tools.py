@@ -1,10 +1,11 @@
 """Running programs and the tool from tests: what it knows of both is a command line."""
 
 import os
+import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -40,6 +41,14 @@ def _has_terminals() -> bool:
 needs_terminal = pytest.mark.skipif(
     not _has_terminals(), reason="no pseudo-terminals (mount -t devpts devpts /dev/pts)"
 )
+
+
+def need_compiler(includes: Iterable[str]) -> None:
+    """Skip where no C core can be built for a Python with these folders of headers."""
+    if not shutil.which("cc") and not shutil.which("gcc"):
+        pytest.skip("no C compiler (Debian: apt-get install gcc libc6-dev)")
+    if not any(Path(folder, "Python.h").exists() for folder in includes):
+        pytest.skip("no Python.h (Debian: apt-get install python3-dev)")
 
 
 def examples(usual: int) -> int:

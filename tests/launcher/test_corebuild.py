@@ -13,6 +13,8 @@ from async_inspect.errors import UserError
 from async_inspect.launcher import corebuild, interpreter
 from async_inspect.tracer import choose
 
+from ..tools import need_compiler
+
 
 @pytest.fixture
 def python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> interpreter.Interpreter:
@@ -26,10 +28,7 @@ def python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> interpreter.Inter
 
 @pytest.fixture
 def compiler(python: interpreter.Interpreter) -> None:
-    if not shutil.which("cc") and not shutil.which("gcc"):
-        pytest.skip("no C compiler (Debian: apt-get install gcc libc6-dev)")
-    if not any(Path(folder, "Python.h").exists() for folder in python.includes):
-        pytest.skip("no Python.h (Debian: apt-get install python3-dev)")
+    need_compiler(python.includes)
 
 
 @pytest.mark.usefixtures("compiler")
@@ -191,7 +190,7 @@ def test_without_one_the_twin_records(
     monkeypatch.setenv("CC", compiler)
     without = dataclasses.replace(python, **{"includes": (str(tmp_path),), **changes})  # type: ignore[arg-type]
     if not shutil.which(compiler) and "found" not in reason:
-        pytest.skip(f"no {compiler}")
+        pytest.skip("no C compiler (Debian: apt-get install gcc libc6-dev)")
     core = corebuild.prepare(without)
     assert core.name == "python"
     assert core.reason.startswith(reason)
