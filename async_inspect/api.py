@@ -37,7 +37,7 @@ class Trace(trace.Trace):
     def export_all(self, folder: str | os.PathLike[str], formats: Iterable[str] | None = None) -> list[Path]:
         """Write all formats, or these, into a folder, as ``async-inspect report`` does; the files.
 
-        UserError: as in ``export``; a ``reports.IncompleteError`` where only some could be written: its ``files``.
+        UserError: as in ``export``; a ``writing.IncompleteError`` where only some could be written: its ``files``.
         """
         return writing.write(self, folder, formats)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from async_inspect.recording import closing
-from async_inspect.support import files
+from async_inspect.support import files, processes
 
 MOST = 1 << 20  # bytes of one of its files
 
@@ -35,7 +35,7 @@ def lister(environ: Mapping[str, str], folder: Path, title: str) -> tuple[Callab
     mine: list[Path] = []
 
     def put(pid: int) -> None:
-        began = _began(pid)
+        began = processes.began(pid)
         if not began:
             return
         try:
@@ -62,7 +62,7 @@ def runs(environ: Mapping[str, str]) -> list[Run]:
     for file in place(environ).glob("*-*"):
         try:
             pid, _, began = file.name.partition("-")
-            if not pid.isdecimal() or _began(int(pid)) != began or not began:
+            if not pid.isdecimal() or processes.began(int(pid)) != began or not began:
                 file.unlink()
                 continue
             folder, title = os.fsdecode(files.read(file, MOST)).split("\n")[:2]
@@ -76,11 +76,3 @@ def recording(run: Run) -> Path | None:
     """Its recording, as soon as there is one."""
     found = [path for path in closing.recordings(run.folder) if closing.is_of(path, run.pid)]
     return closing.root(found, run.pid)
-
-
-def _began(pid: int) -> str:
-    """When a process began; "": there is none, or nobody says (no /proc): then it is not listed."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[19]
-    except OSError:
-        return ""

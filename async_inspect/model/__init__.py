@@ -1,5 +1,4 @@
-"""What recordings mean.  ``load`` gives the Trace of a run, or of one recording; ``Builder``
-the data of one that grows."""
+"""What recordings mean.  ``load`` gives the Trace of a run, or of one recording, ``Builder`` its data."""
 
 from .building.builder import Builder
 from .entities import AwaitLine, Frame, Metadata, Process, Task, TreeNode

@@ -11,7 +11,7 @@ from os import PathLike
 from pathlib import Path
 
 from ..recording.ending import text
-from ..recording.header import runs
+from ..support.processes import still_runs
 from ..support.settings import Rule
 from .data import TraceData
 from .entities import Process
@@ -59,7 +59,7 @@ def snapshot(
 
 def _when(trace: TraceData, process: Process, at_ns: int | None, cancelled: int | None) -> tuple[int, str, bool]:
     """The moment to look at in a process, in words, and whether it runs still."""
-    running = not process.finished and runs(process.pid, trace.meta.started_unix_ns + process.start_ns)
+    running = not process.finished and still_runs(process.pid, trace.meta.started_unix_ns + process.start_ns)
     running = running and not process.broken_off  # or nobody knows what it does
     last = f", the last that is known of it: {text(process.ending)}"
     if at_ns is not None:

@@ -157,7 +157,7 @@ def load(
     wanted: Filter | None = None,
     rules: Iterable[Rule] = (),
 ) -> Trace:
-    """What the recording at ``path`` means, as ``reading.load``."""
+    """What the recording at ``path`` means, as ``loading.load``."""
     return Trace.of(loading.load(path, progress, wanted, rules))
 
 
@@ -168,5 +168,5 @@ def load_run(
     wanted: Filter | None = None,
     rules: Iterable[Rule] = (),
 ) -> Trace:
-    """The same of a run's recordings, as ``reading.load_run``."""
+    """The same of a run's recordings, as ``loading.load_run``."""
     return Trace.of(loading.load_run(run, place, progress, wanted, rules))

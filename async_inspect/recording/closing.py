@@ -10,8 +10,9 @@ from pathlib import Path
 
 from async_inspect import events as ev
 from async_inspect.errors import UserError
-from async_inspect.recording.header import Head, head, read_header, runs
+from async_inspect.recording.header import Head, head, read_header
 from async_inspect.support.files import open_regular, read
+from async_inspect.support.processes import still_runs
 
 MAX_LOG = 1 << 24  # bytes
 GRACE_SECONDS = 0.5  # for processes that end a moment after the first
@@ -62,7 +63,9 @@ def settle(run: Sequence[Head], ended_pid: int, ended_ns: int) -> list[Head]:
         note_end(own[-1].path, ended_ns)
     going = [one for one in run if one not in own[-1:] and one.header.state == ev.RUNNING]
     while True:
-        there = [one for one in going if one.header.pid != ended_pid and runs(one.header.pid, one.header.start_unix_ns)]
+        there = [
+            one for one in going if one.header.pid != ended_pid and still_runs(one.header.pid, one.header.start_unix_ns)
+        ]
         for one in going:
             if one not in there:
                 note_end(one.path, 0)

@@ -1,12 +1,10 @@
-"""A recording's file up to its first slot; where recordings lie, and which of them are one run.
+"""A recording's file up to its first slot.
 
-Knows: the header, the metadata, run ids, and whether a recording's process is still there.  Reads no events, and needs
-no numpy: whoever is about to fork may ask.
+Knows: the header and the metadata.  Reads no events, and needs no numpy: whoever is about to fork may ask.
 """
 
 import os
 import struct
-import time
 from io import FileIO
 from pathlib import Path
 from typing import NamedTuple
@@ -178,15 +176,3 @@ def head(path: Path) -> Head:
     """UserError: it can't be read, or is no recording."""
     with open_file(path) as file:
         return Head(path, *read_header(file, path))
-
-
-def runs(pid: int, recorded_unix_ns: int) -> bool:
-    """Whether the process that began a recording then is there still, and not a younger one of its number."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
-        began, state = int(stat[19]), stat[0]
-        uptime = float(Path("/proc/uptime").read_text(encoding="ascii").split()[0])
-    except (OSError, ValueError, IndexError):
-        return False
-    age = uptime - began / os.sysconf("SC_CLK_TCK")
-    return state not in "ZX" and time.time() - age <= recorded_unix_ns / 1e9 + 1

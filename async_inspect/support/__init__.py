@@ -1,1 +1,2 @@
-"""What every part may use: files among those of others, names as data, internal errors, the user's settings."""
+"""What every part may use: files among those of others, names as data, internal errors, processes, the
+user's settings."""

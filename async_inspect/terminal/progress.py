@@ -56,7 +56,7 @@ def reading() -> Iterator[Callable[[int, int], None] | None]:
 
 @contextmanager
 def writing() -> Iterator[Callable[[str, int], None] | None]:
-    """While reports are written; gives what ``reports.write`` wants to be told by."""
+    """While reports are written; gives what ``writing.write`` wants to be told by."""
     console = stderr()
     if not console.is_terminal:
         yield None

@@ -64,21 +64,22 @@ async def wait(gate: "asyncio.Future[None]") -> None:
     await gate
 
 
+async def begin_step(gate: "asyncio.Future[None]", made: "list[asyncio.Task[int]]") -> None:
+    made.append(asyncio.ensure_future(items(gate).__anext__()))
+    made[0].set_name("first")
+    await asyncio.sleep(0)
+
+
 def test_a_step_that_waits_is_a_task(late: Late) -> None:
     gate = late.loop.create_future()
     made: list[asyncio.Task[int]] = []
-
-    async def before() -> None:
-        made.append(asyncio.ensure_future(items(gate).__anext__()))
-        made[0].set_name("first")
-        await asyncio.sleep(0)
 
     async def rest() -> None:
         await asyncio.sleep(0)
         gate.set_result(None)
         assert await made[0] == 1
 
-    late.unseen(before())
+    late.unseen(begin_step(gate, made))
     task = task_of(late.seen(rest()), "first")
     assert (task.kind, task.state, task.created_before_recording, task.polls) == ("task", "Completed", True, 1)
     assert task.kind_name.endswith("items")
@@ -89,12 +90,7 @@ def test_a_step_that_waits_for_ever_is_blocked(late: Late) -> None:
     gate = late.loop.create_future()
     made: list[asyncio.Task[int]] = []
 
-    async def before() -> None:
-        made.append(asyncio.ensure_future(items(gate).__anext__()))
-        made[0].set_name("first")
-        await asyncio.sleep(0)
-
-    late.unseen(before())
+    late.unseen(begin_step(gate, made))
     task = task_of(late.seen(asyncio.sleep(0)), "first")
     assert (task.kind, task.state, task.polls) == ("task", "Blocked", 0)
     assert task.await_point is not None and "test_existing.py:" in task.await_point

@@ -114,14 +114,6 @@ def traced_by(pid: int) -> int:
     return int(_status(pid)["TracerPid"])
 
 
-def began(pid: int) -> str:
-    """When a process began, as the kernel counts: another process of this pid is another.  "": there is none."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[19]
-    except OSError:
-        return ""
-
-
 def command(pid: int) -> str:
     """What people call it: its command line."""
     try:

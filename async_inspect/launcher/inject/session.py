@@ -16,6 +16,7 @@ from async_inspect.launcher.inject.place import Place
 from async_inspect.launcher.inject.process import Process
 from async_inspect.launcher.inject.ptrace import DiedError
 from async_inspect.launcher.target import environment
+from async_inspect.support import processes
 from async_inspect.tracer import Settings, env
 
 INSIDE = Path(__file__).with_name("inside.py")
@@ -38,8 +39,8 @@ class Session:
         self.recording: Path | None = None
         self._tell = tell
         self._inside = ""  # the recording's path, as the process knows it
-        self._began = process.began(one.pid)
-        self._by = f"{os.getpid()}:{process.began(os.getpid())}"
+        self._began = processes.began(one.pid)
+        self._by = f"{os.getpid()}:{processes.began(os.getpid())}"
 
     def start(self, settings: Settings, core: str) -> Path:
         """Record; where to.  UserError: it can't be, and why; then nothing is changed there."""
@@ -72,7 +73,7 @@ class Session:
 
     def is_there(self) -> bool:
         """Whether it still runs."""
-        return process.began(self.process.pid) == self._began and process.state(self.process.pid) not in "ZX"
+        return processes.began(self.process.pid) == self._began and process.state(self.process.pid) not in "ZX"
 
     def _core(self, core: str) -> dict[str, str]:
         """What the process must be told of C cores."""
@@ -88,7 +89,7 @@ class Session:
     def _is_orphan(self, by: str) -> bool:
         """Whether it is recorded by somebody who attached to it and is gone."""
         pid, _, began = by.partition(":")
-        return pid.isdecimal() and process.began(int(pid)) != began
+        return pid.isdecimal() and processes.began(int(pid)) != began
 
     def _ask(self, asked: dict[str, str]) -> list[str]:
         """Have it do something; what it says to that."""
