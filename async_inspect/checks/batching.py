@@ -30,15 +30,19 @@ def find(trace: Trace) -> Iterator[Finding]:
     size = len(function)
     count, run = counts(which, size), sums(which, tasks.run_ns[rows], size)
     polls, idle = sums(which, tasks.polls[rows], size), sums(which, np.maximum(tasks.delay_ns[rows], 0), size)
+    candidates = np.flatnonzero((count >= TASKS) & (polls <= count)).tolist()
+    if not candidates:
+        return  # and nothing is sorted
     order = np.argsort(which, kind="stable")
     ends = np.cumsum(count)
-    for row in np.flatnonzero((count >= TASKS) & (polls <= count)).tolist():
+    for row in candidates:
         # The median: what a busy machine does to some of them says nothing of what they do.
-        usual = int(np.median(tasks.run_ns[rows[order[ends[row] - count[row] : ends[row]]]]))
+        mine = rows[order[ends[row] - count[row] : ends[row]]]
+        usual = int(np.median(tasks.run_ns[mine]))
         if usual > LONGEST_NS:
             continue
         made = trace.functions[function[row]]
-        one = int(rows[np.argmax(which == row)]) + 1
+        one = int(mine[0]) + 1
         text = f"{int(count[row]):,} tasks of {made.name} ran {ms(usual)} each (median) and never waited"
         yield Finding(
             check=NAME,

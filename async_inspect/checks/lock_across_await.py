@@ -50,7 +50,7 @@ def find(trace: Trace) -> Iterator[Finding]:
         slow = asleep.longest(int(task[one]), int(start[one]), int(end[one]))
         if trace.awaits.resource[slow] >= 0 and is_lock[awaits.resource[slow]]:
             continue  # for another lock: that is a matter of their order
-        if awaits.awaited[slow] < 0 and not awaits.awaited_task[slow]:
+        if trace.awaiting(slow) == "yield":
             continue  # it only let others run: how long they take is a busy machine's matter, or theirs
         where = trace.place(int(awaits.location[slow]))
         locks = np.unique(holds.resource[rows[mine]])
