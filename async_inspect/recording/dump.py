@@ -6,8 +6,10 @@ Knows nothing of what records mean.
 from collections.abc import Callable, Iterator
 
 from .. import events as ev
-from .reader import _BLOCK, Recording, _decode, text_of
+from .reader import Recording, decoded, text_of
 from .slots import DAMAGED, Slots
+
+_BLOCK = 1 << 16  # slots that become text at a time
 
 
 def dump_header(recording: Recording) -> Iterator[str]:
@@ -55,6 +57,6 @@ def _line(
         parts = text_of(slots, at).split(b"\0", 2)
         if kind == ev.CODE and len(parts) == 3:
             parts[2] = parts[2].hex().encode()
-        texts = [_decode(part) for part in parts]
+        texts = [decoded(part) for part in parts]
         line += " " + " ".join(map(repr, scrub(kind, texts) if scrub else texts))
     return line

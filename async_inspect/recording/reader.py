@@ -19,13 +19,12 @@ from ..support.files import read
 from .code import Code
 from .header import LATEST, WINDOWS, Header, Meta, number, open_file, read_header, with_slashes
 from .runs import root, run_at
-from .slots import CODE, DAMAGED, NODE, SLOT, STRING, ProcessState, Slots, among
+from .slots import CODE, DAMAGED, NODE, SLOT, STRING, SlotCheck, Slots, among
 
 type Ids = npt.NDArray[np.uint32]
 type Bytes = npt.NDArray[np.uint8]
 
 _TO_DEFINE = np.isin(np.arange(256), sorted({*range(1, ev.FIRST_EVENT), *ev.HAS_TEXT} - {ev.TEXT, DAMAGED}))
-_BLOCK = 1 << 16  # slots that become text at a time
 _MAX_MISSED = 1 << 24  # bytes
 _LONGEST = 1 << 20  # slots of a text; more is damage
 _DAY_NS = 86_400_000_000_000
@@ -64,7 +63,7 @@ class Recording:
         self.cut = False  # the file is shorter than it was, or has a hole: it is known up to there only
         self.missing = 0  # slots that it had and that are gone with that, at least
         self.chunks: list[Slots] = []  # these, in order
-        self._looked = ProcessState()
+        self._looked = SlotCheck()
         self._left = 0  # slots at the end that are never to be whole
         self._file = open_file(path)
         self.header, self.meta = self._read_header()
@@ -219,24 +218,24 @@ class Recording:
         if kind == ev.CODE:
             file, name, table = [*data.split(b"\0", 2), b"", b""][:3]
             table, awaits = (table[:size], table[size:]) if size else (table, None)
-            path = _decode(file)
+            path = decoded(file)
             if self.meta.get("platform") == WINDOWS:
                 path = with_slashes(path)
-            self.codes[subject] = Code(path, _decode(name), aux, flags, table, awaits)
+            self.codes[subject] = Code(path, decoded(name), aux, flags, table, awaits)
         elif kind == ev.STRING:
-            self.strings[subject] = _decode(data)
+            self.strings[subject] = decoded(data)
         elif kind == ev.NAME:
-            self.names[subject] = _decode(data)
+            self.names[subject] = decoded(data)
         elif kind == ev.TAG:
             name, _, value = data.partition(b"\0")
-            known, tag = self.tags.setdefault(subject, []), f"{_decode(name)}={_decode(value)}"
+            known, tag = self.tags.setdefault(subject, []), f"{decoded(name)}={decoded(value)}"
             if tag not in known[-1:]:
                 known.append(tag)
         elif kind == ev.MESSAGE:
-            self.messages[subject] = _decode(data)
+            self.messages[subject] = decoded(data)
         else:
             label, _, message = data.partition(b"\0")
-            self.points.append((self.count + at, _decode(label), _decode(message)))
+            self.points.append((self.count + at, decoded(label), decoded(message)))
 
     def _define_nodes(self, slots: Slots) -> None:
         ids = slots["coro"]
@@ -272,7 +271,8 @@ def text_of(slots: Slots, at: int) -> bytes:
     return np.ascontiguousarray(pieces).view(np.uint8).reshape(-1, ev.RECORD_SIZE)[:, : ev.TEXT_BYTES].tobytes()[:size]
 
 
-def _decode(data: bytes) -> str:
+def decoded(data: bytes) -> str:
+    """Text that need not be UTF-8."""
     return data.decode("utf-8", "replace")
 
 

@@ -101,7 +101,7 @@ _ROW_HOLDS: Final = np.array([(ANY, ANY, ANY), *_ROWS])  # (row, field)
 _OF_SUSPENSION: Final = np.isin(np.arange(256), (ev.LINK, ev.TIMER, ev.USE))  # their time is its
 
 
-class ProcessState:
+class SlotCheck:
     """What was looked at so far: which ids were given, by what times threads had got."""
 
     def __init__(self) -> None:
