@@ -100,7 +100,8 @@ def test_sqlalchemy_on_postgres(core: str, attach: Attach, tmp_path: Path) -> No
 
 
 def test_sqlalchemy_on_sqlite(core: str, attach: Attach, tmp_path: Path) -> None:
-    trace = same(attach, core, tmp_path, SQLALCHEMY, "sqlite+aiosqlite://")
+    """In a file: of a database in memory there is one connection, and one user's end would roll back another's item."""
+    trace = same(attach, core, tmp_path, SQLALCHEMY, f"sqlite+aiosqlite:///{tmp_path}/items.db")
     assert lines_of(trace, "user").keys() == {line(SQLALCHEMY, mark) for mark in ("closes", "commits", "asks")}
     _goes_through(trace, "AsyncSession.execute", "greenlet_spawn", "AsyncAdapt_dbapi_cursor._execute_async")
 
