@@ -158,15 +158,47 @@ TAG = 41  # coro: a root in which a context variable that was asked for has anot
 CANCEL = 42  # coro was woken (by the WAKE before it) since a cancel scope or a timeout, above it, is cancelled. aux:
 #              string id of its type. off: site where it was made (0: not seen)
 
-KIND_NAMES = {
-    CODE: "CODE", NODE: "NODE", STRING: "STRING", SITE: "SITE", THREAD: "THREAD", TEXT: "TEXT",
-    SPAWN: "SPAWN", NAME: "NAME", START: "START", ENTER: "ENTER", RESUME: "RESUME", THROW: "THROW",
-    SUSPEND: "SUSPEND", LINK: "LINK", ITEM: "ITEM", RETURN: "RETURN", RAISE: "RAISE", VANISH: "VANISH",
-    MESSAGE: "MESSAGE", POINT: "POINT", RESOURCE: "RESOURCE",
-    WAKE: "WAKE", SOON: "SOON", TIMER: "TIMER", SELECT: "SELECT", USE: "USE", TAKE: "TAKE", GIVE: "GIVE",
-    EDGE: "EDGE", STACK: "STACK", CALL: "CALL", TROUBLE: "TROUBLE", TAG: "TAG", CANCEL: "CANCEL",
-}  # fmt: skip
-HAS_TEXT = (CODE, STRING, NAME, MESSAGE, POINT, TAG)
+# Each kind once: its name, and what its fields ``coro``, ``aux`` and ``off`` hold: the id of such a thing (0: of none;
+# a task's is one of "coroutine"); "": no id; "text": how many bytes of text follow, in TEXT slots.
+KINDS = {
+    CODE: ("CODE", "code", "", "text"),
+    NODE: ("NODE", "node", "node", "code"),
+    STRING: ("STRING", "string", "", "text"),
+    SITE: ("SITE", "site", "site", ""),
+    THREAD: ("THREAD", "thread", "", ""),
+    TEXT: ("TEXT", "", "", ""),
+    RESOURCE: ("RESOURCE", "resource", "string", "site"),
+    SPAWN: ("SPAWN", "coroutine", "code", "site"),
+    NAME: ("NAME", "coroutine", "", "text"),
+    START: ("START", "coroutine", "coroutine", "code"),
+    ENTER: ("ENTER", "coroutine", "coroutine", ""),
+    RESUME: ("RESUME", "coroutine", "coroutine", ""),
+    THROW: ("THROW", "coroutine", "string", ""),
+    SUSPEND: ("SUSPEND", "coroutine", "string", ""),
+    LINK: ("LINK", "coroutine", "coroutine", ""),
+    ITEM: ("ITEM", "coroutine", "coroutine", ""),
+    RETURN: ("RETURN", "coroutine", "string", ""),
+    RAISE: ("RAISE", "coroutine", "string", ""),
+    VANISH: ("VANISH", "coroutine", "", ""),
+    MESSAGE: ("MESSAGE", "coroutine", "", "text"),
+    POINT: ("POINT", "coroutine", "", "text"),
+    WAKE: ("WAKE", "coroutine", "", ""),
+    SOON: ("SOON", "", "", ""),
+    TIMER: ("TIMER", "coroutine", "", ""),
+    SELECT: ("SELECT", "", "", ""),
+    USE: ("USE", "coroutine", "resource", ""),
+    TAKE: ("TAKE", "coroutine", "resource", "site"),
+    GIVE: ("GIVE", "coroutine", "resource", ""),
+    EDGE: ("EDGE", "coroutine", "coroutine", ""),
+    STACK: ("STACK", "coroutine", "", "site"),
+    CALL: ("CALL", "coroutine", "string", ""),
+    TROUBLE: ("TROUBLE", "coroutine", "string", ""),
+    TAG: ("TAG", "coroutine", "", "text"),
+    CANCEL: ("CANCEL", "coroutine", "string", "site"),
+}
+KIND_NAMES = {kind: row[0] for kind, row in KINDS.items()}
+HAS_TEXT = tuple(kind for kind, row in KINDS.items() if row[3] == "text")
+OF_SUSPENSION = (LINK, TIMER, USE)  # they say more of the suspension before them, and have its time
 
 # flags
 NAME_GIVEN = 1  # SPAWN: the program named the task (a NAME follows)
@@ -199,6 +231,16 @@ CODE_PLAIN = 0
 CODE_COROUTINE = 1
 CODE_ASYNC_GENERATOR = 2
 CODE_GENERATOR_BASED = 3  # types.coroutine
+
+# Flags are bits, but of these kinds they are one of some numbers, up to this.
+MOST_FLAGS = {CODE: CODE_GENERATOR_BASED, WAKE: BY_TASK, SOON: BY_TASK, TROUBLE: DESTROYED}
+# What fields hold in place of what ``KINDS`` says where a kind has such flags.
+BY_FLAGS = {
+    (SUSPEND, AWAITS_TASK): ("coroutine", "coroutine", ""),
+    (WAKE, BY_TASK): ("coroutine", "coroutine", ""),
+    (SOON, BY_TASK): ("", "coroutine", ""),
+    (TROUBLE, NEVER_AWAITED): ("coroutine", "code", "site"),
+}
 
 GENERATED = "__create_fn__."  # begins the names of what dataclasses write, which is in no file of the program's
 OTHER_NODE = 1  # defined first in every recording

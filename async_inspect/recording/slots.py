@@ -1,9 +1,10 @@
 """Slots as a file has them, looked at before anybody believes them.
 
-Knows: what each kind's fields hold, and so what they can be: an id that something was given before, an offset, a
-moment.  Whoever comes after may index by every id of a slot that passed, and reckon with its time.  A slot that can't
-be so counts as damaged and is of kind DAMAGED from then on, at its place; one whose time alone can't be, of its
-thread's last time.  Knows nothing of what records mean together: that a coroutine ends twice, say (``model/``).
+Knows: what each kind's fields hold (``events.KINDS``), and so what they can be: an id that something was given
+before, an offset, a moment.  Whoever comes after may index by every id of a slot that passed, and reckon with its
+time.  A slot that can't be so counts as damaged and is of kind DAMAGED from then on, at its place; one whose time alone
+can't be, of its thread's last time.  Knows nothing of what records mean together: that a coroutine ends twice, say
+(``model/``).
 
 A damaged file costs what a sound one does: nothing here grows with what a slot says, only with how many there are.
 """
@@ -31,74 +32,35 @@ _SPARE = 64  # by so many an id may be above the number of those that were given
 _SPARE_PEOPLE = 1 << 16  # who is attached to a process numbers all its coroutines, and then writes of them
 _ANY = 0xFFFFFFFF
 
-# What a field holds: ANY number; NONE, or an id of these things.
+# What a field may hold: ANY number, or 0 and the ids of these things, as ``events.KINDS`` calls them.
+_THINGS: Final = ("", "code", "node", "string", "site", "thread", "resource", "coroutine")
 ANY, CODE, NODE, STRING, SITE, THREAD, RESOURCE, CORO = range(8)
-_DEFINES = {
-    ev.CODE: CODE, ev.NODE: NODE, ev.STRING: STRING, ev.SITE: SITE, ev.THREAD: THREAD, ev.RESOURCE: RESOURCE,
+_DEFINES: Final = {
+    kind: _THINGS.index(row[1]) for kind, row in ev.KINDS.items() if kind < ev.FIRST_EVENT and row[1]
 }  # fmt: skip
-
-# By kind: what ``coro``, ``aux`` and ``off`` hold; by (kind, flag that is set) where a flag decides.
-_HOLDS: dict[int, tuple[int, int, int]] = {
-    ev.CODE: (CODE, ANY, ANY),
-    ev.NODE: (NODE, NODE, CODE),
-    ev.STRING: (STRING, ANY, ANY),
-    ev.SITE: (SITE, SITE, ANY),
-    ev.THREAD: (THREAD, ANY, ANY),
-    ev.TEXT: (ANY, ANY, ANY),
-    ev.RESOURCE: (RESOURCE, STRING, SITE),
-    ev.SPAWN: (CORO, CODE, SITE),
-    ev.NAME: (CORO, ANY, ANY),
-    ev.START: (CORO, CORO, CODE),
-    ev.ENTER: (CORO, CORO, ANY),
-    ev.RESUME: (CORO, CORO, ANY),
-    ev.THROW: (CORO, STRING, ANY),
-    ev.SUSPEND: (CORO, STRING, ANY),
-    ev.LINK: (CORO, CORO, ANY),
-    ev.ITEM: (CORO, CORO, ANY),
-    ev.RETURN: (CORO, STRING, ANY),
-    ev.RAISE: (CORO, STRING, ANY),
-    ev.VANISH: (CORO, ANY, ANY),
-    ev.MESSAGE: (CORO, ANY, ANY),
-    ev.POINT: (CORO, ANY, ANY),
-    ev.WAKE: (CORO, ANY, ANY),
-    ev.SOON: (ANY, ANY, ANY),
-    ev.TIMER: (CORO, ANY, ANY),
-    ev.SELECT: (ANY, ANY, ANY),
-    ev.USE: (CORO, RESOURCE, ANY),
-    ev.TAKE: (CORO, RESOURCE, SITE),
-    ev.GIVE: (CORO, RESOURCE, ANY),
-    ev.EDGE: (CORO, CORO, ANY),
-    ev.STACK: (CORO, ANY, SITE),
-    ev.CALL: (CORO, STRING, ANY),
-    ev.TROUBLE: (CORO, STRING, ANY),
-    ev.TAG: (CORO, ANY, ANY),
-    ev.CANCEL: (CORO, STRING, SITE),
-}
-_MOST_FLAGS = {ev.WAKE: ev.BY_TASK, ev.SOON: ev.BY_TASK, ev.TROUBLE: ev.DESTROYED, ev.CODE: ev.CODE_GENERATOR_BASED}
 
 
 def _table() -> npt.NDArray[np.uint8]:
     """By flags and kind as one number, what the slot's fields hold: a row of ``_ROW_HOLDS``; 0: it can't be."""
     table = np.zeros((256, 256), np.uint8)
 
-    def put(holds: tuple[int, int, int], kind: int, flags: list[int]) -> None:
+    def put(words: tuple[str, ...], kind: int, flags: list[int]) -> None:
+        holds = tuple(ANY if word == "text" else _THINGS.index(word) for word in words)
         if holds not in _ROWS:
             _ROWS.append(holds)
         table[kind, flags] = _ROWS.index(holds) + 1
 
-    for kind, holds in _HOLDS.items():
-        put(holds, kind, list(range(_MOST_FLAGS.get(kind, 255) + 1)))
-    put((CORO, CORO, ANY), ev.SUSPEND, [flags for flags in range(256) if flags & ev.AWAITS_TASK])
-    put((CORO, CORO, ANY), ev.WAKE, [ev.BY_TASK])
-    put((ANY, CORO, ANY), ev.SOON, [ev.BY_TASK])
-    put((CORO, CODE, SITE), ev.TROUBLE, [ev.NEVER_AWAITED])
+    for kind, (_, *words) in ev.KINDS.items():
+        put(tuple(words), kind, list(range(ev.MOST_FLAGS.get(kind, 255) + 1)))
+    for (kind, flag), holds in ev.BY_FLAGS.items():
+        put(holds, kind, [flag] if kind in ev.MOST_FLAGS else [flags for flags in range(256) if flags & flag])
     return table.reshape(-1)
 
 
-_ROWS: list[tuple[int, int, int]] = []
+_ROWS: list[tuple[int, ...]] = []
 _WHAT: Final = _table()
 _ROW_HOLDS: Final = np.array([(ANY, ANY, ANY), *_ROWS])  # (row, field)
-_OF_SUSPENSION: Final = np.isin(np.arange(256), (ev.LINK, ev.TIMER, ev.USE))  # their time is its
+_OF_SUSPENSION: Final = np.isin(np.arange(256), ev.OF_SUSPENSION)
 
 
 class SlotCheck:

@@ -38,6 +38,14 @@ def opened(tape: Tape, tmp_path: Path) -> Recording:
         return recording
 
 
+def test_each_kind_is_declared_under_its_own_name() -> None:
+    assert {name: kind for kind, (name, *_) in ev.KINDS.items()} == {
+        name: getattr(ev, name) for name in ev.KIND_NAMES.values()
+    }
+    assert len(set(ev.KIND_NAMES.values())) == len(ev.KINDS)
+    assert {kind for kind, _ in ev.BY_FLAGS} <= ev.KINDS.keys() >= ev.MOST_FLAGS.keys()
+
+
 @pytest.mark.parametrize("sample", SAMPLES)
 def test_what_is_sound_stays_as_it_is(sample: str, tmp_path: Path) -> None:
     recording = opened(SAMPLES[sample](), tmp_path)
