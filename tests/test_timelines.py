@@ -119,16 +119,16 @@ def test_trace_processor_reads_all(format: str, trace: Trace, tmp_path: Path) ->
         "select count(*) as n from flow",
         "select distinct thread.name from slice join thread_track t on t.id = track_id join thread using (utid)",
         "select cast(max(value) as int) as n from counter c join counter_track t on t.id = c.track_id"
-        " where t.name = 'tasks blocked'",
+        " where t.name = 'tasks waiting'",
         "select ts, dur from slice where category = 'task' order by ts, dur",
         GUIDE,
     )
-    slices, (flow,), tracks, (blocked,), tasks, guide = viewers.query(tmp_path / "trace", *questions)
+    slices, (flow,), tracks, (waiting,), tasks, guide = viewers.query(tmp_path / "trace", *questions)
     assert {row["category"]: (row["n"], row["ns"]) for row in slices} == expected(trace)
     assert flow["n"] == len(list(flows(trace))) > 0
     peak = stats(trace).peak_concurrency
     assert {row["name"] for row in tracks} == {f"tasks {number}" for number in range(1, peak + 1)}
-    assert 0 < blocked["n"] <= peak
+    assert 0 < waiting["n"] <= peak
     table = trace.task_table
     lives = sorted(zip(table.created_ns.tolist(), (table.end_ns - table.created_ns).tolist(), strict=True))
     assert [(row["ts"], row["dur"]) for row in tasks] == lives, "to the nanosecond"

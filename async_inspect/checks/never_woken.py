@@ -109,7 +109,7 @@ def _finding(moment: Moment, resource: int, location: int, tasks: list[int], beh
     if more:
         evidence.append(f"{several(trace, sorted(more))} {'waits' if len(more) == 1 else 'wait'} for that in turn")
     for task in sorted(partners)[:5]:
-        state = t.STATES[table.state[task - 1]] if task in over else "still there"
+        state = t.SHOWN_STATES[table.state[task - 1]] if task in over else "still there"
         evidence.append(f"{who(trace, task)} had to do with it before: {state}")
     if not partners:
         evidence.append("nobody is known who woke such a wait before")

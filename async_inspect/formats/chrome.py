@@ -64,9 +64,9 @@ def _events(trace: Trace, frames: bool) -> Iterator[str]:
         yield _named("thread_name", pid, thread, name=f"tasks {number[pid]}")
         yield _named("thread_sort_index", pid, thread, sort_index=number[pid])
     yield from _tasks(trace, frames, [f'"pid":{owners[at]},"tid":{first + at}' for at in lane])
-    for pid, (ts, running, blocked) in counts(trace):
+    for pid, (ts, running, waiting) in counts(trace):
         head = f'"ph":"C","cat":"tasks","name":"tasks","pid":{pid},"ts":{ts / 1000!r}'
-        yield f'{{{head},"args":{{"running":{running},"blocked":{blocked}}}}}'
+        yield f'{{{head},"args":{{"running":{running},"waiting":{waiting}}}}}'
 
 
 def _tasks(trace: Trace, frames: bool, tracks: list[str]) -> Iterator[str]:

@@ -94,7 +94,7 @@ def _lifetimes(trace: Trace) -> Iterator[Marker]:
     for row in range(min(len(table), MAX_MARKERS)):
         data: dict[str, str | int | float] = {
             "name": on_one_line(table.name[row]),
-            "state": t.STATES[table.state[row]],
+            "state": t.SHOWN_STATES[table.state[row]],
             "id": row + 1,
             "polls": int(table.polls[row]),
             "ran": int(table.run_ns[row]) / 1e6,

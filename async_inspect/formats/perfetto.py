@@ -26,7 +26,7 @@ from .shared.words import Words, labels
 BLOCK = 1 << 18  # bytes a chunk
 SEQUENCE: Final = 1
 BEGIN, END, INSTANT, COUNTER = 1, 2, 3, 4  # TrackEvent.Type
-PROCESS, RUNNING, BLOCKED, FIRST_LANE = 1, 2, 3, 4  # uuids of tracks; those of further processes come after all lanes
+PROCESS, RUNNING, WAITING, FIRST_LANE = 1, 2, 3, 4  # uuids of tracks; those of further processes come after all lanes
 
 # TracePacket.trusted_packet_sequence_id, .sequence_flags
 _SEQUENCE = pb.number(10, SEQUENCE)
@@ -62,7 +62,7 @@ def _packets(trace: Trace, frames: bool) -> Iterator[bytes]:
     yield from _tracks(trace, owners, own)
     yield from _tasks(trace, frames, [FIRST_LANE + at + 1 for at in lane], own)
     for pid, (ts, *now) in counts(trace):
-        for uuid, value in zip((RUNNING, BLOCKED), now, strict=True):
+        for uuid, value in zip((RUNNING, WAITING), now, strict=True):
             yield _event(ts, _TYPE[COUNTER] + pb.number(11, own[pid] + uuid) + pb.number(30, value))
 
 
@@ -90,7 +90,7 @@ def _tracks(trace: Trace, owners: list[int], own: dict[int, int]) -> Iterator[by
             _SEQUENCE + cleared + pb.length_delimited(60, pb.number(1, more + PROCESS) + pb.length_delimited(3, about))
         )
         cleared = b""
-        for uuid, name in ((RUNNING, "tasks running"), (BLOCKED, "tasks blocked")):
+        for uuid, name in ((RUNNING, "tasks running"), (WAITING, "tasks waiting")):
             track = pb.number(1, more + uuid) + pb.text(2, name) + pb.number(5, more + PROCESS)
             yield _SEQUENCE + pb.length_delimited(60, track + pb.length_delimited(8, b""))
     first, number = first_thread(trace), dict.fromkeys(owners, 0)

@@ -73,7 +73,7 @@ def _labelled(trace: Trace, tasks: Grouping, tables: "_Tables") -> tuple[t.Ints,
     kinds, groups = np.unique(key, return_inverse=True)
     labels = []
     for kind in kinds.tolist():
-        name, state = names[kind // len(t.STATES)], t.STATES[kind % len(t.STATES)]
+        name, state = names[kind // len(t.STATES)], t.SHOWN_STATES[kind % len(t.STATES)]
         labels.append((tables.label("task", name) if name else b"") + tables.label("state", state))
     return groups.astype(np.int64), labels
 

@@ -15,6 +15,7 @@ A filtered trace is a trace like any other: all its sums hold.
 - ``task``: ``tag:VAR=x`` is tasks that set the context variable to that themselves, ``tag+:VAR=x`` also those that
   were made with it.
 - ``task``, ``state``, ``min_duration_ms``: tasks that don't pass go, with all that is theirs.  Tasks count anew from 1.
+  A state's name is in upper or lower case: ``waiting``, or ``Blocked`` as data.json and the CSVs have it.
 """
 
 import shlex
@@ -32,6 +33,7 @@ type Window = tuple[int, int | None]  # since, until in ns; None: to the end
 ALL: Final[Window] = (0, None)
 TAG: Final = "tag:"  # tasks that set it
 TAG_INHERITED: Final = "tag+:"  # and those that were made with it
+_STATE_CODES = {name: code for names in (t.SHOWN_STATES, t.STATES) for code, name in enumerate(names)}
 
 
 class Filter(BaseModel):
@@ -41,7 +43,7 @@ class Filter(BaseModel):
 
     pid: tuple[int, ...] = ()  # processes: any of them; none: all
     task: tuple[str, ...] = ()  # globs of names, "tag:" or "tag+:" and globs of tags: any of them; none: all
-    state: tuple[str, ...] = ()  # names of states
+    state: tuple[str, ...] = ()  # names of states, as people read them or as data.json has them
     min_duration_ms: float = 0  # of lifetimes
     since_ms: float | None = None
     until_ms: float | None = None
@@ -51,8 +53,8 @@ class Filter(BaseModel):
     @model_validator(mode="after")
     def makes_sense(self) -> Self:
         for name in self.state:
-            if name.capitalize() not in t.STATES:
-                raise UserError(f"no state {name!r}; there are {', '.join(t.STATES)}", USAGE)
+            if name.capitalize() not in _STATE_CODES:
+                raise UserError(f"no state {name!r}; there are {', '.join(t.SHOWN_STATES)}", USAGE)
         since, until = self.since_ms or 0, self.until_ms
         if not all(abs(ms) <= LONGEST_MS for ms in (since, self.min_duration_ms, until or 0)):  # nor is nan
             raise UserError(f"not a time in milliseconds, up to {LONGEST_MS:g}: {self}", USAGE)
@@ -77,6 +79,11 @@ class Filter(BaseModel):
     @property
     def window_ns(self) -> Window:
         return round((self.since_ms or 0) * 1e6), None if self.until_ms is None else round(self.until_ms * 1e6)
+
+    @property
+    def state_codes(self) -> list[int]:
+        """The wanted ``state`` as numbers of ``tables.STATES``."""
+        return [_STATE_CODES[name.capitalize()] for name in self.state]
 
     def passes_function(self, function: t.Function) -> bool:
         """Whether ``include`` and ``exclude`` let a function's frames be seen."""

@@ -38,7 +38,7 @@ EVENT_KINDS: Final = (
     "TaskCompleted", "TaskFailed", "TaskCancelled", "StateChanged", "InspectionPoint",
 )  # fmt: skip
 
-# What ``Tasks.state`` numbers.
+# What ``Tasks.state`` numbers. The names are those of data.json and the CSVs.
 PENDING: Final = 0
 RUNNING: Final = 1
 BLOCKED: Final = 2
@@ -47,6 +47,7 @@ FAILED: Final = 4
 CANCELLED: Final = 5
 UNKNOWN: Final = 6  # the recording hit its bound before the end was seen
 STATES: Final = ("Pending", "Running", "Blocked", "Completed", "Failed", "Cancelled", "Unknown")
+SHOWN_STATES: Final = ("Pending", "Running", "Waiting", "Completed", "Failed", "Cancelled", "Unknown")  # to people
 
 # What ``Calls.outcome`` numbers.
 OPEN: Final = 0  # had not ended when the recording did

@@ -6,6 +6,7 @@ columns for one, and so its own (``tui/draw.py``).
 
 from typing import Final
 
+from . import tables as t
 from .data import TraceData
 
 SEVERAL: Final = 5  # tasks that are named in one line
@@ -20,6 +21,11 @@ def several(trace: TraceData, tasks: list[int] | tuple[int, ...]) -> str:
     """Some tasks in one line."""
     named = ", ".join(who(trace, task) for task in tasks[:SEVERAL])
     return f"{named} and {len(tasks) - SEVERAL:,} more" if len(tasks) > SEVERAL else named
+
+
+def shown_state(state: str) -> str:
+    """A state's name as people read it: a task that awaits is Waiting, "blocked" is said of loops alone."""
+    return t.SHOWN_STATES[t.STATES.index(state)] if state in t.STATES else state
 
 
 def many(count: int, what: str) -> str:

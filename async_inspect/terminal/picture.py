@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 from ..model.figures.moment import Now, TaskState
-from ..model.text import many, ms, short
+from ..model.text import many, ms, short, shown_state
 from ..support.names import cleaned
 
 ALIKE = 3  # tasks that stand in the same way, are waited for by the same one and wait for nobody: so many are shown
@@ -40,7 +40,7 @@ def _process(now: Now, tasks: Sequence[TaskState]) -> Iterator[str]:
     states: dict[str, int] = {}
     for one in tasks:
         states[one.state] = states.get(one.state, 0) + 1
-    counted = ", ".join(f"{count:,} {state}" for state, count in states.items())
+    counted = ", ".join(f"{count:,} {shown_state(state)}" for state, count in states.items())
     yield f"{many(len(tasks), 'task')}{': ' * bool(states)}{counted}"
     mine = {one.cycle for one in tasks}
     for number, cycle in enumerate(now.cycles):
@@ -116,7 +116,7 @@ class _Tree:
         name = one.name if one.name == one.kind_name or not one.kind_name else f"{one.name}, {one.kind_name}"
         circle = "" if one.cycle is None else f"  DEADLOCK {one.cycle + 1}"
         least = "at least " * one.at_least
-        head = f"task {one.task} ({name})  {one.state} for {least}{ms(one.at_ns - one.since_ns)}"
+        head = f"task {one.task} ({name})  {shown_state(one.state)} for {least}{ms(one.at_ns - one.since_ns)}"
         why = self._why(one)
         return [
             f"{head}{f': {why}' * bool(why)}{circle}",

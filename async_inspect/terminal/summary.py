@@ -18,7 +18,7 @@ from ..model.figures.distribution import Distribution
 from ..model.figures.long_polls import BlockingPoll
 from ..model.figures.stats import Stats, stats
 from ..model.figures.waiting import Holder
-from ..model.text import ms, short
+from ..model.text import ms, short, shown_state
 from ..model.trace import Trace
 from ..support.names import clean, cleaned
 from ..tracer.choose import ASKED
@@ -93,9 +93,10 @@ def summary(trace: Trace, figures: Stats) -> Iterator[RenderableType]:
 
 
 def _states(figures: Stats) -> Text:
-    colours = {"Failed": "red", "Cancelled": "yellow", "Blocked": "magenta", "Unknown": "red"}
+    colours = {"Failed": "red", "Cancelled": "yellow", "Waiting": "magenta", "Unknown": "red"}
     text = Text(f"{figures.tasks:,} task{'s' if figures.tasks != 1 else ''}: ")
-    parts = [Text(f"{n:,} {state}", colours.get(state, "")) for state, n in figures.tasks_by_state.items()]
+    shown = {shown_state(state): n for state, n in figures.tasks_by_state.items()}
+    parts = [Text(f"{n:,} {state}", colours.get(state, "")) for state, n in shown.items()]
     return text + Text(", ").join(parts)
 
 

@@ -13,7 +13,7 @@ SORTS = {
     "tasks": ("id", "name", "state", "-since", "-age", "-polls", "-run", "-wait", "-ready", "parent"),
     "awaits": ("-wait", "-count", "-mean", "-p95", "-max", "place"),
 }
-FILTERS = ("all", "alive", "Running", "Blocked", "Pending", "Completed", "Failed", "Cancelled")
+FILTERS = ("all", "alive", "Running", "Waiting", "Pending", "Completed", "Failed", "Cancelled")
 RATES = (1.0, 2.0, 4.0, 10.0, 20.0)  # times a second
 SPEEDS = (0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 10.0, 50.0, 250.0)
 PANES = (6, 14, 0)  # lines of the target's output

@@ -860,7 +860,7 @@ def test_one_task(browser: Browser, cooked: Trace) -> None:
 def test_where_a_task_stands(browser: Browser, tmp_path: Path) -> None:
     trace = load(SAMPLES["unfinished"]().write(tmp_path / "a.rec"))
     page = browser.open(trace, "#task=2")
-    assert "Blocked" in page.locator("#drawer header").inner_text()
+    assert "Waiting" in page.locator("#drawer header").inner_text()
     page.locator("#drawer").get_by_text("copy stack").click()
     assert copied(page) == "task 2: waiter\n  waiter  app.py:23\nwaits for asyncio.Event, 0.015000 ms"
     assert (

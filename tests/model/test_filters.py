@@ -52,6 +52,13 @@ def test_tasks(trace: Trace) -> None:
     assert trace.filter(task="*").tasks == trace.tasks
 
 
+@pytest.mark.parametrize("word", ["Waiting", "waiting", "Blocked", "BLOCKED"])
+def test_a_task_that_awaits_is_found_by_both_words(trace: Trace, word: str) -> None:
+    part = trace.filter(until_ms=ms(65))
+    assert [task.name for task in part.filter(state=word).tasks] == [task.name for task in part.tasks]
+    assert not trace.filter(state=word).tasks
+
+
 def test_until_is_as_if_it_had_ended_then(trace: Trace) -> None:
     part = sound(trace.filter(until_ms=ms(65)))
     assert part.meta.duration_ns == 65

@@ -123,15 +123,15 @@ def test_many_that_are_alike(tmp_path: Path) -> None:
     tape.end_ns = 500_005
     text = list(picture.lines(*snapshot(tape.write(tmp_path / "a.rec"))))
     assert text[1:] == [
-        "29 tasks: 29 Blocked",
+        "29 tasks: 29 Waiting",
         "",
-        "task 1 (main)  Blocked for 500 µs: gather",
+        "task 1 (main)  Waiting for 500 µs: gather",
         "  │ main (app.py:11)",
         *(
             line
             for task in (2, 3, 4)
             for line in (
-                f"  ├─ task {task} (work)  Blocked for 500 µs: sleeping for 1.00 ms",
+                f"  ├─ task {task} (work)  Waiting for 500 µs: sleeping for 1.00 ms",
                 "  │    work (app.py:21)",
             )
         ),
@@ -144,7 +144,7 @@ def test_the_command(tool: Tool, tmp_path: Path) -> None:
     text, data = tool("dump", "--at", "100"), tool("dump", "--json", "--at", "100")
     assert text.stdout.splitlines()[:3] == [
         "async_inspect_exports/a.rec (process 7) at 100 ms",
-        "4 tasks: 1 Ready, 1 Blocked, 1 Running, 1 Pending",
+        "4 tasks: 1 Ready, 1 Waiting, 1 Running, 1 Pending",
         "",
     ]
     assert [one["state"] for one in json.loads(data.stdout)["tasks"]] == ["Ready", "Blocked", "Running", "Pending"]

@@ -119,7 +119,7 @@ def test_one_task(seen: LiveSnapshot) -> None:
     text = "\n".join(screen(State(view="task", task=3), seen))
     for part in (
         "task 3 writer",
-        "Blocked for 1.1s",
+        "Waiting for 1.1s",
         "write app.py:33",
         "→ task 2 (reader)",
         "it awaits",

@@ -20,7 +20,10 @@ _PID: Any = typer.Option(metavar="PID", help=f"Only this process of the run ({_M
 _OPTIONS: dict[str, Any] = {
     "pid": (list[int], _PID),
     "task": (list[str], typer.Option(metavar="GLOB", help=f"Only tasks of such a name, or tag:VAR=VALUE ({_MANY}).")),
-    "state": (list[str], typer.Option(metavar="STATE", help=f"Only tasks in this state ({_MANY}).")),
+    "state": (
+        list[str],
+        typer.Option(metavar="STATE", help=f"Only tasks in this state: waiting, failed … ({_MANY})."),
+    ),
     "min_duration": (float, typer.Option(metavar="MS", help="Only tasks that lived at least that long.")),
     "since": (float, typer.Option(metavar="MS", help="Clip: from this time after the recording's beginning.")),
     "until": (float, typer.Option(metavar="MS", help="Clip: to this time, as though the recording had ended then.")),

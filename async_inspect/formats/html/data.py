@@ -131,7 +131,8 @@ def findings(trace: Trace, survey: Survey) -> list[dict[str, object]]:
 def words(trace: Trace) -> dict[str, object]:
     """All text that columns point at."""
     return {
-        "states": t.STATES,
+        "states": t.SHOWN_STATES,
+        "exported_states": t.STATES,
         "kinds": t.EVENT_KINDS,
         "ends": ENDS,
         "reasons": trace.reasons[0],

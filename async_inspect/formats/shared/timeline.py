@@ -210,11 +210,11 @@ def flows(trace: Trace) -> Iterator[Flow]:
 class Count(NamedTuple):
     ts_ns: int
     running: int  # tasks in a poll
-    blocked: int  # tasks in an await
+    waiting: int  # tasks in an await
 
 
 def counts(trace: Trace) -> Iterator[tuple[int, Count]]:
-    """By process id, how many tasks run and how many are blocked, from each moment at which that changes."""
+    """By process id, how many tasks run and how many wait, from each moment at which that changes."""
     all_, index = pids(trace), {pid: at for at, pid in enumerate(pids(trace))}
     of_process = np.array([index[process.pid] for process in trace.processes])
     of_task = np.append(of_process[trace.task_table.process], -1)  # the last: points outside of any
@@ -229,7 +229,7 @@ def counts(trace: Trace) -> Iterator[tuple[int, Count]]:
         told = Count(-1, 0, 0)
         for told in _counts(trace.events, rows[edges[at] : edges[at + 1]], gone[gone < over]):
             yield pid, told
-        if over < trace.meta.duration_ns and (told.running or told.blocked):
+        if over < trace.meta.duration_ns and (told.running or told.waiting):
             yield pid, Count(over, 0, 0)
 
 
@@ -237,15 +237,15 @@ def _counts(events: t.Events, rows: t.Ints, open_ends: t.Ints, block: int = 1 <<
     """Of these events."""
     running = np.zeros(len(t.EVENT_KINDS), np.int64)
     running[[t.POLL_STARTED, t.POLL_ENDED]] = 1, -1
-    blocked = np.zeros(len(t.EVENT_KINDS), np.int64)
-    blocked[[t.AWAIT_STARTED, t.AWAIT_ENDED]] = 1, -1
+    waiting = np.zeros(len(t.EVENT_KINDS), np.int64)
+    waiting[[t.AWAIT_STARTED, t.AWAIT_ENDED]] = 1, -1
     run = wait = 0
     told = Count(-1, 0, 0)
     pending: Count | None = None
     for begin in range(0, len(rows), block):
         part = rows[begin : begin + block]
         kind, ts = events.kind[part], events.ts_ns[part]
-        runs, waits = np.cumsum(running[kind]) + run, np.cumsum(blocked[kind]) + wait
+        runs, waits = np.cumsum(running[kind]) + run, np.cumsum(waiting[kind]) + wait
         run, wait = int(runs[-1]), int(waits[-1])
         last = np.flatnonzero(np.diff(ts, append=-1))  # the last event of each moment
         gone = np.searchsorted(open_ends, ts[last], side="right")

@@ -76,7 +76,7 @@ class Words:
         table, row = trace.task_table, one.row
         said: list[tuple[str, int | str | None]] = [
             ("task", row + 1),
-            ("state", t.STATES[table.state[row]]),
+            ("state", t.SHOWN_STATES[table.state[row]]),
             ("kind", trace.functions[table.function[row]].name if table.function[row] >= 0 else None),
             ("parent", int(table.parent[row]) or None),
             ("location", trace.place(int(table.location[row]))),

@@ -26,8 +26,7 @@ def filtered[D: TraceData](trace: D, wanted: Filter) -> D:
     lifetime = table.end_ns - table.created_ns
     keep = lifetime >= round(wanted.min_duration_ms * 1e6)
     if wanted.state:
-        states = [t.STATES.index(name.capitalize()) for name in wanted.state]
-        keep &= np.isin(table.state, states)
+        keep &= np.isin(table.state, wanted.state_codes)
     if wanted.task:
         keep &= np.fromiter(
             (

@@ -10,11 +10,11 @@ from ..draw import Line, Piece, span
 from ..state import State
 
 STYLE_OF_STATE = {
-    "Pending": "dim", "Running": "run", "Blocked": "wait", "Completed": "dim", "Failed": "bad", "Cancelled": "warn",
+    "Pending": "dim", "Running": "run", "Waiting": "wait", "Completed": "dim", "Failed": "bad", "Cancelled": "warn",
     "Unknown": "bad",
 }  # fmt: skip
 MARK_OF_STATE = {
-    "Pending": "◌", "Running": "▶", "Blocked": "●", "Completed": "✓", "Failed": "✗", "Cancelled": "⊘", "Unknown": "?",
+    "Pending": "◌", "Running": "▶", "Waiting": "●", "Completed": "✓", "Failed": "✗", "Cancelled": "⊘", "Unknown": "?",
 }  # fmt: skip
 
 
@@ -34,7 +34,7 @@ class Scene:
 
 
 def state_of(seen: LiveSnapshot, row: int) -> str:
-    return t.STATES[int(seen.state(np.array([row]))[0])]
+    return t.SHOWN_STATES[int(seen.state(np.array([row]))[0])]
 
 
 def one_line(seen: LiveSnapshot, row: int) -> Line:

@@ -34,7 +34,7 @@ def draw(scene: Scene) -> Page:
     )
     places = zip(shown.tolist(), states[here].tolist(), seen.over(shown).tolist(), *figures, strict=True)
     for at, (task, code, over, since, age, polls, run, wait, ready, parent) in enumerate(places, here.start):
-        word = t.STATES[code]
+        word = t.SHOWN_STATES[code]
         colour = STYLE_OF_STATE[word]
         mark = f"{MARK_OF_STATE[word]} {word}" if scene.wide else MARK_OF_STATE[word]
         cells = {
@@ -60,7 +60,7 @@ def chosen(seen: LiveSnapshot, state: State) -> tuple[Ints, t.Bytes]:
     states = seen.state(rows)
     if state.only:
         word = FILTERS[state.only]
-        kept = ~seen.over(rows) if word == "alive" else states == t.STATES.index(word)
+        kept = ~seen.over(rows) if word == "alive" else states == t.SHOWN_STATES.index(word)
         rows, states = rows[kept], states[kept]
     if state.text:
         text = state.text.lower()
@@ -96,7 +96,7 @@ def _title(scene: Scene, count: int) -> Line:
         line.append((f"  only {FILTERS[state.only]}", "warn"))
     if state.text or state.typing:
         line.append((f"  /{state.text}{'▏' if state.typing else ''}", "warn"))
-    legend = "◌ pending ▶ running ● blocked ✓ ✗ ⊘ cancelled"
+    legend = "◌ pending ▶ running ● waiting ✓ ✗ ⊘ cancelled"
     if not scene.wide and not state.only and not state.text and not state.typing:
         line.append((fit(legend, max(scene.width - sum(len(text) for text, _ in line) - 2, 0), ">"), "dim"))
     return line

@@ -54,6 +54,7 @@ const Fields = (() => {
       title: "state",
       width: 104,
       ...word((task) => Words.state(task)),
+      csv: (task) => Words.exportedState(task),
       show: (task) => Page.el("span.state", { "data-state": Words.state(task) }, Words.state(task)),
     },
     { key: "kind_name", title: "coroutine", width: "minmax(150px,1.4fr)", ...word((task) => Words.kind(task)) },

@@ -271,20 +271,22 @@ const Summary = (() => {
     return el(
       "ul.states",
       null,
-      Object.entries(by).map(([state, count]) =>
-        el(
-          "li",
-          null,
+      Object.entries(by)
+        .map(([exported, count]) => [Words.shownState(exported), count])
+        .map(([state, count]) =>
           el(
-            "button.link",
-            { type: "button", onclick: () => Tasks.only({ state }) },
-            el("span.state", { "data-state": state }, state),
-            el("span.bar", { style: `--part:${count / all}` }),
-            el("b", null, number(count)),
-            el("span.dim", null, share(count, all)),
+            "li",
+            null,
+            el(
+              "button.link",
+              { type: "button", onclick: () => Tasks.only({ state }) },
+              el("span.state", { "data-state": state }, state),
+              el("span.bar", { style: `--part:${count / all}` }),
+              el("b", null, number(count)),
+              el("span.dim", null, share(count, all)),
+            ),
           ),
         ),
-      ),
     );
   }
 

@@ -45,6 +45,8 @@ const Words = ((D) => {
   const defined = (row) => fn(row)[1] && `${fn(row)[1]}:${fn(row)[2]}`;
   const name = (task) => D().words.names[task - 1] || "(no name)";
   const state = (task) => D().words.states[D().tasks.state[task - 1]];
+  const exportedState = (task) => D().words.exported_states[D().tasks.state[task - 1]]; // as data.json and CSVs say it
+  const shownState = (exported) => D().words.states[D().words.exported_states.indexOf(exported)];
   const kind = (task) => (D().tasks.function[task - 1] < 0 ? "" : fn(D().tasks.function[task - 1])[0]);
   const error = (task) => D().words.errors[task] ?? "";
   const tags = (task) => D().words.tags[task] ?? "";
@@ -154,7 +156,7 @@ const Words = ((D) => {
       `waits for ${target(row)}, ${exact(D().awaits.end_ns[row] - D().awaits.start_ns[row])}`,
     ].join("\n");
 
-  const unfinished = (task) => ["Blocked", "Unknown"].includes(state(task));
+  const unfinished = (task) => ["Waiting", "Unknown"].includes(state(task));
 
   // The await in which a task stands, or stood last, at the recording's end; -1.
   function standing(task) {
@@ -219,7 +221,7 @@ const Words = ((D) => {
       return `${said}, parent=${tasks.parent[row] || "None"}, location=${place(tasks.location[row]) || "None"}${more}`;
     }
     if (kind === code.TaskFailed) return `${said}, error=${oneLine(error(task) || "?")}`;
-    if (kind === code.StateChanged) return `${said}, state=${state(task)}, reason=closed`;
+    if (kind === code.StateChanged) return `${said}, state=${exportedState(task)}, reason=closed`;
     return said;
   }
 
@@ -243,6 +245,8 @@ const Words = ((D) => {
     defined,
     name,
     state,
+    exportedState,
+    shownState,
     kind,
     error,
     tags,
