@@ -129,25 +129,52 @@ class Circles:
 class LastBefore:
     """Rows (who, when), to be asked for someone's last row at or before a moment."""
 
-    def __init__(self, who: Any1d, when: Ints, count: int) -> None:
-        """``who`` < ``count``."""
+    def __init__(self, who: Any1d, when: Ints, count: int = 0) -> None:
+        """``count``: ``who`` is below; where most have one row only, it is found without a search then."""
         self._rows = Ordered(who, when)
-        self._when = when[self._rows.order]
-        starts = np.searchsorted(who[self._rows.order], np.arange(count + 1, dtype=np.int64))
-        self._starts, self._count = starts[:-1], np.diff(starts)
+        self._who, self._when = who[self._rows.order], when[self._rows.order]
+        self._starts = np.searchsorted(self._who, np.arange(count + 1, dtype=np.int64)) if count else None
 
     def __call__(self, who: Any1d, when: Ints) -> Ints:
         """Row numbers; -1 where there is none."""
         if not len(self._when):
             return np.full(len(who), -1, np.int64)
-        found = self._starts[who]
-        several = self._count[who] > 1  # most have one row only: no search
-        if several.any():
-            some = np.flatnonzero(several)
-            found[some] = np.maximum(self._rows.before(who[some], when[some], "right") - 1, found[some])
+        if self._starts is None:
+            found = self._rows.before(who, when, "right") - 1
+            good = (found >= 0) & (self._who[found] == who)
+            return np.where(good, self._rows.order[found], -1)
+        found, number = self._starts[who], self._starts[who + 1] - self._starts[who]
+        several = np.flatnonzero(number > 1)
+        if len(several):
+            some = who[several], when[several]
+            found[several] = np.maximum(self._rows.before(*some, "right") - 1, found[several])
         found = np.minimum(found, len(self._when) - 1)
-        good = (self._count[who] > 0) & (self._when[found] <= when)
+        good = (number > 0) & (self._when[found] <= when)
         return np.where(good, self._rows.order[found], -1)
+
+
+class FirstAfter:
+    """Rows (who, when), to be asked for someone's first row after one moment and before another."""
+
+    def __init__(self, who: Any1d, when: Ints) -> None:
+        self._rows = Ordered(who, when)
+        self._who, self._when = who[self._rows.order], when[self._rows.order]
+
+    def __call__(self, who: Any1d, after: Ints, before: Any1d | int) -> Ints:
+        """Row numbers; -1 where there is none."""
+        if not len(self._when):
+            return np.full(len(who), -1, np.int64)
+        found = np.minimum(self._rows.before(who, after, "right"), len(self._when) - 1)
+        good = (self._who[found] == who) & (self._when[found] > after) & (self._when[found] < before)
+        return np.where(good, self._rows.order[found], -1)
+
+
+def find(column: Any1d, values: Any1d) -> Ints:
+    """The rows of these values in an ascending column; -1: it is not there."""
+    if not len(column):
+        return np.full(len(values), -1, np.int64)
+    at = np.minimum(np.searchsorted(column, values), len(column) - 1)
+    return np.where(column[at] == values, at, -1)
 
 
 def take(column: npt.NDArray[np.integer], rows: Ints) -> Ints:

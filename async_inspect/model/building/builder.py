@@ -20,6 +20,8 @@ from ..figures import cancelled_waits
 from ..filters import ALL, Window
 from ..grouping import Ints, group, sums
 from ..invariants import checked
+from ..kernels.states import SWALLOWED
+from ..kernels.wakes import due_times
 from ..reasons import covering
 from ..transform import select
 from . import resources, side_tables, wakes
@@ -32,8 +34,6 @@ from .polls import PollSpans, find_polls
 from .scan import Columns, RecordColumns
 from .tasks import Bools, Moments, TaskIds, find_tasks
 from .wrappers import about
-
-SWALLOWED = ("GeneratorExit", "StopAsyncIteration")  # of an async generator that is closed
 
 
 class Builder:
@@ -114,7 +114,8 @@ class Builder:
         asked = wakes.find_selects(records, moments, since)
         of_task = suspends["flags"][rows] & ev.AWAITS_TASK > 0
         aux = suspends["aux"][rows].astype(np.int64)
-        due = wakes.due_times(records, moments, suspends)[rows]
+        due = due_times(records.columns("timers"), suspends["pos"], suspends["coro"], moments.base)
+        due = np.where(due < 0, -1, moments.ns(due))[rows]
         next_poll = poll_spans.following[polls]
         asleep = wakes.Suspended(
             pos=suspends["pos"][rows],

@@ -8,6 +8,7 @@ import numpy as np
 from ... import events as ev
 from .. import tables as t
 from ..grouping import Ints, LastBefore, sums, take
+from ..kernels.awaiters import learn_codes
 from .polls import PollSpans
 from .scan import RecordColumns
 from .tasks import Moments, TaskIds
@@ -93,22 +94,14 @@ def find_calls(
 def codes_and_nodes(records: RecordColumns, task_ids: TaskIds, node_code: Ints) -> tuple[Ints, Ints]:
     """The code id of each coroutine (0: not known) by the recording's id of it, and the own node of each entry.
 
-    START says both, and SPAWN the code.  ENTER says the leaf's node, which is not its own when a suspended chain is
-    entered whole.
+    ENTER says the leaf's node, which is not its own when a suspended chain is entered whole.
     """
     entries = records.columns("entries")
     coroutine_count = len(task_ids.task_of)
     node = np.minimum(entries["node"].astype(np.int64), len(node_code) - 1)
     coro, again = entries["coro"], entries["kind"] == ev.ENTER
     code_of, start_node = np.zeros(coroutine_count, np.int64), np.zeros(coroutine_count, np.int64)
-    spawns = records.columns("spawns")
-    code_of[spawns["coro"]] = spawns["aux"]
-    code_of[coro[again]] = node_code[node[again]]
-    code_of[coro[~again]] = entries["off"][~again]
-    roots = np.flatnonzero((entries["aux"] == 0) & (entries["task"] < coroutine_count))
-    tasks = entries["task"][roots]
-    unknown = code_of[tasks] == 0  # a task that is made of a step of an async generator, and was not seen being made
-    code_of[tasks[unknown]] = code_of[coro[roots[unknown]]]
+    learn_codes(code_of, np.zeros(coroutine_count, np.bool_), records.columns("spawns"), entries, node_code)
     start_node[coro[~again]] = node[~again]
     other = again & (node_code[node] != code_of[coro]) & (start_node[coro] > 0)
     return code_of, np.where(other, start_node[coro], node)

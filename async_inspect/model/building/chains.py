@@ -1,7 +1,6 @@
 """Where awaits stand: from each suspension's leaf up its chain, all suspensions at once, one frame a round.
 
-Knows: that a coroutine's awaiter is that of its last entry, that it stands where its last LINK says, and that it waits
-for what its last USE says.
+Knows how chains, and sums over them, are put together.  How one gets outwards says ``kernels/awaiters.py``.
 """
 
 from dataclasses import dataclass
@@ -11,7 +10,8 @@ import numpy.typing as npt
 
 from ... import events as ev
 from .. import tables as t
-from ..grouping import Circles, Ints, LastBefore, counts, group, sums
+from ..grouping import Ints, LastBefore, counts, group, sums
+from ..kernels.awaiters import Ascent, Latest, Wanted
 from .scan import Columns
 
 type Part = tuple[list[Ints], Ints, Ints]  # (task, node, location), count, wait
@@ -50,92 +50,69 @@ class Graph:
 
 def climb(graph: Graph, pos: Ints, coro: Ints, node: Ints, location: Ints, task: Ints, wait: Ints) -> Chained:
     """For suspensions (slot, leaf coroutine, its node and location, task, how long it took): where they stand."""
-    entry_of = LastBefore(graph.entries["coro"], graph.entries["pos"], graph.coroutine_count)
-    link_of = LastBefore(graph.links["coro"], graph.links["burst"], graph.coroutine_count)
-    aux, entry_node = graph.entries["aux"].astype(np.int64), graph.entries["node"].astype(np.int64)
+    entries, links, uses, size = graph.entries, graph.links, graph.uses, graph.coroutine_count
+    entry_of = LastBefore(entries["coro"], entries["pos"], size)
+    entered = Latest(entry_of, entries["node"], 0)
+    stands = Latest(LastBefore(links["coro"], links["burst"], size), graph.link_location, -1)
+    wanted = Wanted(Latest(LastBefore(uses["coro"], uses["burst"], size), graph.used + 1, 0), graph.covering, len(pos))
 
-    n, rows = len(pos), np.arange(len(pos))  # who is still climbing
+    n = len(pos)
     point_node, point_location = node.copy(), location.copy()
     inner: list[Ints] = []
     where: list[Ints] = []
-    links = 0
+    frames = 0
 
     def extend(inwards: Ints, places: Ints) -> Ints:
         """The chain rows of frames at ``places`` outside of the frames of ``inwards``."""
-        nonlocal links
+        nonlocal frames
         (inside, place), which = group(inwards + 1, places)
         inner.append(inside - 1)
         where.append(place)
-        links += len(place)
-        return which + (links - len(place))
+        frames += len(place)
+        return which + (frames - len(place))
 
-    wanted = _Wanted(graph, rows, coro, pos)
+    ascent = Ascent(Latest(entry_of, entries["aux"], 0), coro, pos, size)
+    wanted.ask(ascent.rows, coro, pos)
     chain = extend(np.full(n, -1, np.int64), location)
-    found = graph.user[location] if n else np.zeros(0, np.bool_)
+    ascent.meet(graph.user[location] if n else np.zeros(0, np.bool_))
     stack = chain.copy()  # the chain as far as it was climbed
     parts: list[Part] = []
-    task_, wait_, pos_, coro_, node_, location_ = task, wait, pos, coro, node, location
-    in_tree, circles = np.ones(n, np.bool_), Circles()  # of awaiters: only damage has them
-    for _ in range(graph.coroutine_count + 1):  # no chain is longer
-        if not len(rows):
-            break
+    task_, wait_, node_, location_ = task, wait, node, location  # of who is still climbing
+    in_tree = np.ones(n, np.bool_)
+    while ascent.going:
         inside = np.flatnonzero(in_tree)
         parts.append(_sum(task_[inside], node_[inside], location_[inside], wait_[inside]))
         # One frame up: those that have an awaiter.
-        entry = entry_of(coro_, pos_)
-        up = np.where(entry >= 0, aux[np.maximum(entry, 0)], 0) if len(aux) else np.zeros(len(rows), np.int64)
-        more = (up > 0) & (up < graph.coroutine_count) & ~circles.closed(coro_, up)
-        over = np.flatnonzero(~more & in_tree)
+        on = ascent.up()
+        over = in_tree.copy()
+        over[on] = False
         parts += _above(graph, task_[over], node_[over], wait_[over])
-        on = circles.keep(np.flatnonzero(more))
         in_tree = in_tree[on] & (graph.node_parent[node_[on]] > 0)  # not above the bucket for what came after the cap
-        rows, task_, wait_, pos_, coro_, below = rows[on], task_[on], wait_[on], pos_[on], up[on], node_[on]
-        own = entry_of(coro_, pos_)
-        node_ = np.where(below == ev.OTHER_NODE, entry_node[np.maximum(own, 0)], graph.node_parent[below])
-        link = link_of(coro_, pos_)
-        location_ = graph.unknown[node_]
-        if len(graph.link_location):
-            location_ = np.where(link >= 0, graph.link_location[np.maximum(link, 0)], location_)
+        rows, coro_, pos_, below = ascent.rows, ascent.coro, ascent.pos, node_[on]
+        task_, wait_, node_ = task_[on], wait_[on], graph.node_parent[below]
+        capped = np.flatnonzero(below == ev.OTHER_NODE)
+        node_[capped] = entered(coro_[capped], pos_[capped])
+        location_ = stands(coro_, pos_)
+        location_ = np.where(location_ >= 0, location_, graph.unknown[node_])
         stack[rows] = extend(stack[rows], location_)
-        # The await point is the first of the user's that is met.
-        open_ = np.flatnonzero(~found[rows])
-        if len(open_):
-            seekers = rows[open_]
-            wanted.by(seekers, coro_[open_], pos_[open_])
-            hit = graph.user[location_[open_]]
-            at, met = open_[hit], seekers[hit]
-            point_node[met], point_location[met], chain[met] = node_[at], location_[at], stack[met]
-            found[met] = True
+        seeking = np.flatnonzero(ascent.seeking())
+        wanted.ask(rows[seeking], coro_[seeking], pos_[seeking])
+        at = np.flatnonzero(ascent.meet(graph.user[location_]))
+        met = rows[at]
+        point_node[met], point_location[met], chain[met] = node_[at], location_[at], stack[met]
 
+    found = ascent.found
     return Chained(
         node=(point_node - 1).astype(np.int32),
         location=point_location.astype(np.int32),
         leaf_node=(node - 1).astype(np.int32),
         leaf_location=location.astype(np.int32),
-        resource=wanted.resource.astype(np.int32),
+        resource=(wanted.resource - 1).astype(np.int32),
         chain=np.where(found, chain, stack).astype(np.int32),  # where nothing is the user's: all frames
         stack=stack.astype(np.int32),
         chains=t.Chains(_join(inner).astype(np.int32), _join(where).astype(np.int32)),
         lines=_line_sums(parts),
     )
-
-
-class _Wanted:
-    """The resource of each suspension, as its frames are met from the leaf upwards: that of the innermost frame that
-    has one, but for those that say better what their inner ones wait for."""
-
-    def __init__(self, graph: Graph, rows: Ints, leaf: Ints, pos: Ints) -> None:
-        self._graph = graph
-        self._use_of = LastBefore(graph.uses["coro"], graph.uses["burst"], graph.coroutine_count)
-        self.resource = np.full(len(rows), -1, np.int64)
-        self.by(rows, leaf, pos)
-
-    def by(self, rows: Ints, coro: Ints, pos: Ints) -> None:
-        """What the next frames of these suspensions, ``coro``, wait for."""
-        if len(self._graph.used):
-            use = self._use_of(coro, pos)
-            told = (use >= 0) & ((self.resource[rows] < 0) | self._graph.covering[coro])
-            self.resource[rows[told]] = self._graph.used[use[told]]
 
 
 def _sum(task: Ints, node: Ints, location: Ints, wait: Ints) -> Part:

@@ -1,6 +1,6 @@
 """How tasks ended, and when.
 
-Knows which record is whose end, and what an end that nobody saw leaves open.
+Knows which record is whose end.  Which state follows from it says ``kernels/states.py``.
 """
 
 from dataclasses import dataclass
@@ -11,6 +11,7 @@ import numpy.typing as npt
 from ... import events as ev
 from .. import tables as t
 from ..grouping import Ints, take
+from ..kernels.states import Lives, task_states
 from .polls import PollSpans
 from .scan import RecordColumns
 from .tasks import Bools, Moments, TaskIds
@@ -40,41 +41,34 @@ def find_ends(
     """The state of each task and the end of its lifetime.
 
     ``broken_off``: records are missing that may say how those ended whose end isn't there.  ``generators``, by task: it
-    runs an async generator.  Where it is that one itself, ``aclose()`` runs it, and ``swallowed`` are the ids of the
-    exceptions that this takes for a good end.  Else it is made of a step of it, and has an end of its own.
+    runs an async generator, itself or a step of it.  ``swallowed``: the ids of the exceptions ``SWALLOWED``.
     """
     exits = records.columns("exits")
     n = len(task_ids.coro)
     steps = generators & ~np.isin(task_ids.coro, records.columns("entries")["coro"])
-    closers = generators & ~steps
     rows = np.flatnonzero((exits["kind"] != ev.ITEM) & (exits["coro"] < len(task_ids.task_of)))
     rows = rows[task_ids.task_of[exits["coro"][rows]] > 0]
     exit_row = np.full(n, -1, np.int64)
     exit_row[task_ids.task_of[exits["coro"][rows]] - 1] = rows
     seen = exit_row >= 0
     kind, flags = take(exits["kind"], exit_row), take(exits["flags"], exit_row)
-    closed = seen & ((flags & ev.CLOSED > 0) | (kind == ev.VANISH))
-
-    state = np.full(n, t.PENDING, np.uint8)
     last_poll = np.full(n, -1, np.int64)
     last_poll[poll_spans.polls.task - 1] = np.arange(len(poll_spans.polls))
     polled = last_poll >= 0
-    state[polled] = t.BLOCKED
-    if len(poll_spans.polls):
-        state[polled & ~poll_spans.polls.ended[np.maximum(last_poll, 0)]] = t.RUNNING
-    if broken_off:
-        state[~seen] = t.UNKNOWN
-    well = (kind == ev.RETURN) | (closers & np.isin(take(exits["aux"], exit_row), swallowed))
-    state[seen & well] = t.COMPLETED
-    state[seen & (kind == ev.RAISE) & ~well] = t.FAILED
-    state[seen & (flags & ev.CANCELLED > 0) & (kind != ev.VANISH)] = t.CANCELLED
-    state[closed & ~task_ids.driven] = t.BLOCKED
-    unseen = steps & (kind == ev.VANISH) & ~polled  # it is over, and none of its code ran
-    state[unseen] = t.UNKNOWN
-    state[closed & task_ids.driven] = t.CANCELLED
+    lives = Lives(
+        polled=polled,
+        running=~np.append(poll_spans.polls.ended, True)[last_poll],
+        driven=task_ids.driven,
+        kind=np.where(seen, kind, 0),
+        flags=flags,
+        generator=generators & ~steps,
+        step=steps,
+        swallowed=np.isin(take(exits["aux"], exit_row), swallowed),
+    )
+    state, closed, ended = task_states(lives, broken_off)
     return Ends(
         state=state,
-        ended=seen & ~(closed & ~task_ids.driven) | unseen,
+        ended=ended,
         closed=closed,
         end_ns=moments.ns(np.where(seen, take(exits["ts"], exit_row), moments.end)),
         end_pos=np.where(seen, take(exits["pos"], exit_row), -1),

@@ -10,9 +10,9 @@ import numpy as np
 
 from ... import events as ev
 from .. import tables as t
-from ..building.builder import SWALLOWED
 from ..building.locations import NOWHERE
 from ..grouping import Any1d, Ints
+from ..kernels.states import SWALLOWED
 from .coroutines import ENTERED
 from .growing import Bools
 from .rates import SLICE_NS, Slices

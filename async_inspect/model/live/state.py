@@ -14,8 +14,8 @@ from ...recording.ending import BROKEN_OFF, Ending, ending, span
 from ...recording.reader import Recording
 from ...recording.slots import Slots
 from ..building.scan import Columns, RecordColumns
-from ..building.wakes import moment
 from ..grouping import Any1d, Ints
+from ..kernels.wakes import moment
 from .await_points import Functions, Points
 from .coroutines import Coroutines
 from .growing import GrowingTable, add

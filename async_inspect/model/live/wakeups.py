@@ -8,8 +8,8 @@ import numpy as np
 
 from ... import events as ev
 from ..building.scan import Columns
-from ..building.wakes import moment
 from ..grouping import Any1d, Ints
+from ..kernels.wakes import moment
 from .growing import LatestAt
 
 REMEMBERED = 1 << 18
