@@ -15,6 +15,7 @@ from typing import Any, cast
 from ..support.settings import Rule
 from . import tables as t
 from .entities import Frame, LeftOut, Metadata, Process, Violation
+from .kernels import words
 
 
 @dataclass(frozen=True)
@@ -81,8 +82,7 @@ class TraceData:
         """A row of ``locations`` as "file:line" ("file:?" where the line isn't known); None for -1."""
         if location < 0:
             return None
-        function, line = self.functions[self.locations.function[location]], self.locations.line[location]
-        return f"{function.file}:{line or '?'}"
+        return words.place(self.functions[self.locations.function[location]], int(self.locations.line[location]))
 
     def frame(self, location: int) -> Frame:
         return Frame(self.functions[self.locations.function[location]], int(self.locations.line[location]))
@@ -99,7 +99,7 @@ class TraceData:
         """What a suspension waited for: a type's name, "task 7 (name)", or "yield" where it only yielded."""
         task, kind = int(self.awaits.awaited_task[await_row]), int(self.awaits.awaited[await_row])
         if task:
-            return f"task {task} ({self.task_table.name[task - 1]})"
+            return words.task(task, self.task_table.name[task - 1])
         return self.strings[kind] if kind >= 0 else "yield"
 
     def resource(self, row: int, made: bool = True, of: int = 1) -> str | None:
@@ -109,11 +109,9 @@ class TraceData:
         """
         if row < 0:
             return None
-        kind, _, part = self.resources.kind[row].partition(" ")
         which = str(self.resources.number[row]) if of == 1 else f"×{of}"
-        name = " ".join(filter(None, (kind.rpartition(".")[2], which, part)))
         place = self.place(int(self.resources.location[row])) if made else None
-        return f"{name} (made at {place})" if place else name
+        return words.resource(self.resources.kind[row], which, place)
 
 
 def found_once[D: TraceData, R](find: Callable[[D], R]) -> Callable[[D], R]:

@@ -7,12 +7,11 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 from ..model.figures.moment import Now, TaskState
+from ..model.kernels import words
 from ..model.text import many, ms, short, shown_state
 from ..support.names import cleaned
 
 ALIKE = 3  # tasks that stand in the same way, are waited for by the same one and wait for nobody: so many are shown
-SAYS_ITSELF = (None, "task")
-SAYS_IT = ("lock", "event", "condition", "semaphore", "barrier")  # reasons that are a resource's name
 
 
 def lines(now: Now, title: str) -> Iterator[str]:
@@ -126,17 +125,7 @@ class _Tree:
 
     def _why(self, one: TaskState) -> str:
         if one.due_ns is not None and one.reason in (None, "timer"):
-            return (
-                f"sleeping for {ms(max(0, one.due_ns - one.since_ns))}"
-                if one.state == "Blocked"
-                else "its timer is due"
-            )
+            return words.timer(ms(max(0, one.due_ns - one.since_ns)) if one.state == "Blocked" else "")
         if one.awaiting is None:
             return ""
-        what = one.resource or (one.awaiting if one.reason in (None, "task") else "")
-        reason = "" if one.reason in SAYS_ITSELF or (one.resource and one.reason in SAYS_IT) else one.reason
-        said = " ".join(filter(None, (reason, what))) or one.awaiting
-        if not one.holders or not one.resource:
-            return said
-        held = ", ".join(f"task {task}" if task != one.task else "itself" for task in one.holders[:ALIKE])
-        return f"{said}, held by {held}{', …' * (len(one.holders) > ALIKE)}"
+        return words.why(one.reason or "", one.awaiting, one.resource or "", one.holders, one.task)

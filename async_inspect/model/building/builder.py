@@ -18,8 +18,10 @@ from .. import tables as t
 from ..data import TraceData
 from ..figures import cancelled_waits
 from ..filters import ALL, Window
-from ..grouping import Ints, group, sums
+from ..grouping import Ints, find, group, sums
 from ..invariants import checked
+from ..kernels import words
+from ..kernels.locations import NOWHERE, UNKNOWN
 from ..kernels.states import SWALLOWED
 from ..kernels.wakes import due_times
 from ..reasons import covering
@@ -29,7 +31,7 @@ from .calls import codes_and_nodes, find_calls
 from .chains import Graph, climb
 from .ends import Ends, find_ends
 from .event_log import event_log
-from .locations import NOWHERE, Places, Sites
+from .locations import Places, Sites
 from .polls import PollSpans, find_polls
 from .scan import Columns, RecordColumns
 from .tasks import Bools, Moments, TaskIds, find_tasks
@@ -74,7 +76,7 @@ class Builder:
         calls, entries = find_calls(records, task_ids, poll_spans, moments, code_of, own_node)
 
         places = Places(recording, self._cwd)
-        sites = Sites(recording, places)
+        sites = Sites(recording.sites, places.functions)
         callouts = records.columns("callouts")
         suspends, links = records.columns("suspends"), records.columns("links")
         polls = np.flatnonzero(poll_spans.suspension >= 0)
@@ -152,7 +154,7 @@ class Builder:
 
         node_sums, self_ns = self._node_sums(entries, awaits, task_ids, moments)
         strings = _strings(recording)
-        tasks = about(self._tasks(task_ids, poll_spans, ends, self_ns, code_of, sites), functions, calls)
+        tasks = about(self._tasks(task_ids, poll_spans, ends, self_ns, code_of, functions, sites), functions, calls)
         points = self._points(task_ids, moments)
         closings = (ends.closed & ~task_ids.driven, ends.end_pos)
         head = Head(recording.path, recording.header, recording.meta)
@@ -223,22 +225,29 @@ class Builder:
         return table, sums(task, ns, len(task_ids.coro) + 1)
 
     def _tasks(
-        self, task_ids: TaskIds, poll_spans: PollSpans, ends: Ends, self_ns: Ints, code_of: Ints, sites: Sites
+        self,
+        task_ids: TaskIds,
+        poll_spans: PollSpans,
+        ends: Ends,
+        self_ns: Ints,
+        code_of: Ints,
+        functions: list[t.Function],
+        sites: Sites,
     ) -> t.Tasks:
         recording, polls = self._recording, poll_spans.polls
         function = code_of[task_ids.coro] - 1
         names = recording.names
         tags = {row: recording.tags[coro] for row, coro in enumerate(task_ids.coro.tolist()) if coro in recording.tags}
+        called = [*(function.name for function in functions), UNKNOWN.name]  # the last: of none
         name = [
-            names[coro] if coro in names else recording.codes[code + 1].name if code + 1 in recording.codes else "?"
+            words.task_name(names, coro, called[code])
             for coro, code in zip(task_ids.coro.tolist(), function.tolist(), strict=True)
         ]
         failures = np.flatnonzero(ends.state == t.FAILED)
         error = {}
         for row in failures.tolist():
             kind = recording.strings.get(int(ends.failure[row]), "?")
-            message = recording.messages.get(int(task_ids.coro[row]))
-            error[row] = f"{kind}: {message}" if message else kind
+            error[row] = words.error(kind, recording.messages.get(int(task_ids.coro[row])))
         location = np.full(len(task_ids.coro), -1, np.int32)
         spawned = task_ids.spawn >= 0
         location[spawned] = sites.shown(self._gathered.columns("spawns")["off"])[task_ids.spawn[spawned]]
@@ -285,7 +294,7 @@ class Builder:
 def _uses(records: RecordColumns, owned: t.Resources, coroutine_count: int) -> tuple[Columns, Ints]:
     """What is known of who waits for what: the columns of uses, and for each the row of the resource."""
     uses = records.columns("uses")
-    row = resources.rows_of(owned, uses["aux"])
+    row = find(owned.number, uses["aux"])
     good = np.flatnonzero((row >= 0) & (uses["coro"] < coroutine_count) & (uses["burst"] >= 0))
     return {name: column[good] for name, column in uses.items()}, row[good]
 

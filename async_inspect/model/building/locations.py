@@ -3,35 +3,24 @@
 Knows: how code ids and offsets become rows of ``Locations``, and which frame of a stack a person wants to see.
 """
 
-from typing import Final
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from ... import events as ev
 from ...recording.reader import Recording
 from .. import tables as t
-from ..grouping import Any1d, Ints, group
-from ..paths import Paths, stdlib_folders
-
-NOWHERE: Final = 0xFFFFFFFF  # an offset that no code has
+from ..grouping import Any1d, Ints, find, group
+from ..kernels.locations import UNKNOWN, functions, rank
 
 
 class Places:
     """The functions of a recording, and its (code, offset) pairs as locations, each once."""
 
     def __init__(self, recording: Recording, cwd: str) -> None:
-        codes, meta = recording.codes, recording.meta
-        files = {code.file for code in codes.values()}
-        folders = stdlib_folders(recording.first("stdlib"), recording.first("base_prefix"), files)
-        paths = Paths(cwd, folders, meta.get("site", ()))
-        shown = {file: (paths.shown(file), paths.user(file)) for file in files}
-        unknown = t.Function("?", "?", 0, user=False)
-        self.codes = codes
-        self.functions = [unknown] * recording.highest_code
-        for number, code in codes.items():
-            file, user = shown[code.file]
-            user = user and not code.name.startswith(ev.GENERATED)
-            self.functions[number - 1] = t.Function(code.name, file, code.line, user, code.await_lines)
+        self.codes = recording.codes
+        self.functions = [UNKNOWN] * recording.highest_code
+        for number, function in functions(recording, cwd, recording.codes).items():
+            self.functions[number - 1] = function
         self.locations = t.Locations(np.zeros(0, np.int32), np.zeros(0, np.int32))
         self.user_locations = np.zeros(0, np.bool_)
 
@@ -51,7 +40,7 @@ class Places:
             if known is not None:
                 lines[begin:end] = known.lines(offs[begin:end])
         if len(codes) and codes[0] == 0:
-            self.functions.append(t.Function("?", "?", 0, user=False))
+            self.functions.append(UNKNOWN)
             codes = np.where(codes == 0, len(self.functions), codes)
         (functions, lines), again = group(codes - 1, lines)
         self.locations = t.Locations(functions.astype(np.int32), lines.astype(np.int32))
@@ -62,8 +51,9 @@ class Places:
 class Sites:
     """The stacks of a recording, a row for each frame, by id; a stack is its outermost frame's row."""
 
-    def __init__(self, recording: Recording, places: Places) -> None:
-        ids = sorted(recording.sites)
+    def __init__(self, known: Mapping[int, tuple[int, int, int]], functions: Sequence[t.Function]) -> None:
+        """``known``: by id (the next site inward, code id, offset), as a recording has them."""
+        ids = sorted(known)
         row_of = {number: row for row, number in enumerate(ids)}
         self._ids = np.array(ids, np.int64)
         self.inner: list[int] = []  # by row: that of the next frame inward, -1
@@ -71,32 +61,34 @@ class Sites:
         self._best: list[int] = []  # by row: that of the frame to show, -1
         self.locations = np.full(len(ids), -1, np.int64)  # by row; who locates code and off puts them here
         self.code, self.off = np.zeros(len(ids), np.int64), np.zeros(len(ids), np.int64)
-        ranks = [0 if f.user else 1 if not f.file.startswith("<stdlib>") else 2 for f in places.functions]
-        rank: list[int] = []
+        by_code = [rank(function) for function in functions]
+        ranks: list[int] = []  # by row: that of the frame to show
         for row, number in enumerate(ids):  # inner frames have smaller ids
-            inside, code, off = recording.sites[number]
+            inside, code, off = known[number]
             inner = row_of.get(inside, -1) if inside < number else -1
-            known = 0 < code <= len(ranks)
+            there = 0 < code <= len(by_code)
             self.code[row], self.off[row] = code, off
             self.inner.append(inner)
-            self.function.append(code - 1 if known else -1)
-            best, here = row if known else -1, ranks[code - 1] if known else 3
-            if inner >= 0 and rank[inner] <= here:
-                best, here = self._best[inner], rank[inner]
+            self.function.append(code - 1 if there else -1)
+            best, here = row if there else -1, by_code[code - 1] if there else 3
+            if inner >= 0 and ranks[inner] <= here:
+                best, here = self._best[inner], ranks[inner]
             self._best.append(best)
-            rank.append(here)
+            ranks.append(here)
 
     def rows(self, ids: Any1d) -> Ints:
         """Of these sites the rows; -1 where there is no such."""
-        if not len(self._ids):
-            return np.full(len(ids), -1, np.int64)
-        at = np.minimum(np.searchsorted(self._ids, ids), len(self._ids) - 1)
-        return np.where(self._ids[at] == ids, at, -1)
+        return find(self._ids, ids)
+
+    def best(self, ids: Any1d) -> Ints:
+        """Of these sites the row of the frame that a person wants to see: the innermost of the user's, else outside of
+        the standard library, else innermost; -1: there is none."""
+        best: Ints = np.array([*self._best, -1], np.int64)[self.rows(ids)]
+        return best
 
     def shown(self, ids: Any1d) -> t.Small:
-        """Of these sites the location of the frame that a person wants to see: the innermost of the user's, else
-        outside of the standard library, else innermost; -1: there is none."""
-        best = np.array([*self._best, -1], np.int64)[self.rows(ids)]
+        """The locations of these frames; -1: there is none."""
+        best = self.best(ids)
         return np.where(best >= 0, np.append(self.locations, -1)[best], -1).astype(np.int32)
 
     def chain(self, site: int) -> list[int]:

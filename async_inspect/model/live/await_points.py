@@ -7,8 +7,8 @@ import numpy as np
 
 from ...recording.reader import Recording
 from .. import tables as t
-from ..building.locations import NOWHERE
 from ..grouping import Any1d, Ints
+from ..kernels.locations import NOWHERE
 from ..paths import Paths, stdlib_folders
 from .growing import Bools, GrowingTable, add
 

@@ -7,9 +7,9 @@ import numpy as np
 
 from ... import events as ev
 from ...recording.reader import Ids
-from ..building.locations import NOWHERE
 from ..building.scan import Columns
 from ..grouping import Any1d, Circles, Ints
+from ..kernels.locations import NOWHERE
 from .growing import Bools, GrowingTable, LatestAt
 
 STANDS, STARTED, ENTERED = 1, 2, 4  # what is known of a coroutine: where it stands, its code, that it ran

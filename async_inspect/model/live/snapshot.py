@@ -10,8 +10,8 @@ import numpy as np
 
 from ... import events as ev
 from .. import tables as t
-from ..building.locations import NOWHERE
 from ..grouping import Any1d, Ints
+from ..kernels.locations import NOWHERE
 from ..kernels.states import SWALLOWED
 from .coroutines import ENTERED
 from .growing import Bools
