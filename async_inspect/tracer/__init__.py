@@ -14,7 +14,7 @@ import os
 import sys
 
 from .. import events as ev
-from . import choose, env, existing, hooks, unrecorded, writer
+from . import choose, cold, env, existing, hooks, unrecorded, writer
 from .actions import ACTIONS
 from .sources import SOURCES
 
@@ -220,7 +220,6 @@ def _open(path: str | None, folder: str, tasks: "Collection[object]" = ()) -> No
         size = writer.write_header(fd, said)
         assert _tool_id is not None
         _set_probes(_core, _tool_id, _settings.without)
-        _core.on_process(_on_process)
         slow_poll_ns = int(_settings.slow_poll_ms * 1e6)
         _core.start(
             fd,
@@ -260,16 +259,17 @@ def _settings_of(get: "Callable[[str], str | None]") -> Settings:
 
 
 def _set_probes(core: "ModuleType", tool_id: int, without: "Collection[str]") -> None:
-    core.clear_probes()
-    for name, source in SOURCES.items():
-        if name not in without:
-            for qualname, file_tail, actions in source.PROBES:
-                wanted = sum(ACTIONS[action] for action in actions)
-                core.add_probe(qualname, file_tail.replace("/", os.sep), wanted)
-                _enable(tool_id, qualname, file_tail)
+    probes = [probe for name, source in SOURCES.items() if name not in without for probe in source.PROBES]
     if _on_process is not None:
-        core.add_probe(*unrecorded.PROBE[:2], ACTIONS[unrecorded.PROBE[2]])
-        _enable(tool_id, *unrecorded.PROBE[:2])
+        probes.append(unrecorded.PROBE)
+    wanted: dict[str, dict[str, int]] = {}
+    for qualname, file_tail, actions in probes:
+        files = wanted.setdefault(qualname, {})
+        for action in actions:  # two sources may ask for one function
+            tail = file_tail.replace("/", os.sep)
+            files[tail] = files.get(tail, 0) | ACTIONS[action]
+        _enable(tool_id, qualname, file_tail)
+    core.set_probes(wanted, cold.handler(core, _on_process))
 
 
 def _enable(tool_id: int, qualname: str, file_tail: str) -> None:

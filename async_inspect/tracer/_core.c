@@ -1,10 +1,10 @@
 /* The C core: sys.monitoring events to records, at a cost one can live with.
  *
- * The same contract (_core.pyi) and the same records as its readable twin, tracer/pycore.py: read that one first.  Functions
+ * The same contract (_core.pyi) and the same records as its readable twin, tracer/pycore/: read that one first.  Functions
  * here have the names of the twin's methods and do the same in the same order; a property test holds them to it.  What
  * is only here is what makes it fast:
  *
- *   - callbacks take a vector of arguments and no recursion; no frame object is ever made;
+ *   - callbacks take a vector of arguments and no recursion, and make no frame object, but for what is rare (core/cold.c);
  *   - a coroutine is known by its interpreter frame, found through PyThreadState.current_frame, stable for its life;
  *   - a code object's entry is found by its address, and a weak reference says whether it is still that one; nothing of
  *     the program is kept alive;
@@ -52,17 +52,23 @@
 #include "core/state.c"
 #include "core/tape.c"
 #include "core/maps.c"
-#include "core/definitions.c"
 #include "core/frames.c"
-#include "core/coroutines.c"
+#include "core/definitions.c"
 #include "core/introspect.c"
+#include "core/threads.c"
+#include "core/coroutines.c"
 #include "core/tags.c"
 #include "core/running.c"
+#include "core/watchdog.c"
 #include "core/monitoring.c"
-#include "core/probes.c"
+#include "core/edges.c"
+#include "core/wakes.c"
+#include "core/waits.c"
+#include "core/tasks.c"
 #include "core/trio.c"
+#include "core/cold.c"
+#include "core/probes.c"
 #include "core/adopt.c"
 #include "core/callbacks.c"
-#include "core/watchdog.c"
 #include "core/selftest.c"
 #include "core/session.c"

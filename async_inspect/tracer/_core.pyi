@@ -67,17 +67,31 @@ def self_test(outer: object, inner: object, mark: object, stage: int) -> None:
 def meet(tasks: Collection[object]) -> None:
     """The same for more of them, later."""
 
-def add_probe(qualname: str, file_tail: str, actions: int) -> None:
-    """Before ``start``: when the function of this name, in a file that ends so, is called, do these actions (those of
-    ``actions.py``).
+def set_probes(wanted: dict[str, dict[str, int]], cold: Callable[[int, FrameType], object]) -> None:
+    """Before each ``start``: which actions (those of ``actions.py``) are done when a function is called; its file's
+    path ends so, by its qualified name.  Forgotten when the recording ends.
 
-    Probes are how a *source* (``sources/``) sees what happens above coroutines without patching anything.  Asked for
-    again, a function gets these actions, too.
+    Probes are how a *source* (``sources/``) sees what happens above coroutines without patching anything.  ``cold``
+    does those that are rare (COLD_AT_START, COLD_AT_RETURN): it is called with one of them and the function's frame,
+    while none of our events are on.  What it raises reaches the program, but for MemoryError and RecursionError: then
+    a record is lost.
     """
 
-def clear_probes() -> None:
-    """Before ``start``: forget all probes."""
+# For cold.py. Nothing when it doesn't record. None of them runs code of the program's.
 
-def on_process(hook: Callable[[FrameType], object] | None) -> None:
-    """Before ``start``: whom PROCESS calls, with the function's frame, and none of our events on.  What it raises is
-    dropped."""
+def get(one: object, name: str) -> object:
+    """An attribute; None where there is none, or where to get it would run code of the program's."""
+
+def put(kind: int, coro: object, aux: object, off: object, flags: int) -> None:
+    """Write a record of now, that changes nothing of what runs.
+
+    What isn't a number stands for its id: a task of asyncio's for its coroutine's, also where that failed (what became
+    of one that never ran is written first, if nothing said so); a code object; a type, for its name's; a frame, for
+    that of the site from there outward.  Of all else, and of what isn't known, it is 0.
+    """
+
+def edge(waits: object, awaited: object) -> None:
+    """Write that a task awaits another, or those that it gathers; nothing where either is none that lives."""
+
+def lose() -> None:
+    """Count a record that was due and could not be written."""

@@ -1,7 +1,8 @@
 """What a source may ask a core to tell of a function's calls: the actions, bit by bit.  Declared here alone.
 
 Knows their names, and which local variables of the function are read, by the names given here.  Knows nothing of how
-that is done (``pycore/probes.py``, ``core/probes.c``).  ``core/actions.h`` is written from this (scripts/generate).
+that is done (``pycore/probes.py``, ``core/probes.c``; for both, ``cold.py``).  ``core/actions.h`` is written from this
+(scripts/generate).
 """
 
 SPAWN = 1 << 0  # ``coro`` is being made a task; ``name`` (or ``kwargs``) may name it
@@ -36,7 +37,7 @@ UNTIL = 1 << 24  # a coroutine function: whoever is suspended in it waits until 
 CHILDREN = 1 << 25  # a coroutine function: whoever is suspended in it waits for all in ``self._children``
 MOVE = 1 << 26  # all in ``self._old_nursery`` goes over to ``self._new_nursery``, whose owner waits for it
 ALONE = 1 << 27  # with SELECT: only where trio is no other loop's guest
-PROCESS = 1 << 28  # when it returns, a process was started: ``on_process``'s hook is called
+PROCESS = 1 << 28  # when it returns, a process was started, of which ``unrecorded.py`` is told
 MEMBER = (
     1 << 29
 )  # when it returns: ``task`` is in the task group ``self``, for which its ``cancel_scope._host_task`` waits
@@ -44,10 +45,9 @@ SCOPE = 1 << 30  # its frames cancel ``origin``, or ``self``; with MADE: ``self`
 
 ACTIONS = {name: bit for name, bit in list(globals().items()) if name.isupper()}
 
-AT_START = (
-    SPAWN | READY | TIMER | SELECT | MADE | GIVE | NEVER | HANDLER | POST | PUT | LEAVE | JOB | MOVE
-)  # fmt: skip
-AT_RETURN = SOON | SELECT | SHIELD | MANY | TASK | TAKE | PROCESS | MEMBER
+# Rare by nature, and done in Python for both cores (``cold.py``): when the function is called, or has returned.
+COLD_AT_START = NEVER | HANDLER | MOVE
+COLD_AT_RETURN = PROCESS | MEMBER
 TOLD = USE | MANY | UNTIL | CHILDREN  # of coroutines, once they suspend
 ROLES = TOLD | TAKE  # of coroutines
 STEPS = RUN | SIGNAL | LOOP | EXPIRE | IO | JOB  # their frames say on whose behalf something happens

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from types import FrameType
 
-PROBE = ("Popen._execute_child", "/subprocess.py", "PROCESS")
+PROBE = ("Popen._execute_child", "/subprocess.py", ("PROCESS",))
 BOOT = f"{os.path.dirname(__file__)}/boot"
 TAKES_A_WORD = "WX"  # options with a value
 ENDS_OPTIONS = "cm"

@@ -1,4 +1,6 @@
-/* The events themselves, as sys.monitoring gives them. */
+/* What each event of sys.monitoring says, and the callbacks that it calls (the twin: pycore/recorder.py, pycore/guard.py).
+ *
+ * Knows which event begins, resumes, suspends or ends what. Knows nothing of how records are written. */
 
 /* Ask for these events of a plain function. */
 static void ask(PyCodeObject *code, int probe, long bits)
@@ -19,20 +21,17 @@ static PyObject *on_plain_start(Thread *th, Frame *f, PyCodeObject *code)
         if (info == NULL) {
             return Py_NewRef(disable);
         }
-        info->probe = probe;
-        if (probe & P_RUN) {
-            R.run_code = info->id;
-        }
-        if (probe & P_SPAWN) {
-            watch_throws();
-        }
-        ask(code, probe, (probe & AT_RETURN ? event_bits[B_RETURN] : 0)
+        prepare(info, code, probe);
+        ask(code, probe, (info->at_return != NULL && !(probe & P_SPAWN) ? event_bits[B_RETURN] : 0)
                              | (probe & P_MANY && code->co_flags & CO_GENERATOR ? event_bits[B_YIELD] : 0));
     }
-    if (!(probe & AT_START) && !(probe & P_MANY && code->co_flags & CO_GENERATOR)) {
+    if (info->at_start == NULL) {
         return Py_NewRef(disable);
     }
-    probe_start(th, f, code, probe);
+    info->at_start->tell(th, f, code, probe, NULL);
+    if (UNLIKELY(probe & COLD_AT_START && PyErr_Occurred())) {
+        return NULL;
+    }
     if (UNLIKELY(probe & P_SPAWN && th->spawned != NULL && th->spawned->step) && (info = code_of(code)) != NULL && !info->returns) {
         info->returns = 1; /* an eager one is over then */
         ask(code, probe, event_bits[B_RETURN]);
@@ -219,8 +218,12 @@ static inline PyObject *return_event(Thread *th, Frame *f, PyObject *const *args
     }
     else {
         CodeInfo *info = known_code((PyCodeObject *)args[0]);
-        if (info != NULL) {
-            probe_return(th, f, (PyCodeObject *)args[0], info->probe, args[2]);
+        if (info != NULL && info->at_return != NULL) {
+            int actions = info->probe;
+            info->at_return->tell(th, f, (PyCodeObject *)args[0], actions, args[2]);
+            if (UNLIKELY(actions & COLD_AT_RETURN && PyErr_Occurred())) {
+                return NULL;
+            }
         }
     }
     Py_RETURN_NONE;
@@ -327,3 +330,74 @@ static inline PyObject *call_event(Thread *th, Frame *f, PyObject *const *args)
     }
     Py_RETURN_NONE;
 }
+
+typedef PyObject *(*event_function)(Thread *, Frame *, PyObject *const *);
+
+__attribute__((noinline)) static PyObject *timed(event_function event, Thread *th, Frame *f, PyObject *const *args)
+{
+    uint64_t begun = monotonic_ns();
+    PyObject *result = event(th, f, args);
+    if (R.on) {
+        R.header->timed_callbacks++;
+        R.header->timed_ns += monotonic_ns() - begun;
+        start_watchdog(); /* anew after a fork, for those who meet no new code */
+    }
+    return result;
+}
+
+/* A callback: counted, timed now and then, without effect when nothing records. Called for whatever sys.monitoring, a
+ * compiled module (PyMonitoring_Fire*Event) or anybody who found it says; what is no event of the frame that runs is none
+ * of ours: its "code" may be any object. */
+typedef struct {
+    PyObject_HEAD
+    vectorcallfunc call;
+} Callback;
+
+#define CALLBACK(name, event, words)                                                                                  \
+    static PyObject *name(PyObject *self UNUSED, PyObject *const *args, size_t n, PyObject *keywords UNUSED)          \
+    {                                                                                                                 \
+        PyThreadState *ts = tstate();                                                                                 \
+        Frame *f = current_frame(ts);                                                                                 \
+        if (UNLIKELY(!R.on || PyVectorcall_NARGS(n) != words || f == NULL || (PyObject *)frame_code(f) != args[0])) { \
+            Py_RETURN_NONE;                                                                                           \
+        }                                                                                                             \
+        Thread *th = this_thread(ts);                                                                                 \
+        if (UNLIKELY(th == NULL)) {                                                                                   \
+            Py_RETURN_NONE;                                                                                           \
+        }                                                                                                             \
+        return LIKELY(++R.header->callbacks % COST_EVERY) ? event(th, f, args) : timed(event, th, f, args);           \
+    }
+
+CALLBACK(on_start, start_event, 2)
+CALLBACK(on_resume, resume_event, 2)
+CALLBACK(on_yield, yield_event, 3)
+CALLBACK(on_return, return_event, 3)
+CALLBACK(on_async_unwind, unwind_event, 3)
+CALLBACK(on_throw, throw_event, 3)
+CALLBACK(on_call, call_event, 4)
+
+/* Set for all code before 3.15, so it taxes every exception of synchronous code: that is let go first. */
+static PyObject *on_unwind(PyObject *self UNUSED, PyObject *const *args, size_t n, PyObject *keywords)
+{
+    if (LIKELY(!R.spawning && R.on && PyVectorcall_NARGS(n) == 3 && PyCode_Check(args[0])
+               && !(((PyCodeObject *)args[0])->co_flags & ASYNC_FLAGS))) {
+        R.header->callbacks++;
+        Py_RETURN_NONE;
+    }
+    return on_async_unwind(self, args, n, keywords);
+}
+
+/* As a builtin is called, but that takes none of the recursion in C that the program has left. */
+static PyTypeObject callback_type = {
+    PyVarObject_HEAD_INIT(NULL, 0)
+    .tp_name = "async_inspect.callback",
+    .tp_basicsize = sizeof(Callback),
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_VECTORCALL,
+    .tp_vectorcall_offset = offsetof(Callback, call),
+    .tp_call = PyVectorcall_Call,
+};
+
+static const struct { const char *event; vectorcallfunc call; } callbacks[EVENTS] = {
+    {"PY_START", on_start}, {"PY_RESUME", on_resume}, {"PY_YIELD", on_yield}, {"PY_RETURN", on_return},
+    {"PY_UNWIND", on_unwind}, {"PY_THROW", on_throw}, {"CALL", on_call},
+};

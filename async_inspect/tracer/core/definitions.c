@@ -1,4 +1,7 @@
-/* Definitions: texts, codes and coroutines' kinds, each written once. */
+/* What gets an id and is written once: code objects, await-tree nodes, texts, call sites (the twin: pycore/definitions.py).
+ *
+ * Knows what can be read off a code object: where its awaits are, and where a frame stands. Knows nothing of coroutines
+ * that live, nor of events. */
 
 /* Entries asked for last, by address. */
 static CodeInfo *recent[64];
@@ -211,52 +214,6 @@ static inline CodeInfo *known_code(PyCodeObject *code)
     return info;
 }
 
-static CodeInfo *new_code(PyCodeObject *code);
-
-static inline CodeInfo *code_of(PyCodeObject *code)
-{
-    CodeInfo *info = recent[RECENT(code)];
-    if (LIKELY(info != NULL && is_of(info, code))) {
-        return info;
-    }
-    info = known_code(code);
-    if (info == NULL) {
-        info = new_code(code);
-    }
-    return recent[RECENT(code)] = info;
-}
-
-static CodeInfo *new_code(PyCodeObject *code)
-{
-    int room = (code_table.buckets != NULL && code_table.used <= code_table.mask) || make_room_for_codes();
-    CodeInfo *info = room ? calloc(1, sizeof *info) : NULL;
-    if (info == NULL) {
-        lose();
-        return NULL;
-    }
-    info->ref = (PyWeakReference *)PyWeakref_NewRef((PyObject *)code, NULL);
-    if (info->ref == NULL) {
-        drop_error();
-        free(info);
-        return NULL;
-    }
-    CodeInfo **at = &code_table.buckets[code_bucket(code, code_table.mask)];
-    info->key = code;
-    info->next = *at;
-    *at = info;
-    code_table.used++;
-    info->id = ++R.codes;
-    info->last_send = -1;
-    info->ends_stack = (uint8_t)ends_stack(code);
-    int flags = code->co_flags;
-    info->kind = flags & CO_COROUTINE         ? CODE_COROUTINE
-               : flags & CO_ASYNC_GENERATOR   ? CODE_ASYNC_GENERATOR
-               : flags & CO_ITERABLE_COROUTINE ? CODE_GENERATOR_BASED
-                                              : CODE_PLAIN;
-    define_code(info, code);
-    return info;
-}
-
 static uint32_t node_of(uint32_t parent, CodeInfo *info)
 {
     if (LIKELY(info->last_node && info->last_parent == parent)) {
@@ -343,4 +300,108 @@ static PyObject *type_name(PyTypeObject *cls)
 static uint32_t type_of(PyTypeObject *cls)
 {
     return string_of(type_name(cls));
+}
+
+static CodeInfo *new_code(PyCodeObject *code)
+{
+    int room = (code_table.buckets != NULL && code_table.used <= code_table.mask) || make_room_for_codes();
+    CodeInfo *info = room ? calloc(1, sizeof *info) : NULL;
+    if (info == NULL) {
+        lose();
+        return NULL;
+    }
+    info->ref = (PyWeakReference *)PyWeakref_NewRef((PyObject *)code, NULL);
+    if (info->ref == NULL) {
+        drop_error();
+        free(info);
+        return NULL;
+    }
+    CodeInfo **at = &code_table.buckets[code_bucket(code, code_table.mask)];
+    info->key = code;
+    info->next = *at;
+    *at = info;
+    code_table.used++;
+    info->id = ++R.codes;
+    info->last_send = -1;
+    info->ends_stack = (uint8_t)ends_stack(code);
+    int flags = code->co_flags;
+    info->kind = flags & CO_COROUTINE         ? CODE_COROUTINE
+               : flags & CO_ASYNC_GENERATOR   ? CODE_ASYNC_GENERATOR
+               : flags & CO_ITERABLE_COROUTINE ? CODE_GENERATOR_BASED
+                                              : CODE_PLAIN;
+    define_code(info, code);
+    return info;
+}
+
+static inline CodeInfo *code_of(PyCodeObject *code)
+{
+    CodeInfo *info = recent[RECENT(code)];
+    if (LIKELY(info != NULL && is_of(info, code))) {
+        return info;
+    }
+    info = known_code(code);
+    if (info == NULL) {
+        info = new_code(code);
+    }
+    return recent[RECENT(code)] = info;
+}
+
+/* The stack from a frame outward: as far as the program's own code, or `whole`, as far as the loop. */
+static uint32_t site_of(Frame *f, int whole)
+{
+    uint32_t site = 0;
+    for (int i = 0; i < MAX_SITE_FRAMES && f != NULL; i++, f = below(f)) {
+        PyCodeObject *code = frame_code(f);
+        CodeInfo *info = code_of(code);
+        if (info == NULL) {
+            break;
+        }
+        int lasti = frame_lasti(f, code);
+        Entry *e = map_find(&R.site_map, site, info->id, (uint32_t)lasti);
+        uint32_t inner = site;
+        site = e ? e->value : 0;
+        if (!site) {
+            if (R.site_map.used >= MAX_SITES) { /* mostly of code that is made anew for ever; what comes again is defined again */
+                map_clear(&R.site_map);
+            }
+            if (!map_set(&R.site_map, inner, info->id, (uint32_t)lasti, R.sites + 1)) {
+                return inner;
+            }
+            site = ++R.sites;
+            put_definition(SITE, site, inner, (uint32_t)lasti, 0, info->id);
+        }
+        if (whole ? info->id == R.run_code : info->ends_stack) {
+            break;
+        }
+    }
+    return site;
+}
+
+/* Whether a frame awaits: at a SEND, or, where an exception is thrown through it, at a suspended await. */
+static inline int stands(CodeInfo *info, PyCodeObject *code, int lasti, int how)
+{
+    if (LIKELY(how == AT_SEND && lasti == info->last_send)) {
+        return 1;
+    }
+    if (info->stands == NULL && !look_at_code(info, code)) {
+        return 0;
+    }
+    int i = lasti / 2;
+    int at = lasti >= 0 && i < info->stands_len ? info->stands[i] : 0;
+    if (at & AT_SEND) {
+        info->last_send = lasti;
+    }
+    return at & how;
+}
+
+/* Where a suspended frame stands, as the event of its suspension would say. */
+static uint32_t suspended_at(CodeInfo *info, Frame *f, PyCodeObject *code)
+{
+    int lasti = frame_lasti(f, code), i = lasti / 2;
+    if (info->stands == NULL) {
+        look_at_code(info, code);
+    }
+    /* from 3.13 on a frame stands after the instruction that suspended it */
+    int after = info->stands != NULL && i > 0 && i < info->stands_len && info->stands[i] & 2 && info->stands[i - 1] & 2;
+    return (uint32_t)(after ? lasti - 2 : lasti);
 }

@@ -1,4 +1,7 @@
-/* What the program's objects are asked, without running its code: tasks, names, exceptions. */
+/* What the program's objects may be asked, without running its code: tasks, names, exceptions, loops (the twin:
+ * pycore/introspect.py).
+ *
+ * Knows where asyncio and trio keep what they know, once the program has imported them. Knows nothing of recordings. */
 
 /* Of a dict: borrowed, or NULL. (PyDict_GetItem() and PyDict_GetItemString() tell the program of errors, as those of
  * memory are: sys.unraisablehook.) */
@@ -127,39 +130,6 @@ static PyObject *coroutine_of(PyObject *task)
     return get(task, (PyObject *)Py_TYPE(task) == trio.task ? word.coro : word.coro_attr);
 }
 
-/* The running task if `c` is its root (a new reference), else NULL. */
-static PyObject *step_of(Thread *th, Coro *c)
-{
-    PyObject *task = current_task();
-    if (task != NULL) {
-        PyObject *made = coroutine_of(task);
-        int its = made != NULL && PyCoro_CheckExact(made)
-                      ? (void *)coroutine_frame(made) == c->frame
-                  : c->step || agen_frame(made) != NULL
-                      ? made != NULL && STEP_KEY(made) == c->frame
-                      : c->outer == NULL && (th->top == NULL || th->top == c); /* of what is no coroutine of Python's own */
-        Py_XDECREF(made);
-        if (!its) {
-            Py_CLEAR(task);
-        }
-    }
-    if (task == NULL && (task = trio_now(word.task)) != NULL) {
-        PyObject *made = is_trio_task(task) ? coroutine_of(task) : NULL;
-        if (made == NULL || (void *)coroutine_frame(made) != c->frame) {
-            Py_CLEAR(task);
-        }
-        Py_XDECREF(made);
-    }
-    return task;
-}
-
-static int is_step_of(Thread *th, Coro *c)
-{
-    PyObject *task = step_of(th, c);
-    Py_XDECREF(task);
-    return task != NULL;
-}
-
 static int is_task(PyTypeObject *cls)
 {
     if (know_asyncio() && PyType_IsSubtype(cls, (PyTypeObject *)aio.c_task)) {
@@ -217,34 +187,6 @@ static int is_made_up(PyObject *name)
         }
     }
     return 1;
-}
-
-static Py_hash_t name_hash(PyObject *name)
-{
-    return PyObject_Hash(name);
-}
-
-/* The task's name at its end, if the program gave it and it was not written yet. */
-static PyObject *last_name(Coro *c, PyObject *task)
-{
-    PyObject *name = task_name(task);
-    int others = (PyObject *)Py_TYPE(task) == trio.task; /* which tells no name of its making from the program's */
-    if (name != NULL && (name_hash(name) == c->name_hash || (others ? c->name_hash == 0 : is_made_up(name)))) {
-        /* asyncio's own; an eager task ends its first step before create_task names it */
-        Py_CLEAR(name);
-    }
-    return name;
-}
-
-static void put_name(Thread *th, Coro *c, PyObject *name, uint64_t ts, Coro *after)
-{
-    PyObject *data = utf8(name);
-    c->name_hash = name_hash(name);
-    if (data != NULL) {
-        put(th, NAME, ts, c->id, 0, after, (uint32_t)PyBytes_GET_SIZE(data), 0);
-        put_text(PyBytes_AS_STRING(data), (size_t)PyBytes_GET_SIZE(data));
-        Py_DECREF(data);
-    }
 }
 
 static int is_plain(PyObject *value)
@@ -309,20 +251,135 @@ static int is_cancellation(PyObject *exc, int depth)
     return all;
 }
 
-static int outcome(Coro *c, PyObject *task, PyObject *exc)
+/* Whether trio runs on this thread. */
+static int runs_trio(void)
 {
-    if (c->is_task) {
-        if (task == NULL) {
-            return CLOSED;
+    PyObject *runner = trio_now(word.runner);
+    Py_XDECREF(runner);
+    return runner != NULL;
+}
+
+/* Whether no trio runs on this thread but as another loop's guest, whose selector is asked on any thread. */
+static int is_guest(void)
+{
+    PyObject *runner = trio_now(word.runner), *guest = runner ? get(runner, word.is_guest) : NULL;
+    Py_XDECREF(runner);
+    Py_XDECREF(guest);
+    return guest != Py_False;
+}
+
+/* A moment of trio's clock on ours, if it tells the same time; else 0. */
+static uint64_t trio_moment(PyObject *when)
+{
+    uint64_t ns = 0;
+    PyObject *runner = when != NULL && PyFloat_CheckExact(when) && !R.ticks ? trio_now(word.runner) : NULL;
+    PyObject *clock = runner ? get(runner, word.clock) : NULL;
+    PyObject *offset = clock != NULL && (PyObject *)Py_TYPE(clock) == trio.clock ? get(clock, word.offset) : NULL;
+    if (offset != NULL && PyFloat_CheckExact(offset)) {
+        double seconds = PyFloat_AS_DOUBLE(when) - PyFloat_AS_DOUBLE(offset);
+        ns = seconds > 0 && seconds < 1e10 ? (uint64_t)(seconds * 1e9) : 0;
+    }
+    Py_XDECREF(offset);
+    Py_XDECREF(clock);
+    Py_XDECREF(runner);
+    return ns;
+}
+
+static int is_function(PyObject *value, const char *qualname)
+{
+    return value != NULL && PyFunction_Check(value)
+           && PyUnicode_CompareWithASCIIString(((PyCodeObject *)PyFunction_GET_CODE(value))->co_qualname, qualname) == 0;
+}
+
+/* A loop's time as our clock's, if it tells the same time; else 0. */
+static uint64_t moment_of(PyObject *loop, PyObject *when)
+{
+    uint64_t ns = 0;
+    PyObject *clock = loop != NULL && when != NULL && PyFloat_CheckExact(when) && !R.ticks ? get(loop, word.time) : NULL;
+    if (clock != NULL && PyMethod_Check(clock) && is_function(PyMethod_GET_FUNCTION(clock), "BaseEventLoop.time")) {
+        double seconds = PyFloat_AS_DOUBLE(when);
+        ns = seconds > 0 && seconds < 1e10 ? (uint64_t)(seconds * 1e9) : 0;
+    }
+    Py_XDECREF(clock);
+    return ns;
+}
+
+/* The Task of which a loop's callback is a step (a new reference), or NULL. */
+static PyObject *stepped_task(PyObject *callback)
+{
+    PyTypeObject *cls = Py_TYPE(callback);
+    if (cls == &PyCFunction_Type) { /* a C Task's wake-up */
+        PyObject *task = PyCFunction_GET_SELF(callback);
+        return task != NULL && strcmp(((PyCFunctionObject *)callback)->m_ml->ml_name, "task_wakeup") == 0 ? Py_NewRef(task) : NULL;
+    }
+    if (cls == &PyMethod_Type) { /* a Python Task's step or wake-up */
+        PyObject *function = PyMethod_GET_FUNCTION(callback), *task = PyMethod_GET_SELF(callback);
+        if (PyFunction_Check(function)) {
+            PyObject *name = ((PyCodeObject *)PyFunction_GET_CODE(function))->co_name;
+            if ((PyUnicode_CompareWithASCIIString(name, "__step") == 0 || PyUnicode_CompareWithASCIIString(name, "__wakeup") == 0)
+                && is_task(Py_TYPE(task))) {
+                return Py_NewRef(task);
+            }
         }
-        if (exc == NULL) {
-            PyObject *must = get(task, word.must_cancel);
-            Py_XDECREF(must);
-            return must == Py_True ? CANCELLED : 0;
+        return NULL;
+    }
+    if (cls != aio.step) {
+        if (strcmp(cls->tp_name, "_asyncio.TaskStepMethWrapper") != 0) {
+            return NULL;
+        }
+        aio.step = cls;
+    }
+    PyObject *task = get(callback, word.self_attr);
+    if (task == Py_None) {
+        Py_CLEAR(task);
+    }
+    return task;
+}
+
+/* The inner future of shield()'s outer one. */
+static PyObject *shielded(PyObject *outer)
+{
+    PyObject *all = get(outer, word.callbacks), *inner = NULL;
+    for (Py_ssize_t i = 0; all != NULL && PyList_CheckExact(all) && i < PyList_GET_SIZE(all); i++) {
+        PyObject *pair = PyList_GET_ITEM(all, i);
+        PyObject *done = PyTuple_CheckExact(pair) && PyTuple_GET_SIZE(pair) ? PyTuple_GET_ITEM(pair, 0) : NULL;
+        if (is_function(done, "shield.<locals>._outer_done_callback")) {
+            PyCodeObject *code = (PyCodeObject *)PyFunction_GET_CODE(done);
+            PyObject *cells = PyFunction_GET_CLOSURE(done);
+            Py_ssize_t first = code->co_nlocalsplus - code->co_nfreevars; /* where the names of the cells begin */
+            for (Py_ssize_t k = 0; cells != NULL && inner == NULL && k < code->co_nfreevars; k++) {
+                if (PyTuple_GET_ITEM(code->co_localsplusnames, first + k) == word.inner) {
+                    inner = Py_XNewRef(((PyCellObject *)PyTuple_GET_ITEM(cells, k))->ob_ref);
+                }
+            }
         }
     }
-    else if (exc != NULL && Py_TYPE(exc) == (PyTypeObject *)PyExc_GeneratorExit) {
-        return CLOSED;
+    Py_XDECREF(all);
+    return inner;
+}
+
+/* Whether what is yielded asks for nothing but to go on. */
+static inline int is_bare(PyObject *value)
+{
+    return value == Py_None || UNLIKELY(PyType_CheckExact(value) && know_trio() && value == trio.checkpoint);
+}
+
+/* Whom a suspended one awaits (a new reference), or NULL: nobody that runs code. */
+static PyObject *awaited_by(PyObject *o)
+{
+    PyObject *inner = NULL;
+    if (is_generator(o)) {
+        inner = PyObject_GetAttrString(o, PyCoro_CheckExact(o) ? "cr_await" : PyGen_CheckExact(o) ? "gi_yieldfrom" : "ag_await");
+        if (inner == NULL) {
+            drop_error();
+        }
     }
-    return exc != NULL && is_cancellation(exc, 0) ? CANCELLED : 0;
+    else if (is_step_object(o) && Py_TYPE(o)->tp_traverse) {
+        Py_TYPE(o)->tp_traverse(o, pick_inner, &inner);
+        Py_XINCREF(inner);
+    }
+    if (inner != NULL && !is_generator(inner) && !is_step_object(inner)) {
+        Py_CLEAR(inner);
+    }
+    return inner;
 }

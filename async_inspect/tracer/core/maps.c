@@ -1,4 +1,6 @@
-/* Maps: three numbers to one; and what is known of objects by their address (the twin of that: pycore/things.py). */
+/* Three numbers to one; and what is known of objects by their address (the twin of that: pycore/things.py).
+ *
+ * Knows when an object is gone, without keeping it alive. Does not know what the numbers mean. */
 
 static inline uint32_t mix(uint32_t a, uint32_t b, uint32_t c)
 {

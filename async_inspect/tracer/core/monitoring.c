@@ -1,4 +1,6 @@
-/* What of each code object sys.monitoring is asked for. */
+/* Which events of sys.monitoring are asked for, of all code and of each code object.
+ *
+ * Knows what a source wants of a function, by its name and file. Does nothing when an event comes. */
 
 enum { B_START, B_RESUME, B_YIELD, B_RETURN, B_UNWIND, B_THROW, B_CALL, EVENTS };
 static long event_bits[EVENTS]; /* as sys.monitoring has them ... */
@@ -44,17 +46,15 @@ static void watch_throws(void)
     }
 }
 
-static void start_watchdog(void);
-
 /* What a source wants to know of this function: P_*, by its name and file. */
 static int wanted_of(PyCodeObject *code)
 {
-    PyObject *name = exact(code->co_qualname), *wanted = name ? PyDict_GetItemWithError(probes, name) : NULL;
+    PyObject *name = exact(code->co_qualname), *wanted = name && probes.wanted ? PyDict_GetItemWithError(probes.wanted, name) : NULL;
     Py_XDECREF(name);
-    for (Py_ssize_t i = 0; wanted != NULL && i < PyList_GET_SIZE(wanted); i++) {
-        PyObject *pair = PyList_GET_ITEM(wanted, i);
-        if (PyUnicode_Tailmatch(code->co_filename, PyTuple_GET_ITEM(pair, 0), 0, PY_SSIZE_T_MAX, 1) == 1) {
-            return (int)PyLong_AsLong(PyTuple_GET_ITEM(pair, 1));
+    PyObject *tail, *actions;
+    for (Py_ssize_t i = 0; wanted != NULL && PyDict_Next(wanted, &i, &tail, &actions);) {
+        if (PyUnicode_Tailmatch(code->co_filename, tail, 0, PY_SSIZE_T_MAX, 1) == 1) {
+            return (int)PyLong_AsLong(actions);
         }
     }
     drop_error();
@@ -81,110 +81,6 @@ static inline CodeInfo *watch(PyCodeObject *code)
     return info;
 }
 
-/* The stack from a frame outward: as far as the program's own code, or `whole`, as far as the loop. */
-static uint32_t site_of(Frame *f, int whole)
-{
-    uint32_t site = 0;
-    for (int i = 0; i < MAX_SITE_FRAMES && f != NULL; i++, f = below(f)) {
-        PyCodeObject *code = frame_code(f);
-        CodeInfo *info = code_of(code);
-        if (info == NULL) {
-            break;
-        }
-        int lasti = frame_lasti(f, code);
-        Entry *e = map_find(&R.site_map, site, info->id, (uint32_t)lasti);
-        uint32_t inner = site;
-        site = e ? e->value : 0;
-        if (!site) {
-            if (R.site_map.used >= MAX_SITES) { /* mostly of code that is made anew for ever; what comes again is defined again */
-                map_clear(&R.site_map);
-            }
-            if (!map_set(&R.site_map, inner, info->id, (uint32_t)lasti, R.sites + 1)) {
-                return inner;
-            }
-            site = ++R.sites;
-            put_definition(SITE, site, inner, (uint32_t)lasti, 0, info->id);
-        }
-        if (whole ? info->id == R.run_code : info->ends_stack) {
-            break;
-        }
-    }
-    return site;
-}
-
-/* A coroutine that is being made a task, by its frame. */
-static Coro *new_task(void *key)
-{
-    CodeInfo *info = code_of(frame_code((Frame *)key));
-    Coro *c = info ? new_coro(key, info) : NULL;
-    if (c != NULL) {
-        c->state = ST_CREATED;
-        c->is_task = 1;
-    }
-    return c;
-}
-
-static void put_spawn(Thread *th, Coro *c, Frame *f, PyObject *name)
-{
-    uint32_t site = site_of(below(f), 0);
-    uint64_t ts = now();
-    put(th, SPAWN, ts, c->id, c->code, th->top, site, name ? NAME_GIVEN : 0);
-    if (name != NULL && PyUnicode_CheckExact(name)) {
-        put_name(th, c, name, ts, th->top);
-    }
-}
-
-/* The same of a step of an async generator. */
-static Coro *new_step_task(PyObject *step, Frame *f)
-{
-    CodeInfo *info = code_of(frame_code(f));
-    Coro *task = info ? new_step(step, info) : NULL;
-    if (task != NULL) {
-        task->state = ST_CREATED;
-    }
-    return task;
-}
-
-/* The name that a call of create_task gives: borrowed, or NULL. */
-static PyObject *given_name(Frame *f, PyCodeObject *code)
-{
-    PyObject *name = local_of(f, code, word.task_name);
-    if (name == NULL || name == Py_None) {
-        PyObject *more = local_of(f, code, word.kwargs);
-        name = more != NULL && PyDict_CheckExact(more) ? item(more, word.task_name) : NULL;
-    }
-    return name == Py_None ? NULL : name;
-}
-
-/* A function whose argument `coro` is being made a task was called. */
-static void spawn(Thread *th, Frame *f, PyCodeObject *code)
-{
-    PyObject *made = local_of(f, code, word.coro);
-    void *key = coroutine_frame(made);
-    Frame *agen = key ? NULL : agen_frame(made);
-    Coro *known = key ? find(key) : agen ? find(STEP_KEY(made)) : NULL;
-    if (known != NULL && known == th->spawned && below(f) == th->spawner) {
-        return; /* one call of create_task inside another */
-    }
-    forget_spawned(th);
-    if (key ? !coroutine_is_new(made) : agen == NULL) {
-        if (known != NULL && known->state == ST_ALIVE && known->awaiter == NULL && !known->is_task) {
-            known->state = ST_ADOPTED; /* its next step is the task's */
-        }
-        return;
-    }
-    if (known != NULL) {
-        vanish(th, known, 0);
-    }
-    Coro *c = agen ? new_step_task(made, agen) : new_task(key);
-    if (c != NULL) {
-        put_spawn(th, c, f, given_name(f, code));
-        if (agen != NULL) {
-            c->off = th->index;
-            add_unrun(c);
-        }
-        R.spawning++;
-        th->spawned = c;
-        th->spawner = f;
-    }
-}
+/* What does an action: `actions` are all that the function was asked for, `value` what it returns (NULL: it is called). */
+#define ACTION(name) \
+    static void name(Thread *th UNUSED, Frame *f UNUSED, PyCodeObject *code UNUSED, int actions UNUSED, PyObject *value UNUSED)

@@ -1,4 +1,6 @@
-/* Frames to coroutines: who runs, who awaits whom. */
+/* A coroutine begins, is entered again, stops and ends, and the records of that (the twin: pycore/coroutines.py).
+ *
+ * Knows how to find an awaiter by walking frames. Does not know which event of sys.monitoring says what. */
 
 static Coro *open_coro(Thread *th, Frame *f, int flags, int thrown);
 

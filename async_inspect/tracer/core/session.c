@@ -1,4 +1,6 @@
-/* Start, stop, forks, and the module. */
+/* Start, stop, forks, and the module: the contract (_core.pyi).
+ *
+ * Knows what a recording needs and gives back. Knows nothing of what is recorded. */
 
 static int attach(void)
 {
@@ -90,6 +92,8 @@ static void release(void)
     Py_CLEAR(trio.clock);
     Py_CLEAR(trio.checkpoint);
     Py_CLEAR(trio.cancelled);
+    Py_CLEAR(probes.wanted);
+    Py_CLEAR(probes.cold);
     Py_CLEAR(R.tag_names);
     for (int i = 0; i < MAX_TAGS; i++) {
         Py_CLEAR(R.tag_vars[i]);
@@ -132,8 +136,8 @@ static PyObject *start(PyObject *self UNUSED, PyObject *args, PyObject *kwargs)
     R.ticks = ticks;
     R.slow_ns = slow_poll_ns;
     R.calls = calls;
-    R.edges = gathers;
-    R.wakes = hears_wakes;
+    R.edges = probes.all & P_MANY;
+    R.wakes = probes.all & P_SOON;
     R.header_size = (size_t)header_size;
     long long room = max_size - header_size - TAIL_SIZE;
     R.max_slots = room > 0 ? (uint64_t)room / sizeof(Record) : 0;
@@ -293,48 +297,23 @@ static PyObject *point(PyObject *self UNUSED, PyObject *args)
     Py_RETURN_NONE;
 }
 
-static PyObject *add_probe(PyObject *self UNUSED, PyObject *args)
+static PyObject *set_probes(PyObject *self UNUSED, PyObject *args)
 {
-    PyObject *name, *tail;
-    int action;
-    if (!PyArg_ParseTuple(args, "UUi", &name, &tail, &action)) {
+    PyObject *wanted, *cold, *files, *actions;
+    if (!PyArg_ParseTuple(args, "O!O", &PyDict_Type, &wanted, &cold)) {
         return NULL;
     }
-    PyObject *known = PyDict_GetItemWithError(probes, name); /* a function each of those that have this name */
-    if (known == NULL) {
-        known = PyErr_Occurred() ? NULL : PyList_New(0);
-        int failed = known == NULL || PyDict_SetItem(probes, name, known) != 0;
-        Py_XDECREF(known);
-        if (failed) {
-            return NULL;
+    Py_XSETREF(probes.wanted, Py_NewRef(wanted));
+    Py_XSETREF(probes.cold, Py_NewRef(cold));
+    probes.all = 0;
+    for (Py_ssize_t i = 0; PyDict_Next(wanted, &i, NULL, &files);) {
+        for (Py_ssize_t k = 0; PyDict_Check(files) && PyDict_Next(files, &k, NULL, &actions);) {
+            probes.all |= (int)PyLong_AsLong(actions);
         }
     }
-    gathers |= action & P_MANY;
-    hears_wakes |= action & P_SOON;
-    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(known); i++) {
-        PyObject *pair = PyList_GET_ITEM(known, i);
-        if (PyUnicode_Compare(PyTuple_GET_ITEM(pair, 0), tail) == 0) { /* two sources may ask for one function */
-            action |= (int)PyLong_AsLong(PyTuple_GET_ITEM(pair, 1));
-            PyObject *value = Py_BuildValue("(Oi)", tail, action);
-            if (value == NULL || PyList_SetItem(known, i, value) != 0) {
-                return NULL;
-            }
-            Py_RETURN_NONE;
-        }
-    }
-    PyObject *value = Py_BuildValue("(Oi)", tail, action);
-    int failed = value == NULL || PyList_Append(known, value) != 0;
-    Py_XDECREF(value);
-    if (failed) {
+    if (PyErr_Occurred()) {
         return NULL;
     }
-    Py_RETURN_NONE;
-}
-
-static PyObject *clear_probes(PyObject *self UNUSED, PyObject *unused UNUSED)
-{
-    PyDict_Clear(probes);
-    gathers = hears_wakes = 0;
     Py_RETURN_NONE;
 }
 
@@ -359,9 +338,11 @@ static PyMethodDef methods[] = {
     {"point", point, METH_VARARGS, NULL},
     {"meet", meet, METH_O, NULL},
     {"self_test", self_test, METH_VARARGS, NULL},
-    {"add_probe", add_probe, METH_VARARGS, NULL},
-    {"clear_probes", clear_probes, METH_NOARGS, NULL},
-    {"on_process", on_process, METH_O, NULL},
+    {"set_probes", set_probes, METH_VARARGS, NULL},
+    {"put", cold_put, METH_VARARGS, NULL},
+    {"edge", cold_edge, METH_VARARGS, NULL},
+    {"get", cold_get, METH_VARARGS, NULL},
+    {"lose", cold_lose, METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL},
 };
 
@@ -420,24 +401,20 @@ static int init_process(void)
     type_module = PyMapping_GetItemString(own, "__module__");
     type_qualname = PyMapping_GetItemString(own, "__qualname__");
     Py_DECREF(own);
-    probes = PyDict_New();
     static const struct { PyObject **place; const char *text; } words[] = {
         {&word.coro_attr, "_coro"}, {&word.must_cancel, "_must_cancel"}, {&word.name_attr, "_name"},
         {&word.self_attr, "__self__"}, {&word.when_attr, "_when"}, {&word.loop_attr, "_loop"}, {&word.time, "time"},
-        {&word.parent_task, "_parent_task"}, {&word.cancel_scope, "cancel_scope"}, {&word.host_task, "_host_task"},
+        {&word.parent_task, "_parent_task"}, 
         {&word.origin, "origin"}, {&word.children, "_children"}, {&word.callbacks, "_callbacks"},
         {&word.fut_waiter, "_fut_waiter"}, {&word.state_attr, "_state"}, {&word.exception_attr, "_exception"},
         {&word.tasks_attr, "_tasks"},
         {&word.callback_attr, "_callback"}, {&word.task_name, "name"}, {&word.kwargs, "kwargs"}, {&word.is_guest, "is_guest"},
-        {&word.clock, "clock"}, {&word.offset, "offset"}, {&word.lock, "_lock"}, {&word.old_nursery, "_old_nursery"},
-        {&word.new_nursery, "_new_nursery"}, {&word.exceptions, "exceptions"}, {&word.integer, "int"}, {&word.nursery, "nursery"},
-        {&word.runner, "runner"}, {&word.deadline, "deadline"}, {&word.job, "job"}, {&word.sync_fn, "sync_fn"},
-        {&word.self, "self"}, {&word.callback, "callback"}, {&word.args, "args"}, {&word.when, "when"},
-        {&word.handle, "handle"}, {&word.timeout, "timeout"}, {&word.inner, "inner"}, {&word.coro, "coro"},
-        {&word.context, "context"}, {&word.fs, "fs"}, {&word.todo, "todo"}, {&word.message, "message"},
-        {&word.task, "task"}, {&word.future, "future"}, {&word.exception, "exception"},
-        {&word.never_retrieved, "exception was never retrieved"}, {&word.process_events, "_process_events"},
-        {&word.modules, "modules"}, {NULL, NULL},
+        {&word.clock, "clock"}, {&word.offset, "offset"}, {&word.lock, "_lock"}, {&word.exceptions, "exceptions"},
+        {&word.integer, "int"}, {&word.nursery, "nursery"}, {&word.runner, "runner"}, {&word.deadline, "deadline"},
+        {&word.job, "job"}, {&word.sync_fn, "sync_fn"}, {&word.self, "self"}, {&word.callback, "callback"},
+        {&word.args, "args"}, {&word.when, "when"}, {&word.handle, "handle"}, {&word.timeout, "timeout"},
+        {&word.inner, "inner"}, {&word.coro, "coro"}, {&word.fs, "fs"}, {&word.todo, "todo"}, {&word.task, "task"},
+        {&word.process_events, "_process_events"}, {&word.modules, "modules"}, {NULL, NULL},
     };
     for (int i = 0; words[i].place != NULL; i++) {
         *words[i].place = PyUnicode_InternFromString(words[i].text);
@@ -445,7 +422,7 @@ static int init_process(void)
             return 0;
         }
     }
-    if (!type_module || !type_qualname || !probes) {
+    if (!type_module || !type_qualname) {
         return 0;
     }
     if (pthread_atfork(NULL, NULL, forked) != 0) {

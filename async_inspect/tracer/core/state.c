@@ -1,4 +1,6 @@
-/* What is kept while we record. */
+/* All that a recording in progress keeps: the types, and the variables that hold them.
+ *
+ * Knows what each field means. Does nothing with it but count what is lost. */
 
 enum { HIGH_FD = 1000, MAX_GATHERED = 8, MAX_MET = 256 };
 enum { ST_CREATED, ST_ALIVE, ST_ITEM, ST_DEAD, ST_ADOPTED }; /* where a coroutine stands; ADOPTED: begun by hand, and then made a task */
@@ -11,6 +13,7 @@ typedef struct CodeInfo {
     PyWeakReference *ref;  /* ... and whether that lives: no memory that another code got is taken for it */
     uint32_t id;
     int probe;               /* P_* */
+    const struct Probe *at_start, *at_return; /* what is done then, of a function that is no coroutine's; NULL: nothing */
     uint8_t kind, ends_stack;
     uint8_t returns; /* of what makes tasks: it tells us when it returns */
     uint8_t *stands;               /* an instruction each: 1 = at a SEND, 2 = at a suspended await, 4 = it is an await
@@ -128,9 +131,13 @@ static struct {
     Thing *all;
     uint32_t mask, used, most, unreferenced; /* unreferenced: of those that have no weak reference */
 } things;
-static PyObject *disable, *probes, *sys_dict;
+static PyObject *disable, *sys_dict;
+static struct {
+    PyObject *wanted; /* P_* by the function's qualified name and how its file's path ends ... */
+    int all;          /* ... and all of these together */
+    PyObject *cold;   /* who does those that are rare */
+} probes;
 static struct { PyObject *set_events, *set_local_events, *register_callback; } monitoring; /* sys.monitoring's functions */
-static int gathers, hears_wakes; /* a source asks for what waits for many, for who wakes whom */
 static PyObject *type_module, *type_qualname;
 static struct {
     PyObject *current_task, *c_task, *py_task, *future, *get_name, *cancelled, *gathering, *timer_handle, *running_loop,
@@ -140,14 +147,14 @@ static struct {
 static struct { PyObject *context, *task, *clock, *checkpoint, *cancelled; } trio;
 static struct {
     /* attributes */
-    PyObject *coro_attr, *must_cancel, *name_attr, *self_attr, *when_attr, *loop_attr, *time, *parent_task, *cancel_scope, *host_task, *origin, *children, *callbacks, *callback_attr,
+    PyObject *coro_attr, *must_cancel, *name_attr, *self_attr, *when_attr, *loop_attr, *time, *parent_task, *origin, *children, *callbacks, *callback_attr,
         *fut_waiter, *state_attr, *tasks_attr, *exception_attr,
-        *task_name, *is_guest, *clock, *offset, *lock, *old_nursery, *new_nursery, *exceptions, *integer;
+        *task_name, *is_guest, *clock, *offset, *lock, *exceptions, *integer;
     /* local variables */
-    PyObject *self, *callback, *args, *when, *handle, *timeout, *inner, *coro, *context, *fs, *todo, *nursery, *runner,
+    PyObject *self, *callback, *args, *when, *handle, *timeout, *inner, *coro, *fs, *todo, *nursery, *runner,
         *deadline, *job, *sync_fn, *kwargs;
     /* texts */
-    PyObject *message, *task, *future, *exception, *never_retrieved, *process_events, *modules;
+    PyObject *task, *process_events, *modules;
 } word;
 static Thread *all_threads, *free_threads;
 static uint32_t threads_used; /* that are of a thread, as far as we looked */

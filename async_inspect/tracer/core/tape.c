@@ -1,4 +1,6 @@
-/* Writing: the mapped file, its tail, and what is lost when it cannot grow. */
+/* The recording's file: the clock, slots into the mapped tail, the tail into the file's body (the twin: pycore/tape.py).
+ *
+ * Knows how a record is laid down, and what is lost when the file can't grow. Does not know what any record means. */
 
 /* The same clock as Python's time.monotonic(), which the launcher reads. */
 static inline uint64_t monotonic_ns(void)

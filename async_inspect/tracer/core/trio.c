@@ -1,63 +1,11 @@
-/* trio: its tasks, and who puts them among what it runs next (the twin: tracer/pycore/trio.py). */
+/* trio: its tasks, and who puts them among what it runs next (the twin: pycore/trio.py).
+ *
+ * Knows what the actions that only trio's functions ask for read off them. Where trio keeps what it runs is in
+ * introspect.c. */
 
-/* Whether trio runs on this thread. */
-static int runs_trio(void)
+ACTION(new_trio_task)
 {
-    PyObject *runner = trio_now(word.runner);
-    Py_XDECREF(runner);
-    return runner != NULL;
-}
-
-/* Whether no trio runs on this thread but as another loop's guest, whose selector is asked on any thread. */
-static int is_guest(void)
-{
-    PyObject *runner = trio_now(word.runner), *guest = runner ? get(runner, word.is_guest) : NULL;
-    Py_XDECREF(runner);
-    Py_XDECREF(guest);
-    return guest != Py_False;
-}
-
-/* A moment of trio's clock on ours, if it tells the same time; else 0. */
-static uint64_t trio_moment(PyObject *when)
-{
-    uint64_t ns = 0;
-    PyObject *runner = when != NULL && PyFloat_CheckExact(when) && !R.ticks ? trio_now(word.runner) : NULL;
-    PyObject *clock = runner ? get(runner, word.clock) : NULL;
-    PyObject *offset = clock != NULL && (PyObject *)Py_TYPE(clock) == trio.clock ? get(clock, word.offset) : NULL;
-    if (offset != NULL && PyFloat_CheckExact(offset)) {
-        double seconds = PyFloat_AS_DOUBLE(when) - PyFloat_AS_DOUBLE(offset);
-        ns = seconds > 0 && seconds < 1e10 ? (uint64_t)(seconds * 1e9) : 0;
-    }
-    Py_XDECREF(offset);
-    Py_XDECREF(clock);
-    Py_XDECREF(runner);
-    return ns;
-}
-
-static int by_trio(Thread *th, Frame *g, int step, uint32_t *aux, uint32_t *off)
-{
-    if (step & P_JOB) {
-        *aux = th->job;
-        return th->job ? BY_CALLBACK : BY_CODE;
-    }
-    if (step & P_EXPIRE) {
-        uint64_t due = trio_moment(local_of(g, frame_code(g), word.deadline));
-        *aux = (uint32_t)due;
-        *off = (uint32_t)(due >> 32);
-        return BY_TIMER;
-    }
-    if (step & P_IO) {
-        return is_guest() ? BY_CODE : BY_IO;
-    }
-    PyObject *task = trio_now(word.task);
-    int by = is_trio_task(task) ? by_step(th, task, aux) : BY_CODE;
-    Py_XDECREF(task);
-    return by;
-}
-
-static void new_trio_task(Thread *th, Frame *f, PyCodeObject *code, int probe, PyObject *task)
-{
-    PyObject *made = is_trio_task(task) ? coroutine_of(task) : NULL;
+    PyObject *made = is_trio_task(value) ? coroutine_of(value) : NULL;
     void *key = coroutine_frame(made);
     if (key != NULL && coroutine_is_new(made)) {
         Coro *known = find(key);
@@ -65,7 +13,7 @@ static void new_trio_task(Thread *th, Frame *f, PyCodeObject *code, int probe, P
             vanish(th, known, 0);
         }
         Coro *c = new_task(key);
-        PyObject *name = get(task, word.task_name);
+        PyObject *name = get(value, word.task_name);
         Frame *caller = below(f);
         PyObject *given = caller ? local_of(caller, frame_code(caller), word.task_name) : NULL;
         if (c != NULL) {
@@ -73,7 +21,7 @@ static void new_trio_task(Thread *th, Frame *f, PyCodeObject *code, int probe, P
             if (name != NULL && PyUnicode_CheckExact(name)) {
                 c->name_hash = name_hash(name); /* also of trio's making: its end asks whether it is another */
             }
-            PyObject *nursery = probe & P_GROUP ? local_of(f, code, word.nursery) : NULL;
+            PyObject *nursery = actions & P_GROUP ? local_of(f, code, word.nursery) : NULL;
             PyObject *owner = nursery ? get(nursery, word.parent_task) : NULL;
             if (is_trio_task(owner)) {
                 put_edge(th, coro_of_task(owner, NULL), c);
@@ -86,7 +34,7 @@ static void new_trio_task(Thread *th, Frame *f, PyCodeObject *code, int probe, P
 }
 
 /* A task was put among what runs next. */
-static void put_next(Thread *th, Frame *f, PyCodeObject *code)
+ACTION(put_next)
 {
     PyObject *task = local_of(f, code, word.task), *made = is_trio_task(task) ? coroutine_of(task) : NULL;
     if (made != NULL && PyCoro_CheckExact(made) && !coroutine_is_new(made)) {
@@ -107,7 +55,7 @@ static PyObject *job_key(PyObject *function, PyObject *args)
 }
 
 /* A job is left for trio to run, mostly by another thread. */
-static void leave(Thread *th, Frame *f, PyCodeObject *code)
+ACTION(leave)
 {
     PyObject *key = job_key(local_of(f, code, word.sync_fn), local_of(f, code, word.args));
     if (key != NULL) {
@@ -117,7 +65,7 @@ static void leave(Thread *th, Frame *f, PyCodeObject *code)
     }
 }
 
-static void job(Thread *th, Frame *f, PyCodeObject *code)
+ACTION(job)
 {
     PyObject *pair = local_of(f, code, word.job);
     th->job = 0;
@@ -126,28 +74,4 @@ static void job(Thread *th, Frame *f, PyCodeObject *code)
         th->job = thing(key, TAG_POSTED);
         forget_thing(key, TAG_POSTED);
     }
-}
-
-/* A task has started, and goes over to another nursery with all that is in the one it was started in. */
-static void move(Thread *th, Frame *f, PyCodeObject *code)
-{
-    PyObject *self = local_of(f, code, word.self);
-    PyObject *from = self ? get(self, word.old_nursery) : NULL, *to = self ? get(self, word.new_nursery) : NULL;
-    PyObject *owner = to ? get(to, word.parent_task) : NULL, *all = from ? get(from, word.children) : NULL;
-    if (is_trio_task(owner)) {
-        edges_to_all(th, coro_of_task(owner, NULL), all, 0);
-    }
-    Py_XDECREF(all);
-    Py_XDECREF(owner);
-    Py_XDECREF(to);
-    Py_XDECREF(from);
-}
-
-static void wait_until(Thread *th, Coro *c, PyObject *deadline, uint64_t ts)
-{
-    uint64_t due = trio_moment(deadline);
-    while (c->child != NULL) {
-        c = c->child;
-    }
-    put(th, TIMER, ts, c->id, (uint32_t)due, th->top, (uint32_t)(due >> 32), 0);
 }

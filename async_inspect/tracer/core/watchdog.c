@@ -1,4 +1,6 @@
-/* A thread that looks what a poll does that has lasted too long. */
+/* A thread that looks, once, what a poll does that has lasted too long (the twin: pycore/watchdog.py).
+ *
+ * Knows how to tell that a poll lasts, without the GIL. Knows nothing of why polls last. */
 
 enum { LOOKS = 4 }; /* within the time that is too long */
 #ifdef __APPLE__
@@ -124,74 +126,3 @@ static void stop_watchdog(void)
     pthread_mutex_unlock(&watchdog.lock);
     Py_END_ALLOW_THREADS
 }
-
-typedef PyObject *(*event_function)(Thread *, Frame *, PyObject *const *);
-
-__attribute__((noinline)) static PyObject *timed(event_function event, Thread *th, Frame *f, PyObject *const *args)
-{
-    uint64_t begun = monotonic_ns();
-    PyObject *result = event(th, f, args);
-    if (R.on) {
-        R.header->timed_callbacks++;
-        R.header->timed_ns += monotonic_ns() - begun;
-        start_watchdog(); /* anew after a fork, for those who meet no new code */
-    }
-    return result;
-}
-
-/* A callback: counted, timed now and then, without effect when nothing records. Called for whatever sys.monitoring, a
- * compiled module (PyMonitoring_Fire*Event) or anybody who found it says; what is no event of the frame that runs is none
- * of ours: its "code" may be any object. */
-typedef struct {
-    PyObject_HEAD
-    vectorcallfunc call;
-} Callback;
-
-#define CALLBACK(name, event, words)                                                                                  \
-    static PyObject *name(PyObject *self UNUSED, PyObject *const *args, size_t n, PyObject *keywords UNUSED)          \
-    {                                                                                                                 \
-        PyThreadState *ts = tstate();                                                                                 \
-        Frame *f = current_frame(ts);                                                                                 \
-        if (UNLIKELY(!R.on || PyVectorcall_NARGS(n) != words || f == NULL || (PyObject *)frame_code(f) != args[0])) { \
-            Py_RETURN_NONE;                                                                                           \
-        }                                                                                                             \
-        Thread *th = this_thread(ts);                                                                                 \
-        if (UNLIKELY(th == NULL)) {                                                                                   \
-            Py_RETURN_NONE;                                                                                           \
-        }                                                                                                             \
-        return LIKELY(++R.header->callbacks % COST_EVERY) ? event(th, f, args) : timed(event, th, f, args);           \
-    }
-
-CALLBACK(on_start, start_event, 2)
-CALLBACK(on_resume, resume_event, 2)
-CALLBACK(on_yield, yield_event, 3)
-CALLBACK(on_return, return_event, 3)
-CALLBACK(on_async_unwind, unwind_event, 3)
-CALLBACK(on_throw, throw_event, 3)
-CALLBACK(on_call, call_event, 4)
-
-/* Set for all code before 3.15, so it taxes every exception of synchronous code: that is let go first. */
-static PyObject *on_unwind(PyObject *self UNUSED, PyObject *const *args, size_t n, PyObject *keywords)
-{
-    if (LIKELY(!R.spawning && R.on && PyVectorcall_NARGS(n) == 3 && PyCode_Check(args[0])
-               && !(((PyCodeObject *)args[0])->co_flags & ASYNC_FLAGS))) {
-        R.header->callbacks++;
-        Py_RETURN_NONE;
-    }
-    return on_async_unwind(self, args, n, keywords);
-}
-
-/* As a builtin is called, but that takes none of the recursion in C that the program has left. */
-static PyTypeObject callback_type = {
-    PyVarObject_HEAD_INIT(NULL, 0)
-    .tp_name = "async_inspect.callback",
-    .tp_basicsize = sizeof(Callback),
-    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_VECTORCALL,
-    .tp_vectorcall_offset = offsetof(Callback, call),
-    .tp_call = PyVectorcall_Call,
-};
-
-static const struct { const char *event; vectorcallfunc call; } callbacks[EVENTS] = {
-    {"PY_START", on_start}, {"PY_RESUME", on_resume}, {"PY_YIELD", on_yield}, {"PY_RETURN", on_return},
-    {"PY_UNWIND", on_unwind}, {"PY_THROW", on_throw}, {"CALL", on_call},
-};

@@ -7,6 +7,8 @@ records: begin there), ``guard`` (what stands before it), ``coroutines`` (who li
 ``tape`` (the file).  Knows, here, the contract alone.
 """
 
+from types import CodeType, FrameType
+
 from ... import events as ev
 from . import introspect as ask
 from .adopt import meet as _meet
@@ -16,32 +18,27 @@ from .tape import Tape
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
-    from types import FrameType
 
 __all__ = [
-    "NAME", "abandon", "add_probe", "clear_probes", "kept", "meet", "on_process", "point", "recording",
-    "rest", "start", "stop",
+    "NAME", "abandon", "edge", "get", "kept", "lose", "meet", "point", "put", "recording", "rest", "set_probes",
+    "start", "stop",
 ]  # fmt: skip
 
 NAME = "python"
 
+
+def _nothing(action: int, frame: FrameType) -> None:
+    return None
+
+
 _wanted: dict[str, dict[str, int]] = {}
-_on_process: "Callable[[FrameType], object]" = id
+_cold: "Callable[[int, FrameType], object]" = _nothing
 _recorder: Recorder | None = None
 
 
-def add_probe(qualname: str, file_tail: str, action: int) -> None:
-    files = _wanted.setdefault(qualname, {})
-    files[file_tail] = files.get(file_tail, 0) | action
-
-
-def clear_probes() -> None:
-    _wanted.clear()
-
-
-def on_process(hook: "Callable[[FrameType], object] | None") -> None:
-    global _on_process
-    _on_process = hook or id
+def set_probes(wanted: dict[str, dict[str, int]], cold: "Callable[[int, FrameType], object]") -> None:
+    global _wanted, _cold
+    _wanted, _cold = wanted, cold
 
 
 def start(
@@ -56,12 +53,12 @@ def start(
     tags: tuple[str, ...] = (),
     tasks: "Collection[object]" = (),
 ) -> None:
-    global _recorder
+    global _recorder, _wanted, _cold
     if _recorder is not None:
         raise RuntimeError("it records already")
     tape = Tape(fd, header_size, max_size, ticks)
-    recorder = Recorder(tape, tool_id, stdlib, dict(_wanted), slow_poll_ns, calls, tags)
-    recorder.probes.on_process = _on_process
+    recorder = Recorder(tape, tool_id, stdlib, _wanted, slow_poll_ns, calls, tags, _cold)
+    _wanted, _cold = {}, _nothing
     try:
         with recorder.lock:  # nothing is written before what was there
             recorder.attach()
@@ -133,3 +130,49 @@ def meet(tasks: "Collection[object]") -> None:
     if recorder is not None:
         with recorder.lock:
             _meet(recorder, tasks)
+
+
+# --- for cold.py ---
+
+get = ask.get
+
+
+def put(kind: int, coro: object, aux: object, off: object, flags: int) -> None:
+    recorder = _recorder
+    if recorder is not None:
+        with recorder.lock:
+            its, other, at = (_number_of(recorder, one) for one in (coro, aux, off))
+            recorder.probes.put(kind, recorder.tape.now(), its, other, at, flags)
+
+
+def _number_of(recorder: Recorder, one: object) -> int:
+    """The id of a task, of a code object, of a type, of a frame, or the number itself."""
+    if type(one) is int:
+        return one
+    if type(one) is CodeType:
+        return recorder.defs.code_of(one).id
+    if issubclass(type(one), type):
+        return recorder.defs.type_of(one)  # type: ignore[arg-type]
+    if type(one) is FrameType:
+        return recorder.defs.site_of(one)
+    if not ask.is_task(one):
+        return 0
+    number = recorder.coros.id_of(one)
+    recorder.probes.unrun(one, recorder.probes.coro_of(one))
+    return number
+
+
+def edge(waits: object, awaited: object) -> None:
+    recorder = _recorder
+    if recorder is not None and (ask.is_task(waits) or ask.is_trio_task(waits)):
+        with recorder.lock:
+            coro = recorder.probes.coro_of(waits)
+            if coro is not None:
+                recorder.probes.edges.to(coro, awaited)
+
+
+def lose() -> None:
+    recorder = _recorder
+    if recorder is not None:
+        with recorder.lock:
+            recorder.tape.lose()

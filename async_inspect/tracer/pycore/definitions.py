@@ -13,9 +13,12 @@ from . import introspect as ask
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import CodeType, FrameType
 
     from .tape import Tape
+
+    type Tell = Callable[[FrameType, int, object], object]
 
 CO_COROUTINE = 0x80
 CO_ITERABLE_COROUTINE = 0x100
@@ -29,13 +32,18 @@ _WRAP_ITEM = bytes((opmap["CALL_INTRINSIC_1"], _intrinsic_1_descs.index("INTRINS
 class Code:
     """A code object that was seen, by its id in the recording."""
 
-    __slots__ = ("awaits", "ends_stack", "id", "items", "kind", "probe", "ref", "returns", "sends", "suspends")
+    __slots__ = (
+        "at_return", "at_start", "awaits", "ends_stack", "id", "items", "kind", "probe", "ref", "returns", "sends",
+        "suspends",
+    )  # fmt: skip
 
     def __init__(self, id: int) -> None:
         self.id = id
         self.kind = ev.CODE_PLAIN
         self.ends_stack = False  # no frame outside this one says more about where a task was made
         self.probe = 0  # what a source wants to know of it (``actions.py``), or that a coroutine's has our local events
+        self.at_start: Tell | None = None  # what is done then, of a function that is no coroutine's ...
+        self.at_return: Tell | None = None  # ... (``probes.py``)
         self.returns = False  # of what makes tasks: it tells us when it returns
         self.ref: ref[CodeType] | None = None
         self.sends: frozenset[int] | None = None

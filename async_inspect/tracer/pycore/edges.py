@@ -6,12 +6,11 @@ Knows how to find the tasks, and the records that say so.  Knows nothing of whic
 from ... import events as ev
 from . import introspect as ask
 from .coroutine import Coro
-from .coroutines import CO_GENERATOR
 from .things import Things
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from types import CodeType, FrameType
+    from types import FrameType
 
     from .probes import Probes
 
@@ -25,7 +24,7 @@ class Edges:
         self.probes = probes
         self.shields = Things(probes.tape.lose)  # worth to ask the future itself
 
-    def begins(self, frame: "FrameType") -> None:
+    def begins(self, frame: "FrameType", actions: int, value: object) -> None:
         """A generator: whom it waits for is known when it first yields."""
         stack, below = set(), frame.f_back
         while below is not None:
@@ -51,11 +50,17 @@ class Edges:
         if self.was_fresh(frame) and self.probes.thread.top is not None:
             self.to_all(self.probes.thread.top.root, many_of(frame), 0)
 
-    def to_many(self, frame: "FrameType", code: "CodeType") -> None:
-        if code.co_flags & CO_GENERATOR:
-            self.was_fresh(frame)
-        elif self.probes.thread.top is not None:
+    def ends(self, frame: "FrameType", actions: int, value: object) -> None:
+        """It, without having yielded."""
+        self.was_fresh(frame)
+
+    def wait_for_many(self, frame: "FrameType", actions: int, value: object) -> None:
+        if self.probes.thread.top is not None:
             self.to_all(self.probes.thread.top.root, many_of(frame), 0)
+
+    def shield(self, frame: "FrameType", actions: int, outer: object) -> None:
+        if frame.f_locals.get("inner") is not outer:
+            self.shields.set(id(outer), 1, outer)
 
     def to(self, waits: Coro, value: object, depth: int = 0) -> None:
         """``waits`` awaits ``value``, which may gather others."""

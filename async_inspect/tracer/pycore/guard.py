@@ -8,15 +8,13 @@ import sys
 import time
 
 from ... import events as ev
-from . import introspect as ask
+from ..errors import is_ours
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .recorder import Recorder
-
-_OUR_ERRORS = ("builtins", "struct")  # modules of what our own code may raise
 
 
 def guarded(recorder: "Recorder", handler: "Callable[..., object]") -> "Callable[..., object]":
@@ -40,7 +38,7 @@ def guarded(recorder: "Recorder", handler: "Callable[..., object]") -> "Callable
                     return handler(frame, *args)
                 return _timed(recorder, handler, frame, *args)
         except BaseException as exc:
-            if not (at_end() or _is_ours(recorder, exc)):
+            if not (at_end() or _passes_for_ours(recorder, exc)):
                 raise
             return None
 
@@ -57,25 +55,15 @@ def _timed(recorder: "Recorder", handler: "Callable[..., object]", *args: object
     return result
 
 
-def _is_ours(recorder: "Recorder", exc: BaseException) -> bool:
+def _passes_for_ours(recorder: "Recorder", exc: BaseException) -> bool:
     """Whether an exception amid a callback is our fault.
 
-    It may be what a signal's handler raised just then, or what another thread has this one raise: those are the
-    program's.  What the event said may be lost; the next ones put it right.
+    What the event said may be lost; the next ones put it right.
     """
     try:
         with recorder.lock:
             recorder.tape.lose()
             recorder.coros.settle()
-        tb = first = exc.__traceback__
-        while tb is not None and tb.tb_next is not None:
-            if tb.tb_frame.f_globals.get("__package__") == __package__:
-                first = tb.tb_next
-            tb = tb.tb_next
-        ours = tb is None or tb.tb_frame.f_globals.get("__package__") == __package__
-        if ours and issubclass(type(exc), Exception) and ask.type_module(type(exc)) in _OUR_ERRORS:
-            return True
-        exc.__traceback__ = None if ours else first  # as though it had not passed through our frames
     except MemoryError:
         return True
-    return False
+    return is_ours(exc)

@@ -10,9 +10,8 @@ from ... import events as ev
 from .. import actions as act
 from . import introspect as ask
 from .coroutine import ADOPTED, ALIVE, CREATED, Coro
-from .coroutines import Coroutines
+from .coroutines import CO_GENERATOR, Coroutines
 from .edges import Edges, many_of
-from .runtime_warnings import Troubles
 from .scopes import Scopes
 from .things import Things
 from .trio import Trio
@@ -22,8 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import CodeType, FrameType
 
-    from .definitions import Definitions
+    from .definitions import Code, Definitions, Tell
     from .tape import Tape
+
+    type Table = tuple[tuple[int, Tell, int], ...]
 
 _NEAR = 4  # frames
 
@@ -38,8 +39,14 @@ class Probes:
     """
 
     def __init__(
-        self, tape: "Tape", defs: "Definitions", coros: Coroutines, wanted_of: "Callable[[CodeType], int]"
+        self,
+        tape: "Tape",
+        defs: "Definitions",
+        coros: Coroutines,
+        wanted_of: "Callable[[CodeType], int]",
+        cold: "Callable[[int, FrameType], object]",
     ) -> None:
+        """``cold``: who does the actions that are rare."""
         self.tape = tape
         self.defs = defs
         self.coros = coros
@@ -51,13 +58,39 @@ class Probes:
         self.handles = Things(tape.lose)  # callback id, _IO or _SIGNAL; put there anew each time it is to run
         self.callback_ids = 0
         self.posted = Things(tape.lose)  # callback id by the callback itself, as long as its handle isn't known
-        self.on_process: Callable[[FrameType], object] = id  # whom PROCESS calls
+        self.cold = cold
         self.run_code = 0
         self.wanted_of = wanted_of
         self.edges = Edges(self)
         self.trio = Trio(self)
         self.scopes = Scopes(self)
-        self.troubles = Troubles(self)
+        # Of several that a function is asked for, the first of each is done; only of code that has these flags.
+        edges, trio = self.edges, self.trio
+        self.at_start: Table = (
+            (act.SPAWN, self.spawn, 0),
+            (act.READY, self.ready, 0),
+            (act.TIMER, self.timer, 0),
+            (act.SELECT, self.ask_selector, 0),
+            (act.MADE, self.made, 0),
+            (act.GIVE, self.give, 0),
+            (act.POST, self.post, 0),
+            (act.PUT, trio.put_next, 0),
+            (act.LEAVE, trio.leave, 0),
+            (act.JOB, trio.job, 0),
+            (act.MANY, edges.begins, CO_GENERATOR),
+            (act.COLD_AT_START, self.cold_start, 0),
+        )
+        self.at_return: Table = (
+            (act.SPAWN, self.spawned, 0),
+            (act.SOON, self.soon, 0),
+            (act.SELECT, self.selector_answers, 0),
+            (act.SHIELD, edges.shield, 0),
+            (act.TASK, trio.new_task, 0),
+            (act.TAKE, self.taken, 0),
+            (act.MANY, edges.ends, CO_GENERATOR),
+            (act.MANY, edges.wait_for_many, 0),
+            (act.COLD_AT_RETURN, self.cold_return, 0),
+        )
 
     def things(self) -> tuple[Things, ...]:
         own = self.resources, self.handles, self.posted, self.edges.shields
@@ -69,62 +102,34 @@ class Probes:
 
     # --- functions that are called ---
 
-    def on_start(self, frame: "FrameType", action: int) -> None:
-        for wanted, tell in (
-            (act.SPAWN, self.spawn),
-            (act.READY, self.ready),
-            (act.TIMER, self.timer),
-            (act.SELECT, self.asks_selector),
-            (act.MADE, self.made),
-            (act.GIVE, self.give),
-            (act.NEVER, self.troubles.never_awaited),
-            (act.HANDLER, self.troubles.handler),
-            (act.POST, self.post),
-            (act.PUT, self.trio.put_next),
-            (act.LEAVE, self.trio.leave),
-            (act.JOB, self.trio.job),
-            (act.MOVE, self.trio.move),
-            (act.MANY, self.edges.begins),
-        ):
-            if action & wanted:
-                if not (action & act.ALONE and ask.is_guest()):
-                    tell(frame)
-                break
-        if action & act.GROUP and self.thread.spawned is not None:
+    def prepare(self, info: "Code", code: "CodeType", actions: int) -> None:
+        """A function that a source asks for, and that is no coroutine's, is called for the first time."""
+        info.probe = actions
+        info.at_start = _first_of(self.at_start, actions, code)
+        info.at_return = _first_of(self.at_return, actions, code)
+        if actions & act.RUN:
+            self.run_code = id(code)
+
+    def cold_start(self, frame: "FrameType", actions: int, value: object) -> None:
+        self.cold(_lowest(actions & act.COLD_AT_START), frame)
+
+    def cold_return(self, frame: "FrameType", actions: int, value: object) -> None:
+        self.cold(_lowest(actions & act.COLD_AT_RETURN), frame)
+
+    # --- tasks ---
+
+    def spawn(self, frame: "FrameType", actions: int, value: object) -> None:
+        """A function whose argument ``coro`` is being made a task was called."""
+        self.make_task(frame)
+        if actions & act.GROUP and self.thread.spawned is not None:
             owner = ask.get(frame.f_locals.get("self"), "_parent_task")
             if ask.is_task(owner):
                 self.edges.put(self.coro_of(owner), self.thread.spawned)
 
-    def on_return(self, frame: "FrameType", code: "CodeType", action: int, value: object) -> None:
-        thread = self.thread
-        if action & (act.SPAWN | act.SOON):
-            self.made_or_soon(frame, value, action)
-        elif action & act.SELECT:
-            self.selector_answered()
-        elif action & act.SHIELD:
-            if frame.f_locals.get("inner") is not value:
-                self.edges.shields.set(id(value), 1, value)
-        elif action & act.TASK:
-            self.trio.new_task(frame, action, value)
-        elif action & act.TAKE and thread.top is not None:
-            self.take(thread.top, frame)
-            if thread.top.key == id(frame.f_back):
-                thread.top.role &= ~act.TAKE  # it needn't say so again
-        elif action & (act.PROCESS | act.MEMBER):
-            (self.on_process if action & act.PROCESS else self.scopes.member)(frame)
-        elif action & act.MANY:
-            self.edges.to_many(frame, code)
+    def spawned(self, frame: "FrameType", actions: int, task: object) -> None:
+        self.unrun(task, self.thread.spawned)  # an eager one that is over has forgotten what it ran
 
-    def made_or_soon(self, frame: "FrameType", value: object, action: int) -> None:
-        if action & act.SPAWN:
-            self.unrun(value, self.thread.spawned)  # an eager one that is over has forgotten what it ran
-        else:
-            self.soon(frame, value, action)
-
-    # --- tasks ---
-
-    def spawn(self, frame: "FrameType") -> None:
-        """A function whose argument ``coro`` is being made a task was called."""
+    def make_task(self, frame: "FrameType") -> None:
         values = frame.f_locals
         made = values.get("coro")
         thread = self.thread
@@ -185,7 +190,7 @@ class Probes:
 
     # --- who wakes whom ---
 
-    def soon(self, frame: "FrameType", handle: object, action: int) -> None:
+    def soon(self, frame: "FrameType", actions: int, handle: object) -> None:
         """A callback was put among what the loop runs next, as ``handle``."""
         callback = frame.f_locals.get("callback")
         task = ask.stepped_task(callback)
@@ -194,10 +199,10 @@ class Probes:
             if coro is not None and coro.state != CREATED and not coro.bare:
                 self.put_wake(coro, frame)
         elif callback is not None:
-            known = self.posted.pop(id(callback)) if action & act.POST else 0
+            known = self.posted.pop(id(callback)) if actions & act.POST else 0
             self.handles.set(id(handle), known or self.put_callback(frame), handle)
 
-    def post(self, frame: "FrameType") -> None:
+    def post(self, frame: "FrameType", actions: int, value: object) -> None:
         """A callback is about to be put there, where another thread may run it at once."""
         callback = frame.f_locals.get("callback")
         if callback is not None and ask.stepped_task(callback) is None:
@@ -217,7 +222,7 @@ class Probes:
         self.put(ev.SOON, self.tape.now(), self.callback_ids, aux, off, by)
         return self.callback_ids
 
-    def ready(self, frame: "FrameType") -> None:
+    def ready(self, frame: "FrameType", actions: int, value: object) -> None:
         """The selector, or a signal, says that a handle's callback is to run."""
         caller = frame.f_back
         if caller is not None:
@@ -277,7 +282,7 @@ class Probes:
             return int(when * 1e9)
         return 0
 
-    def timer(self, frame: "FrameType") -> None:
+    def timer(self, frame: "FrameType", actions: int, value: object) -> None:
         """A timer is set: for whom, is seen when that suspends."""
         values = frame.f_locals
         args = values.get("args")
@@ -285,7 +290,9 @@ class Probes:
             self.thread.sleeper = id(args[0])
             self.thread.due = self.moment_of(values.get("self"), values.get("when"))
 
-    def asks_selector(self, frame: "FrameType") -> None:
+    def ask_selector(self, frame: "FrameType", actions: int, value: object) -> None:
+        if actions & act.ALONE and ask.is_guest():
+            return
         timeout = frame.f_locals.get("timeout")
         # Only built-in numbers are looked at: a zero lets it return at once.
         self.thread.idle = not (type(timeout) in (int, float) and timeout <= 0)  # type: ignore[operator]
@@ -293,7 +300,7 @@ class Probes:
             self.coros.had_turns()
         self.thread.asked = self.tape.now()
 
-    def selector_answered(self) -> None:
+    def selector_answers(self, frame: "FrameType", actions: int, value: object) -> None:
         asked, self.thread.asked = self.thread.asked, 0
         if asked:
             flags = ev.IDLE if self.thread.idle else 0
@@ -315,17 +322,25 @@ class Probes:
     def resource_for(self, thing: object) -> int:
         return self.resources.get(id(thing)) or self.define_resource(thing, 0)
 
-    def made(self, frame: "FrameType") -> None:
+    def made(self, frame: "FrameType", actions: int, value: object) -> None:
         made, site = frame.f_locals.get("self"), self.defs.site_of(frame.f_back)
-        if self.wanted_of_frame(frame.f_code) & act.SCOPE:
+        if actions & act.SCOPE:
             self.scopes.made(made, site)
         else:
             self.define_resource(made, site)
 
-    def give(self, frame: "FrameType") -> None:
+    def give(self, frame: "FrameType", actions: int, value: object) -> None:
         top = self.thread.top
         resource = self.resource_of(frame)
         self.put(ev.GIVE, self.tape.now(), top.root.id if top is not None else 0, resource)
+
+    def taken(self, frame: "FrameType", actions: int, value: object) -> None:
+        """A function that is no coroutine's took it, for what runs."""
+        top = self.thread.top
+        if top is not None:
+            self.take(top, frame)
+            if top.key == id(frame.f_back):
+                top.role &= ~act.TAKE  # it needn't say so again
 
     def take(self, coro: Coro, frame: "FrameType") -> None:
         thing = frame.f_locals.get("self")
@@ -359,3 +374,14 @@ def _asked_by_loop(frame: "FrameType") -> bool:
     else:
         return False
     return caller is not None
+
+
+def _first_of(table: "Table", actions: int, code: "CodeType") -> "Tell | None":
+    for action, tell, flags in table:
+        if actions & action and code.co_flags & flags == flags:
+            return tell
+    return None
+
+
+def _lowest(actions: int) -> int:
+    return actions & -actions

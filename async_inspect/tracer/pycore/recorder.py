@@ -31,6 +31,7 @@ from .watchdog import Watchdog
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import CodeType, FrameType
 
     type Wanted = dict[str, dict[str, int]]
@@ -57,12 +58,14 @@ class Recorder:
         slow_poll_ns: int,
         calls: bool,
         tags: tuple[str, ...],
+        cold: "Callable[[int, FrameType], object]",
     ) -> None:
-        """``wanted``: what sources want to know, actions by qualified name and the end of the file's path."""
+        """``wanted``: what sources want to know, actions by qualified name and the end of the file's path.  ``cold``:
+        who does those that are rare."""
         self.tape = tape
         self.defs = Definitions(self.tape, stdlib)
         self.coros = Coroutines(self.tape, self.defs)
-        self.probes = probes.Probes(self.tape, self.defs, self.coros, self.wanted_of)
+        self.probes = probes.Probes(self.tape, self.defs, self.coros, self.wanted_of, cold)
         self.watchdog = Watchdog(self, slow_poll_ns)
         self.tags = Tags(self.coros, tags) if tags else None
         self.wanted = wanted
@@ -119,17 +122,15 @@ class Recorder:
             if not action:
                 return _MON.DISABLE
             info = self.defs.code_of(code)
-            info.probe = action
-            if action & act.RUN:
-                self.probes.run_code = id(code)
+            self.probes.prepare(info, code, action)
             if action & act.SPAWN:
                 self.watch_throws()
-            events = _E.PY_RETURN if action & act.AT_RETURN else 0
+            events = _E.PY_RETURN if info.at_return is not None and not action & act.SPAWN else 0
             events |= _E.PY_YIELD if action & act.MANY and generator else 0
             self.ask(code, action, events)
-        if not info.probe & (act.AT_START | (act.MANY if generator else 0)):
+        if info.at_start is None:
             return _MON.DISABLE
-        self.probes.on_start(frame, info.probe)
+        info.at_start(frame, info.probe, None)
         made = self.thread.spawned
         if info.probe & act.SPAWN and made is not None and made.step and not info.returns:
             info.returns = True  # an eager one is over then
@@ -260,8 +261,8 @@ class Recorder:
             self.coros.finish(coro, ev.RETURN, off, None)
             return None
         info = self.codes.get(id(code))
-        if info is not None:
-            self.probes.on_return(frame, code, info.probe, value)
+        if info is not None and info.at_return is not None:
+            info.at_return(frame, info.probe, value)
         return None
 
     def on_call(self, frame: "FrameType", code: "CodeType", off: int, callable: object, _: object) -> object:

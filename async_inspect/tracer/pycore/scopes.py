@@ -1,11 +1,10 @@
-"""Cancel scopes, timeouts, and the task groups of anyio: the twin of what core/probes.c does with SCOPE and MEMBER.
+"""Cancel scopes and timeouts: the twin of what core/wakes.c and core/waits.c do with SCOPE.
 
 Knows where each scope was made, and which one is being cancelled.  Standard library only.
 """
 
 from ... import events as ev
 from ..actions import MADE, SCOPE
-from . import introspect as ask
 from .things import Things
 
 TYPE_CHECKING = False
@@ -40,11 +39,3 @@ class Scopes:
         if scope is not None:
             kind = self.probes.defs.type_of(type(scope))
             self.probes.put(ev.CANCEL, ts, coro.id, kind, self.sites.get(id(scope)))
-
-    def member(self, frame: "FrameType") -> None:
-        """A task of asyncio's was made in a task group of anyio's."""
-        task = frame.f_locals.get("task")
-        owner = ask.get(ask.get(frame.f_locals.get("self"), "cancel_scope"), "_host_task")
-        coro = self.probes.coro_of(task) if ask.is_task(task) and ask.is_task(owner) else None
-        if coro is not None:
-            self.probes.edges.put(self.probes.coro_of(owner), coro)

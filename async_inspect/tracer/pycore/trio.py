@@ -26,7 +26,7 @@ class Trio:
         self.thread = probes.thread
         self.jobs = Things(probes.tape.lose)  # callback id, by what a job is known by, until it runs
 
-    def new_task(self, frame: "FrameType", action: int, task: object) -> None:
+    def new_task(self, frame: "FrameType", actions: int, task: object) -> None:
         """A function made a task, and returns it."""
         made = ask.coroutine_of(task) if ask.is_trio_task(task) else None
         if type(made) is not CoroutineType or made.cr_running or made.cr_suspended or made.cr_frame is None:
@@ -41,12 +41,12 @@ class Trio:
         self.probes.put_spawn(coro, frame, name if given is not None else None)
         if name is not None:
             coro.name_hash = hash(name)  # also of trio's making: its end asks whether it is another
-        if action & GROUP:
+        if actions & GROUP:
             owner = ask.get(frame.f_locals.get("nursery"), "_parent_task")
             if ask.is_trio_task(owner):
                 self.probes.edges.put(self.probes.coro_of(owner), coro)
 
-    def put_next(self, frame: "FrameType") -> None:
+    def put_next(self, frame: "FrameType", actions: int, value: object) -> None:
         """A task was put among what runs next."""
         task = frame.f_locals.get("task")
         made = ask.coroutine_of(task) if ask.is_trio_task(task) else None
@@ -67,27 +67,19 @@ class Trio:
         task = ask.trio_now("task")
         return self.probes.by_step(task) if ask.is_trio_task(task) else (ev.BY_CODE, 0, 0)
 
-    def leave(self, frame: "FrameType") -> None:
+    def leave(self, frame: "FrameType", actions: int, value: object) -> None:
         """A job is left for trio to run, mostly by another thread."""
         key = _job_key(frame.f_locals.get("sync_fn"), frame.f_locals.get("args"))
         one = not self.jobs.get(id(key))  # two that are alike can't be told apart
         number = self.probes.put_callback(frame)
         self.jobs.set(id(key), number if one else 0, key)
 
-    def job(self, frame: "FrameType") -> None:
+    def job(self, frame: "FrameType", actions: int, value: object) -> None:
         """... and is run."""
         pair = frame.f_locals.get("job")
         self.thread.job = 0
         if type(pair) is tuple and len(pair) == 2:
             self.thread.job = self.jobs.pop(id(_job_key(*pair)))
-
-    def move(self, frame: "FrameType") -> None:
-        """A task has started, and goes over to another nursery with all that is in the one it was started in."""
-        status = frame.f_locals.get("self")
-        owner = ask.get(ask.get(status, "_new_nursery"), "_parent_task")
-        coro = self.probes.coro_of(owner) if ask.is_trio_task(owner) else None
-        if coro is not None:
-            self.probes.edges.to_all(coro, ask.get(ask.get(status, "_old_nursery"), "_children"), 0)
 
     def wait_until(self, coro: Coro, deadline: object, ts: int) -> None:
         """Whoever is suspended in ``coro`` waits until then."""
