@@ -39,7 +39,7 @@ def trace(
 ) -> Iterator[None]:
     """Record this process into a new file at ``path`` while the block runs; an old recording there is replaced.
 
-    ``without``: what is not wanted of "tasks", "wakes", "edges", "locks", "scopes", "troubles" (``tracer/sources``).
+    ``without``: what is not wanted of "tasks", "wakes", "edges", "locks", "scopes", "warnings" (``tracer/sources``).
     What a poll does that lasts longer than ``slow_poll_ms`` is looked into (0: never); ``calls`` records each call that
     a coroutine makes; ``tags`` are names of context variables of which each task's text is recorded; ``argv``: so is
     the command line.

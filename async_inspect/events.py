@@ -143,15 +143,12 @@ USE = 34  # in the suspension before it, coro waits for resource aux, then and w
 TAKE = 35  # coro took resource aux, and holds it. off: site where
 GIVE = 36  # coro (0: plain code) gave resource aux back, whoever held it
 EDGE = 37  # task coro waits for task aux by way of something that gathers tasks (gather, wait, TaskGroup, shield …)
-STACK = (
-    38  # the watchdog's: what the task coro did at ts, in a poll that had then lasted too long. off: site, up to the
-)
-#             loop (0: it did not let the watchdog look)
+STACK = 38  # the watchdog's: what the task coro did at ts, in a poll that had then lasted too long. off: site, up to
+#             the loop (0: it did not let the watchdog look)
 CALL = 39  # coro calls something at offset off. aux: string id of its name
-TROUBLE = (
-    40  # flags: NEVER_AWAITED (aux: code id, off: site where it was dropped); NEVER_RETRIEVED (coro: the task that
-)
-#               failed, 0: not known; aux: string id of the exception's type); DESTROYED (coro: the task, 0: not known)
+RUNTIME_WARNING = 40  # flags: NEVER_AWAITED (aux: code id, off: site where it was dropped); NEVER_RETRIEVED (coro: the
+#                       task that failed, 0: not known; aux: string id of the exception's type); DESTROYED (coro: the
+#                       task, 0: not known)
 TAG = 41  # coro: a root in which a context variable that was asked for has another value than when it was last looked
 #           at. off: bytes that follow: the variable's name NUL the value's text
 
@@ -192,7 +189,7 @@ KINDS = {
     EDGE: ("EDGE", "coroutine", "coroutine", ""),
     STACK: ("STACK", "coroutine", "", "site"),
     CALL: ("CALL", "coroutine", "string", ""),
-    TROUBLE: ("TROUBLE", "coroutine", "string", ""),
+    RUNTIME_WARNING: ("RUNTIME_WARNING", "coroutine", "string", ""),
     TAG: ("TAG", "coroutine", "", "text"),
     CANCEL: ("CANCEL", "coroutine", "string", "site"),
 }
@@ -221,7 +218,7 @@ BY_THREAD = 4  # by ``thread``, where no loop runs: call_soon_threadsafe
 BY_SIGNAL = 5  # by a signal's handler
 BY_TASK = 6  # by the step of task aux whose coroutine has just stopped: mostly, that has ended
 
-# TROUBLE
+# RUNTIME_WARNING
 NEVER_AWAITED = 1
 NEVER_RETRIEVED = 2
 DESTROYED = 3
@@ -233,13 +230,13 @@ CODE_ASYNC_GENERATOR = 2
 CODE_GENERATOR_BASED = 3  # types.coroutine
 
 # Flags are bits, but of these kinds they are one of some numbers, up to this.
-MOST_FLAGS = {CODE: CODE_GENERATOR_BASED, WAKE: BY_TASK, SOON: BY_TASK, TROUBLE: DESTROYED}
+MOST_FLAGS = {CODE: CODE_GENERATOR_BASED, WAKE: BY_TASK, SOON: BY_TASK, RUNTIME_WARNING: DESTROYED}
 # What fields hold in place of what ``KINDS`` says where a kind has such flags.
 BY_FLAGS = {
     (SUSPEND, AWAITS_TASK): ("coroutine", "coroutine", ""),
     (WAKE, BY_TASK): ("coroutine", "coroutine", ""),
     (SOON, BY_TASK): ("", "coroutine", ""),
-    (TROUBLE, NEVER_AWAITED): ("coroutine", "code", "site"),
+    (RUNTIME_WARNING, NEVER_AWAITED): ("coroutine", "code", "site"),
 }
 
 GENERATED = "__create_fn__."  # begins the names of what dataclasses write, which is in no file of the program's

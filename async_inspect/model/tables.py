@@ -65,11 +65,11 @@ BY_SIGNAL: Final = 5
 BY_ITSELF: Final = 6
 WAKERS: Final = ("", "task", "timer", "I/O", "thread", "signal", "itself")
 
-# What ``Troubles.kind`` numbers.
+# What ``RuntimeWarnings.kind`` numbers.
 NEVER_AWAITED: Final = 0
 NEVER_RETRIEVED: Final = 1
 DESTROYED: Final = 2
-TROUBLES: Final = ("never awaited", "never retrieved", "destroyed while pending")
+RUNTIME_WARNINGS: Final = ("never awaited", "never retrieved", "destroyed while pending")
 
 
 class Function(NamedTuple):
@@ -246,10 +246,10 @@ class Callouts(Table):
 
 
 @dataclass(frozen=True, slots=True)
-class Troubles(Table):
-    """What went wrong where nobody looked."""
+class RuntimeWarnings(Table):
+    """Errors of which the runtime only warns: never awaited, never retrieved, destroyed while pending."""
 
-    kind: Bytes  # TROUBLES
+    kind: Bytes  # RUNTIME_WARNINGS
     ts_ns: Ints
     process: Small  # row of Trace.processes
     task: Small  # that failed, that was destroyed; NEVER_AWAITED: that ran when it was dropped

@@ -306,7 +306,7 @@ def _times(s: Distribution) -> Iterator[str]:
 
 
 def blame(figures: Stats) -> Iterator[RenderableType]:
-    """The rest of ``stats --detailed``: who could have run and did not, locks, blocking polls, troubles."""
+    """The rest of ``stats --detailed``: who could have run and did not, locks, blocking polls, runtime warnings."""
     figures = cleaned(figures)
     if figures.top_ready:
         yield _ready_table(figures)
@@ -316,8 +316,8 @@ def blame(figures: Stats) -> Iterator[RenderableType]:
         yield _cuts_table(figures)
     if figures.blocking_polls:
         yield _blocking_table(figures)
-    if figures.troubles:
-        yield _troubles_table(figures)
+    if figures.runtime_warnings:
+        yield _runtime_warnings_table(figures)
 
 
 def _ready_table(figures: Stats) -> Table:
@@ -378,11 +378,11 @@ def _blocking_table(figures: Stats) -> Table:
     return table
 
 
-def _troubles_table(figures: Stats) -> Table:
-    table = numbers_table("\ntroubles", "count")
+def _runtime_warnings_table(figures: Stats) -> Table:
+    table = numbers_table("\nruntime warnings", "count")
     for name in ("what", "of", "where"):
         table.add_column(name, overflow="fold")
-    for row in figures.troubles:
+    for row in figures.runtime_warnings:
         first = row.first
         task = f"task {first.task} ({first.name})" if first.task and not first.function else ""
         function = f"{first.function} ({first.defined})" if first.function else ""

@@ -24,7 +24,7 @@ def never_awaited(core: "ModuleType", frame: "FrameType") -> None:
     """A coroutine was never awaited."""
     code = core.get(frame.f_locals.get("coro"), "cr_code")
     if type(code) is type(frame.f_code):
-        core.put(ev.TROUBLE, 0, code, frame.f_back or 0, ev.NEVER_AWAITED)
+        core.put(ev.RUNTIME_WARNING, 0, code, frame.f_back or 0, ev.NEVER_AWAITED)
 
 
 def exception_handler(core: "ModuleType", frame: "FrameType") -> None:
@@ -34,10 +34,10 @@ def exception_handler(core: "ModuleType", frame: "FrameType") -> None:
     if type(context) is not dict or type(message) is not str:
         return
     if message == _DESTROYED:
-        core.put(ev.TROUBLE, context.get("task"), 0, 0, ev.DESTROYED)
+        core.put(ev.RUNTIME_WARNING, context.get("task"), 0, 0, ev.DESTROYED)
     elif message.endswith(_NEVER_RETRIEVED):
         exc = context.get("exception")
-        core.put(ev.TROUBLE, context.get("future"), type(exc) if exc is not None else 0, 0, ev.NEVER_RETRIEVED)
+        core.put(ev.RUNTIME_WARNING, context.get("future"), type(exc) if exc is not None else 0, 0, ev.NEVER_RETRIEVED)
 
 
 def moves(core: "ModuleType", frame: "FrameType") -> None:

@@ -141,11 +141,11 @@ def test_in_any_window(tmp_path: Path) -> None:
     """Parts of a recording are as good as whole ones."""
     trace = load(contention().write(tmp_path / "a.rec"))
     kinds = {cut: {one.check for one in checks.run(trace.filter(since_ms=cut))} for cut in range(1, 160, 6)}
-    assert kinds[1] == {"trouble", "blocking", "lock across await", "lost lock"}
-    assert kinds[157] <= {"trouble", "lost lock"}
+    assert kinds[1] == {"runtime warning", "blocking", "lock across await", "lost lock"}
+    assert kinds[157] <= {"runtime warning", "lost lock"}
     before = {cut: {one.check for one in checks.run(trace.filter(until_ms=cut))} for cut in range(1, 160, 6)}
     assert before[1] == set()
-    assert checks.run(trace.filter(task="nobody"), [runtime_warnings])[0].check == "trouble"
+    assert checks.run(trace.filter(task="nobody"), [runtime_warnings])[0].check == "runtime warning"
 
 
 # --- other packages --------------------------------------------------------------------------------------------------

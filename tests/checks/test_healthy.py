@@ -17,7 +17,7 @@ pytestmark = pytest.mark.meaning
 PATIENT = ("--quiet", "-f", "folded", "--slow-poll", "5000")
 # What they do on purpose, and say so: drop coroutines and tasks, fail unheard, leave locks to tasks that are over (for
 # which others wait for long enough to be an alarm where the machine is slow).
-ON_PURPOSE = {"trouble", "lost lock"}
+ON_PURPOSE = {"runtime warning", "lost lock"}
 SUITES = ("locks", "queues", "taskgroups", "timeouts", "waitfor", "futures")
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from async_inspect.formats import FORMATS
 from async_inspect.model import Trace, load
+from async_inspect.model.text import shown_state
 
 from .. import consumers
 from ..samples import SAMPLES
@@ -75,7 +76,7 @@ def test_raw(trace: Trace, tasks: str, tmp_path: Path) -> None:
         by_state[sample.labels["state"]] += sample.values[1]
     expected: Counter[str] = Counter()
     for task in trace.tasks:
-        expected[task.state] += task.self_ns
+        expected[shown_state(task.state)] += task.self_ns
     assert +by_state == +expected
     if tasks == "each":
         own: Counter[str] = Counter()

@@ -14,7 +14,7 @@ import pytest
 from async_inspect import events as ev
 from async_inspect.model import Trace, load
 from async_inspect.model.figures.long_polls import BlockingPoll, Victim, blocking_polls, slow_polls
-from async_inspect.model.figures.runtime_warnings import troubles
+from async_inspect.model.figures.runtime_warnings import runtime_warnings
 from async_inspect.model.figures.stats import stats
 from async_inspect.model.invariants import violations
 
@@ -186,7 +186,7 @@ def test_worst_ready(scene: Scene, tmp_path: Path) -> None:
     ]
 
 
-def test_troubles(tmp_path: Path) -> None:
+def test_runtime_warnings(tmp_path: Path) -> None:
     tape = Tape()
     main, forgotten = tape.code("main", 10), tape.code("forgotten", 50)
     node, site = tape.node(0, main), tape.site((main, 6))
@@ -194,27 +194,30 @@ def test_troubles(tmp_path: Path) -> None:
     ran = {"node": node, "task": 1}
     tape.put(ev.START, 0, coro=1, off=main, node=node, task=1, flags=ev.IS_TASK)
     for ts in (10, 20):
-        tape.put(ev.TROUBLE, ts, aux=forgotten, off=site, flags=ev.NEVER_AWAITED, **ran)
+        tape.put(ev.RUNTIME_WARNING, ts, aux=forgotten, off=site, flags=ev.NEVER_AWAITED, **ran)
     tape.put(ev.RETURN, 30, coro=1)
-    tape.put(ev.TROUBLE, 40, coro=1, aux=error, flags=ev.NEVER_RETRIEVED)
-    tape.put(ev.TROUBLE, 50, aux=error, flags=ev.NEVER_RETRIEVED)
-    tape.put(ev.TROUBLE, 60, coro=1, flags=ev.DESTROYED)
-    tape.put(ev.TROUBLE, 60, coro=1, flags=99)  # of a later version
+    tape.put(ev.RUNTIME_WARNING, 40, coro=1, aux=error, flags=ev.NEVER_RETRIEVED)
+    tape.put(ev.RUNTIME_WARNING, 50, aux=error, flags=ev.NEVER_RETRIEVED)
+    tape.put(ev.RUNTIME_WARNING, 60, coro=1, flags=ev.DESTROYED)
+    tape.put(ev.RUNTIME_WARNING, 60, coro=1, flags=99)  # of a later version
     tape.end_ns = 100
     trace = read(tape, tmp_path)
-    told = [(one.kind, one.at_ns, one.task, one.function, one.defined, one.place, one.error) for one in troubles(trace)]
-    assert told == [
+    found = [
+        (one.kind, one.at_ns, one.task, one.function, one.defined, one.place, one.error)
+        for one in runtime_warnings(trace)
+    ]
+    assert found == [
         ("never awaited", 10, 1, "forgotten", "app.py:50", "app.py:13", None),
         ("never awaited", 20, 1, "forgotten", "app.py:50", "app.py:13", None),
         ("never retrieved", 40, 1, None, None, None, "ValueError"),
         ("never retrieved", 50, None, None, None, None, "ValueError"),
         ("destroyed while pending", 60, 1, None, None, None, None),
     ]
-    assert [(row.first.kind, row.first.task, row.count) for row in stats(trace).troubles] == [
+    assert [(row.first.kind, row.first.task, row.count) for row in stats(trace).runtime_warnings] == [
         ("never awaited", 1, 2),
         ("never retrieved", 1, 1),
         ("never retrieved", None, 1),
         ("destroyed while pending", 1, 1),
     ]
-    assert [one.at_ns for one in troubles(trace.filter(task="nobody"))] == [50]
-    assert [one.at_ns for one in troubles(trace.filter(since_ms=35 / 1e6))] == [50]  # task 1 is over by then
+    assert [one.at_ns for one in runtime_warnings(trace.filter(task="nobody"))] == [50]
+    assert [one.at_ns for one in runtime_warnings(trace.filter(since_ms=35 / 1e6))] == [50]  # task 1 is over by then

@@ -222,7 +222,18 @@ def test_it_is_the_sum_of_its_parts(tmp_path_factory: pytest.TempPathFactory, da
     parts = samples(tmp_path_factory.mktemp("parts"), names, gaps)
     trace = merge(parts)
     assert violations(trace) == []
-    for name in ("task_table", "polls", "awaits", "calls", "entries", "points", "edges", "holds", "events", "troubles"):
+    for name in (
+        "task_table",
+        "polls",
+        "awaits",
+        "calls",
+        "entries",
+        "points",
+        "edges",
+        "holds",
+        "events",
+        "runtime_warnings",
+    ):
         assert len(getattr(trace, name)) == sum(len(getattr(part, name)) for part in parts)
     figures = process_figures(trace)
     assert [one.run_ns for one in figures] == [int(part.node_sums.self_ns.sum()) for part in parts]

@@ -108,10 +108,10 @@ def test_the_summary_has_a_line_for_each(trace: Trace) -> None:
         "1 blocking poll of 100 ms and more; the longest held up 2 tasks",
         "  it was in digest (app.py:71)",
         "longest ready  151 ms of task 1 (main), app.py:14",
-        "error trouble: worker (app.py:20) was called and never awaited, dropped at app.py:16",
+        "error runtime warning: worker (app.py:20) was called and never awaited, dropped at app.py:16",
     ]
     quiet = text(trace.filter(until_ms=0.9))
-    assert not any(word in quiet for word in ("blocking", "ready", "trouble"))
+    assert not any(word in quiet for word in ("blocking", "ready", "runtime warning"))
 
 
 def test_details(trace: Trace) -> None:
@@ -139,7 +139,7 @@ def test_data_json(trace: Trace) -> None:
     (poll,) = data["blocking_polls"]
     assert (poll["doing"], poll["stack"][-1], poll["duration_ms"]) == ("digest (app.py:71)", "blocker (app.py:35)", 150)
     assert poll["victims"] == [{"task_id": 1, "held_up_ms": 150}, {"task_id": 4, "held_up_ms": 104}]
-    assert [trouble["kind"] for trouble in data["troubles"]] == ["never retrieved", "never awaited"]
+    assert [one["kind"] for one in data["runtime_warnings"]] == ["never retrieved", "never awaited"]
     assert (data["metadata"]["sources"], data["metadata"]["slow_poll_ms"]) == (["wakes", "resources"], 100)
     worker = data["tasks"][1]
     assert (worker["ready_min_ms"], worker["ready_time_ms"], worker["ready_max_ms"]) == (1.5, 1.5, 1.5)

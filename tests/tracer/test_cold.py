@@ -29,11 +29,11 @@ def never_await() -> None:
         del _
 
 
-def troubles(core: types.ModuleType, program: Callable[[], object], path: Path) -> tuple[int, int]:
+def runtime_warnings(core: types.ModuleType, program: Callable[[], object], path: Path) -> tuple[int, int]:
     """How many such records there are, and how many were lost."""
     run = ticks.record(core, program, path, sources=ticks.ALL)
     with run:
-        return ticks.kinds(run).count("TROUBLE"), run.header.lost
+        return ticks.kinds(run).count("RUNTIME_WARNING"), run.header.lost
 
 
 def test_what_it_cannot_do_costs_that_record_alone(
@@ -42,10 +42,10 @@ def test_what_it_cannot_do_costs_that_record_alone(
     def broken(core: types.ModuleType, frame: types.FrameType) -> None:
         _ = 1 / 0
 
-    assert troubles(core_module, never_await, tmp_path / "whole.rec") == (1, 0)
+    assert runtime_warnings(core_module, never_await, tmp_path / "whole.rec") == (1, 0)
     ours = types.FunctionType(broken.__code__, vars(cold))  # a function of that module
     monkeypatch.setitem(cold.ACTIONS, actions.NEVER, ours)
-    assert troubles(core_module, never_await, tmp_path / "broken.rec") == (0, 1)
+    assert runtime_warnings(core_module, never_await, tmp_path / "broken.rec") == (0, 1)
 
 
 @pytest.mark.parametrize("error", [TimeoutError, KeyboardInterrupt, asyncio.CancelledError])
@@ -78,7 +78,7 @@ def test_what_a_signals_handler_raises_just_then_is_the_programs(
     monkeypatch.setitem(cold.ACTIONS, actions.HANDLER, interrupted)
     before = signal.signal(signal.SIGUSR1, raises)
     try:
-        troubles(core_module, program, tmp_path / "run.rec")
+        runtime_warnings(core_module, program, tmp_path / "run.rec")
     finally:
         signal.signal(signal.SIGUSR1, before)
     assert len(seen) == 1 and seen[0][:2] == ["program", "call_exception_handler"] and seen[0][-1] == "raises"
@@ -107,11 +107,11 @@ def test_it_keeps_nothing_alive(core_module: types.ModuleType, tmp_path: Path) -
         gc.collect()
         assert [ref() for ref in kept] == [None, None]
 
-    assert troubles(core_module, program, tmp_path / "run.rec") == (2, 0)
+    assert runtime_warnings(core_module, program, tmp_path / "run.rec") == (2, 0)
 
 
 def test_nothing_is_written_when_nothing_is_recorded(core_module: types.ModuleType) -> None:
-    core_module.put(ev.TROUBLE, 0, 0, 0, 0)
+    core_module.put(ev.RUNTIME_WARNING, 0, 0, 0, 0)
     core_module.edge(None, None)
     core_module.lose()
     assert core_module.get(nothing, "__name__") == "nothing"

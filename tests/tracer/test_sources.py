@@ -270,7 +270,7 @@ def test_what_is_waited_for_is_told_once_a_call(record: Record) -> None:
     assert used == {"Queue", "Condition"}
 
 
-# --- troubles --------------------------------------------------------------------------------------------------------
+# --- runtime warnings ------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.filterwarnings("ignore:coroutine .* was never awaited")
@@ -278,11 +278,11 @@ def test_a_coroutine_that_is_never_awaited(record: Record) -> None:
     async def main() -> None:
         rest()  # type: ignore[unused-coroutine]
 
-    run = record(main, "troubles")
-    trouble = next(r for r in run.records if r["kind"] == ev.TROUBLE)
-    assert trouble["flags"] == ev.NEVER_AWAITED
-    assert run.codes[int(trouble["aux"])].name == "rest"
-    assert run.codes[run.sites[int(trouble["off"])][1]].name.endswith("main")  # who dropped it
+    run = record(main, "warnings")
+    warning = next(r for r in run.records if r["kind"] == ev.RUNTIME_WARNING)
+    assert warning["flags"] == ev.NEVER_AWAITED
+    assert run.codes[int(warning["aux"])].name == "rest"
+    assert run.codes[run.sites[int(warning["off"])][1]].name.endswith("main")  # who dropped it
 
 
 async def waits_for_ever() -> None:
@@ -302,8 +302,8 @@ def test_a_failure_that_nobody_hears_of_and_a_task_that_is_lost(record: Record) 
         await asyncio.sleep(0)
         gc.collect()
 
-    run = record(main, "troubles")
-    found = of_kind(run, ev.TROUBLE)
+    run = record(main, "warnings")
+    found = of_kind(run, ev.RUNTIME_WARNING)
     made = [coro for coro, *_ in of_kind(run, ev.SPAWN)]
     assert [(coro, flags) for coro, _, _, flags in found] == [
         (made[1], ev.NEVER_RETRIEVED),

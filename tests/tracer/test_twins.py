@@ -326,7 +326,9 @@ def in_order(text: str) -> str:
     found = []
     for kind, group in itertools.groupby(range(len(lines)), lambda at: kinds[at]):
         some = [lines[at] for at in group]
-        found += sorted(re.sub(r"^\d+ | ts=\d+", "", line) for line in some) if kind in ("EDGE", "TROUBLE") else some
+        found += (
+            sorted(re.sub(r"^\d+ | ts=\d+", "", line) for line in some) if kind in ("EDGE", "RUNTIME_WARNING") else some
+        )
     return "\n".join(found)
 
 

@@ -86,7 +86,7 @@ def test_metadata_comes_back(tmp_path: Path) -> None:
     os.close(fd)
     with open_recording(path) as recording:
         assert recording.first("core_reason") == "a\treason\nof \\n lines\r"
-        assert recording.meta["source"] == ("tasks", "edges", "locks", "scopes", "troubles")
+        assert recording.meta["source"] == ("tasks", "edges", "locks", "scopes", "warnings")
         assert recording.first("pid") == str(os.getpid())
         assert recording.first("python") == ".".join(map(str, sys.version_info[:3]))
         assert recording.first("cwd") == str(Path.cwd())

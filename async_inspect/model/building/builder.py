@@ -184,7 +184,9 @@ class Builder:
             sites=t.Chains(np.array(sites.inner, np.int32), sites.locations.astype(np.int32)),
             stacks=side_tables.find_stacks(records, task_ids, moments, sites),
             callouts=side_tables.find_callouts(records, task_ids, moments, len(strings), of_callouts),
-            troubles=side_tables.find_troubles(records, task_ids, moments, len(functions), len(strings), sites),
+            runtime_warnings=side_tables.find_runtime_warnings(
+                records, task_ids, moments, len(functions), len(strings), sites
+            ),
             events=event_log(records, task_ids, poll_spans, polls, tasks, awaits, points, closings),
         )
         return checked(select.since(trace, since) if since else trace)

@@ -40,12 +40,12 @@ KEPT = {
     "cancels": ("pos", "coro", "aux", "off"),
     "stacks": ("ts", "coro", "off", "thread"),
     "callouts": ("ts", "coro", "aux", "off", "task", "thread"),
-    "troubles": ("ts", "coro", "aux", "off", "task", "flags"),
+    "runtime_warnings": ("ts", "coro", "aux", "off", "task", "flags"),
 }
 # Of these the kinds: what the sources see.
 _OF_SOURCES = {
     "wakes": (ev.WAKE,), "soons": (ev.SOON,), "timers": (ev.TIMER,), "selects": (ev.SELECT,), "uses": (ev.USE,),
-    "holds": (ev.TAKE, ev.GIVE), "edges": (ev.EDGE,), "callouts": (ev.CALL,), "troubles": (ev.TROUBLE,),
+    "holds": (ev.TAKE, ev.GIVE), "edges": (ev.EDGE,), "callouts": (ev.CALL,), "runtime_warnings": (ev.RUNTIME_WARNING,),
     "cancels": (ev.CANCEL,),
 }  # fmt: skip
 _TYPES = {"pos": np.int64, "ts": np.int64, "burst": np.int64, "below": np.uint32, "before": np.uint32}

@@ -1,6 +1,7 @@
-"""What sources saw beside wakes and resources, as tables: edges, the watchdog's stacks, calls, troubles.
+"""What sources saw beside wakes and resources, as tables: edges, the watchdog's stacks, calls, runtime
+warnings.
 
-Knows: EDGE, STACK, CALL and TROUBLE.
+Knows: EDGE, STACK, CALL and RUNTIME_WARNING.
 """
 
 import numpy as np
@@ -12,7 +13,7 @@ from .locations import Sites
 from .scan import RecordColumns
 from .tasks import Moments, TaskIds
 
-_TROUBLES = {
+_RUNTIME_WARNINGS = {
     ev.NEVER_AWAITED: t.NEVER_AWAITED, ev.NEVER_RETRIEVED: t.NEVER_RETRIEVED, ev.DESTROYED: t.DESTROYED,
 }  # fmt: skip
 
@@ -55,16 +56,16 @@ def find_callouts(
     )
 
 
-def find_troubles(
+def find_runtime_warnings(
     records: RecordColumns, task_ids: TaskIds, moments: Moments, functions: int, strings: int, sites: Sites
-) -> t.Troubles:
-    rows = records.columns("troubles")
-    kind = np.array([_TROUBLES.get(flags, 255) for flags in range(256)], np.uint8)[rows["flags"]]
-    known, unawaited = kind < len(t.TROUBLES), kind == t.NEVER_AWAITED
+) -> t.RuntimeWarnings:
+    rows = records.columns("runtime_warnings")
+    kind = np.array([_RUNTIME_WARNINGS.get(flags, 255) for flags in range(256)], np.uint8)[rows["flags"]]
+    known, unawaited = kind < len(t.RUNTIME_WARNINGS), kind == t.NEVER_AWAITED
     aux = rows["aux"].astype(np.int64)
     function = np.where(unawaited & (aux <= functions), aux - 1, -1)
     error = np.where((kind == t.NEVER_RETRIEVED) & (aux <= strings), aux - 1, -1)
-    return t.Troubles(
+    return t.RuntimeWarnings(
         kind=kind[known],
         ts_ns=moments.ns(rows["ts"])[known],
         process=np.zeros(int(known.sum()), np.int32),

@@ -1,7 +1,7 @@
-"""What went wrong where nobody looked: coroutines that were never awaited, exceptions that were never retrieved, tasks
-that were destroyed while they were pending.
+"""Errors of which the runtime only warns: coroutines never awaited, exceptions never retrieved, tasks destroyed while
+pending.
 
-Knows how to put a trace's ``troubles`` into words.
+Knows the trace's table ``runtime_warnings`` and what its rows refer to.
 """
 
 import numpy as np
@@ -12,10 +12,10 @@ from ..entities import Frozen
 from ..grouping import counts, group
 
 
-class Trouble(Frozen):
-    """One of them."""
+class RuntimeWarningInfo(Frozen):
+    """One runtime warning."""
 
-    kind: str  # tables.TROUBLES
+    kind: str  # tables.RUNTIME_WARNINGS
     at_ns: int
     task: int | None  # that failed, that was destroyed; that ran when the coroutine was dropped
     name: str | None  # the task's
@@ -25,36 +25,39 @@ class Trouble(Frozen):
     error: str | None  # of what was never retrieved: the exception's type
 
 
-class TroubleFigures(Frozen):
-    """Such that are alike."""
+class RuntimeWarningFigures(Frozen):
+    """Runtime warnings that are alike."""
 
-    first: Trouble
+    first: RuntimeWarningInfo
     count: int
 
 
-def troubles(trace: TraceData) -> tuple[Trouble, ...]:
-    """All of them, as they came."""
-    return tuple(_trouble(trace, row) for row in range(len(trace.troubles)))
+def runtime_warnings(trace: TraceData) -> tuple[RuntimeWarningInfo, ...]:
+    """All of them, in the order in which they were recorded."""
+    return tuple(_runtime_warning(trace, row) for row in range(len(trace.runtime_warnings)))
 
 
-def trouble_figures(trace: TraceData) -> tuple[TroubleFigures, ...]:
-    """All of them, those that are alike once: at one place, or of tasks that do the same."""
-    table = trace.troubles
+def runtime_warning_figures(trace: TraceData) -> tuple[RuntimeWarningFigures, ...]:
+    """All of them; those of one kind at one place, or of tasks of one function, are one row."""
+    table = trace.runtime_warnings
     function = np.concatenate([[-1], trace.task_table.function])[table.task]
     function = np.where(table.kind == t.NEVER_AWAITED, table.function, function)
     (kind, *_), which = group(table.kind, function + 1, table.location + 1, table.error + 1)
     count = counts(which, len(kind)).tolist()
     _, first = np.unique(which, return_index=True)
-    found = [TroubleFigures(first=_trouble(trace, row), count=n) for row, n in zip(first.tolist(), count, strict=True)]
+    found = [
+        RuntimeWarningFigures(first=_runtime_warning(trace, row), count=n)
+        for row, n in zip(first.tolist(), count, strict=True)
+    ]
     return tuple(sorted(found, key=lambda one: (-one.count, one.first.at_ns)))
 
 
-def _trouble(trace: TraceData, row: int) -> Trouble:
-    table = trace.troubles
+def _runtime_warning(trace: TraceData, row: int) -> RuntimeWarningInfo:
+    table = trace.runtime_warnings
     task, function, error = int(table.task[row]), int(table.function[row]), int(table.error[row])
     made = trace.functions[function] if function >= 0 else None
-    return Trouble(
-        kind=t.TROUBLES[table.kind[row]],
+    return RuntimeWarningInfo(
+        kind=t.RUNTIME_WARNINGS[table.kind[row]],
         at_ns=int(table.ts_ns[row]),
         task=task or None,
         name=trace.task_table.name[task - 1] if task else None,

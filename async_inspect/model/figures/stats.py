@@ -17,7 +17,7 @@ from .cancelled_waits import CutFigures, cut_figures
 from .distribution import Distribution, spread
 from .long_polls import BlockingPoll, PollFigures, blocking_polls, longest_polls, slow_polls
 from .processes import ProcessFigures, process_figures
-from .runtime_warnings import TroubleFigures, trouble_figures
+from .runtime_warnings import RuntimeWarningFigures, runtime_warning_figures
 from .waiting import (
     ReadyDelay,
     ReadyFigures,
@@ -88,7 +88,7 @@ class Stats(Frozen):
     blocking: Distribution  # those that are
     blocking_polls: tuple[BlockingPoll, ...]  # the longest of them
     blocking_polls_in_all: int
-    troubles: tuple[TroubleFigures, ...]  # all there are, most often first
+    runtime_warnings: tuple[RuntimeWarningFigures, ...]  # all there are, most often first
     events: int
     records: int
     lost: int  # what was due and not written
@@ -141,7 +141,7 @@ def stats(trace: TraceData, top: int = 10, slow_poll_ms: float | None = None) ->
         blocking=spread(polls.end_ns[slow] - polls.start_ns[slow], going[slow]),
         blocking_polls=blocking_polls(trace, slow[:top]),
         blocking_polls_in_all=len(slow),
-        troubles=trouble_figures(trace),
+        runtime_warnings=runtime_warning_figures(trace),
         events=len(trace.events),
         records=meta.records,
         lost=meta.lost,

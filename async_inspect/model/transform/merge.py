@@ -34,7 +34,7 @@ _SOMETIMES: Final = {
     t.Edges: {"awaited": "task"},
     t.Callouts: {"name": "string"},
     t.Calls: {"awaiter": "call", "error": "string"},
-    t.Troubles: {"error": "string"},
+    t.RuntimeWarnings: {"error": "string"},
 }
 _VALUES: Final = {
     "line", "name", "driven", "state", "ended", "closed", "before", "delay_ns", "created_seen", "polls", "run_ns",
@@ -49,7 +49,7 @@ _SUBJECTS: Final = {
 # The tables that are put one after the other as they are, by the names that a Trace has for them.
 _IN_TURN: Final = (
     "task_table", "polls", "awaits", "calls", "entries", "points", "edges", "resources", "holds", "selects", "stacks",
-    "callouts", "troubles",
+    "callouts", "runtime_warnings",
 )  # fmt: skip
 
 type To = Callable[[Any], Any]  # a column as the merged trace has it

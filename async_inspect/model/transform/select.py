@@ -57,7 +57,7 @@ def since[D: TraceData](trace: D, ns: int) -> D:
         selects=_rows(selects, selects.end_ns > ns, None),
         stacks=_rows(stacks, stacks.ts_ns > ns, None),
         callouts=_rows(callouts, callouts.ts_ns > ns, None),
-        troubles=_rows(trace.troubles, trace.troubles.ts_ns > ns, None),
+        runtime_warnings=_rows(trace.runtime_warnings, trace.runtime_warnings.ts_ns > ns, None),
     )
     return select(
         trace,
@@ -118,7 +118,9 @@ def select[D: TraceData](
             holds=_holds(trace.holds, number),
             stacks=_rows(trace.stacks, keep(trace.stacks.task, None), number),
             callouts=_rows(trace.callouts, keep(trace.callouts.task, None), number),
-            troubles=_rows(trace.troubles, keep(trace.troubles.task, None, nobody=True), number),
+            runtime_warnings=_rows(
+                trace.runtime_warnings, keep(trace.runtime_warnings.task, None, nobody=True), number
+            ),
             events=_events(trace, tasks, kept_polls, kept_awaits, kept_points, number),
         )
     )

@@ -5,7 +5,7 @@ core something (``actions.py``).  Nothing is patched, and a runtime that the pro
 nothing.  Each can be switched off by its name.  Standard library only.
 """
 
-from . import edges, locks, scopes, tasks, troubles, wakes
+from . import edges, locks, scopes, tasks, wakes, warnings
 
 SOURCES = {
     "tasks": tasks,  # which coroutines become tasks, made by whom and where
@@ -13,5 +13,5 @@ SOURCES = {
     "edges": edges,  # which tasks a task awaits by way of what gathers them
     "locks": locks,  # which lock, queue … a task waits for, and who holds it
     "scopes": scopes,  # which cancel scope or timeout a wait ended for
-    "troubles": troubles,  # coroutines never awaited, exceptions never retrieved, tasks destroyed while pending
+    "warnings": warnings,  # coroutines never awaited, exceptions never retrieved, tasks destroyed while pending
 }
