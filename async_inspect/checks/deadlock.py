@@ -1,15 +1,15 @@
-"""Tasks that wait for each other in a circle, so that none of them can ever go on.
+"""Tasks that wait for each other in a cycle, so that none of them can ever go on.
 
-Looks for: circles of tasks that await one another (directly, gathered, in a task group) or a Lock that the next one
+Looks for: cycles of tasks that await one another (directly, gathered, in a task group) or a Lock that the next one
 holds; a task that awaits itself or a Lock that it has; a semaphore all of whose holders wait for one more.
 
 Evidence: at one moment each of them stands in such a wait and none was woken.  At the recording's end, or just before
-Ctrl-C, that is looked at whole.  A circle that came apart before (by a timeout, by a cancellation) is found where it
+Ctrl-C, that is looked at whole.  A cycle that came apart before (by a timeout, by a cancellation) is found where it
 closed, following each wait's chain for HOPS tasks; one that came apart because somebody else gave the lock back was
 none, nor was one that came apart within LEAST_NS: who ended it was about to.  Where the recording is broken off, so is
 one that had not lasted for LEAST_NS by then.
 
-Cannot see: circles over queues, events and bare futures, of which nobody knows who would set them; over the first of
+Cannot see: cycles over queues, events and bare futures, of which nobody knows who would set them; over the first of
 several tasks (``wait``, ``as_completed``); over locks that aren't asyncio's.
 """
 
@@ -27,10 +27,10 @@ from ..model.text import many, ms, who
 from ..model.trace import Trace
 
 NAME = "deadlock"
-ABOUT = "tasks that wait for each other in a circle"
+ABOUT = "tasks that wait for each other in a cycle"
 HOPS: Final = 64
 LEAST_NS: Final = 1_000_000
-MOMENTS: Final = 10  # at which circles that came apart are looked at
+MOMENTS: Final = 10  # at which cycles that came apart are looked at
 SEMAPHORES: Final = ("asyncio.locks.Semaphore", "asyncio.locks.BoundedSemaphore")
 
 
@@ -41,7 +41,7 @@ def find(trace: Trace) -> Iterator[Finding]:
             if not last.is_last and last.at_ns - _closed(last, cycle) < LEAST_NS:
                 continue
             seen.add(frozenset(cycle))
-            yield _circle(last, cycle, None)
+            yield _cycle_finding(last, cycle, None)
         if last.is_last:
             yield from _all_permits(last)
     for at, process in _closings(trace):
@@ -54,13 +54,13 @@ def find(trace: Trace) -> Iterator[Finding]:
                 continue
             if not _given_by_others(moment, cycle, over):
                 seen.add(members)
-                yield _circle(moment, cycle, over)
+                yield _cycle_finding(moment, cycle, over)
 
 
 # --- in words --------------------------------------------------------------------------------------------------------
 
 
-def _circle(moment: Moment, cycle: tuple[int, ...], over: int | None) -> Finding:
+def _cycle_finding(moment: Moment, cycle: tuple[int, ...], over: int | None) -> Finding:
     trace, awaits = moment.trace, moment.trace.awaits
     since = _closed(moment, cycle)
     until = moment.at_ns if over is None else over
@@ -84,12 +84,12 @@ def _circle(moment: Moment, cycle: tuple[int, ...], over: int | None) -> Finding
 
 
 def _closed(moment: Moment, cycle: tuple[int, ...]) -> int:
-    """When a circle closed: the last of its tasks began to wait."""
+    """When a cycle closed: the last of its tasks began to wait."""
     return max(int(moment.trace.awaits.start_ns[moment.awaits[task]]) for task in cycle)
 
 
 def _member(moment: Moment, task: int, cycle: tuple[int, ...]) -> str:
-    """What one of a circle waits for, and where who has that took it."""
+    """What one of a cycle waits for, and where who has that took it."""
     trace, row = moment.trace, moment.awaits[task]
     head = f"{who(trace, task)} waits at {trace.place(int(trace.awaits.location[row]))} for"
     for hold in moment.holders(task):
@@ -132,7 +132,7 @@ def _all_permits(moment: Moment) -> Iterator[Finding]:
             )  # fmt: skip
 
 
-# --- circles that came apart -----------------------------------------------------------------------------------------
+# --- cycles that came apart -----------------------------------------------------------------------------------------
 
 
 def _woken(trace: Trace, row: int) -> int:
@@ -151,7 +151,7 @@ def _given_by_others(moment: Moment, cycle: tuple[int, ...], over: int) -> bool:
 
 
 def _closings(trace: Trace) -> list[tuple[int, int]]:
-    """When circles closed, and in which process: at the beginning of a wait from which the waits that there are then
+    """When cycles closed, and in which process: at the beginning of a wait from which the waits that there are then
     lead back to its task.
 
     All waits at once, one hop a round.  Of those who gather several, only whether the first task is one of them.

@@ -2,7 +2,7 @@
 
 Looks for: at the recording's end, or just before Ctrl-C, tasks that wait for an event, a condition, a queue, a
 semaphore, a barrier, a lock, or a bare future.  Who waits for a task waits for what that one waits for, and is named
-with it; circles are ``deadlock``'s.
+with it; cycles are ``deadlock``'s.
 
 Evidence: the wait; who woke such waits before and who worked at the same queue, and whether these are still there.
 It is a warning where all of those are over and one of them failed; else a hint: to wait for good may be how the program

@@ -45,7 +45,7 @@ def dump(
     header: Annotated[bool, typer.Option("--header", help="The recording's header and metadata instead.")] = False,
     records: Annotated[bool, typer.Option("--records", help="Every raw record as one line of text instead.")] = False,
 ) -> None:
-    """Every task with its stack, what it waits for and since when, who holds what, and who waits in a circle."""
+    """Every task with its stack, what it waits for and since when, who holds what, and who waits in a cycle."""
 
     from async_inspect.terminal.printing import say
 

@@ -105,7 +105,7 @@ class Ordered:
         return key
 
 
-class Circles:
+class Cycles:
     """Some who go from one to the next, all at once, to be asked who comes back to where it was (Brent's way)."""
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""One picture of now, as text to be pasted into an issue: every task below who waits for it, who holds what, circles.
+"""One picture of now, as text to be pasted into an issue: every task below who waits for it, who holds what, cycles.
 
 Knows how a ``Now`` looks.  Knows nothing of how it is found (``model/figures/moment.py``).
 """
@@ -50,7 +50,7 @@ def _process(now: Now, tasks: Sequence[TaskState]) -> Iterator[str]:
 
 
 class _Tree:
-    """Each task once, below the first that waits for it; who is waited for in a circle only stands at the top."""
+    """Each task once, below the first that waits for it; who is waited for in a cycle only stands at the top."""
 
     def __init__(self, tasks: Sequence[TaskState]) -> None:
         self._tasks = tasks
@@ -65,7 +65,7 @@ class _Tree:
 
     def lines(self) -> Iterator[str]:
         yield from self._level(self._roots, "", top=True)
-        for one in self._tasks:  # circles that nobody else waits for
+        for one in self._tasks:  # cycles that nobody else waits for
             if one.task not in self._shown:
                 yield from self._level([one], "", top=True)
 
@@ -113,12 +113,12 @@ class _Tree:
     def _text(self, one: TaskState) -> list[str]:
         """What there is to say of a task: its first line, its stack, what it holds."""
         name = one.name if one.name == one.kind_name or not one.kind_name else f"{one.name}, {one.kind_name}"
-        circle = "" if one.cycle is None else f"  DEADLOCK {one.cycle + 1}"
+        cycle = "" if one.cycle is None else f"  DEADLOCK {one.cycle + 1}"
         least = "at least " * one.at_least
         head = f"task {one.task} ({name})  {shown_state(one.state)} for {least}{ms(one.at_ns - one.since_ns)}"
         why = self._why(one)
         return [
-            f"{head}{f': {why}' * bool(why)}{circle}",
+            f"{head}{f': {why}' * bool(why)}{cycle}",
             *one.stack,
             *(f"holds {hold.resource}, taken at {hold.place}, since {ms(hold.since_ns)}" for hold in one.holds),
         ]

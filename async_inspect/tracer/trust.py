@@ -41,7 +41,7 @@ def _walk(path: str) -> str:
         if status.st_mode & _KIND == _LINK:
             links += 1
             if links > MAX_LINKS:
-                return f"{path} leads in circles"
+                return f"{path} is a loop of symbolic links"
             to = os.readlink(at)
             left += to.split("/")[::-1]
             at = "/" if to.startswith("/") else os.path.dirname(at)

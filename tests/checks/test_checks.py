@@ -71,7 +71,7 @@ def test_it_counts_only_while_none_of_them_can_run(tmp_path: Path) -> None:
     assert "from 30 ns on, for 5.00 ms" in found.text
 
 
-def test_who_waits_behind_a_circle_is_counted(tmp_path: Path) -> None:
+def test_who_waits_behind_a_cycle_is_counted(tmp_path: Path) -> None:
     made = Locks("one", "two", "third")
     made.start(10, 1)
     made.join(12, 1, 2)

@@ -151,7 +151,7 @@ def test_a_program_that_became_another(tmp_path: Path) -> None:
     assert [task.pid for task in trace.tasks] == [7] * 4
 
 
-def test_locks_of_two_processes_are_no_circle(tmp_path: Path) -> None:
+def test_locks_of_two_processes_are_no_cycle(tmp_path: Path) -> None:
     """Each has its own; what is found is found in each, and once."""
     for pid in (7, 8):
         crossed().trace(tmp_path / str(pid), 100)

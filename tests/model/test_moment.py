@@ -1,4 +1,4 @@
-"""The picture of one moment: states, who waits for whom, circles, and how it looks as text."""
+"""The picture of one moment: states, who waits for whom, cycles, and how it looks as text."""
 
 import json
 import os
@@ -47,7 +47,7 @@ def test_a_moment_is_what_a_recording_that_ends_then_has(tmp_path: Path) -> None
         ]
 
 
-def test_circles(tmp_path: Path) -> None:
+def test_cycles(tmp_path: Path) -> None:
     then, _ = snapshot(crossed().trace(tmp_path, 100).meta.path)
     assert then.cycles == ((1, 2),)
     assert [(one.state, one.cycle, one.holders, one.waits_for) for one in then.tasks] == [
@@ -58,7 +58,7 @@ def test_circles(tmp_path: Path) -> None:
 
 
 @given(st.dictionaries(st.integers(0, 5), st.sets(st.integers(0, 5), min_size=1).map(tuple)))
-def test_a_circle_is_found_where_there_is_one(graph: dict[int, tuple[int, ...]]) -> None:
+def test_a_cycle_is_found_where_there_is_one(graph: dict[int, tuple[int, ...]]) -> None:
     found = list(_cycles(graph))
     for cycle in found:
         assert all(following in graph[task] for task, following in zip(cycle, (*cycle[1:], cycle[0]), strict=True))

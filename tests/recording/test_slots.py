@@ -149,7 +149,7 @@ def test_no_memory_for_what_a_file_can_not_hold(make: Callable[[], Tape], tmp_pa
         tracemalloc.stop()
 
 
-def test_awaiters_in_a_circle_end(tmp_path: Path) -> None:
+def test_awaiters_in_a_cycle_end(tmp_path: Path) -> None:
     """Coroutine 3 awaits 4, which awaits 3."""
     tape = Tape()
     codes = [tape.code(name, 1, "/py/lib/x.py") for name in "abc"]

@@ -93,7 +93,7 @@ def test_links_lead_where_the_kernel_goes(
     assert untrusted(str(tmp_path / "folder" / "core.so")) == ""
     path.unlink()
     path.symlink_to(path.name)
-    assert untrusted(str(path)) == f"{path} leads in circles"
+    assert untrusted(str(path)) == f"{path} is a loop of symbolic links"
     path.unlink()
     path.symlink_to(file)
     strangers(path, monkeypatch)

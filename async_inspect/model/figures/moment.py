@@ -1,4 +1,4 @@
-"""One moment: who stands where, who waits for whom, who holds what, and who waits for each other in a circle.
+"""One moment: who stands where, who waits for whom, who holds what, and who waits for each other in a cycle.
 
 Knows: what a task does at a moment, and which waits are certain: who awaits a task, gathers it or has it in a group
 goes on when that one ends, and who waits for a Lock when its holder gives it back.  Who waits for the first of several
@@ -44,7 +44,7 @@ class TaskState(Frozen):
     waits_for: tuple[int, ...]  # tasks, directly or by what gathers them
     holders: tuple[int, ...]  # the tasks that hold what it waits for
     holds: tuple[Hold, ...]
-    cycle: int | None  # the number of the circle in which it waits, from 0
+    cycle: int | None  # the number of the cycle in which it waits, from 0
 
 
 class ProcessState(Frozen):
@@ -182,7 +182,7 @@ class Moment:
 
     @cached_property
     def cycles(self) -> tuple[tuple[int, ...], ...]:
-        """The circles in which tasks wait for each other, none of them ready; of those that overlap, one."""
+        """The cycles in which tasks wait for each other, none of them ready; of those that overlap, one."""
         return tuple(_cycles(self.hangs_on))
 
 
@@ -272,7 +272,7 @@ def now(trace: TraceData, moments: Sequence[Moment] | None = None, said: Sequenc
 
 
 def _standings(moment: Moment, row: int, before: int) -> Iterator[TaskState]:
-    """The tasks of a moment, that of the ``row``-th process; ``before``: so many circles are others'."""
+    """The tasks of a moment, that of the ``row``-th process; ``before``: so many cycles are others'."""
     cycle_of = {task: before + number for number, cycle in enumerate(moment.cycles) for task in cycle}
     held: dict[int, list[Hold]] = defaultdict(list)
     for rows in moment.held.values():

@@ -8,7 +8,7 @@ import numpy as np
 
 from ... import events as ev
 from .. import tables as t
-from ..grouping import Any1d, Circles, Ints, LastBefore
+from ..grouping import Any1d, Cycles, Ints, LastBefore
 
 type Columns = dict[str, Any1d]
 
@@ -36,7 +36,7 @@ class Ascent:
         self.rows, self.coro, self.pos = np.arange(len(coro)), coro, pos  # of those that are on their way still
         self._awaiter, self._count, self._rounds = awaiter, coroutine_count, 0
         self.found = np.zeros(len(coro), np.bool_)  # of all: it met its await point
-        self._cycles = Circles()  # of awaiters: only damage has them
+        self._cycles = Cycles()  # of awaiters: only damage has them
 
     @property
     def going(self) -> bool:

@@ -8,7 +8,7 @@ import numpy as np
 from ... import events as ev
 from ...recording.reader import Ids
 from ..building.scan import Columns
-from ..grouping import Any1d, Circles, Ints
+from ..grouping import Any1d, Cycles, Ints
 from ..kernels.locations import NOWHERE
 from .growing import Bools, GrowingTable, LatestAt
 
@@ -89,20 +89,20 @@ class Coroutines:
         point_code, point_off = code.copy(), off.copy()
         rows = np.flatnonzero(~user[code])
         coro, pos = coro[rows], pos[rows]
-        circles = Circles()
+        cycles = Cycles()
         for _ in range(self.count):  # no chain is longer
             if not len(rows):
                 break
             up = self._awaiter(coro, pos)
-            on = np.flatnonzero((up > 0) & (up < self.count) & ~circles.closed(coro, up))
+            on = np.flatnonzero((up > 0) & (up < self.count) & ~cycles.closed(coro, up))
             rows, coro, pos = rows[on], up[on], pos[on]
-            circles.keep(on)
+            cycles.keep(on)
             code = np.minimum(self.columns["code"][coro], len(user) - 1).astype(np.int64)
             hit = user[code]
             point_code[rows[hit]] = code[hit]
             point_off[rows[hit]] = self._off(coro[hit], pos[hit])
             rows, coro, pos = rows[~hit], coro[~hit], pos[~hit]
-            circles.keep(np.flatnonzero(~hit))
+            cycles.keep(np.flatnonzero(~hit))
         return point_code, point_off
 
     def _awaiter(self, coro: Ints, pos: Ints) -> Ints:

@@ -67,7 +67,7 @@ def _reached(children: dict[int, list[int]], roots: list[int]) -> set[int]:
 
 
 def flat(children: dict[int, list[int]], toggled: frozenset[int]) -> list[tuple[int, int, str]]:
-    """(task, depth, mark) line by line; a task is unfolded once only, and a circle ends where it closes."""
+    """(task, depth, mark) line by line; a task is unfolded once only, and a cycle ends where it closes."""
     lines: list[tuple[int, int, str]] = []
     done: set[int] = set()
     todo = [(row, 0) for row in reversed(children.get(0, ()))]

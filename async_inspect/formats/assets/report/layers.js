@@ -64,7 +64,7 @@ const Layers = (() => {
         above.set(to, above.get(to) + 1);
       }
     }
-    // Breadth first from those without a parent; who is in a circle that none of these leads to stands to the left.
+    // Breadth first from those without a parent; who is in a cycle that none of these leads to stands to the left.
     const layer = new Map();
     for (const start of [...boxes.filter((box) => !above.get(box.id)), ...boxes]) {
       const queue = layer.has(start.id) ? [] : [[start.id, start.layer ?? 0]];
