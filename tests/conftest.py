@@ -20,6 +20,7 @@ from .tools import GOLDEN, TARGET, TOOL, Attach, Run, Tool, run
 # Whoever starts the tests in a shell's background has them ignore Ctrl-C, and so would every program that they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 # Both cores; but what a trace means is asked of one, unless TEST_CORES says so: both write the same records, which is

@@ -133,10 +133,10 @@ async def case_tasks():
         await asyncio.sleep(0.01)
         return web.FileResponse(__file__)
     async with serving(slow) as url, Session() as session:
-        with tempfile.TemporaryFile() as file:
-            file.write(BIG)
-            file.seek(0)
-            await (await session.post(url, data=file, expect100=True)).read()
+        file = tempfile.TemporaryFile()  # closed by aiohttp, in a thread: a "with" would close it at the same time
+        file.write(BIG)
+        file.seek(0)
+        await (await session.post(url, data=file, expect100=True)).read()
         asking = asyncio.create_task(session.get(url))
         await asyncio.sleep(0.005)
     asking.cancel()
