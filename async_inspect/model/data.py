@@ -1,6 +1,6 @@
 """What a recording means, as data: all tables of a trace together, and how their rows refer to one another.
 
-Knows: which tables there are, and what a row says.  Knows nothing of how they are found
+Knows: what there is beside the tables, and what a row says.  Knows nothing of how they are found
 (``model/building/builder.py``), nor of what follows from them: that is found by functions of a TraceData
 (``model/figures/waiting.py``, ``reasons/`` …), and asked of a Trace (``trace.py``).
 
@@ -18,8 +18,8 @@ from .entities import Frame, LeftOut, Metadata, Process, Violation
 from .kernels import words
 
 
-@dataclass(frozen=True)
-class TraceData:
+@dataclass(frozen=True, kw_only=True)
+class TraceData(t.Tables):
     """The recordings of a run, or one of them, as tables.  Immutable; another one is made by ``dataclasses.replace``.
 
     The columns (``polls``, ``awaits`` …) are described in ``tables.py``.  ``strings`` are the names of types.
@@ -29,26 +29,6 @@ class TraceData:
     processes: tuple[Process, ...]  # in the order in which their recordings began
     functions: tuple[t.Function, ...]
     strings: tuple[str, ...]
-    locations: t.Locations
-    nodes: t.Nodes
-    chains: t.Chains
-    task_table: t.Tasks
-    polls: t.Polls
-    awaits: t.Awaits
-    calls: t.Calls
-    entries: t.Entries
-    node_sums: t.NodeSums
-    line_sums: t.LineSums
-    points: t.Points
-    edges: t.Edges
-    resources: t.Resources
-    holds: t.Holds
-    selects: t.Selects
-    sites: t.Chains
-    stacks: t.Stacks
-    callouts: t.Callouts
-    runtime_warnings: t.RuntimeWarnings
-    events: t.Events
     rules: tuple[Rule, ...] = ()  # of the user's own, for reasons
     violations: tuple[Violation, ...] = ()  # what must hold and doesn't: figures of tasks that are so marked, sums too
     left_out: tuple[LeftOut, ...] = ()  # processes of the run that are not in here

@@ -1,5 +1,7 @@
 """What must hold of every trace, checked on its columns when it is built.
 
+That references refer to what is there, and that times are times of the recording, follows from what columns mean
+(``meanings.py``); what else must hold is written here, rule by rule.
 ``checked`` marks what breaks a rule as not exact, the tasks that it is about and the trace, and takes out of the
 columns what can't be (a time below 0): so everything else can be reported.  Of a sound trace ``violations`` is empty,
 whatever the program did.
@@ -16,6 +18,7 @@ from .data import TraceData
 from .entities import Violation
 from .figures.waiting import bounds
 from .grouping import MOST, exact_sum, sums
+from .meanings import Bound, Meaning, Moment, Row, Subject, columns
 
 
 class _Rule(NamedTuple):
@@ -61,44 +64,97 @@ def _broken(trace: TraceData) -> Iterator[_Rule]:
 
 
 def _possible[D: TraceData](trace: D) -> D:
-    """Times below 0 as 0, parts no longer than what they are parts of."""
-    tasks, awaits, calls = trace.task_table, trace.awaits, trace.calls
-    end = np.maximum(tasks.end_ns, tasks.created_ns)
-    run = np.clip(tasks.run_ns, 0, end - tasks.created_ns)
-    wait_end = np.maximum(awaits.end_ns, awaits.start_ns)
-    wait = wait_end - awaits.start_ns
-    call_end = np.maximum(calls.end_ns, calls.start_ns)
-
-    def ordered(table: Any) -> Any:
-        return replace(table, end_ns=np.maximum(table.end_ns, table.start_ns))
-
-    return replace(
-        trace,
-        task_table=replace(
-            tasks, end_ns=end, run_ns=run, self_ns=np.clip(tasks.self_ns, 0, run), polls=np.maximum(tasks.polls, 0)
+    """Times below 0 as 0, parts no longer than what they are parts of, no references to what isn't there."""
+    tables: dict[str, Any] = {name: _ordered(_there(trace, name, table)) for name, table in trace.tables.items()}
+    tasks, awaits, calls, nodes, lines = (
+        tables[name] for name in ("task_table", "awaits", "calls", "node_sums", "line_sums")
+    )
+    run = np.clip(tasks.run_ns, 0, tasks.end_ns - tasks.created_ns)
+    wait = awaits.end_ns - awaits.start_ns
+    tables |= {
+        "task_table": replace(
+            tasks, run_ns=run, self_ns=np.clip(tasks.self_ns, 0, run), polls=np.maximum(tasks.polls, 0)
         ),
-        polls=ordered(trace.polls),
-        awaits=replace(
+        "awaits": replace(
             awaits,
-            end_ns=wait_end,
             ready_ns=np.minimum(awaits.ready_ns, wait),
             ready_most_ns=np.minimum(awaits.ready_most_ns, wait),
         ),
-        calls=replace(calls, end_ns=call_end, run_ns=np.clip(calls.run_ns, 0, call_end - calls.start_ns)),
-        entries=ordered(trace.entries),
-        holds=ordered(trace.holds),
-        selects=ordered(trace.selects),
-        node_sums=replace(
-            trace.node_sums,
-            self_ns=np.maximum(trace.node_sums.self_ns, 0),
-            wait_ns=np.maximum(trace.node_sums.wait_ns, 0),
-        ),
-        line_sums=replace(trace.line_sums, wait_ns=np.maximum(trace.line_sums.wait_ns, 0)),
-    )
+        "calls": replace(calls, run_ns=np.clip(calls.run_ns, 0, calls.end_ns - calls.start_ns)),
+        "node_sums": replace(nodes, self_ns=np.maximum(nodes.self_ns, 0), wait_ns=np.maximum(nodes.wait_ns, 0)),
+        "line_sums": replace(lines, wait_ns=np.maximum(lines.wait_ns, 0)),
+    }
+    return replace(trace, **tables)
+
+
+def _span(table: t.Table) -> tuple[str, str] | None:
+    """The columns of its rows' begin and end; None: it has none."""
+    of = {means.role: name for name, means, _ in columns(type(table)) if isinstance(means, Moment)}
+    return (of["begin"], of["end"]) if of.keys() >= {"begin", "end"} else None
+
+
+def _there(trace: TraceData, name: str, table: t.Table) -> t.Table:
+    """With none in place of what isn't there."""
+    more: dict[str, Any] = {}
+    for column, means, _ in columns(type(table)):
+        values, (low, high) = getattr(table, column), _range(trace, name, means)
+        if isinstance(means, Row) and _outside(values, low, high):
+            more[column] = np.where((values < low) | (values > high), low, values).astype(values.dtype)
+    return replace(table, **more)
+
+
+def _ordered(table: t.Table) -> t.Table:
+    """With no end before its begin."""
+    span = _span(table)
+    if span is None:
+        return table
+    begin, end = span
+    more: dict[str, Any] = {end: np.maximum(getattr(table, end), getattr(table, begin))}
+    return replace(table, **more)
 
 
 def _first(rule: str, broken: t.Bools, task: t.Small | t.Ints | None = None) -> list[_Rule]:
     return [_Rule(rule, broken, task)]
+
+
+def _meanings(trace: TraceData) -> Iterator[_Rule]:
+    for name, table in trace.tables.items():
+        task = _task_of(name, table)
+        for column, means, _ in columns(type(table)):
+            values, (low, high) = getattr(table, column), _range(trace, name, means)
+            if _outside(values, low, high):
+                there = "a time of the recording" if isinstance(means, Moment) else "there"
+                yield _Rule(f"what {name}.{column} says is {there}", (values < low) | (values > high), task)
+        if span := _span(table):
+            begin, end = (getattr(table, column) for column in span)
+            yield _Rule(f"{name} end after they began", end < begin, task)
+
+
+def _task_of(name: str, table: t.Table) -> t.Small | t.Ints | None:
+    """By row the task whose figures it is part of; None: of nobody's."""
+    if name == "task_table":
+        return np.arange(1, len(table) + 1)
+    if any(isinstance(means, Subject) for _, means, _ in columns(type(table))):  # other rows say the same
+        return None
+    task: t.Small | None = getattr(table, "task", None)
+    return task
+
+
+def _outside(values: Any, low: int, high: int | None) -> bool:
+    """Whether there is any that is less, or more."""
+    return high is not None and len(values) > 0 and bool(values.min() < low or values.max() > high)
+
+
+def _range(trace: TraceData, name: str, means: Meaning) -> tuple[int, int | None]:
+    """The lowest and the highest that a column can say; None: any."""
+    match means:
+        case Row(of, first):
+            return first - 1, len(getattr(trace, of or name)) - 1 + first
+        case Bound(of, last):
+            return -int(last), len(getattr(trace, of)) - int(last)
+        case Moment(within=True):
+            return 0, trace.meta.duration_ns
+    return 0, None
 
 
 def _processes(trace: TraceData) -> list[_Rule]:
@@ -144,8 +200,6 @@ def _bursts(trace: TraceData) -> list[_Rule]:
         *_first("a poll is in its task's life", outside(polls), polls.task),
         *_first("an await is in its task's life", outside(awaits), awaits.task),
         *_first("polls of a task follow one another", same & (polls.start_ns[1:] < polls.end_ns[:-1]), polls.task[1:]),
-        *_first("a poll ends after it began", polls.end_ns < polls.start_ns, polls.task),
-        *_first("an await ends after it began", awaits.end_ns < awaits.start_ns, awaits.task),
         *_first(
             "a task awaits no more often than it is polled, once more if it is older than all that is shown",
             np.bincount(awaits.task, minlength=len(tasks) + 1)[1:] > tasks.polls + tasks.before,
@@ -168,8 +222,8 @@ def _calls(trace: TraceData) -> list[_Rule]:
     longer = calls.run_ns[child] > calls.run_ns[awaiter]
     return [
         *_first("a child's run segments lie inside its awaiter's", once & (outside | longer), calls.task[child]),
-        *_first("a call's times are none below 0", (calls.run_ns < 0) | (calls.end_ns < calls.start_ns), calls.task),
-        *_first("a call runs no longer than it task_ids", calls.run_ns > calls.end_ns - calls.start_ns, calls.task),
+        *_first("a call runs no less than 0", calls.run_ns < 0, calls.task),
+        *_first("a call runs no longer than it lasts", calls.run_ns > calls.end_ns - calls.start_ns, calls.task),
     ]
 
 
@@ -233,18 +287,15 @@ def _wakes(trace: TraceData) -> list[_Rule]:
 
 
 def _resources(trace: TraceData) -> list[_Rule]:
-    holds, selects = trace.holds, trace.selects
+    holds = trace.holds
     end = np.array([process.end_ns for process in trace.processes])[trace.resources.process[holds.resource]]
     return [
-        *_first("a hold ends after it began", (holds.start_ns < 0) | (holds.end_ns < holds.start_ns)),
         *_first("a hold is over when the recording is", holds.end_ns > end),
         *_first("what is held to the end is not over before", ~holds.ended & (holds.end_ns != end)),
-        *_first("what is held is known", (holds.resource < 0) | (holds.resource >= len(trace.resources))),
-        *_first("what is waited for is known", trace.awaits.resource >= len(trace.resources)),
-        *_first("a selector answers after it was asked", selects.end_ns < selects.start_ns),
+        *_first("what is held is known", holds.resource < 0),
     ]
 
 
 _PARTS: Final[tuple[Callable[[TraceData], Iterable[_Rule]], ...]] = (
-    _processes, _tasks, _bursts, _calls, _sums, _events, _wakes, _resources,
+    _meanings, _processes, _tasks, _bursts, _calls, _sums, _events, _wakes, _resources,
 )  # fmt: skip

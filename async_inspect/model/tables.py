@@ -3,24 +3,45 @@
 Knows: the shape and the unit of every column.  Knows nothing of recordings (``model/building/builder.py``) or of
 what follows from them (``trace.py``).
 
-All times are int64 nanoseconds since the recording began.  Task columns hold task ids (1, 2, 3 …; 0: none).  Columns
-that end in ``function``, ``location``, ``node``, ``call``, ``chain`` hold row numbers of the table of that name
-(-1: none, unknown).  Rows are in the order in which the things began, unless a table says otherwise; where a trace is
-of several processes, those of the first come first, then those of the second.  Threads are numbered over all of them.
-
-``model/transform/merge.py`` must know what each column holds: a new one has its line there.
+Each column says by its type what it means (``meanings.py``).  Rows are in the order in which the things began, unless
+a table says otherwise; where a trace is of several processes, those of the first come first, then those of the second.
+Threads are numbered over all of them.
 """
 
 from dataclasses import dataclass, fields
-from typing import Any, Final, NamedTuple
+from typing import Annotated, Any, ClassVar, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+
+from .meanings import Bound, Moment, Number, Row, Subject, Value
 
 type Ints = npt.NDArray[np.int64]
 type Small = npt.NDArray[np.int32]
 type Bytes = npt.NDArray[np.uint8]
 type Bools = npt.NDArray[np.bool_]
+
+type Count = Annotated[Ints, Value()]
+type Ns = Annotated[Ints, Value("ns")]  # a length of time
+type Time = Annotated[Ints, Moment()]  # nanoseconds since the recording began
+type Begin = Annotated[Ints, Moment("begin")]
+type End = Annotated[Ints, Moment("end")]  # always a time; of what had not ended, the recording's end
+type At = Annotated[Ints, Moment("at")]
+type Due = Annotated[Ints, Moment(within=False)]  # may be after all that was recorded; -1: none
+type TaskId = Annotated[Small, Row("task_table", first=1)]  # 1, 2, 3 …; 0: none, or not known
+type OfTask = Annotated[Small, Row("task_table", first=1, owner="needed")]  # whose row it is
+type OfTaskIfAny = Annotated[Small, Row("task_table", first=1, owner="perhaps")]  # 0: nobody's
+type FunctionRow = Annotated[Small, Row("functions")]  # as all rows: -1: none, or not known
+type StringRow = Annotated[Small, Row("strings")]
+type ProcessRow = Annotated[Small, Row("processes")]
+type LocationRow = Annotated[Small, Row("locations")]
+type NodeRow = Annotated[Small, Row("nodes")]
+type ChainRow = Annotated[Small, Row("chains")]
+type SiteRow = Annotated[Small, Row("sites")]
+type CallRow = Annotated[Small, Row("calls")]
+type ResourceRow = Annotated[Small, Row("resources")]
+type Thread = Annotated[Small, Number("thread", first=0)]
+type CoroNumber = Annotated[Ints, Number("coroutine")]  # the recording's id
 
 # What ``Events.kind`` numbers. The names are those of the exports.
 TASK_SPAWNED: Final = 0
@@ -36,6 +57,12 @@ INSPECTION_POINT: Final = 9
 EVENT_KINDS: Final = (
     "TaskSpawned", "PollStarted", "PollEnded", "AwaitStarted", "AwaitEnded",
     "TaskCompleted", "TaskFailed", "TaskCancelled", "StateChanged", "InspectionPoint",
+)  # fmt: skip
+
+# Of each kind of event, the table of which ``Events.row`` is a row.
+SUBJECTS: Final = (
+    "task_table", "polls", "polls", "awaits", "awaits",
+    "task_table", "task_table", "task_table", "task_table", "points",
 )  # fmt: skip
 
 # What ``Tasks.state`` numbers. The names are those of data.json and the CSVs.
@@ -86,6 +113,10 @@ class Function(NamedTuple):
 class Table:
     """A table's length is that of its columns."""
 
+    # How several processes' rows are one table, where they don't just follow one another:
+    key: ClassVar[tuple[str, ...]] = ()  # of rows that are alike in these, the other columns are added up
+    by_time: ClassVar[str] = ""  # all are in order of this
+
     def __len__(self) -> int:
         columns: Any = getattr(self, fields(self)[0].name)
         return len(columns)
@@ -95,16 +126,16 @@ class Table:
 class Locations(Table):
     """Lines of code, each once; the order says nothing."""
 
-    function: Small
-    line: Small  # 0: not known
+    function: FunctionRow
+    line: Annotated[Small, Value()]  # 0: not known
 
 
 @dataclass(frozen=True, slots=True)
 class Nodes(Table):
     """The await tree's shape: a node is (the awaiter's node, function).  Parents come before children."""
 
-    parent: Small  # node
-    function: Small  # -1: the bucket for all that came after the cap
+    parent: NodeRow
+    function: FunctionRow  # -1: the bucket for all that came after the cap
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,32 +144,32 @@ class Chains(Table):
     done.  A chain is its outermost frame's row.  Where no frame of an await is the program's own, and so its leaf is
     its await point, its chain has all frames from the root."""
 
-    inner: Small  # chain: the next frame inward
-    location: Small
+    inner: Annotated[Small, Row("")]  # chain: the next frame inward
+    location: LocationRow
 
 
 @dataclass(frozen=True, slots=True)
 class Tasks(Table):
     """Row i is task i + 1, in order of creation."""
 
-    coro: Ints  # the recording's id of the root coroutine
-    process: Small  # row of Trace.processes
+    coro: CoroNumber  # of the root coroutine
+    process: ProcessRow
     name: list[str]
-    function: Small  # the root coroutine's
+    function: FunctionRow  # the root coroutine's
     driven: Bools  # by hand: no runtime's Task owns it
     state: Bytes  # STATES
-    created_ns: Ints
-    end_ns: Ints  # always a time; the recording's end where the task was not seen to end
+    created_ns: Begin
+    end_ns: End
     ended: Bools  # it was seen to end (a closed task never ends, though its coroutine does)
     closed: Bools  # its coroutine was closed from outside, or vanished
     before: Bools  # older than the recording
-    delay_ns: Ints  # from its creation to its first poll (never polled: to its end), all of it ready; -1: not known
+    delay_ns: Ns  # from its creation to its first poll (never polled: to its end), all of it ready; -1: not known
     created_seen: Bools  # False: created_ns is the first step's
-    polls: Ints
-    run_ns: Ints  # sum of polls
-    self_ns: Ints  # of run_ns, what its own frames ran: without roots nested in its polls
-    parent: Small  # task
-    location: Small  # where it was spawned: the innermost frame of the user's
+    polls: Count
+    run_ns: Ns  # sum of polls
+    self_ns: Ns  # of run_ns, what its own frames ran: without roots nested in its polls
+    parent: TaskId
+    location: LocationRow  # where it was spawned: the innermost frame of the user's
     error: dict[int, str]  # by row, of the failed: "ValueError: message"
     inexact: Bools  # it breaks a rule of what must hold (``invariants.py``): its figures are not exact
     tags: dict[int, tuple[str, ...]]  # by row, of those that have any: "request_id=42", in the order they were seen
@@ -149,78 +180,78 @@ class Tasks(Table):
 class Polls(Table):
     """Uninterrupted runs of tasks, ordered by (task, start).  Those of a nested root lie inside another task's."""
 
-    task: Small
-    start_ns: Ints
-    end_ns: Ints
+    task: OfTask
+    start_ns: Begin
+    end_ns: End
     ended: Bools  # False: it ran when the recording ended
-    thread: Small
+    thread: Thread
 
 
 @dataclass(frozen=True, slots=True)
 class Awaits(Table):
     """Suspensions of tasks, ordered by (task, start)."""
 
-    task: Small
-    start_ns: Ints
-    end_ns: Ints
+    task: OfTask
+    start_ns: Begin
+    end_ns: End
     ended: Bools  # False: it waited when the recording ended, or when its coroutine was closed without a step
-    node: Small  # of the await point
-    location: Small  # the await point
-    leaf_node: Small
-    leaf_location: Small
-    chain: Small  # from the await point down to the leaf; from the root where no frame is the program's own
-    stack: Small  # chain: from the root down to the leaf
-    awaited: Small  # row of Trace.strings: the type of what was awaited; -1: a bare yield, or a task
-    awaited_task: Small  # task
-    resource: Small  # row of Resources: the lock, queue … that it waited for; -1: none, or not known
-    due_ns: Ints  # when the timer that it waited for was due; -1: it waited for none, or not known
+    node: NodeRow  # of the await point
+    location: LocationRow  # the await point
+    leaf_node: NodeRow
+    leaf_location: LocationRow
+    chain: ChainRow  # from the await point down to the leaf; from the root where no frame is the program's own
+    stack: ChainRow  # chain: from the root down to the leaf
+    awaited: StringRow  # the type of what was awaited; -1: a bare yield, or a task
+    awaited_task: TaskId
+    resource: ResourceRow  # the lock, queue … that it waited for; -1: none, or not known
+    due_ns: Due  # when the timer that it waited for was due; -1: it waited for none, or not known
     woken_by: Bytes  # WAKERS
-    waker: Small  # task that woke it
-    scope: Small  # row of Trace.strings: the type of the cancel scope or timeout that ended it; -1: none, or not known
-    scope_location: Small  # and where that was made: the innermost frame of the user's
-    ready_ns: Ints  # how long at least it could have run and did not, at its end; -1: not known
-    ready_most_ns: Ints  # and how long at most, the same where that is exact; -1: nothing is known but its whole wait
+    waker: TaskId  # that woke it
+    scope: StringRow  # the type of the cancel scope or timeout that ended it; -1: none, or not known
+    scope_location: LocationRow  # and where that was made: the innermost frame of the user's
+    ready_ns: Ns  # how long at least it could have run and did not, at its end; -1: not known
+    ready_most_ns: Ns  # and how long at most, the same where that is exact; -1: nothing is known but its whole wait
 
 
 @dataclass(frozen=True, slots=True)
 class Edges(Table):
     """Who began when to wait for whom, directly or by way of something that gathers tasks; ordered by (task, since)."""
 
-    task: Small
-    awaited: Small  # task
-    since_ns: Ints  # a task group's: when the task was made in it
+    task: OfTask
+    awaited: OfTask
+    since_ns: Time  # a task group's: when the task was made in it
 
 
 @dataclass(frozen=True, slots=True)
 class Resources(Table):
     """What tasks wait for or hold, ordered by number."""
 
-    number: Ints  # the recording's id
-    process: Small  # row of Trace.processes
+    number: Annotated[Ints, Number("resource")]  # the recording's id
+    process: ProcessRow
     kind: list[str]  # its type; of a part of another, "asyncio.locks.Lock of a Condition"
-    location: Small  # where it was made: the innermost frame of the user's
+    location: LocationRow  # where it was made: the innermost frame of the user's
 
 
 @dataclass(frozen=True, slots=True)
 class Holds(Table):
     """Who held which resource, and when; in the order of taking."""
 
-    task: Small
-    resource: Small  # row of Resources
-    start_ns: Ints
-    end_ns: Ints  # always a time; the recording's end where it was not given back
+    task: OfTaskIfAny
+    resource: ResourceRow
+    start_ns: Begin
+    end_ns: End
     ended: Bools  # it was given back
-    location: Small  # where it was taken
-    given_by: Small  # task that gave it back, mostly the same; 0: plain code, not known, or not given back
+    location: LocationRow  # where it was taken
+    given_by: TaskId  # that gave it back, mostly the same; 0: plain code, not known, or not given back
 
 
 @dataclass(frozen=True, slots=True)
 class Selects(Table):
     """When loops asked their selectors, ordered by (thread, start)."""
 
-    thread: Small
-    start_ns: Ints
-    end_ns: Ints
+    thread: Thread
+    start_ns: Begin
+    end_ns: End
     idle: Bools  # the loop had nothing else to do
 
 
@@ -228,21 +259,21 @@ class Selects(Table):
 class Stacks(Table):
     """What the watchdog saw of polls that lasted too long."""
 
-    task: Small
-    ts_ns: Ints
-    thread: Small
-    site: Small  # row of Trace.sites: the stack's outermost frame; -1: it could not look
+    task: OfTask
+    ts_ns: At
+    thread: Thread
+    site: SiteRow  # the stack's outermost frame; -1: it could not look
 
 
 @dataclass(frozen=True, slots=True)
 class Callouts(Table):
     """What coroutines called, and when."""
 
-    task: Small
-    ts_ns: Ints
-    thread: Small
-    name: Small  # row of Trace.strings
-    location: Small
+    task: OfTask
+    ts_ns: At
+    thread: Thread
+    name: StringRow
+    location: LocationRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,54 +281,56 @@ class RuntimeWarnings(Table):
     """Errors of which the runtime only warns: never awaited, never retrieved, destroyed while pending."""
 
     kind: Bytes  # RUNTIME_WARNINGS
-    ts_ns: Ints
-    process: Small  # row of Trace.processes
-    task: Small  # that failed, that was destroyed; NEVER_AWAITED: that ran when it was dropped
-    function: Small  # NEVER_AWAITED: of which function
-    location: Small  # NEVER_AWAITED: where it was dropped
-    error: Small  # NEVER_RETRIEVED: row of Trace.strings, the exception's type
+    ts_ns: At
+    process: ProcessRow
+    task: OfTaskIfAny  # that failed, that was destroyed; NEVER_AWAITED: that ran when it was dropped
+    function: FunctionRow  # NEVER_AWAITED: of which function
+    location: LocationRow  # NEVER_AWAITED: where it was dropped
+    error: StringRow  # NEVER_RETRIEVED: the exception's type
 
 
 @dataclass(frozen=True, slots=True)
 class Calls(Table):
     """Calls of coroutines and lives of async generators."""
 
-    coro: Ints  # the recording's id
-    function: Small
-    node: Small  # at its first entry
-    task: Small  # at its first entry
-    awaiter: Small  # call, at its first entry; -1: a root
-    start_ns: Ints
-    end_ns: Ints
+    coro: CoroNumber
+    function: FunctionRow
+    node: NodeRow  # at its first entry
+    task: TaskId  # at its first entry
+    awaiter: CallRow  # at its first entry; -1: a root
+    start_ns: Begin
+    end_ns: End
     outcome: Bytes  # OUTCOMES
-    error: Small  # row of Trace.strings: the exception's type; -1: none
-    segments: Ints  # how many times it ran uninterrupted
-    run_ns: Ints  # the sum of these; what it awaits runs inside
+    error: StringRow  # the exception's type; -1: none
+    segments: Count  # how many times it ran uninterrupted
+    run_ns: Ns  # the sum of these; what it awaits runs inside
 
 
 @dataclass(frozen=True, slots=True)
 class Entries(Table):
     """From each entry of a call to the next exit: one a coroutine call, one an item for async generators."""
 
-    call: Small
-    task: Small
-    node: Small
-    first_poll: Ints  # rows of Polls: those in which it ran, first to last
-    last_poll: Ints
-    start_ns: Ints
-    end_ns: Ints
+    call: CallRow
+    task: OfTask
+    node: NodeRow
+    first_poll: Annotated[Ints, Bound("polls", last=False)]  # of those in which it ran
+    last_poll: Annotated[Ints, Bound("polls", last=True)]
+    start_ns: Begin
+    end_ns: End
 
 
 @dataclass(frozen=True, slots=True)
 class NodeSums(Table):
     """What ran and waited at each node, by task; ordered by (task, node)."""
 
-    task: Small
-    node: Small
-    calls: Ints
-    segments: Ints
-    self_ns: Ints
-    wait_ns: Ints  # of suspensions whose leaf was here
+    key = ("task", "node")
+
+    task: OfTask
+    node: NodeRow
+    calls: Count
+    segments: Count
+    self_ns: Ns
+    wait_ns: Ns  # of suspensions whose leaf was here
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,20 +338,22 @@ class LineSums(Table):
     """Suspensions by task, node and the await line at which that node's frame stood; each counts at every frame of
     its chain, so a node's rows add up to its inclusive wait.  Ordered by (task, node, location)."""
 
-    task: Small
-    node: Small
-    location: Small
-    count: Ints
-    wait_ns: Ints
+    key = ("task", "node", "location")
+
+    task: OfTask
+    node: NodeRow
+    location: LocationRow
+    count: Count
+    wait_ns: Ns
 
 
 @dataclass(frozen=True, slots=True)
 class Points(Table):
     """Inspection points."""
 
-    task: Small
-    process: Small  # row of Trace.processes
-    ts_ns: Ints
+    task: OfTaskIfAny
+    process: ProcessRow
+    ts_ns: At
     label: list[str]
     message: list[str]
 
@@ -330,7 +365,40 @@ class Events(Table):
     ``row`` is the subject's row: of Tasks (TaskSpawned, TaskCompleted …, StateChanged), Polls, Awaits or Points.
     """
 
+    by_time = "ts_ns"
+
     kind: Bytes  # EVENT_KINDS
-    task: Small
-    ts_ns: Ints
-    row: Ints
+    task: TaskId
+    ts_ns: Time
+    row: Annotated[Ints, Subject("kind", SUBJECTS)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tables:
+    """All tables of a trace, by the names that everything has for them."""
+
+    locations: Locations
+    nodes: Nodes
+    chains: Chains
+    task_table: Tasks
+    polls: Polls
+    awaits: Awaits
+    calls: Calls
+    entries: Entries
+    node_sums: NodeSums
+    line_sums: LineSums
+    points: Points
+    edges: Edges
+    resources: Resources
+    holds: Holds
+    selects: Selects
+    sites: Chains
+    stacks: Stacks
+    callouts: Callouts
+    runtime_warnings: RuntimeWarnings
+    events: Events
+
+    @property
+    def tables(self) -> dict[str, Table]:
+        """Them all."""
+        return {field.name: getattr(self, field.name) for field in fields(Tables)}

@@ -42,6 +42,10 @@ BROKEN: dict[str, tuple[Callable[[Trace], Trace], int | None]] = {
     "call": (changed("calls", "run_ns", 0, lambda _: -3), 1),
     "node": (changed("node_sums", "self_ns", 0, lambda _: -3), 1),
     "line": (changed("line_sums", "wait_ns", 0, lambda ns: ns + 1), None),
+    "reference": (changed("awaits", "waker", 1, lambda _: 99), 2),
+    "location": (changed("awaits", "location", 0, lambda _: 10**6), 1),
+    "function": (changed("task_table", "function", 1, lambda _: -2), 2),
+    "moment": (changed("entries", "start_ns", 0, lambda _: -4), 1),
     "order": (changed("events", "ts_ns", 3, lambda _: 10**12), None),
 }
 

@@ -2,7 +2,7 @@
 
 import struct
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,7 @@ from async_inspect.model import Builder, Trace, load, loading, merge, stats
 from async_inspect.model import tables as t
 from async_inspect.model.figures.processes import process_figures
 from async_inspect.model.invariants import violations
-from async_inspect.model.transform.merge import means
+from async_inspect.model.meanings import columns
 from async_inspect.recording.reader import Recording
 from async_inspect.recording.runs import run_at
 
@@ -76,12 +76,25 @@ def test_one_trace_is_itself(tmp_path: Path) -> None:
     assert merge([trace]) is trace
 
 
-def test_all_columns_have_a_meaning() -> None:
-    for table in vars(t).values():
-        mine = isinstance(table, type) and issubclass(table, t.Table) and table is not t.Table
-        if mine and table not in (t.Locations, t.Nodes, t.Chains, t.Events):  # merged by hand
-            for column in fields(table):
-                means(table, column.name)
+@pytest.mark.parametrize("sample", SAMPLES)
+def test_columns_hold_what_their_types_say(sample: str, tmp_path: Path) -> None:
+    trace = load(SAMPLES[sample]().write(tmp_path / "a.rec"))
+    held = {
+        f"{name}.{column.name}": (column.dtype, getattr(getattr(table, column.name), "dtype", None))
+        for name, table in trace.tables.items()
+        for column in columns(type(table))
+    }
+    assert len(held) > 100
+    assert not {name: both for name, both in held.items() if both[0] != both[1]}
+
+
+def test_whole_numbers_must_say_what_they_are() -> None:
+    @dataclass
+    class Table:
+        row: t.Ints
+
+    with pytest.raises(TypeError, match=r"Table\.row: what are these numbers\?"):
+        columns(Table)
 
 
 def test_a_process_and_a_part_of_the_time(tmp_path: Path) -> None:

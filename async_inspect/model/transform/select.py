@@ -1,8 +1,10 @@
 """Less of a trace: some of its tasks, or fewer frames; a whole trace again, of which all that must hold holds.
 
-Knows how rows refer to one another, and so what goes with what.  What is wanted is said in ``filters.py``.
+What goes with what follows from what columns mean (``meanings.py``); what is known here besides is what is reckoned
+anew of what is left: calls of which some entries are, and sums.  What is wanted is said in ``filters.py``.
 """
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +14,7 @@ from .. import tables as t
 from ..data import TraceData
 from ..filters import Filter
 from ..grouping import counts, group, sums
+from ..meanings import Bound, Meaning, Moment, Row, Subject, columns
 
 NOT_SHOWN = "a task that is filtered out"
 
@@ -37,184 +40,176 @@ def filtered[D: TraceData](trace: D, wanted: Filter) -> D:
             len(table),
         )
     chosen = bool(wanted.task or wanted.state or wanted.min_duration_ms)
-    return select(trace, keep, points=trace.points.task > 0) if chosen else trace
+    return select(trace, keep, {"points": trace.points.task > 0}) if chosen else trace
 
 
 def since[D: TraceData](trace: D, ns: int) -> D:
     """Without what was over by ``ns``, of a trace whose earlier times are all ``ns``."""
-    table, polls, entries = trace.task_table, trace.polls, trace.entries
+    table = trace.task_table
     over = (table.end_ns <= ns) & (table.ended | table.closed)
-    table = replace(
+    tasks = replace(
         table,
         created_ns=np.minimum(np.maximum(table.created_ns, ns), table.end_ns),
         before=table.before | (table.created_ns <= ns),
     )
-    holds, selects, stacks, callouts = trace.holds, trace.selects, trace.stacks, trace.callouts
-    trace = replace(
-        trace,
-        task_table=table,
-        holds=_rows(holds, (holds.end_ns > ns) | ~holds.ended, None),
-        selects=_rows(selects, selects.end_ns > ns, None),
-        stacks=_rows(stacks, stacks.ts_ns > ns, None),
-        callouts=_rows(callouts, callouts.ts_ns > ns, None),
-        runtime_warnings=_rows(trace.runtime_warnings, trace.runtime_warnings.ts_ns > ns, None),
-    )
+    # A call is there as long as an entry of it is.
+    kept = {name: _goes_on(other, ns) for name, other in trace.tables.items() if name not in ("task_table", "calls")}
     return select(
-        trace,
-        ~over,
-        polls=(polls.end_ns > ns) | ~polls.ended,
-        entries=entries.end_ns > ns,
-        points=trace.points.ts_ns > ns,
+        replace(trace, task_table=tasks), ~over, {name: rows for name, rows in kept.items() if rows is not None}
     )
 
 
-def select[D: TraceData](
-    trace: D,
-    tasks: t.Bools,
-    *,
-    polls: t.Bools | None = None,
-    entries: t.Bools | None = None,
-    points: t.Bools | None = None,
-) -> D:
-    """Only these tasks, by row, and of what is theirs only these polls, entries and points (by default all).
+def _goes_on(table: t.Table, ns: int) -> t.Bools | None:
+    """What of it was not over by then: what has not ended, what ended or was later.  None: nothing of it ends."""
+    for name, means, _ in columns(type(table)):
+        if isinstance(means, Moment) and means.role in ("end", "at"):
+            later: t.Bools = getattr(table, name) > ns
+            ended = getattr(table, "ended", None)
+            return later if ended is None else later | ~ended
+    return None
+
+
+def select[D: TraceData](trace: D, tasks: t.Bools, rows: Mapping[str, t.Bools] | None = None) -> D:
+    """Only these tasks, by row, and what is theirs; of the tables that are named only these ``rows`` of it.
 
     Awaits are only ever left out with their task: how many there were at each line is settled when a trace is built.
     """
-    number = np.concatenate([[0], np.where(tasks, np.cumsum(tasks), 0)]).astype(np.int32)  # new id, by old id
-
-    def keep(who: t.Small, some: t.Bools | None, nobody: bool = False) -> t.Bools:
-        kept = (number[who] > 0) | ((who == 0) if nobody else False)
-        return kept if some is None else kept & some
-
-    kept_polls = keep(trace.polls.task, polls)
-    kept_awaits = keep(trace.awaits.task, None)
-    kept_points = keep(trace.points.task, points, nobody=True)
-    some_polls = _rows(trace.polls, kept_polls, number)
-    some_awaits = _rows(trace.awaits, kept_awaits, number)
-    strings = trace.strings
-    hidden = (some_awaits.awaited_task > 0) & (number[some_awaits.awaited_task] == 0)
+    kept = _Kept(trace, {**(rows or {}), "task_table": tasks})
+    kept.rows["calls"] = _with_entries(trace, kept)
+    tables: dict[str, Any] = {name: kept.table(name) for name in trace.tables}
+    strings, some, awaits = trace.strings, tables["task_table"], tables["awaits"]
+    hidden = (trace.awaits.awaited_task[kept.mask("awaits")] > 0) & (awaits.awaited_task == 0)
     if hidden.any():
         strings = (*strings, NOT_SHOWN)
-    some_awaits = replace(
-        some_awaits,
-        awaited=np.where(hidden, len(strings) - 1, some_awaits.awaited).astype(np.int32),
-        awaited_task=number[some_awaits.awaited_task],
-        waker=number[some_awaits.waker],
-    )
-    calls, kept_entries = _calls(trace, keep(trace.entries.task, entries), kept_polls, number)
-    return _summed(
-        replace(
-            trace,
-            strings=strings,
-            task_table=_tasks(trace, tasks, some_polls, number),
-            polls=some_polls,
-            awaits=some_awaits,
-            calls=calls,
-            entries=kept_entries,
-            node_sums=_rows(trace.node_sums, keep(trace.node_sums.task, None), number),
-            line_sums=_rows(trace.line_sums, keep(trace.line_sums.task, None), number),
-            points=_rows(trace.points, kept_points, number),
-            edges=_edges(trace.edges, number),
-            holds=_holds(trace.holds, number),
-            stacks=_rows(trace.stacks, keep(trace.stacks.task, None), number),
-            callouts=_rows(trace.callouts, keep(trace.callouts.task, None), number),
-            runtime_warnings=_rows(
-                trace.runtime_warnings, keep(trace.runtime_warnings.task, None, nobody=True), number
-            ),
-            events=_events(trace, tasks, kept_polls, kept_awaits, kept_points, number),
-        )
-    )
+    tables |= {
+        "task_table": replace(some, polls=counts(tables["polls"].task, len(some) + 1)[1:].astype(np.int64)),
+        "awaits": replace(awaits, awaited=np.where(hidden, len(strings) - 1, awaits.awaited).astype(np.int32)),
+        "calls": _calls(trace, kept, tables["calls"], tables["entries"]),
+    }
+    return _summed(replace(trace, strings=strings, **tables))
 
 
 def nothing[D: TraceData](trace: D) -> D:
     """A trace with the same tables and no rows."""
-    empty: dict[str, Any] = {}
-    for name in trace.__dataclass_fields__:
-        table = getattr(trace, name)
-        if isinstance(table, t.Table):
-            columns = {column: getattr(table, column) for column in table.__dataclass_fields__}
-            cut = {column: {} if isinstance(values, dict) else values[:0] for column, values in columns.items()}
-            empty[name] = replace(table, **cut)
+    empty: dict[str, Any] = {name: _rows(table, np.zeros(len(table), np.bool_)) for name, table in trace.tables.items()}
     return replace(trace, functions=(), strings=(), **empty)
 
 
-def _rows[T: t.Table](table: T, kept: t.Bools, number: t.Small | None) -> T:
-    """Some rows of a table; its tasks by their new numbers."""
+class _Kept:
+    """Which rows of each table are left, and what these are then."""
+
+    def __init__(self, trace: TraceData, rows: dict[str, t.Bools]) -> None:
+        """``rows``: of these tables only these, and of these only those whose owners are left."""
+        self.trace = trace
+        self.rows = rows
+        self._masks: dict[str, t.Bools] = {}
+        self._new: dict[str, t.Ints] = {}
+
+    def mask(self, name: str) -> t.Bools:
+        """By row, whether it is left."""
+        if name not in self._masks:
+            table = self.trace.tables[name]
+            kept = self.rows.get(name, np.ones(len(table), np.bool_))
+            for column, means, _ in columns(type(table)):
+                if isinstance(means, Row) and means.owner:
+                    owners = np.append(self.mask(means.of), means.owner == "perhaps")  # the last: of nobody
+                    kept = kept & owners[getattr(table, column) - means.first]
+                elif isinstance(means, Subject):
+                    kept = kept & self._of_subject(table, means, column, self.mask)
+            self._masks[name] = kept
+        return self._masks[name]
+
+    def table(self, name: str) -> t.Table:
+        """What is left of one, which refers to what is left of others."""
+        table = self.trace.tables[name]
+        kept = self.mask(name)
+        if not kept.all():
+            table = _rows(table, kept)
+        said = {}
+        for column, means, _ in columns(type(table)):
+            values = self._said(name, table, column, means)
+            if values is not None:
+                said[column] = values.astype(getattr(table, column).dtype)
+        return replace(table, **said)
+
+    def _said(self, name: str, table: t.Table, column: str, means: Meaning) -> Any:
+        """A column of rows as they are then; None: as they were."""
+        match means:
+            case Row(of, first) if self._cut(of or name):
+                return self.to(of or name)[getattr(table, column) - first] + first
+            case Bound(of, last) if self._cut(of):
+                before = np.concatenate([[0], np.cumsum(self.mask(of))])  # how many are left before each
+                return before[getattr(table, column) + int(last)] - int(last)
+            case Subject():
+                return self._of_subject(table, means, column, self.to)
+        return None
+
+    def _cut(self, name: str) -> bool:
+        return name in self.trace.tables and not self.mask(name).all()
+
+    def to(self, name: str) -> t.Ints:
+        """The new row by row; the last: none."""
+        if name not in self._new:
+            kept = self.mask(name)
+            self._new[name] = np.append(np.where(kept, np.cumsum(kept) - 1, -1), -1)
+        return self._new[name]
+
+    def _of_subject(self, table: t.Table, means: Subject, column: str, say: Callable[[str], Any]) -> Any:
+        """What is to be said of each row's subject."""
+        rows, kinds = getattr(table, column), getattr(table, means.by)
+        found = np.zeros(len(table), say(means.of[0]).dtype)
+        for kind, of in enumerate(means.of):
+            at = np.flatnonzero(kinds == kind)
+            found[at] = say(of)[rows[at]]
+        return found
+
+
+def _rows[T: t.Table](table: T, kept: t.Bools) -> T:
+    """Some rows of a table."""
     at = np.flatnonzero(kept)
-    columns = {}
-    for name in table.__dataclass_fields__:
+    found: dict[str, Any] = {}
+    for name, *_ in columns(type(table)):
         column = getattr(table, name)
-        columns[name] = [column[row] for row in at.tolist()] if isinstance(column, list) else column[at]
-    if number is not None:
-        columns["task"] = number[columns["task"]]
-    return replace(table, **columns)
+        if isinstance(column, dict):  # by row
+            rows = {row: new for new, row in enumerate(at.tolist())} if column else {}
+            found[name] = {rows[row]: value for row, value in column.items() if row in rows}
+        else:
+            found[name] = [column[row] for row in at.tolist()] if isinstance(column, list) else column[at]
+    return replace(table, **found)
 
 
-def _edges(edges: t.Edges, number: t.Small) -> t.Edges:
-    some = _rows(edges, (number[edges.task] > 0) & (number[edges.awaited] > 0), number)
-    return replace(some, awaited=number[some.awaited])
+def _with_entries(trace: TraceData, kept: _Kept) -> t.Bools:
+    """The calls that have an entry left."""
+    found = np.zeros(len(trace.calls), np.bool_)
+    found[trace.entries.call[kept.mask("entries")]] = True
+    return found
 
 
-def _holds(holds: t.Holds, number: t.Small) -> t.Holds:
-    some = _rows(holds, (number[holds.task] > 0) | (holds.task == 0), number)
-    return replace(some, given_by=number[some.given_by])
+def _calls(trace: TraceData, kept: _Kept, some: t.Calls, some_entries: t.Entries) -> t.Calls:
+    """These calls, from their first entry that is left to their last."""
+    calls, entries, left = trace.calls, trace.entries, kept.mask("calls")
+    rows, at = np.arange(len(entries)), np.flatnonzero(kept.mask("entries"))
 
+    def ends(of: t.Ints) -> tuple[t.Ints, t.Ints]:
+        """The first and the last of these entries, by call that is left."""
+        first, last = np.full(len(calls), -1, np.int64), np.full(len(calls), -1, np.int64)
+        first[entries.call[of][::-1]] = of[::-1]
+        last[entries.call[of]] = of
+        return first[left], last[left]
 
-def _tasks(trace: TraceData, kept: t.Bools, polls: t.Polls, number: t.Small) -> t.Tasks:
-    table = trace.task_table
-
-    def of_kept[T](told: dict[int, T]) -> dict[int, T]:
-        return {int(number[row + 1]) - 1: value for row, value in told.items() if kept[row]}
-
-    nothing = np.empty(len(table), np.bool_)
-    some = _rows(replace(table, error=nothing, tags=nothing, inherited=nothing), kept, None)  # type: ignore[arg-type]
+    (all_first, all_last), (first, last) = ends(rows), ends(at)
+    fresh, cut = first != all_first, last != all_last  # its begin, its end is not among what is left
+    run = _run(trace, kept.mask("entries"))[left]
     return replace(
         some,
-        error=of_kept(table.error),
-        tags=of_kept(table.tags),
-        inherited=of_kept(table.inherited),
-        parent=number[some.parent],
-        polls=counts(polls.task, len(some) + 1)[1:].astype(np.int64),
-    )
-
-
-def _calls(trace: TraceData, kept: t.Bools, polls: t.Bools, number: t.Small) -> tuple[t.Calls, t.Entries]:
-    """The calls that have an entry left, and these."""
-    calls, entries = trace.calls, trace.entries
-    all_first = np.full(len(calls), -1, np.int64)
-    all_first[entries.call[::-1]] = np.arange(len(entries))[::-1]
-    at = np.flatnonzero(kept)
-    first = np.full(len(calls), -1, np.int64)
-    first[entries.call[at][::-1]] = at[::-1]
-    left = first >= 0
-    new_call = np.concatenate([np.where(left, np.cumsum(left) - 1, -1), [-1]]).astype(np.int32)
-    before = np.concatenate([[0], np.cumsum(polls)])  # polls left before each
-    some = _rows(entries, kept, number)
-    some = replace(
-        some,
-        call=new_call[some.call],
-        first_poll=before[some.first_poll],
-        last_poll=before[some.last_poll + 1] - 1,
-    )
-    first, fresh = first[left], (first != all_first)[left]
-    awaiter = new_call[calls.awaiter[left]]
-    chosen = _rows(calls, left, number)
-    run = _run(trace, kept)[left]
-    last = np.full(len(calls), -1, np.int64)
-    last[entries.call] = np.arange(len(entries))
-    last_kept = np.full(len(calls), -1, np.int64)
-    last_kept[entries.call[at]] = at
-    cut = (last != last_kept)[left]  # its end is not among what is left
-    return replace(
-        chosen,
         node=entries.node[first],
-        task=number[entries.task[first]],
-        start_ns=np.where(fresh, entries.start_ns[first], chosen.start_ns),
-        end_ns=np.where(cut, entries.end_ns[last_kept[left]], chosen.end_ns),
-        awaiter=np.where(fresh, -1, awaiter).astype(np.int32),  # whose awaiter it then was isn't known
-        segments=sums(some.call, some.last_poll - some.first_poll + 1, len(chosen)),
-        run_ns=np.where(fresh | (run < chosen.run_ns), run, chosen.run_ns),
-    ), some
+        task=(kept.to("task_table")[entries.task[first] - 1] + 1).astype(np.int32),
+        start_ns=np.where(fresh, entries.start_ns[first], some.start_ns),
+        end_ns=np.where(cut, entries.end_ns[last], some.end_ns),
+        awaiter=np.where(fresh, -1, some.awaiter).astype(np.int32),  # whose awaiter it then was isn't known
+        segments=sums(some_entries.call, some_entries.last_poll - some_entries.first_poll + 1, len(some)),
+        run_ns=np.where(fresh | (run < some.run_ns), run, some.run_ns),
+    )
 
 
 def _run(trace: TraceData, kept: t.Bools) -> t.Ints:
@@ -227,22 +222,6 @@ def _run(trace: TraceData, kept: t.Bools) -> t.Ints:
     run = total[last + 1] - total[first] - (entries.start_ns - polls.start_ns[first])
     run -= np.maximum(0, polls.end_ns[last] - entries.end_ns)
     return sums(entries.call, np.where(kept & (entries.last_poll >= first), run, 0), len(trace.calls))
-
-
-def _events(
-    trace: TraceData, tasks: t.Bools, polls: t.Bools, awaits: t.Bools, points: t.Bools, number: t.Small
-) -> t.Events:
-    events = trace.events
-    subjects = {t.POLL_STARTED: polls, t.POLL_ENDED: polls, t.AWAIT_STARTED: awaits, t.AWAIT_ENDED: awaits}
-    subjects[t.INSPECTION_POINT] = points
-    row = np.empty(len(events), np.int64)
-    kept = np.zeros(len(events), np.bool_)
-    for kind in range(len(t.EVENT_KINDS)):
-        left = subjects.get(kind, tasks)
-        at = np.flatnonzero(events.kind == kind)
-        row[at] = (np.cumsum(left) - 1)[events.row[at]]
-        kept[at] = left[events.row[at]]
-    return _rows(replace(events, row=row), kept, number)
 
 
 def _summed[D: TraceData](trace: D) -> D:
@@ -284,7 +263,7 @@ def fold[D: TraceData](trace: D, passes: t.Bools) -> D:
     keep_entry = ((entries.node < 0) | shown[entries.node]) & keep_call[entries.call]
     outer = _outer(calls.awaiter, keep_call)
     chains, stack = _stacks(trace, passes)
-    lines = _rows(trace.line_sums, (trace.line_sums.node < 0) | shown[trace.line_sums.node], None)
+    lines = _rows(trace.line_sums, (trace.line_sums.node < 0) | shown[trace.line_sums.node])
     (task, node, location), which = group(lines.task, to[lines.node] + 1, lines.location)
     folded = replace(
         trace,
@@ -302,7 +281,7 @@ def fold[D: TraceData](trace: D, passes: t.Bools) -> D:
             wait_ns=sums(which, lines.wait_ns, len(task)),
         ),
     )
-    return select(folded, kept_tasks, entries=keep_entry)
+    return select(folded, kept_tasks, {"entries": keep_entry})
 
 
 def _merged(nodes: t.Nodes, shown: t.Bools) -> tuple[t.Bools, t.Small]:
