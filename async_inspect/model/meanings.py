@@ -1,8 +1,8 @@
 """What the columns of tables can mean: a moment, a row of some table, a number that the recording gave.
 
-Knows: the kinds of meaning, and how a table's columns say theirs (``tables.py``).  Knows no table.  From the meanings
-follow how traces are merged (``transform/merge.py``), what goes with what where a part is taken
-(``transform/select.py``), and which references and times can't be (``invariants.py``).
+Knows: the kinds of meaning, and how a table's columns say theirs (``tables.py``).  From the meanings follow how traces
+are merged (``transform/merge.py``), what goes with what where a part is taken (``transform/select.py``), and which
+references and times can't be (``invariants.py``).
 """
 
 from dataclasses import dataclass, fields
@@ -10,6 +10,7 @@ from functools import cache
 from typing import Annotated, Any, Literal, NamedTuple, TypeAliasType, get_args, get_origin
 
 import numpy as np
+import numpy.typing as npt
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,38 @@ class Subject:
 
 
 type Meaning = Value | Moment | Row | Bound | Number | Subject
+
+# --- the columns of our tables ---------------------------------------------------------------------------------------
+
+type _Longs = npt.NDArray[np.int64]
+type _Shorts = npt.NDArray[np.int32]
+
+type Count = Annotated[_Longs, Value()]
+type Line = Annotated[_Shorts, Value()]
+type Ns = Annotated[_Longs, Value("ns")]  # a length of time
+type Time = Annotated[_Longs, Moment()]  # nanoseconds since the recording began
+type Begin = Annotated[_Longs, Moment("begin")]
+type End = Annotated[_Longs, Moment("end")]  # always a time; of what had not ended, the recording's end
+type At = Annotated[_Longs, Moment("at")]
+type Due = Annotated[_Longs, Moment(within=False)]  # may be after all that was recorded; -1: none
+type TaskId = Annotated[_Shorts, Row("task_table", first=1)]  # 1, 2, 3 …; 0: none, or not known
+type OfTask = Annotated[_Shorts, Row("task_table", first=1, owner="needed")]  # whose row it is
+type OfTaskIfAny = Annotated[_Shorts, Row("task_table", first=1, owner="perhaps")]  # 0: nobody's
+type FunctionRow = Annotated[_Shorts, Row("functions")]  # as all rows: -1: none, or not known
+type StringRow = Annotated[_Shorts, Row("strings")]
+type OwnRow = Annotated[_Shorts, Row("")]  # of the table that the column is in
+type ProcessRow = Annotated[_Shorts, Row("processes")]
+type LocationRow = Annotated[_Shorts, Row("locations")]
+type NodeRow = Annotated[_Shorts, Row("nodes")]
+type ChainRow = Annotated[_Shorts, Row("chains")]
+type SiteRow = Annotated[_Shorts, Row("sites")]
+type CallRow = Annotated[_Shorts, Row("calls")]
+type ResourceRow = Annotated[_Shorts, Row("resources")]
+type Thread = Annotated[_Shorts, Number("thread", first=0)]
+type CoroNumber = Annotated[_Longs, Number("coroutine")]  # the recording's id
+type ResourceNumber = Annotated[_Longs, Number("resource")]  # likewise
+type FirstPoll = Annotated[_Longs, Bound("polls", last=False)]
+type LastPoll = Annotated[_Longs, Bound("polls", last=True)]
 
 
 class Column(NamedTuple):

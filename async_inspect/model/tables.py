@@ -14,34 +14,12 @@ from typing import Annotated, Any, ClassVar, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from .meanings import Bound, Moment, Number, Row, Subject, Value
+from . import meanings as m
 
 type Ints = npt.NDArray[np.int64]
 type Small = npt.NDArray[np.int32]
 type Bytes = npt.NDArray[np.uint8]
 type Bools = npt.NDArray[np.bool_]
-
-type Count = Annotated[Ints, Value()]
-type Ns = Annotated[Ints, Value("ns")]  # a length of time
-type Time = Annotated[Ints, Moment()]  # nanoseconds since the recording began
-type Begin = Annotated[Ints, Moment("begin")]
-type End = Annotated[Ints, Moment("end")]  # always a time; of what had not ended, the recording's end
-type At = Annotated[Ints, Moment("at")]
-type Due = Annotated[Ints, Moment(within=False)]  # may be after all that was recorded; -1: none
-type TaskId = Annotated[Small, Row("task_table", first=1)]  # 1, 2, 3 …; 0: none, or not known
-type OfTask = Annotated[Small, Row("task_table", first=1, owner="needed")]  # whose row it is
-type OfTaskIfAny = Annotated[Small, Row("task_table", first=1, owner="perhaps")]  # 0: nobody's
-type FunctionRow = Annotated[Small, Row("functions")]  # as all rows: -1: none, or not known
-type StringRow = Annotated[Small, Row("strings")]
-type ProcessRow = Annotated[Small, Row("processes")]
-type LocationRow = Annotated[Small, Row("locations")]
-type NodeRow = Annotated[Small, Row("nodes")]
-type ChainRow = Annotated[Small, Row("chains")]
-type SiteRow = Annotated[Small, Row("sites")]
-type CallRow = Annotated[Small, Row("calls")]
-type ResourceRow = Annotated[Small, Row("resources")]
-type Thread = Annotated[Small, Number("thread", first=0)]
-type CoroNumber = Annotated[Ints, Number("coroutine")]  # the recording's id
 
 # What ``Events.kind`` numbers. The names are those of the exports.
 TASK_SPAWNED: Final = 0
@@ -126,16 +104,16 @@ class Table:
 class Locations(Table):
     """Lines of code, each once; the order says nothing."""
 
-    function: FunctionRow
-    line: Annotated[Small, Value()]  # 0: not known
+    function: m.FunctionRow
+    line: m.Line  # 0: not known
 
 
 @dataclass(frozen=True, slots=True)
 class Nodes(Table):
     """The await tree's shape: a node is (the awaiter's node, function).  Parents come before children."""
 
-    parent: NodeRow
-    function: FunctionRow  # -1: the bucket for all that came after the cap
+    parent: m.NodeRow
+    function: m.FunctionRow  # -1: the bucket for all that came after the cap
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,32 +122,32 @@ class Chains(Table):
     done.  A chain is its outermost frame's row.  Where no frame of an await is the program's own, and so its leaf is
     its await point, its chain has all frames from the root."""
 
-    inner: Annotated[Small, Row("")]  # chain: the next frame inward
-    location: LocationRow
+    inner: m.OwnRow  # chain: the next frame inward
+    location: m.LocationRow
 
 
 @dataclass(frozen=True, slots=True)
 class Tasks(Table):
     """Row i is task i + 1, in order of creation."""
 
-    coro: CoroNumber  # of the root coroutine
-    process: ProcessRow
+    coro: m.CoroNumber  # of the root coroutine
+    process: m.ProcessRow
     name: list[str]
-    function: FunctionRow  # the root coroutine's
+    function: m.FunctionRow  # the root coroutine's
     driven: Bools  # by hand: no runtime's Task owns it
     state: Bytes  # STATES
-    created_ns: Begin
-    end_ns: End
+    created_ns: m.Begin
+    end_ns: m.End
     ended: Bools  # it was seen to end (a closed task never ends, though its coroutine does)
     closed: Bools  # its coroutine was closed from outside, or vanished
     before: Bools  # older than the recording
-    delay_ns: Ns  # from its creation to its first poll (never polled: to its end), all of it ready; -1: not known
+    delay_ns: m.Ns  # from its creation to its first poll (never polled: to its end), all of it ready; -1: not known
     created_seen: Bools  # False: created_ns is the first step's
-    polls: Count
-    run_ns: Ns  # sum of polls
-    self_ns: Ns  # of run_ns, what its own frames ran: without roots nested in its polls
-    parent: TaskId
-    location: LocationRow  # where it was spawned: the innermost frame of the user's
+    polls: m.Count
+    run_ns: m.Ns  # sum of polls
+    self_ns: m.Ns  # of run_ns, what its own frames ran: without roots nested in its polls
+    parent: m.TaskId
+    location: m.LocationRow  # where it was spawned: the innermost frame of the user's
     error: dict[int, str]  # by row, of the failed: "ValueError: message"
     inexact: Bools  # it breaks a rule of what must hold (``invariants.py``): its figures are not exact
     tags: dict[int, tuple[str, ...]]  # by row, of those that have any: "request_id=42", in the order they were seen
@@ -180,78 +158,78 @@ class Tasks(Table):
 class Polls(Table):
     """Uninterrupted runs of tasks, ordered by (task, start).  Those of a nested root lie inside another task's."""
 
-    task: OfTask
-    start_ns: Begin
-    end_ns: End
+    task: m.OfTask
+    start_ns: m.Begin
+    end_ns: m.End
     ended: Bools  # False: it ran when the recording ended
-    thread: Thread
+    thread: m.Thread
 
 
 @dataclass(frozen=True, slots=True)
 class Awaits(Table):
     """Suspensions of tasks, ordered by (task, start)."""
 
-    task: OfTask
-    start_ns: Begin
-    end_ns: End
+    task: m.OfTask
+    start_ns: m.Begin
+    end_ns: m.End
     ended: Bools  # False: it waited when the recording ended, or when its coroutine was closed without a step
-    node: NodeRow  # of the await point
-    location: LocationRow  # the await point
-    leaf_node: NodeRow
-    leaf_location: LocationRow
-    chain: ChainRow  # from the await point down to the leaf; from the root where no frame is the program's own
-    stack: ChainRow  # chain: from the root down to the leaf
-    awaited: StringRow  # the type of what was awaited; -1: a bare yield, or a task
-    awaited_task: TaskId
-    resource: ResourceRow  # the lock, queue … that it waited for; -1: none, or not known
-    due_ns: Due  # when the timer that it waited for was due; -1: it waited for none, or not known
+    node: m.NodeRow  # of the await point
+    location: m.LocationRow  # the await point
+    leaf_node: m.NodeRow
+    leaf_location: m.LocationRow
+    chain: m.ChainRow  # from the await point down to the leaf; from the root where no frame is the program's own
+    stack: m.ChainRow  # chain: from the root down to the leaf
+    awaited: m.StringRow  # the type of what was awaited; -1: a bare yield, or a task
+    awaited_task: m.TaskId
+    resource: m.ResourceRow  # the lock, queue … that it waited for; -1: none, or not known
+    due_ns: m.Due  # when the timer that it waited for was due; -1: it waited for none, or not known
     woken_by: Bytes  # WAKERS
-    waker: TaskId  # that woke it
-    scope: StringRow  # the type of the cancel scope or timeout that ended it; -1: none, or not known
-    scope_location: LocationRow  # and where that was made: the innermost frame of the user's
-    ready_ns: Ns  # how long at least it could have run and did not, at its end; -1: not known
-    ready_most_ns: Ns  # and how long at most, the same where that is exact; -1: nothing is known but its whole wait
+    waker: m.TaskId  # that woke it
+    scope: m.StringRow  # the type of the cancel scope or timeout that ended it; -1: none, or not known
+    scope_location: m.LocationRow  # and where that was made: the innermost frame of the user's
+    ready_ns: m.Ns  # how long at least it could have run and did not, at its end; -1: not known
+    ready_most_ns: m.Ns  # and how long at most, the same where that is exact; -1: nothing is known but its whole wait
 
 
 @dataclass(frozen=True, slots=True)
 class Edges(Table):
     """Who began when to wait for whom, directly or by way of something that gathers tasks; ordered by (task, since)."""
 
-    task: OfTask
-    awaited: OfTask
-    since_ns: Time  # a task group's: when the task was made in it
+    task: m.OfTask
+    awaited: m.OfTask
+    since_ns: m.Time  # a task group's: when the task was made in it
 
 
 @dataclass(frozen=True, slots=True)
 class Resources(Table):
     """What tasks wait for or hold, ordered by number."""
 
-    number: Annotated[Ints, Number("resource")]  # the recording's id
-    process: ProcessRow
+    number: m.ResourceNumber
+    process: m.ProcessRow
     kind: list[str]  # its type; of a part of another, "asyncio.locks.Lock of a Condition"
-    location: LocationRow  # where it was made: the innermost frame of the user's
+    location: m.LocationRow  # where it was made: the innermost frame of the user's
 
 
 @dataclass(frozen=True, slots=True)
 class Holds(Table):
     """Who held which resource, and when; in the order of taking."""
 
-    task: OfTaskIfAny
-    resource: ResourceRow
-    start_ns: Begin
-    end_ns: End
+    task: m.OfTaskIfAny
+    resource: m.ResourceRow
+    start_ns: m.Begin
+    end_ns: m.End
     ended: Bools  # it was given back
-    location: LocationRow  # where it was taken
-    given_by: TaskId  # that gave it back, mostly the same; 0: plain code, not known, or not given back
+    location: m.LocationRow  # where it was taken
+    given_by: m.TaskId  # that gave it back, mostly the same; 0: plain code, not known, or not given back
 
 
 @dataclass(frozen=True, slots=True)
 class Selects(Table):
     """When loops asked their selectors, ordered by (thread, start)."""
 
-    thread: Thread
-    start_ns: Begin
-    end_ns: End
+    thread: m.Thread
+    start_ns: m.Begin
+    end_ns: m.End
     idle: Bools  # the loop had nothing else to do
 
 
@@ -259,21 +237,21 @@ class Selects(Table):
 class Stacks(Table):
     """What the watchdog saw of polls that lasted too long."""
 
-    task: OfTask
-    ts_ns: At
-    thread: Thread
-    site: SiteRow  # the stack's outermost frame; -1: it could not look
+    task: m.OfTask
+    ts_ns: m.At
+    thread: m.Thread
+    site: m.SiteRow  # the stack's outermost frame; -1: it could not look
 
 
 @dataclass(frozen=True, slots=True)
 class Callouts(Table):
     """What coroutines called, and when."""
 
-    task: OfTask
-    ts_ns: At
-    thread: Thread
-    name: StringRow
-    location: LocationRow
+    task: m.OfTask
+    ts_ns: m.At
+    thread: m.Thread
+    name: m.StringRow
+    location: m.LocationRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,42 +259,42 @@ class RuntimeWarnings(Table):
     """Errors of which the runtime only warns: never awaited, never retrieved, destroyed while pending."""
 
     kind: Bytes  # RUNTIME_WARNINGS
-    ts_ns: At
-    process: ProcessRow
-    task: OfTaskIfAny  # that failed, that was destroyed; NEVER_AWAITED: that ran when it was dropped
-    function: FunctionRow  # NEVER_AWAITED: of which function
-    location: LocationRow  # NEVER_AWAITED: where it was dropped
-    error: StringRow  # NEVER_RETRIEVED: the exception's type
+    ts_ns: m.At
+    process: m.ProcessRow
+    task: m.OfTaskIfAny  # that failed, that was destroyed; NEVER_AWAITED: that ran when it was dropped
+    function: m.FunctionRow  # NEVER_AWAITED: of which function
+    location: m.LocationRow  # NEVER_AWAITED: where it was dropped
+    error: m.StringRow  # NEVER_RETRIEVED: the exception's type
 
 
 @dataclass(frozen=True, slots=True)
 class Calls(Table):
     """Calls of coroutines and lives of async generators."""
 
-    coro: CoroNumber
-    function: FunctionRow
-    node: NodeRow  # at its first entry
-    task: TaskId  # at its first entry
-    awaiter: CallRow  # at its first entry; -1: a root
-    start_ns: Begin
-    end_ns: End
+    coro: m.CoroNumber
+    function: m.FunctionRow
+    node: m.NodeRow  # at its first entry
+    task: m.TaskId  # at its first entry
+    awaiter: m.CallRow  # at its first entry; -1: a root
+    start_ns: m.Begin
+    end_ns: m.End
     outcome: Bytes  # OUTCOMES
-    error: StringRow  # the exception's type; -1: none
-    segments: Count  # how many times it ran uninterrupted
-    run_ns: Ns  # the sum of these; what it awaits runs inside
+    error: m.StringRow  # the exception's type; -1: none
+    segments: m.Count  # how many times it ran uninterrupted
+    run_ns: m.Ns  # the sum of these; what it awaits runs inside
 
 
 @dataclass(frozen=True, slots=True)
 class Entries(Table):
     """From each entry of a call to the next exit: one a coroutine call, one an item for async generators."""
 
-    call: CallRow
-    task: OfTask
-    node: NodeRow
-    first_poll: Annotated[Ints, Bound("polls", last=False)]  # of those in which it ran
-    last_poll: Annotated[Ints, Bound("polls", last=True)]
-    start_ns: Begin
-    end_ns: End
+    call: m.CallRow
+    task: m.OfTask
+    node: m.NodeRow
+    first_poll: m.FirstPoll  # of those in which it ran
+    last_poll: m.LastPoll
+    start_ns: m.Begin
+    end_ns: m.End
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,12 +303,12 @@ class NodeSums(Table):
 
     key = ("task", "node")
 
-    task: OfTask
-    node: NodeRow
-    calls: Count
-    segments: Count
-    self_ns: Ns
-    wait_ns: Ns  # of suspensions whose leaf was here
+    task: m.OfTask
+    node: m.NodeRow
+    calls: m.Count
+    segments: m.Count
+    self_ns: m.Ns
+    wait_ns: m.Ns  # of suspensions whose leaf was here
 
 
 @dataclass(frozen=True, slots=True)
@@ -340,20 +318,20 @@ class LineSums(Table):
 
     key = ("task", "node", "location")
 
-    task: OfTask
-    node: NodeRow
-    location: LocationRow
-    count: Count
-    wait_ns: Ns
+    task: m.OfTask
+    node: m.NodeRow
+    location: m.LocationRow
+    count: m.Count
+    wait_ns: m.Ns
 
 
 @dataclass(frozen=True, slots=True)
 class Points(Table):
     """Inspection points."""
 
-    task: OfTaskIfAny
-    process: ProcessRow
-    ts_ns: At
+    task: m.OfTaskIfAny
+    process: m.ProcessRow
+    ts_ns: m.At
     label: list[str]
     message: list[str]
 
@@ -368,9 +346,9 @@ class Events(Table):
     by_time = "ts_ns"
 
     kind: Bytes  # EVENT_KINDS
-    task: TaskId
-    ts_ns: Time
-    row: Annotated[Ints, Subject("kind", SUBJECTS)]
+    task: m.TaskId
+    ts_ns: m.Time
+    row: Annotated[Ints, m.Subject("kind", SUBJECTS)]
 
 
 @dataclass(frozen=True, kw_only=True)
