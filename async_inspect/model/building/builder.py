@@ -26,7 +26,7 @@ from ..kernels.states import SWALLOWED
 from ..kernels.wakes import due_times
 from ..reasons import covering
 from ..transform import select
-from . import resources, side_tables, wakes
+from . import resources, wakes
 from .calls import codes_and_nodes, find_calls
 from .chains import Graph, climb
 from .ends import Ends, find_ends
@@ -34,6 +34,7 @@ from .event_log import event_log
 from .locations import Places, Sites
 from .polls import PollSpans, find_polls
 from .scan import Columns, RecordColumns
+from .side_tables import SIDE_TABLES, Known
 from .tasks import Bools, Moments, TaskIds, find_tasks
 from .wrappers import about
 
@@ -153,16 +154,16 @@ class Builder:
         )
 
         node_sums, self_ns = self._node_sums(entries, awaits, task_ids, moments)
-        strings = _strings(recording)
         tasks = about(self._tasks(task_ids, poll_spans, ends, self_ns, code_of, functions, sites), functions, calls)
-        points = self._points(task_ids, moments)
+        known = Known(recording, records, task_ids, moments, sites, awaits, owned, len(functions), of_callouts)
+        side = {name: find(known) for name, find in SIDE_TABLES.items()}
         closings = (ends.closed & ~task_ids.driven, ends.end_pos)
         head = Head(recording.path, recording.header, recording.meta)
         trace = TraceData(
             meta=metadata.metadata(head, records.records, moments, last, self._cwd),
             processes=(metadata.process(head, records.records, moments, last),),
             functions=tuple(functions),
-            strings=strings,
+            strings=_strings(recording),
             locations=places.locations,
             nodes=t.Nodes(
                 parent=(graph.node_parent[1:] - 1).astype(np.int32),
@@ -176,18 +177,11 @@ class Builder:
             entries=entries,
             node_sums=node_sums,
             line_sums=stands.lines,
-            points=points,
-            edges=side_tables.find_edges(records, task_ids, moments, awaits),
             resources=owned,
-            holds=resources.find_holds(records, task_ids, moments, owned, sites),
             selects=asked.table,
             sites=t.Chains(np.array(sites.inner, np.int32), sites.locations.astype(np.int32)),
-            stacks=side_tables.find_stacks(records, task_ids, moments, sites),
-            callouts=side_tables.find_callouts(records, task_ids, moments, len(strings), of_callouts),
-            runtime_warnings=side_tables.find_runtime_warnings(
-                records, task_ids, moments, len(functions), len(strings), sites
-            ),
-            events=event_log(records, task_ids, poll_spans, polls, tasks, awaits, points, closings),
+            **side,
+            events=event_log(records, task_ids, poll_spans, polls, tasks, awaits, side["points"], closings),
         )
         return checked(select.since(trace, since) if since else trace)
 
@@ -278,18 +272,6 @@ class Builder:
             error=error,
             tags={row: tuple(dict.fromkeys(told)) for row, told in tags.items()},
             inherited=_inherited(tags, task_ids.parent),
-        )
-
-    def _points(self, task_ids: TaskIds, moments: Moments) -> t.Points:
-        points = self._gathered.columns("points")
-        texts = {slot: (label, message) for slot, label, message in self._recording.points}
-        found = [texts.get(slot, ("", "")) for slot in points["pos"].tolist()]
-        return t.Points(
-            task=task_ids.task_of[_known(points["task"], len(task_ids.task_of))].astype(np.int32),
-            process=np.zeros(len(points["ts"]), np.int32),
-            ts_ns=moments.ns(points["ts"]),
-            label=[label for label, _ in found],
-            message=[message for _, message in found],
         )
 
 

@@ -48,6 +48,10 @@ _OF_SOURCES = {
     "holds": (ev.TAKE, ev.GIVE), "edges": (ev.EDGE,), "callouts": (ev.CALL,), "runtime_warnings": (ev.RUNTIME_WARNING,),
     "cancels": (ev.CANCEL,),
 }  # fmt: skip
+# Of a kind of theirs that has no line above, all is kept under its own name. (Texts are the reader's.)
+_NAMED = {ev.STACK, *ev.HAS_TEXT, *(kind for kinds in _OF_SOURCES.values() for kind in kinds)}
+_OF_SOURCES |= {ev.KIND_NAMES[kind].lower(): (kind,) for kind in ev.KINDS if kind >= ev.WAKE and kind not in _NAMED}
+KEPT = dict.fromkeys(_OF_SOURCES, ("pos", "ts", "coro", "aux", "off", "task", "thread", "flags")) | KEPT
 _TYPES = {"pos": np.int64, "ts": np.int64, "burst": np.int64, "below": np.uint32, "before": np.uint32}
 
 
