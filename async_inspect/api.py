@@ -44,4 +44,4 @@ class Trace(trace.Trace):
 
 def load(path: str | os.PathLike[str], progress: Callable[[int, int], None] | None = None) -> Trace:
     """As ``async_inspect.load``, which see."""
-    return Trace.of(loading.load(path, progress, rules=configured()))
+    return Trace.of(loading.load_data(path, progress, rules=configured()))

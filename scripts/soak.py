@@ -62,7 +62,7 @@ def soak(name: str, program: str, rounds: int, python: str) -> bool:
     failed, lost, took = 0, 0, []
     fds = len(list(Path(f"/proc/{target.pid}/fd").iterdir()))
     with tempfile.TemporaryDirectory() as folder:
-        one = process.look(target.pid)
+        one = process.inspect(target.pid)
         for _ in range(rounds):
             began = time.perf_counter()
             with place(one, Path(folder)) as where:

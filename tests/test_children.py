@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import async_inspect
-from async_inspect.recording.reader import missed
+from async_inspect.recording.reader import unrecorded_children
 
 from .tools import ROOT, TARGET, TOOL, run, wait_until
 
@@ -181,7 +181,7 @@ def test_what_is_missed_is_named(
         assert {int(pid) for pid in done.stdout.split()} <= recorded | {pid for pid, _ in expected}
     files = list(tmp_path.glob("recording/*.missed"))
     assert len(files) == bool(expected)
-    assert [row[:2] for file in files for row in missed(file)] == expected
+    assert [row[:2] for file in files for row in unrecorded_children(file)] == expected
     said = done.stderr.replace("\n", " ")
     assert ("not recorded" in said) == bool(expected)
     for pid, reason in expected[:5]:

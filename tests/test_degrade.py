@@ -16,7 +16,7 @@ from async_inspect.cli.main import main
 from async_inspect.formats import FORMATS, Format, writing
 from async_inspect.support import internal
 from async_inspect.terminal import progress
-from async_inspect.tui.background import told
+from async_inspect.tui.background import finding_lines
 
 from .samples import kitchen
 
@@ -181,7 +181,7 @@ def test_a_check_that_fails_costs_itself_alone(
     assert status("check", recording, "--json") in (1, 3)
     out = capsys.readouterr().out
     assert len(json.loads(out)["failed"]) == 1
-    assert any("bad" in line and style == "bad" for line, style in told(1, out, ""))
+    assert any("bad" in line and style == "bad" for line, style in finding_lines(1, out, ""))
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,10 @@ import typer
 from async_inspect.cli.options.filters import Wanted, with_filters_of_tasks
 from async_inspect.cli.options.recording import How, with_recording
 from async_inspect.errors import USAGE, UserError
-from async_inspect.launcher.attach import DEFAULT_FOLDER, Options, tell
-from async_inspect.launcher.attach import attach as run
-from async_inspect.launcher.child import Beside
+from async_inspect.launcher.attach import DEFAULT_FOLDER, Options, launch
+from async_inspect.launcher.child import Companion
 from async_inspect.support import system
+from async_inspect.support.internal import say
 
 if TYPE_CHECKING:
     from async_inspect.launcher.inject.attach import View
@@ -106,29 +106,28 @@ def attach(
     if pid is None:
         if duration is not None:
             raise UserError("--duration is about --pid", USAGE)
-        run(context.obj, options)
+        launch(context.obj, options)
     if context.obj is not None or python is not None or stdin is not None:
         raise UserError("--pid is about a process that runs already: no program, --python or --stdin beside it", USAGE)
-    from async_inspect.launcher.inject.attach import attach as run_in
-    from async_inspect.launcher.inject.attach import parse_duration
+    from async_inspect.launcher.inject.attach import parse_duration, record_process
 
     seconds = None if duration is None else parse_duration(duration)
-    raise typer.Exit(run_in(pid, options, seconds, _view_of_running(quiet)))
+    raise typer.Exit(record_process(pid, options, seconds, _view_of_running(quiet)))
 
 
-def _view(live: bool, leave: bool, stdin: Path | None) -> Callable[[Path, Path], Beside] | None:
+def _view(live: bool, leave: bool, stdin: Path | None) -> Callable[[Path, Path], Companion] | None:
     """Who shows the program while it runs."""
     if not live:
         if leave or stdin:
             raise UserError("--exit and --stdin are about --live", USAGE)
         return None
     system.require("--live", "fork", "openpty", "waitid")
-    from async_inspect.tui.attached import Live, has_terminal
+    from async_inspect.tui.attached import AttachedView, has_terminal
 
     if not has_terminal():
-        tell("--live needs a terminal, and there is none: going on without")
+        say("--live needs a terminal, and there is none: going on without")
         return None
-    return lambda recordings, reports: Live(recordings, reports, stdin, leave)
+    return lambda recordings, reports: AttachedView(recordings, reports, stdin, leave)
 
 
 def _view_of_running(quiet: bool) -> "View | None":

@@ -1,8 +1,8 @@
 """The main job: run a program under the recorder, then write the reports.
 
-Knows the order of things and what to say when one of them fails.  Everything else is done by others: the target
-(``target``, ``interpreter``), its core (``corebuild``), the process (``child``), the recordings' ends (``closing``),
-reports and summary.
+Knows the order of the steps and the message for each that fails.  The steps are elsewhere: the target (``target``,
+``interpreter``), its core (``corebuild``), the process (``child``), the recordings' ends (``closing``), reports and
+summary.
 """
 
 import os
@@ -22,6 +22,7 @@ from async_inspect.recording import closing
 from async_inspect.recording.header import FOLDER, Head
 from async_inspect.recording.runs import heads
 from async_inspect.support import files, internal, system
+from async_inspect.support.internal import say
 from async_inspect.support.settings import Rule, configured
 from async_inspect.tracer import LARGEST_SIZE, Settings, env
 
@@ -35,61 +36,63 @@ UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
 @dataclass(frozen=True)
 class Options:
-    """What ``attach`` was asked for beside the target itself."""
+    """The options of ``attach``."""
 
     output: Path = Path(DEFAULT_FOLDER)
-    formats: tuple[str, ...] = ()  # none: every one that is worth it
+    formats: tuple[str, ...] = ()  # none: the default ones
     python: str | None = None
     settings: Settings = field(default_factory=Settings)
     quiet: bool = False
-    core: str = ""  # c, python, or whichever can be had
+    core: str = ""  # c, python, or "": the C core if there is one
     wanted: "Filter | None" = None  # the part of the recording that is reported
     rules: tuple[Rule, ...] = ()  # the user's, for reasons
-    in_place: bool = False  # --exec: the target gets our pid, and the reports are made by somebody else
+    in_place: bool = False  # --exec: the target gets our pid, and a watcher process makes the reports
     follow_env: bool = False
     preload: bool = False
-    live: "Callable[[Path, Path], child.Beside] | None" = None  # (recordings, reports) -> who shows the run meanwhile
+    live: "Callable[[Path, Path], child.Companion] | None" = None  # (recordings, reports) -> the live view
 
 
-def attach(target: Target | None, options: Options) -> NoReturn:
+def launch(target: Target | None, options: Options) -> NoReturn:
     """Run the target recorded, write the reports, and end as it ended."""
     environ = dict(os.environ)
-    system.spare_threads()  # us, not the target
+    system.spare_threads()  # for this process, not for the target
     target = check(target)
     python = _python(target, options, environ)
     argv = target.argv(python.path if python else "")
     if environ.get(env.DISABLE) == "1":
         child.mirror(child.run(argv, environ))
     check_formats(options.formats)
-    options = replace(options, rules=configured())  # a wrong one is said now, not when all is over
+    options = replace(options, rules=configured())  # now: an error in them must not wait for the program's end
     folder = writable(options.output.absolute() / FOLDER)
     run = f"{time.time_ns():x}-{os.getpid()}"
     environ = recorded(environ, folder, python, options, run)
     pid_in = "" if options.settings.children else env.ONLY
     old = closing.recordings(folder)
-    put, take = registry.lister(os.environ, folder, target.title if options.settings.argv else target.name)
+    register, unregister = registry.registration(
+        os.environ, folder, target.title if options.settings.argv else target.name
+    )
     if options.in_place:
         system.require("--exec", "fork", "pidfd_open")
         from async_inspect.launcher import exec_mode
 
         def afterwards(pid: int, at_ns: int) -> None:
-            take()
+            unregister()
             try:
                 after_run(closing.recordings(folder) - old, child.Ended(pid, 0, at_ns), options, run)
             except Exception as exc:  # noqa: BLE001 - the program has its own status to end with
-                tell(internal.explained("the reports failed", exc, options.output.absolute()))
+                say(internal.explained("the reports failed", exc, options.output.absolute()))
 
-        put(os.getpid())
+        register(os.getpid())
         try:
             exec_mode.run(argv, environ, options.output.absolute() / SUMMARY, afterwards, pid_in)
         finally:
-            take()  # it is not to be
-    beside = options.live(folder, options.output.absolute()) if options.live else None
+            unregister()  # the exec failed
+    companion = options.live(folder, options.output.absolute()) if options.live else None
     try:
-        ended = child.run(argv, environ, beside, put, pid_in)
+        ended = child.run(argv, environ, companion, register, pid_in)
     finally:
-        take()
-    with Patience():
+        unregister()
+    with SecondInterrupt():
         new = closing.recordings(folder) - old
         status = after_run(new, ended, options, run)
     if ended.code == 0 and status:
@@ -100,9 +103,9 @@ def attach(target: Target | None, options: Options) -> NoReturn:
 def recorded(
     environ: dict[str, str], folder: Path, python: interpreter.Interpreter | None, options: Options, run: str = ""
 ) -> dict[str, str]:
-    """The environment under which this Python, and others as far as they can be, record into the folder.
+    """The environment under which this Python, and others where possible, record into the folder.
 
-    ``run``: what all these recordings are known by; "": each stands alone.
+    ``run``: the id of the run that all these recordings belong to; "": each stands alone.
     """
     core = options.core or environ.get(env.CORE, "")
     preload = corebuild.preload() if options.preload else ""
@@ -113,41 +116,41 @@ def recorded(
         return made
     found = corebuild.prepare(python, core)
     if found.refused:
-        tell(f"{found.reason}; the Python core records meanwhile")
+        say(f"{found.reason}; the Python core records meanwhile")
     return made | found.variables()
 
 
 def after_run(recordings: set[Path], ended: child.Ended, options: Options, run_id: str = "") -> int:
-    """Put this run's recordings in order and report on them; what is returned counts if the target's was 0."""
+    """Close this run's recordings and report on them; the exit status, should the target's be 0."""
     run = [one for one in heads(recordings) if one.run == run_id]
     if not run:
-        tell(f"nothing was recorded: {_why_nothing(options.output / FOLDER, ended.pid)}")
+        say(f"nothing was recorded: {_why_nothing(options.output / FOLDER, ended.pid)}")
         return FAILED
-    going = closing.settle(run, ended.pid, ended.at_ns)
-    for line in closing.complaints(options.output / FOLDER, ended.pid):
-        tell(line)
+    still_running = closing.close_recordings(run, ended.pid, ended.at_ns)
+    for line in closing.logged_errors(options.output / FOLDER, ended.pid):
+        say(line)
     status = report(run, options)
-    for one in going if not status else ():
-        tell(f"process {one.header.pid} ({' '.join(one.meta.get('argv', ()))}) runs still, and so does its recording")
+    for one in still_running if not status else ():
+        say(f"process {one.header.pid} ({' '.join(one.meta.get('argv', ()))}) runs still, and so does its recording")
     return status
 
 
 def report(run: Sequence[Head], options: Options) -> int:
-    """Write the reports; 0, or the status of what went wrong, which is said."""
+    """Write the reports; 0, or the status of the error, which is printed."""
     try:
         return write_reports(run, options)
     except KeyboardInterrupt:
-        tell(f"stopped; the recording is kept. To finish: {finishing_command(run, options)}")
+        say(f"stopped; the recording is kept. To finish: {finishing_command(run, options)}")
         return INTERRUPTED
     except UserError as exc:
         for line in exc.lines:
-            tell(line)
+            say(line)
         if exc.status == FAILED:
-            tell(f"the recording is kept. To try again: {finishing_command(run, options)}")
+            say(f"the recording is kept. To try again: {finishing_command(run, options)}")
         return exc.status
     except Exception as exc:  # noqa: BLE001 - the recording is kept, and how to go on is said
-        tell(internal.explained("the reports failed", exc, options.output.absolute()))
-        tell(f"the recording is kept. To try again: {finishing_command(run, options)}")
+        say(internal.explained("the reports failed", exc, options.output.absolute()))
+        say(f"the recording is kept. To try again: {finishing_command(run, options)}")
         return FAILED
 
 
@@ -157,13 +160,13 @@ def write_reports(run: Sequence[Head], options: Options) -> int:
     from async_inspect.model import load_run
     from async_inspect.terminal import progress, summary
 
-    with progress.reading() as tell_read:
-        trace = load_run(run, options.output, tell_read, options.wanted, options.rules)
+    with progress.reading() as show_progress:
+        trace = load_run(run, options.output, show_progress, options.wanted, options.rules)
     return summary.report(trace, options.output, options.formats, options.quiet)
 
 
 def finishing_command(run: Sequence[Head], options: Options) -> str:
-    """What the user types to get the reports of a run that was stopped while they were written."""
+    """The command that writes the reports of a run whose reports were interrupted or failed."""
     recording = str(run[0].path if len(run) == 1 else options.output)
     words = ["async-inspect", "report", recording, "-o", str(options.output)]
     words += (word for name in options.formats for word in ("-f", name))
@@ -183,13 +186,8 @@ def parse_size(text: str) -> int:
     return size
 
 
-def tell(message: str) -> None:
-    """One line to the user, where the target's output is not; nothing where it can't be written."""
-    internal.say(message)
-
-
 def check_formats(names: tuple[str, ...]) -> None:
-    """UserError: there is no such format; said before anything is done."""
+    """UserError: there is no such format.  Called before anything is done."""
     if names:
         from async_inspect.formats import members
 
@@ -198,7 +196,7 @@ def check_formats(names: tuple[str, ...]) -> None:
                 members(name)
             except UserError as error:
                 if error.status == USAGE:
-                    raise  # of one that can't be loaded we speak when it is its turn
+                    raise  # a format that can't be loaded is reported when the reports are written
 
 
 def writable(folder: Path, make: bool = True) -> Path:
@@ -212,11 +210,11 @@ def writable(folder: Path, make: bool = True) -> Path:
     return folder
 
 
-class Patience:
-    """Ctrl-C while the reports are written: the first was meant for the target, the second is for us."""
+class SecondInterrupt:
+    """Ctrl-C while the reports are written: the first was meant for the target, the second interrupts us."""
 
     def __init__(self) -> None:
-        self.asked = False
+        self.interrupted = False
 
     def __enter__(self) -> None:
         if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
@@ -227,14 +225,14 @@ class Patience:
             signal.signal(signal.SIGINT, signal.SIG_DFL)
 
     def _interrupt(self, _number: int, _frame: FrameType | None) -> None:
-        if self.asked:
+        if self.interrupted:
             raise KeyboardInterrupt
-        self.asked = True
-        tell("the reports are being written; Ctrl-C again stops that and keeps the recording")
+        self.interrupted = True
+        say("the reports are being written; Ctrl-C again stops that and keeps the recording")
 
 
 def _python(target: Target, options: Options, environ: dict[str, str]) -> interpreter.Interpreter | None:
-    """The target's Python, as far as it can be told before it runs."""
+    """The target's Python, as far as it is known before it runs."""
     if not target.is_command:
         path = interpreter.find(options.python, environ)
         python = interpreter.ask(path)
@@ -247,7 +245,7 @@ def _python(target: Target, options: Options, environ: dict[str, str]) -> interp
     try:
         python = interpreter.ask(named or interpreter.find(None, environ))
     except UserError:
-        return None  # then whatever it starts looks for a core by itself
+        return None  # then each Python that it starts looks for a core by itself
     return python if python.recordable else None
 
 

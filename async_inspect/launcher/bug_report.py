@@ -24,7 +24,7 @@ from ..errors import USAGE, UserError
 from ..model import load
 from ..recording import header, runs
 from ..recording.dump import dump_records
-from ..recording.reader import Recording, missed
+from ..recording.reader import Recording, unrecorded_children
 from ..support import files, internal
 from . import info
 from .scrub import Scrubber
@@ -133,7 +133,7 @@ class _Writer:
             self.scrub.of(recording.meta)
             self._part(f"{name}/header.txt", lambda: _header(recording, self.scrub))
             self._part(f"{name}/records.txt", lambda: self._records(recording, most))
-        if commands := missed(path):
+        if commands := unrecorded_children(path):
             self._part(
                 f"{name}/missed.txt",
                 lambda: (f"{one.pid} {self.scrub.text(one.why)}: {self.scrub.name(one.command)}" for one in commands),

@@ -1,4 +1,4 @@
-"""Run a command unchanged, and be to it and to whoever started us as if we were not there.
+"""Run a command unchanged, and stay invisible both to it and to whoever started us.
 
 Knows processes, signals, terminals and exit statuses.  Knows nothing of recordings.  Fork and exec, not
 ``subprocess``: inherited files, dispositions and the process group stay exactly as they are, so the terminal's Ctrl-C
@@ -25,7 +25,7 @@ FORWARDED = system.signals("SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2")
 STOPS = system.signals("SIGTSTP", "SIGTTIN", "SIGTTOU")  # by the terminal, too; we stop when the target does
 IGNORED_BY_PYTHON = system.signals("SIGPIPE", "SIGXFSZ")  # in us; a program expects them as they were
 SI_KERNEL = 0x80  # a signal's si_code on Linux: the terminal sent it, not another process's kill()
-LOOK_SECONDS = 0.05  # how often it is asked whether a stopped target runs again
+POLL_SECONDS = 0.05  # how often a stopped target is checked for running again
 
 
 @dataclass(frozen=True)
@@ -42,50 +42,50 @@ class Ended:
         return os.waitstatus_to_exitcode(self.status)
 
 
-class Beside(Protocol):
-    """Who has something to do while the target runs."""
+class Companion(Protocol):
+    """Something that works beside the target while it runs: the live view."""
 
     def files(self) -> tuple[int, ...]:
-        """Called before the fork: what becomes the target's first descriptors."""
+        """Called before the fork: the descriptors that become the target's 0, 1, 2 …"""
 
     def watch(self, pid: int) -> int:
-        """Called once it runs: returns when there is nothing more to do, and says when the target ended
-        (CLOCK_MONOTONIC; 0: nobody saw that).  Does not reap it."""
+        """Called once the target runs; returns when there is nothing more to do: when the target ended
+        (CLOCK_MONOTONIC ns; 0: not seen).  Does not reap it."""
 
 
 def run(
     argv: list[str],
     environ: dict[str, str],
-    beside: Beside | None = None,
+    companion: Companion | None = None,
     started: Callable[[int], None] | None = None,
     pid_in: str = "",
 ) -> Ended:
-    """Run it to its end.  Afterwards SIGINT stays without effect until somebody sets it anew.
+    """Run a command to its end.  Afterwards SIGINT is ignored until somebody sets a handler.
 
-    ``started`` hears the pid; the variable ``pid_in`` tells it to the target.  Raises UserError (127, 126) when it
+    ``started`` is called with the pid, which the target finds in the variable ``pid_in``.  UserError (127, 126): it
     cannot be executed.
     """
     if hasattr(os, "fork"):
-        return _fork(argv, environ, beside, started, pid_in)
+        return _fork(argv, environ, companion, started, pid_in)
     return _spawn(argv, environ, started, pid_in)
 
 
 def _fork(
     argv: list[str],
     environ: dict[str, str],
-    beside: Beside | None,
+    companion: Companion | None,
     started: Callable[[int], None] | None,
     pid_in: str,
 ) -> Ended:
     pid = seen = 0
-    files = beside.files() if beside else ()
+    files = companion.files() if companion else ()
 
     def forward(number: int, _frame: FrameType | None) -> None:
         if pid and (number in FORWARDED or not _has_signal_keys()):
             os.kill(pid, number)
 
-    # Nothing is delivered until both sides know what to do with it: what arrives meanwhile waits.
-    signals = {*FROM_TERMINAL, *FORWARDED, *(STOPS if _tells_who_sent() and not beside else ())}
+    # Blocked until both processes have their handlers: what arrives meanwhile is pending.
+    signals = {*FROM_TERMINAL, *FORWARDED, *(STOPS if _has_sigwaitinfo() and not companion else ())}
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {*signals, signal.SIGCHLD})
     handled = sorted(signals)
     # A handler, not SIG_IGN, which the target would inherit.  Also for what we were started to ignore (nohup, `&` in a
@@ -94,27 +94,27 @@ def _fork(
     # Where SIGCHLD is ignored, children leave no status.
     before_us[signal.SIGCHLD] = signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     ignored = [number for number, handler in before_us.items() if handler == signal.SIG_IGN]
-    hears, says = os.pipe()  # both close-on-exec: the end of file means that the exec went well
+    read_end, write_end = os.pipe()  # both close-on-exec: the end of file means that the exec went well
     flush()
     pid = os.fork()
     if pid == 0:
-        _become(argv, telling(environ, pid_in), handled, ignored, before, says, files)
-    os.close(says)
+        _exec_target(argv, with_pid(environ, pid_in), handled, ignored, before, write_end, files)
+    os.close(write_end)
     try:
-        with open(hears, "rb") as pipe:
+        with open(read_end, "rb") as pipe:
             failed = pipe.read()
         if started and not failed:
             started(pid)
-        if beside or not _tells_who_sent():
+        if companion or not _has_sigwaitinfo():
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
-            seen = beside.watch(pid) if beside and not failed else 0
+            seen = companion.watch(pid) if companion and not failed else 0
             status = _wait(pid)
         else:
             status = _wait_and_forward(pid, {*handled, signal.SIGCHLD})
     finally:
         ended_pid, pid = pid, 0
         for number in handled:
-            after = _outlive if number in FROM_TERMINAL else signal.SIG_DFL
+            after = _ignore if number in FROM_TERMINAL else signal.SIG_DFL
             signal.signal(number, signal.SIG_IGN if number in ignored else after)
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
     if failed:
@@ -139,10 +139,10 @@ def mirror(ended: Ended) -> NoReturn:
 
 
 def _spawn(argv: list[str], environ: dict[str, str], started: Callable[[int], None] | None, pid_in: str) -> Ended:
-    """Run it where there is no fork: the terminal's Ctrl-C reaches the target by itself there, too."""
+    """Run it where there is no fork.  There, too, the terminal's Ctrl-C reaches the target by itself."""
     if pid_in:
         system.require("--no-children", "fork")
-    before = signal.signal(signal.SIGINT, _outlive)
+    before = signal.signal(signal.SIGINT, _ignore)
     try:
         process = subprocess.Popen(argv, env=environ)
     except OSError as exc:
@@ -155,10 +155,10 @@ def _spawn(argv: list[str], environ: dict[str, str], started: Callable[[int], No
 
 
 def flush() -> None:
-    """What we said, before there is a copy of us, or none.
+    """Flush our output before a fork or an exit.
 
-    Where it can't be written (a full disk, a terminal that is gone) it is dropped, as would be what comes later: Python
-    would try again at its end, and make that a status of its own.
+    Where it can't be written (a full disk, a terminal that is gone) it and all that follows is dropped: Python would
+    try again at its end, and change the exit status where it fails.
     """
     for name in "stdout", "stderr":
         stream = getattr(sys, name)
@@ -169,27 +169,27 @@ def flush() -> None:
                 setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
 
 
-def telling(environ: dict[str, str], pid_in: str) -> dict[str, str]:
-    """This environment, with this process's pid in the variable ``pid_in``, if there is to be one."""
+def with_pid(environ: dict[str, str], pid_in: str) -> dict[str, str]:
+    """This environment, with this process's pid in the variable ``pid_in`` unless that is ""."""
     return {**environ, pid_in: str(os.getpid())} if pid_in else environ
 
 
 def not_executed(argv: list[str], reason: int | None) -> UserError:
-    """What there is to say, and how to end, when a command cannot be executed."""
+    """The error, with its exit status, for a command that cannot be executed."""
     reason = reason or errno.ENOEXEC
     return UserError(f"{argv[0]}: {os.strerror(reason)}", 127 if reason in {errno.ENOENT, errno.ENOTDIR} else 126)
 
 
-def _become(
+def _exec_target(
     argv: list[str],
     environ: dict[str, str],
     handled: list[signal.Signals],
     ignored: list[signal.Signals],
     mask: set[int],
-    says: int,
+    write_end: int,
     files: tuple[int, ...],
 ) -> NoReturn:
-    """In the child: be the target."""
+    """In the child: exec the target."""
     try:
         for number, fd in enumerate(files):
             os.dup2(fd, number)
@@ -200,7 +200,7 @@ def _become(
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         os.execvpe(argv[0], argv, environ)
     except OSError as exc:
-        os.write(says, str(exc.errno).encode())
+        os.write(write_end, str(exc.errno).encode())
     finally:
         os._exit(126)
 
@@ -218,7 +218,7 @@ def _wait(pid: int) -> int:
             return status
 
 
-def _tells_who_sent() -> bool:
+def _has_sigwaitinfo() -> bool:
     return hasattr(signal, "sigwaitinfo")
 
 
@@ -235,7 +235,7 @@ def _wait_and_forward(pid: int, signals: set[signal.Signals]) -> int:
             continue
         if done:
             while signal.sigtimedwait(signals, 0):
-                pass  # sent while the target was there, so meant for it
+                pass  # sent while the target was alive, so meant for it
             return status
         one = signal.sigwaitinfo(signals)
         if one.si_signo == signal.SIGCHLD:
@@ -260,8 +260,10 @@ def _stop_too(pid: int) -> None:
 
 
 def _continue_with(state: Path) -> int:
-    """Who continues this process once the target runs again, whoever continued that: a process that looks now and then,
-    as one that is stopped can't.  Its pid; it ends with 0 if it did so, otherwise when it is told to (SIGTERM)."""
+    """Fork a guard that continues this process, which is about to stop, once the target runs again; the guard's pid.
+
+    It polls the target's state, and ends with status 0 when it has continued us, or on SIGTERM.
+    """
     me = os.getpid()
     guard = os.fork()
     if guard:
@@ -272,7 +274,7 @@ def _continue_with(state: Path) -> int:
         os.setsid()  # no signal of the terminal's, or of our group's
         os.closerange(0, _open_files())
         while os.getppid() == me and _is_stopped(state):
-            if signal.sigtimedwait({signal.SIGTERM}, LOOK_SECONDS):
+            if signal.sigtimedwait({signal.SIGTERM}, POLL_SECONDS):
                 os._exit(status)
         status = 0
         if os.getppid() == me:
@@ -303,5 +305,5 @@ def _has_signal_keys() -> bool:
         return False
 
 
-def _outlive(_number: int, _frame: FrameType | None) -> None:
+def _ignore(_number: int, _frame: FrameType | None) -> None:
     pass

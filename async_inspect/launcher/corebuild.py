@@ -1,8 +1,8 @@
 """The C core for the target's Python, which may not be the tool's; and the library for LD_PRELOAD.
 
-Knows where one may lie and how to build it with the C compiler into the user's own cache, once for each source and
-SOABI.  Does not decide which core records: that is ``tracer/choose.py``, in the target; this puts the C core where it
-looks, or says why there is none.
+Knows where a built core may be, and how to build one with the C compiler into the user's own cache, once for each
+source and SOABI.  Which core records is decided in the target, by ``tracer/choose.py``; this puts the C core where that
+looks for it, or gives the reason why there is none.
 """
 
 import contextlib
@@ -32,23 +32,23 @@ LINK = ("-bundle", "-undefined", "dynamic_lookup") if sys.platform == "darwin" e
 
 @dataclass(frozen=True)
 class Core:
-    """What the target will find."""
+    """The core that the target will use."""
 
     name: str  # "c" or "python"
     reason: str
     path: str = ""  # of the C core
-    refused: bool = False  # one was there, or its place, that somebody else may have written
+    refused: bool = False  # there was one, or its folder, that another user may have written
 
     def variables(self) -> dict[str, str]:
-        """What the target must be told."""
-        told = {env.CORES: cores_prefix()}
+        """The environment variables for the target."""
+        found = {env.CORES: cores_prefix()}
         if self.name == "python":
-            told[env.CORE_HINT] = self.reason
-        return told
+            found[env.CORE_HINT] = self.reason
+        return found
 
 
 def prepare(python: Interpreter, forced: str = "") -> Core:
-    """Have a C core ready for this Python if that can be; where C is forced and cannot be had, raise."""
+    """Find or build the C core for this Python.  UserError: C is forced, and there can be none."""
     if forced not in {"", "c", "python"}:
         raise UserError(f"{env.CORE} must be c or python, not {forced!r}", 2)
     if forced == "python":
@@ -96,7 +96,7 @@ class RefusedError(NoCoreError):
 
 
 def cores_prefix() -> str:
-    """Where built cores lie: add "-<SOABI>" and it is a folder."""
+    """The path of the folders with built cores, without the "-<SOABI>" that each ends with."""
     source = hashlib.sha256()
     for path in (SOURCE, *sorted(SOURCE.parent.glob("core/*.[ch]"))):
         with contextlib.suppress(OSError):
@@ -105,7 +105,7 @@ def cores_prefix() -> str:
 
 
 def existing(suffix: str) -> str | None:
-    """The C core for Pythons with this suffix, if it is there.  RefusedError, OSError: it must not be used."""
+    """The C core for Pythons with this suffix, if there is one.  RefusedError, OSError: it must not be used."""
     for path in choose.places(cores_prefix(), suffix):
         if os.path.exists(path):
             if Path(path).is_relative_to(cache_folder()):
@@ -117,7 +117,7 @@ def existing(suffix: str) -> str | None:
 
 
 def _own_folder(path: Path) -> None:
-    """Have this folder, and nobody else in it."""
+    """Make this folder private.  RefusedError: it belongs to another user."""
     try:
         private_folder(path)
     except PermissionError as exc:
@@ -145,7 +145,7 @@ def _build(python: Interpreter) -> str:
 
 
 def _compile(compiler: list[str], words: list[str], target: Path) -> None:
-    """Run the compiler; ``target`` is there when it is complete."""
+    """Run the compiler; ``target`` appears when it is complete."""
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:  # beside it: the rename must be atomic
         built = Path(folder) / target.name
         command = [*compiler, *FLAGS, *LINK, "-o", str(built), *words]
@@ -154,8 +154,8 @@ def _compile(compiler: list[str], words: list[str], target: Path) -> None:
         except (OSError, subprocess.TimeoutExpired) as exc:
             raise NoCoreError(f"{compiler[0]}: {exc}") from exc
         if done.returncode:
-            said = done.stderr.decode(errors="replace").splitlines()
-            first = next((line for line in said if "error" in line), said[0] if said else "no output")
+            lines = done.stderr.decode(errors="replace").splitlines()
+            first = next((line for line in lines if "error" in line), lines[0] if lines else "no output")
             raise NoCoreError(f"{compiler[0]} failed: {first.strip()}")
         built.chmod(0o700)  # whatever the umask
         built.replace(target)

@@ -1,6 +1,6 @@
-"""What ``info`` tells: this installation, the core that a Python gets and why, who holds the tool ids.
+"""What ``info`` prints: this installation, the core that a Python gets and why, who holds the tool ids.
 
-Knows whom to ask.  Starts no target; builds a missing C core, as ``attach`` would.
+Starts no target; builds a missing C core, as ``attach`` would.
 """
 
 import os
@@ -16,19 +16,19 @@ from async_inspect.tracer import choose, env
 
 
 def facts(python: str | None) -> list[tuple[str, str]]:
-    """Pairs of what and how it is."""
-    told = [
+    """Pairs of (what, its value)."""
+    rows = [
         ("async-inspect", __version__),
         ("tool's Python", f"{platform.python_version()} ({sys.executable})"),
         *_core(sys.executable, "core"),
     ]
     target = interpreter.find(python, dict(os.environ))
     if os.path.realpath(target) != os.path.realpath(sys.executable):
-        asked = interpreter.ask(target)
-        told.append(("target's Python", f"{'.'.join(map(str, asked.version))} ({target})"))
-        told += _core(target, "core there")
+        found = interpreter.ask(target)
+        rows.append(("target's Python", f"{'.'.join(map(str, found.version))} ({target})"))
+        rows += _core(target, "core there")
     return [
-        *told,
+        *rows,
         ("tool ids in use", _tool_ids()),
         ("cache", str(interpreter.cache_folder())),
     ]
@@ -47,7 +47,7 @@ def _core(path: str, what: str) -> list[tuple[str, str]]:
 
 
 def _loaded(path: str, core: corebuild.Core) -> tuple[str, str]:
-    """What comes of a C core where it is to record: that Python loads it, which tests itself then."""
+    """(core, reason) that the target's Python ends up with: it loads the C core, which then tests itself."""
     command = [path, "-I", "-S", "-c", _LOAD, str(Path(choose.__file__).parents[2]), corebuild.cores_prefix()]
     done = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, text=True, check=False)
     name, _, reason = done.stdout.strip().partition(" ")

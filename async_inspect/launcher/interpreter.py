@@ -1,7 +1,7 @@
-"""Which Python runs the target, and what that Python is.
+"""Which Python runs the target, and what kind of Python that is.
 
-Knows where to look for one and how to ask it.  Asking costs a process, so the answer is kept in the user's cache, by
-the executable's real path, size and time of change.
+Knows where to look for one, and how to query it.  A query costs a process, so its answer is kept in the user's cache,
+by the executable's real path, size and mtime.
 """
 
 import contextlib
@@ -25,7 +25,7 @@ OLDEST = (3, 12)
 # What pipx and uv leave in the environment that they make for one tool alone: no target ever lives there.
 ISOLATED_MARKERS = ("pipx_metadata.json", "uv-receipt.toml")
 MAX_CACHE = 1 << 20  # bytes of answers
-# A program that is called in any other way may be anything, and is not started to be asked.
+# A program with any other name may be anything, and is not started for a query.
 _NAME = re.compile(r"(python|pypy)[0-9.]*[dtmu]*(-dbg|-debug)?(\.exe)?")
 
 QUESTION = """
@@ -85,7 +85,7 @@ def find(asked: str | None, environ: dict[str, str]) -> str:
 
 
 def of_command(command: list[str], environ: dict[str, str]) -> str | None:
-    """The Python that a command will start, as far as its name or its first line tells."""
+    """The Python that a command will start, by its name or its shebang line; None: not known."""
     path = shutil.which(command[0], path=environ.get("PATH"))
     if path is None:
         return None
@@ -100,33 +100,33 @@ def of_command(command: list[str], environ: dict[str, str]) -> str | None:
 
 
 def ask(path: str) -> Interpreter:
-    """What this Python is."""
+    """Query this Python, or its cached answer."""
     if os.path.realpath(path) == os.path.realpath(sys.executable):
-        return _own(path)
+        return _own_interpreter(path)
     key = _key(path)
-    known = _remembered()
+    known = _cached_answers()
     if key is not None and key in known:
-        with contextlib.suppress(LookupError, TypeError, ValueError):  # a wrong one is asked for again
+        with contextlib.suppress(LookupError, TypeError, ValueError):  # an invalid one is queried again
             return _from_answer(path, known[key])
     found = _from_answer(path, _answer(path))
     if key is not None:
         answer = asdict(found)
         del answer["path"]
-        _remember({**known, key: answer})
+        _cache_answers({**known, key: answer})
     return found
 
 
-def unasked(exe: str, version: tuple[int, int, int], suffix: str, library: str = "") -> Interpreter:
-    """What a program that runs already is, of which it is known which Python it has inside: it is not started again to
-    be asked, for it may be anything (a frozen program, say).
+def of_running(exe: str, version: tuple[int, int, int], suffix: str, library: str = "") -> Interpreter:
+    """The interpreter of a program that runs already, without starting it for a query: it may be anything (a frozen
+    program, say).
 
     ``library``: its libpython, if it has one.  Without headers of this very version nearby it has no ``includes``.
     """
     known: list[Interpreter] = []
     if os.path.realpath(exe) == os.path.realpath(sys.executable):
-        known.append(_own(exe))
+        known.append(_own_interpreter(exe))
     with contextlib.suppress(LookupError, TypeError, ValueError):
-        known.append(_from_answer(exe, _remembered()[_key(exe) or ""]))
+        known.append(_from_answer(exe, _cached_answers()[_key(exe) or ""]))
     for one in known:
         if one.version == version and one.implementation == "cpython":
             return one
@@ -134,12 +134,12 @@ def unasked(exe: str, version: tuple[int, int, int], suffix: str, library: str =
 
 
 def _headers(version: tuple[int, int, int], near: tuple[str, ...]) -> tuple[str, ...]:
-    """The folder of this version's headers, if it is where its files are, or where a system has it."""
+    """The folder of this version's headers: beside the files of ``near``, or a system's; () if there is none."""
     roots = [os.path.dirname(os.path.dirname(path)) for path in near if path]
     for root in (*roots, "/usr", "/usr/local"):
         folder = f"{root}/include/python{version[0]}.{version[1]}"
         if untrusted(f"{folder}/Python.h") or untrusted(f"{folder}/patchlevel.h"):
-            continue  # what is compiled becomes code
+            continue  # what we compile runs in the target
         with contextlib.suppress(OSError):
             text = files.read(f"{folder}/patchlevel.h", MAX_CACHE).decode("utf-8", "replace")
             numbers = re.findall(r"^#define\s+PY_(?:MAJOR|MINOR|MICRO)_VERSION\s+(\d+)", text, re.MULTILINE)
@@ -154,7 +154,7 @@ def cache_folder() -> Path:
     return Path(base if os.path.isabs(base) else os.path.expanduser("~/.cache")) / "async-inspect"
 
 
-def _own(path: str) -> Interpreter:
+def _own_interpreter(path: str) -> Interpreter:
     includes = {sysconfig.get_path("include"), sysconfig.get_path("platinclude")}
     version = sys.version_info[:3]
     return Interpreter(
@@ -185,7 +185,7 @@ def _answer(path: str) -> dict[str, object]:
 
 
 def _from_answer(path: str, answer: Any) -> Interpreter:
-    """LookupError, TypeError, ValueError: it is no answer."""
+    """The interpreter that an answer describes.  LookupError, TypeError, ValueError: it is no valid answer."""
     (major, minor, micro), includes = answer["version"], answer["includes"]
     return Interpreter(
         path,
@@ -199,7 +199,7 @@ def _from_answer(path: str, answer: Any) -> Interpreter:
 
 
 def _key(path: str) -> str | None:
-    """What the answer depends on; None for a script that may choose another Python each time (pyenv's shims)."""
+    """The answer's key in the cache; None for a script, which may choose another Python each time (pyenv's shims)."""
     real = os.path.realpath(path)
     if _shebang(real):
         return None
@@ -210,8 +210,8 @@ def _key(path: str) -> str | None:
     return f"{real}:{status.st_size}:{status.st_mtime_ns}"
 
 
-def _remembered() -> dict[str, dict[str, object]]:
-    """What was answered before; nothing where somebody else may have written that."""
+def _cached_answers() -> dict[str, dict[str, object]]:
+    """The cached answers by key; {} where another user may have written the cache."""
     path = cache_folder() / "pythons.json"
     if untrusted(str(path)):
         return {}
@@ -222,13 +222,13 @@ def _remembered() -> dict[str, dict[str, object]]:
     return known if isinstance(known, dict) else {}
 
 
-def _remember(known: dict[str, dict[str, object]]) -> None:
+def _cache_answers(known: dict[str, dict[str, object]]) -> None:
     try:
         path = files.private_folder(cache_folder()) / "pythons.json"
         with files.replacing(path) as file:
             file.write(json.dumps(known, indent=1).encode())
     except OSError:
-        pass  # then it is asked again
+        pass  # then the next run queries again
 
 
 def _shebang(path: str) -> list[str]:

@@ -1,7 +1,6 @@
-"""Which programs are being recorded now, by this user: a small file for each, so that ``monitor`` finds them.
+"""The list of this user's programs that are being recorded: a small file for each, so that ``monitor`` finds them.
 
-Knows where these lie and when one is stale.  Raises nothing: a program that can't be registered isn't
-listed.
+Knows where these files are and when one is stale.  Raises nothing: a program that can't be registered isn't listed.
 """
 
 import os
@@ -15,11 +14,11 @@ from async_inspect.support import files, processes
 MOST = 1 << 20  # bytes of one of its files
 
 
-class Run(NamedTuple):
+class RunningProgram(NamedTuple):
     """A program that is being recorded."""
 
     pid: int
-    began: str  # as the kernel counts, so that another process of this pid is another
+    began: str  # the kernel's start time: tells it from a later process with the same pid
     folder: Path  # where its recordings lie
     title: str
 
@@ -31,11 +30,13 @@ def place(environ: Mapping[str, str]) -> Path:
     return base / "async-inspect" / "running"
 
 
-def lister(environ: Mapping[str, str], folder: Path, title: str) -> tuple[Callable[[int], None], Callable[[], None]]:
-    """What puts a program on the list once its pid is known, and what takes it off."""
+def registration(
+    environ: Mapping[str, str], folder: Path, title: str
+) -> tuple[Callable[[int], None], Callable[[], None]]:
+    """(register, unregister): the first puts a program on the list once its pid is known, the second takes it off."""
     mine: list[Path] = []
 
-    def put(pid: int) -> None:
+    def register(pid: int) -> None:
         began = processes.began(pid)
         if not began:
             return
@@ -47,17 +48,17 @@ def lister(environ: Mapping[str, str], folder: Path, title: str) -> tuple[Callab
         except OSError:
             pass
 
-    def take() -> None:
+    def unregister() -> None:
         for file in mine:
             try:
                 file.unlink(missing_ok=True)
             except OSError:
                 pass
 
-    return put, take
+    return register, unregister
 
 
-def runs(environ: Mapping[str, str]) -> list[Run]:
+def running_programs(environ: Mapping[str, str]) -> list[RunningProgram]:
     """The programs on the list, the newest first; what is stale is taken off."""
     found = []
     for file in place(environ).glob("*-*"):
@@ -67,13 +68,13 @@ def runs(environ: Mapping[str, str]) -> list[Run]:
                 file.unlink()
                 continue
             folder, title = os.fsdecode(files.read(file, MOST)).split("\n")[:2]
-            found.append((file.stat().st_mtime_ns, Run(int(pid), began, Path(folder), title)))
+            found.append((file.stat().st_mtime_ns, RunningProgram(int(pid), began, Path(folder), title)))
         except (OSError, ValueError):
             continue
     return [run for _, run in sorted(found, reverse=True)]
 
 
-def recording(run: Run) -> Path | None:
+def recording(run: RunningProgram) -> Path | None:
     """Its recording, as soon as there is one."""
-    found = [path for path in closing.recordings(run.folder) if closing.is_of(path, run.pid)]
-    return closing.root(found, run.pid)
+    found = [path for path in closing.recordings(run.folder) if closing.is_of_process(path, run.pid)]
+    return closing.own_recording(found, run.pid)

@@ -1,6 +1,6 @@
-"""What is to be run: the command line taken apart, and the command and environment that come of it.
+"""The target: parsed from the command line, with the command and the environment to run it.
 
-Pure: starts nothing.  Only environment is added to what the user asked for; the command itself stays as it is.
+Pure: starts nothing.  Only environment variables are added; the command itself stays as the user gave it.
 """
 
 import os
@@ -28,12 +28,12 @@ class Target:
 
     @property
     def title(self) -> str:
-        """What people call it: the script and its arguments."""
+        """Its name in lists and titles: the script and its arguments."""
         return " ".join(self.words)
 
     @property
     def name(self) -> str:
-        """The same without any argument."""
+        """The title without arguments."""
         return " ".join(self.words[: 2 if self.words[0] == "-m" else 1])
 
     def argv(self, python: str) -> list[str]:
@@ -41,7 +41,7 @@ class Target:
 
 
 def split(args: list[str], valued: Collection[str]) -> tuple[list[str], Target | None]:
-    """The tool's own arguments, and the target: it begins at the first of a script, -m X, -c X, "--".
+    """The tool's own arguments, and the target: that begins at a script, -m X, -c X or "--", whichever comes first.
 
     ``valued`` are the tool's options that take the next word as their value.
     """
@@ -58,7 +58,7 @@ def split(args: list[str], valued: Collection[str]) -> tuple[list[str], Target |
 
 
 def check(target: Target | None) -> Target:
-    """The target, if it is one that can be started at all; said before anything is."""
+    """The target.  UserError: there is none, or it can't be started; checked before anything is done."""
     if target is None:
         raise UserError("nothing to run: give a script, -m MODULE, -c CODE or -- COMMAND", USAGE)
     first = target.words[0]
@@ -82,9 +82,9 @@ def environment(
     follow_env: bool = False,
     preload: str = "",
 ) -> dict[str, str]:
-    """The target's environment: this one, the door first on the path, and where to record.
+    """The target's environment: this one, with our sitecustomize first on PYTHONPATH, and the recorder's settings.
 
-    ``run``: what the recordings of this run, the target's and its children's, are known by; "": each stands alone.
+    ``run``: the id of the run that the target's and its children's recordings belong to; "": each stands alone.
     ``preload``: the library for LD_PRELOAD, if it is wanted.
     """
     made = {
@@ -111,7 +111,7 @@ def environment(
 
 
 def without_ours(environ: Mapping[str, str]) -> dict[str, str]:
-    """This environment as it was before ``environment``: whoever runs the tool may be recorded themselves."""
+    """This environment as it was before ``environment``: the tool itself may be run in a recorded program."""
     kept = {name: value for name, value in environ.items() if name not in env.OURS}
     path = environ.get("PYTHONPATH", "").split(os.pathsep)
     if BOOT in path:

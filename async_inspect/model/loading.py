@@ -36,7 +36,7 @@ MOST_PROCESSES: Final = 1_000  # with records
 type Progress = Callable[[int, int], None]  # (slots read, slots in all)
 
 
-def load(
+def load_data(
     path: str | os.PathLike[str],
     progress: Progress | None = None,
     wanted: Filter | None = None,
@@ -48,10 +48,10 @@ def load(
     ``progress`` hears (slots read, slots in all).  ``wanted``: only this part of it.  ``rules``: more of them for
     reasons; they win over the shipped ones.  UserError: there is no recording, or none that can be read.
     """
-    return load_run(run_at(path), path, progress, wanted, rules)
+    return load_run_data(run_at(path), path, progress, wanted, rules)
 
 
-def load_run(
+def load_run_data(
     run: Sequence[Head],
     place: str | os.PathLike[str],
     progress: Progress | None = None,
@@ -91,7 +91,7 @@ def _read(run: Sequence[Head], clock_ns: int, window_ns: Window, cwd: str, progr
     total = sum(one.header.flushed for one in run)
     done = 0
 
-    def tell(slots: int) -> None:
+    def report_progress(slots: int) -> None:
         nonlocal done
         done += slots
         if progress:
@@ -114,7 +114,7 @@ def _read(run: Sequence[Head], clock_ns: int, window_ns: Window, cwd: str, progr
             later = max(one.header.start_ns - clock_ns, 0)  # one that does not say when it began
             own = max(0, since - later), None if until is None else until - later
             try:
-                parts.append(read(one.path, own, cwd, tell))
+                parts.append(read(one.path, own, cwd, report_progress))
                 records += one.header.flushed
             except UserError as error:
                 if len(run) == 1:
@@ -125,7 +125,7 @@ def _read(run: Sequence[Head], clock_ns: int, window_ns: Window, cwd: str, progr
     return replace(merge(parts, min(clock_ns, *(part.meta.clock_ns for part in parts))), left_out=tuple(left_out))
 
 
-def read(path: Path, window_ns: Window, cwd: str, tell: Callable[[int], object] = int) -> TraceData:
+def read(path: Path, window_ns: Window, cwd: str, report_progress: Callable[[int], object] = int) -> TraceData:
     """The recording at this path alone.  ``tell`` hears of slots that were read."""
     with Recording(path) as recording:
         builder = Builder(recording, window_ns, cwd)
@@ -138,7 +138,7 @@ def read(path: Path, window_ns: Window, cwd: str, tell: Callable[[int], object] 
                 chunk = slots[begin : begin + min(CHUNK, left)]
                 left -= len(chunk)
                 builder.feed(chunk)
-                tell(len(chunk))
+                report_progress(len(chunk))
         return builder.data()
 
 

@@ -17,7 +17,7 @@ from .data import TraceData
 from .entities import Process
 from .figures.moment import Moment, Now, interrupted, now
 from .filters import Filter
-from .loading import load, read
+from .loading import load_data, read
 from .text import many, ms
 from .transform.merge import merge
 
@@ -35,7 +35,7 @@ def snapshot(
     whole stack is known.
     UserError: there is no recording, or none that can be read.
     """
-    trace = load(recording, wanted=wanted, rules=rules)
+    trace = load_data(recording, wanted=wanted, rules=rules)
     meta, cancelled = trace.meta, interrupted(trace)
     at_ns = None if at_ms is None else round(at_ms * 1e6)
     looked = []

@@ -157,8 +157,8 @@ def load(
     wanted: Filter | None = None,
     rules: Iterable[Rule] = (),
 ) -> Trace:
-    """What the recording at ``path`` means, as ``loading.load``."""
-    return Trace.of(loading.load(path, progress, wanted, rules))
+    """What the recording at ``path`` means, as ``loading.load_data``."""
+    return Trace.of(loading.load_data(path, progress, wanted, rules))
 
 
 def load_run(
@@ -168,5 +168,5 @@ def load_run(
     wanted: Filter | None = None,
     rules: Iterable[Rule] = (),
 ) -> Trace:
-    """The same of a run's recordings, as ``loading.load_run``."""
-    return Trace.of(loading.load_run(run, place, progress, wanted, rules))
+    """The same of a run's recordings, as ``loading.load_run_data``."""
+    return Trace.of(loading.load_run_data(run, place, progress, wanted, rules))

@@ -1,6 +1,6 @@
-"""The recordings after their program's end: what only somebody outside can know.
+"""Closing recordings when their program has ended: its end, and its recorder's log, are seen from outside only.
 
-Knows how recordings are named, and that processes may go on.  Does not read events.
+Knows how recordings are named, and that child processes may outlive the program.  Does not read events.
 """
 
 import os
@@ -23,60 +23,63 @@ def recordings(folder: Path) -> set[Path]:
     return set(folder.glob("*.rec"))
 
 
-def root(found: Collection[Path], pid: int) -> Path | None:
-    """Of one run's recordings the target's own, which is shown while it runs.
+def own_recording(found: Collection[Path], pid: int) -> Path | None:
+    """The target's own recording among those of its run, given the target's pid.
 
-    A program that execs another leaves two with its pid: the later one is what it became.  A command that is no Python
-    itself (make, a shell) leaves none: then it is the first of its children.
+    A program that execs another leaves two with its pid: the later one counts.  A command that is no Python itself
+    (make, a shell) leaves none: then it is the recording of its first child.  ``runs.root_recording`` answers the same
+    where nobody knows the pid.
     """
-    own = [path for path in found if is_of(path, pid)]
+    own = [path for path in found if is_of_process(path, pid)]
     return max(own, key=_began) if own else min(found, key=_began, default=None)
 
 
-def is_of(path: Path, pid: int) -> bool:
+def is_of_process(path: Path, pid: int) -> bool:
     """Whether this recording is of the process with this pid."""
     return path.stem.split("-")[1:2] == [str(pid)]
 
 
-def complaints(folder: Path, pid: int) -> list[str]:
-    """What the recorder of this process wrote into its log, each but once, with how often and where."""
-    told = []
+def logged_errors(folder: Path, pid: int) -> list[str]:
+    """The errors in the log of this process's recorder: each once, with how often it occurs and in which file."""
+    errors = []
     for log in sorted([*folder.glob(f"*-{pid}.log"), *folder.glob(f"{pid}.log")]):
         try:
             lines = read(log, MAX_LOG).decode("utf-8", "replace").splitlines()
         except OSError:  # somebody else's, or gone
             continue
-        said = [line.partition(": ")[2] for line in lines if not line.startswith(" ")]  # "TIME pid PID: TEXT"
-        told += [f"{text} (log: {log}, {said.count(text)}×)" for text in dict.fromkeys(said)]
-    return told
+        texts = [line.partition(": ")[2] for line in lines if not line.startswith(" ")]  # "TIME pid PID: TEXT"
+        errors += [f"{text} (log: {log}, {texts.count(text)}×)" for text in dict.fromkeys(texts)]
+    return errors
 
 
-def settle(run: Sequence[Head], ended_pid: int, ended_ns: int) -> list[Head]:
-    """Put a run's recordings in order once its first process has ended, then; which processes run still.
+def close_recordings(run: Sequence[Head], ended_pid: int, ended_ns: int) -> list[Head]:
+    """Note the ends of a run's processes once its first one has ended, at ``ended_ns``; the recordings that still grow.
 
-    Those that are about to end, as that one did, get a moment for it.  When a process ended that is gone without a word
-    nobody saw: that it is over is all that is noted.
+    The others get GRACE_SECONDS to end, too.  Of a process that is gone and left no end time, only that it is over is
+    noted: nobody saw when.
     """
     until = time.monotonic() + GRACE_SECONDS
     own = [one for one in run if one.header.pid == ended_pid]
     if own:
         note_end(own[-1].path, ended_ns)
-    going = [one for one in run if one not in own[-1:] and one.header.state == ev.RUNNING]
+    running = [one for one in run if one not in own[-1:] and one.header.state == ev.RUNNING]
     while True:
-        there = [
-            one for one in going if one.header.pid != ended_pid and still_runs(one.header.pid, one.header.start_unix_ns)
+        still_running = [
+            one
+            for one in running
+            if one.header.pid != ended_pid and still_runs(one.header.pid, one.header.start_unix_ns)
         ]
-        for one in going:
-            if one not in there:
+        for one in running:
+            if one not in still_running:
                 note_end(one.path, 0)
-        if not there or time.monotonic() > until:
-            return there
-        going = there
+        if not still_running or time.monotonic() > until:
+            return still_running
+        running = still_running
         time.sleep(0.01)
 
 
 def note_end(path: Path, ended_ns: int) -> None:
-    """Write the process's end into its recording, unless it did so itself; 0: it is over, nobody knows since when."""
+    """Write the process's end into its recording, unless it did so itself; 0: it is over, but the time is not known."""
     try:
         with open(open_regular(path, os.O_RDWR, follow=False), "r+b", buffering=0) as file:
             header, _ = read_header(file, path)

@@ -72,8 +72,8 @@ class Code:
 
 
 def decode_table(table: bytes, first_line: int) -> list[tuple[int, Position]]:
-    """A ``co_linetable`` as (bytes of bytecode, position) of each of its entries; a cut-off last one is left out, and
-    where no line can be, it isn't known."""
+    """A ``co_linetable`` as one (bytes of bytecode, position) per entry.  A truncated last entry is left out; an
+    impossible line counts as not known."""
     found: list[tuple[int, Position]] = []
     line = first_line
     rest = iter(table)

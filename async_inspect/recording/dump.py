@@ -31,8 +31,8 @@ def dump_records(
 ) -> Iterator[str]:
     """Each record as a line: its slot, kind and fields, then the text of those that have one.
 
-    ``part``: of these slots only.  ``scrub`` says what stands in place of the texts of a kind; what a damaged slot
-    holds, which may be a piece of text, is then left out.
+    ``part``: these slots only.  ``scrub``: maps (kind, its texts) to the texts to print instead; the fields of damaged
+    slots, which may be pieces of text, are then left out.
     """
     first, last, _ = part.indices(recording.count)
     base = 0

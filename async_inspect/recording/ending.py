@@ -24,19 +24,19 @@ WHOLE: Final[tuple[Ending, ...]] = ("stopped", "process ended")
 # More happened, or may have, than is there.  Of "not seen" all records are there, but not how long it went on.
 BROKEN_OFF: Final[tuple[Ending, ...]] = ("bound reached", "disk full", "cut off")
 
-# What says more of the record before it.  Those that may have more to come are not told from those that are whole.
+# Records that add to the one before them.  Whether such a group is complete cannot be seen from the records.
 _MORE: Final = (ev.LINK, ev.TIMER, ev.USE, ev.EDGE, ev.NAME, ev.STACK)
 _WITH_MORE: Final = (ev.SUSPEND, ev.SPAWN)
 _PIECE: Final = 4096  # slots that are looked at together
 
 
 def ending(recording: Recording) -> Ending:
-    """How a recording ended, as far as it was read."""
+    """How a recording ended, by what was read of it so far."""
     return ending_of(recording.header, recording.meta, recording.cut)
 
 
 def ending_of(header: Header, meta: Meta, cut: bool) -> Ending:
-    """The same.  ``cut``: the file doesn't hold all that it had."""
+    """How a recording ended, by its header.  ``cut``: the file lacks slots that it had."""
     if cut:
         return "cut off"
     if header.lost:
@@ -47,7 +47,7 @@ def ending_of(header: Header, meta: Meta, cut: bool) -> Ending:
 
 
 def _at_bound(header: Header, meta: Meta) -> bool:
-    """Whether one more tail would have been more than ``--max-size``; else the file could not grow."""
+    """Whether records were lost to ``--max-size`` (one more tail would exceed it) and not to a full disk."""
     bound = meta.get("max_size", ("",))[0]
     if not bound.isdecimal():
         return True
@@ -73,10 +73,10 @@ def span(header: Header, how: Ending, first_ts: int, last_ts: int) -> Span:
 
 
 def sure(chunks: Sequence[Slots]) -> tuple[int, int]:
-    """Of a recording that is broken off: (how many of its slots are whole for sure, when the last was made).
+    """Of a recording that is broken off: (how many of its slots are certainly complete, the last record's time).
 
-    What is written in several records may have lost its last ones.  Where it is a suspension, the task ran up to it,
-    but where it stood is not known.
+    What is written as several records may have lost its last ones: a suspension, say, of which it is known that the
+    task ran up to it, but not where it stood.
     """
     count, last_ts = sum(map(len, chunks)), 0
     for chunk in reversed(chunks):
@@ -93,7 +93,7 @@ def sure(chunks: Sequence[Slots]) -> tuple[int, int]:
 
 
 def text(ending: Ending) -> str:
-    """The same in words that follow a colon; "" where it is known to its end."""
+    """Why it is not known further, as a phrase to follow a colon; "" where it is known to its end."""
     return {
         "not seen": "its end was not seen, it runs still or was killed",
         "bound reached": "the bound of --max-size was reached",
@@ -103,5 +103,5 @@ def text(ending: Ending) -> str:
 
 
 def most_open(endings: Sequence[Ending]) -> Ending:
-    """Of several recordings the one of which least is known."""
+    """The ending of the recording of which the least is known."""
     return max(endings, key=ENDINGS.index)

@@ -1,6 +1,6 @@
 """A recording's file up to its first slot.
 
-Knows: the header and the metadata.  Reads no events, and needs no numpy: whoever is about to fork may ask.
+Knows: the header and the metadata.  Reads no events and imports no numpy, so it is safe before a fork.
 """
 
 import os
@@ -43,7 +43,7 @@ class Header(NamedTuple):
     flushed: int
     tail_base: int
     tail_size: int
-    faults: int = 0  # how many of these could not be, and were replaced
+    faults: int = 0  # how many of these fields were invalid and have been replaced
 
 
 class Head(NamedTuple):
@@ -55,7 +55,7 @@ class Head(NamedTuple):
 
     @property
     def run(self) -> str:
-        """What it has in common with the recordings of its run; "": it stands alone."""
+        """The id that all recordings of one run share; "": it stands alone."""
         return self.first("run")
 
     def first(self, key: str) -> str:
@@ -99,7 +99,7 @@ def read_header(file: FileIO, path: Path) -> tuple[Header, Meta]:
 
 
 def _believable(header: Header, size: int) -> Header:
-    """The header of a file of that size, with what can't be replaced by what is known without it."""
+    """The header of a file of ``size`` bytes; invalid fields are replaced by defaults, and counted in ``faults``."""
     sound: dict[str, int] = {}
     if header.header_size % ev.HEADER_SIZE:
         sound["header_size"] = ev.HEADER_SIZE
@@ -128,13 +128,13 @@ def _believable(header: Header, size: int) -> Header:
 
 
 def _read(file: FileIO, size: int, at: int) -> bytes:
-    there = os.fstat(file.fileno()).st_size - at  # no room is made for what isn't
+    there = os.fstat(file.fileno()).st_size - at  # a damaged header must not make us allocate more
     file.seek(at)
     return file.read(max(min(size, there), 0)) or b""
 
 
 def number(text: str) -> int:
-    """A number of a process or so, as metadata has it; -1: it isn't one."""
+    """A decimal number in the metadata, such as a pid; -1: it isn't one."""
     return int(text) if text.isdecimal() and len(text) <= 10 else -1
 
 
@@ -151,7 +151,7 @@ def parse_metadata(text: bytes) -> Meta:
 
 
 def with_slashes(path: str) -> str:
-    """A path of Windows as it is written everywhere else, so that nobody after this need tell them apart."""
+    """A Windows path with forward slashes, so that the rest of the code knows one kind of path."""
     return path.replace("\\", "/")
 
 
@@ -164,7 +164,7 @@ def _unescape(value: str) -> str:
 
 
 def is_recording(path: Path) -> bool:
-    """Whether a recording lies there, be it damaged or of another version; a link is none."""
+    """Whether this file is a recording, even a damaged one or one of another version; a symbolic link is not."""
     try:
         with FileIO(open_regular(path, follow=False)) as file:
             return file.read(len(ev.MAGIC)) == ev.MAGIC
@@ -173,6 +173,6 @@ def is_recording(path: Path) -> bool:
 
 
 def head(path: Path) -> Head:
-    """UserError: it can't be read, or is no recording."""
+    """The recording's header and metadata.  UserError: it can't be read, or is no recording."""
     with open_file(path) as file:
         return Head(path, *read_header(file, path))

@@ -1,8 +1,8 @@
 """The Reader: a recording's file as numpy columns and its definitions, as far as the file has got.
 
-Knows: where slots are in the file, what definitions and texts say.  Whether a slot can be is said in ``slots.py``; what
-the records mean together in ``model/``.  Nothing that the file says is believed before it was looked at.  The same
-object serves a finished recording and one that still grows (``refresh``).
+Knows: where slots are in the file, how definitions and texts are decoded.  ``slots.py`` validates each slot before it
+is used; what records mean together is in ``model/``.  The same object serves a finished recording and one that still
+grows (``refresh``).
 """
 
 import os
@@ -18,7 +18,7 @@ from ..errors import UserError
 from ..support.files import read
 from .code import Code
 from .header import LATEST, WINDOWS, Header, Meta, number, open_file, read_header, with_slashes
-from .runs import root, run_at
+from .runs import root_recording, run_at
 from .slots import CODE, DAMAGED, NODE, SLOT, STRING, SlotCheck, Slots, among
 
 type Ids = npt.NDArray[np.uint32]
@@ -30,8 +30,8 @@ _LONGEST = 1 << 20  # slots of a text; more is damage
 _DAY_NS = 86_400_000_000_000
 
 
-class Missed(NamedTuple):
-    """A Python that a recorded process started, and that is not recorded."""
+class UnrecordedChild(NamedTuple):
+    """A Python that a recorded process started and that is not recorded itself."""
 
     pid: int
     why: str
@@ -60,11 +60,11 @@ class Recording:
         self.node_parent: Ids = np.zeros(2, np.uint32)
         self.node_code: Ids = np.zeros(2, np.uint32)
         self.count = 0  # slots read
-        self.cut = False  # the file is shorter than it was, or has a hole: it is known up to there only
-        self.missing = 0  # slots that it had and that are gone with that, at least
+        self.cut = False  # the file is shorter than it was, or has a hole: it is known only up to there
+        self.missing = 0  # slots that the file had and has no more, at least
         self.chunks: list[Slots] = []  # these, in order
-        self._looked = SlotCheck()
-        self._left = 0  # slots at the end that are never to be whole
+        self._slot_check = SlotCheck()
+        self._left = 0  # slots at the end that will never be complete
         self._file = open_file(path)
         self.header, self.meta = self._read_header()
         self.refresh()
@@ -81,19 +81,18 @@ class Recording:
 
     @property
     def damaged(self) -> int:
-        """How many slots, and fields of the header, could not be as they were: of what they said nothing is in here,
-        and no figure is exact."""
-        return self._looked.damaged + self.header.faults + self._left
+        """How many slots and header fields were invalid: nothing of them is used, and no figure is exact."""
+        return self._slot_check.damaged + self.header.faults + self._left
 
     @property
     def highest_code(self) -> int:
-        """No code that is spoken of has a higher id; one that is not in ``codes`` was damaged."""
-        return self._looked.highest(CODE)
+        """The highest code id that a slot refers to; an id that is not in ``codes`` was damaged."""
+        return self._slot_check.highest(CODE)
 
     @property
     def highest_string(self) -> int:
-        """The same of strings."""
-        return self._looked.highest(STRING)
+        """The highest string id that a slot refers to."""
+        return self._slot_check.highest(STRING)
 
     @property
     def records(self) -> Slots:
@@ -110,7 +109,7 @@ class Recording:
         return os.fstat(self._file.fileno()).st_uid
 
     def refresh(self) -> list[Slots]:
-        """Read what the file has got since the last time.  The new slots, whole definitions only."""
+        """Read what was appended since the last time; the new slots, with complete definitions only."""
         tail, ended = self._read_tail()
         header = self.header
         new: list[Slots] = []
@@ -124,31 +123,31 @@ class Recording:
             written = min(written, self.count + len(body))
             if hole := not (body["kind"] != 0).all():  # of a disk that lost power: nobody knows what stood there
                 body = body[: int(np.argmin(body["kind"] != 0))]
-            taken = self._take(body, new)
-            rest = np.array(body[taken:])  # a text that goes on in the tail
+            accepted = self._accept(body, new)
+            rest = np.array(body[accepted:])  # a text that goes on in the tail
         follows = written >= header.flushed and not hole and header.tail_base <= header.flushed
         if follows:
             at = max(self.count + len(rest), header.flushed) - header.tail_base
-            self._take(np.concatenate([rest, tail[max(at, 0) :]]), new)
+            self._accept(np.concatenate([rest, tail[max(at, 0) :]]), new)
         self.cut = not follows or size < header.header_size or not ended
         self.missing = 0 if follows else max(header.flushed, header.tail_base) + len(tail) - self.count
         self.header = self._amended(header)
         self.chunks += new
         return new
 
-    def _take(self, slots: Slots, new: list[Slots]) -> int:
-        """Take in these slots but for a text at their end that isn't whole."""
-        taken = _whole(slots)
-        if taken:
+    def _accept(self, slots: Slots, new: list[Slots]) -> int:
+        """Accept these slots but for an incomplete text at their end; how many were accepted."""
+        accepted = _whole(slots)
+        if accepted:
             header = self.header
-            slots = self._looked.look(slots[:taken], header.start_ns, header.end_ns, self._until())
+            slots = self._slot_check.look(slots[:accepted], header.start_ns, header.end_ns, self._until())
             self._define(slots)
-            self.count += taken
+            self.count += accepted
             new.append(slots)
-        return taken
+        return accepted
 
     def _until(self) -> int:
-        """No record can be later: it was not made yet.  Where that machine's clock isn't this one's, nobody knows."""
+        """The latest time that a record can have: one day from now.  LATEST where this machine's clock is behind."""
         header, passed = self.header, time.time_ns() - self.header.start_unix_ns
         return min(header.start_ns + passed + _DAY_NS, LATEST) if passed >= 0 else LATEST
 
@@ -159,18 +158,18 @@ class Recording:
         return self._amended(header), meta
 
     def _amended(self, header: Header) -> Header:
-        """A header without what the records have shown to be wrong in it."""
-        looked = self._looked
-        if looked.by_ticks is False and looked.start_ns != header.start_ns:
-            header = header._replace(start_ns=looked.start_ns, faults=header.faults + (header.start_ns > 0))
-        if header.end_ns and looked.by_ticks is False and (looked.end_is_wrong or header.end_ns < header.start_ns):
+        """The header, without the fields that the records have shown to be wrong."""
+        checked = self._slot_check
+        if checked.by_ticks is False and checked.start_ns != header.start_ns:
+            header = header._replace(start_ns=checked.start_ns, faults=header.faults + (header.start_ns > 0))
+        if header.end_ns and checked.by_ticks is False and (checked.end_is_wrong or header.end_ns < header.start_ns):
             header = header._replace(end_ns=0, faults=header.faults + 1)
         return header
 
     def _read(self, size: int, at: int) -> Bytes:
-        """So many bytes, or as many as are there.  Into memory of our own: what is mapped kills us where somebody
-        shortens the file meanwhile.  UserError: they can't be read."""
-        there = os.fstat(self._file.fileno()).st_size - at  # no room is made for what isn't
+        """``size`` bytes from ``at``, or as many as there are.  Copied, not mapped: a mapping would end us by SIGBUS if
+        somebody truncates the file meanwhile.  UserError: they can't be read."""
+        there = os.fstat(self._file.fileno()).st_size - at  # a damaged header must not make us allocate more
         found = np.empty(max(min(size, there), 0), np.uint8)
         room, done = memoryview(found), 0
         try:
@@ -182,8 +181,8 @@ class Recording:
         return found[:done]
 
     def _read_tail(self) -> tuple[Slots, bool]:
-        """The header anew, and with it the tail's slots up to the first that isn't written; whether it was seen to end
-        there, and is not cut off."""
+        """Read the header again, and with it the tail: its slots up to the first that isn't written, and whether the
+        tail is complete (False: the file was cut off within it)."""
         while True:
             self.header, self.meta = self._read_header()
             size = self.header.tail_size
@@ -198,7 +197,7 @@ class Recording:
     # --- definitions -------------------------------------------------------------------------------------------------
 
     def _define(self, slots: Slots) -> None:
-        """Take in the definitions and texts."""
+        """Store the definitions and texts among these slots."""
         kinds = np.ascontiguousarray(slots["kind"])
         rare = np.flatnonzero((kinds < ev.FIRST_EVENT) | among(kinds, ev.HAS_TEXT))
         rare = rare[_TO_DEFINE[kinds[rare]]]
@@ -239,7 +238,7 @@ class Recording:
 
     def _define_nodes(self, slots: Slots) -> None:
         ids = slots["coro"]
-        size = self._looked.highest(NODE) + 1
+        size = self._slot_check.highest(NODE) + 1
         if size > len(self.node_parent):
             grow = max(size, 2 * len(self.node_parent)) - len(self.node_parent)
             self.node_parent = np.pad(self.node_parent, (0, grow))
@@ -253,14 +252,14 @@ def _slots(data: Bytes) -> Slots:
 
 
 def _whole(slots: Slots) -> int:
-    """How many of these slots there are up to a text that goes on behind them."""
+    """How many of these slots come before a text that is not complete."""
     before = len(slots)
     while before and slots["kind"][before - 1] == ev.TEXT and len(slots) - before < _LONGEST:
         before -= 1
     if not before or slots["kind"][before - 1] not in ev.HAS_TEXT:
         return len(slots)
-    said = -(-int(slots["off"][before - 1]) // ev.TEXT_BYTES)
-    return before - 1 if len(slots) - before < said <= _LONGEST else len(slots)
+    needed = -(-int(slots["off"][before - 1]) // ev.TEXT_BYTES)
+    return before - 1 if len(slots) - before < needed <= _LONGEST else len(slots)
 
 
 def text_of(slots: Slots, at: int) -> bytes:
@@ -272,7 +271,7 @@ def text_of(slots: Slots, at: int) -> bytes:
 
 
 def decoded(data: bytes) -> str:
-    """Text that need not be UTF-8."""
+    """Bytes as text; what is not UTF-8 becomes U+FFFD."""
     return data.decode("utf-8", "replace")
 
 
@@ -281,17 +280,17 @@ def open_recording(path: str | os.PathLike[str]) -> Recording:
 
     UserError: nothing there, not a recording, of a newer version, can't be read.
     """
-    return Recording(root(run_at(path)).path)
+    return Recording(root_recording(run_at(path)).path)
 
 
 # --- the recording as text -------------------------------------------------------------------------------------------
 
 
-def missed(path: str | os.PathLike[str]) -> list[Missed]:
-    """The Pythons that the process of this recording started without their being recorded, as far as it could tell."""
+def unrecorded_children(path: str | os.PathLike[str]) -> list[UnrecordedChild]:
+    """The Pythons that this recording's process started and that are not recorded, as far as it could tell."""
     try:
         text = read(Path(path).with_suffix(ev.MISSED_SUFFIX), _MAX_MISSED).decode("utf-8", "replace")
     except OSError:
         return []
     rows = [(number(line.partition("\t")[0]), line.split("\t", 2)) for line in text.splitlines()]
-    return [Missed(pid, row[1], row[2]) for pid, row in rows if len(row) == 3 and pid >= 0]
+    return [UnrecordedChild(pid, row[1], row[2]) for pid, row in rows if len(row) == 3 and pid >= 0]

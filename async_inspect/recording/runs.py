@@ -1,6 +1,6 @@
-"""Where recordings lie, and which of them are one run: a program with all the processes that came of it.
+"""Finding recordings, and which of them belong to one run: a program with all its child processes.
 
-Knows run ids, and which process started which.  Reads no events, and needs no numpy: whoever is about to fork may ask.
+Knows run ids, and which process started which.  Reads no events and imports no numpy, so it is safe before a fork.
 """
 
 import os
@@ -13,7 +13,7 @@ from .header import FOLDER, SUFFIX, Head, head, number
 
 
 def heads(paths: Iterable[Path]) -> list[Head]:
-    """Of those that are recordings, in the order in which they began."""
+    """The heads of those paths that are recordings, in the order in which they began."""
     found = []
     for path in paths:
         try:
@@ -24,10 +24,10 @@ def heads(paths: Iterable[Path]) -> list[Head]:
 
 
 def run_at(place: str | os.PathLike[str]) -> list[Head]:
-    """The recordings that are meant by a path, in the order in which they began: a file is that one alone; a folder (in
-    which recordings lie, or that ``attach -o`` was given) its newest run, with all its processes.
+    """The recordings that a path stands for, in the order in which they began: a file for itself alone; a folder (one
+    of recordings, or that of ``attach -o``) for its newest run, with all its processes.
 
-    Where no run is named (below ``env``, or a program that records itself) it is a process with all that came from it.
+    Recordings without a run id (made under ``env``, or by a program that records itself) are grouped by parent pid.
     UserError: nothing there, not a recording, of a newer version, can't be read.
     """
     path = Path(place)
@@ -47,7 +47,7 @@ def run_at(place: str | os.PathLike[str]) -> list[Head]:
 
 
 def _families(heads: Sequence[Head]) -> list[list[Head]]:
-    """Recordings, in the order in which they began, by who started whom while it was recorded."""
+    """Recordings (in the order in which they began) grouped into process trees: each child with its parent's."""
     families: list[list[Head]] = []
     last: dict[int, tuple[Head, list[Head]]] = {}  # of each pid the last, and its family
     for one in heads:
@@ -68,26 +68,25 @@ def _families(heads: Sequence[Head]) -> list[list[Head]]:
 
 
 def of_processes(run: Sequence[Head], pids: Collection[int]) -> list[Head]:
-    """Those of a run that are of these processes; none: all.  UserError: one of them isn't there."""
-    there = dict.fromkeys(one.header.pid for one in run)
-    if missing := set(pids) - set(there):
-        raise UserError(f"no process {min(missing)} in this run; there are {', '.join(map(str, there))}", USAGE)
+    """The recordings of these processes; all where ``pids`` is empty.  UserError: one of them isn't in the run."""
+    pids_of_run = dict.fromkeys(one.header.pid for one in run)
+    if missing := set(pids) - set(pids_of_run):
+        raise UserError(f"no process {min(missing)} in this run; there are {', '.join(map(str, pids_of_run))}", USAGE)
     return [one for one in run if not pids or one.header.pid in pids]
 
 
-def root(run: Sequence[Head]) -> Head:
-    """Of recordings that of the process which all others come from: of those whose parents aren't recorded the first.
+def root_recording(run: Sequence[Head]) -> Head:
+    """The root process's recording: the first of those whose parents aren't recorded, of the newest run.
 
-    Where they are of several runs it is the newest.  A run is over when that process has ended: what began before
-    (below a shell, say) is part of it.  A program that execs another leaves two recordings with its pid: the later one
-    is what it became.
+    A program that execs another leaves two recordings with its pid: the later one counts.
     """
     pids = {one.header.pid for one in run}
     return _newest([one for one in run if _parent(one) not in pids - {one.header.pid}] or run)
 
 
 def _newest(tops: Sequence[Head]) -> Head:
-    """Of these, none of which comes from another, that of the newest run."""
+    """Of root recordings, that of the newest run.  A run is over when its root process has ended: what began before
+    that (below a shell, say) is part of it."""
     chosen, *others = sorted(tops, key=lambda one: one.header.start_unix_ns)
     for one in others:
         # Where nobody saw the end, the file's last change stands in for it.

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from ..model.metadata import endings
 from ..model.trace import Trace
-from ..recording.reader import missed
+from ..recording.reader import unrecorded_children
 from ..support.names import cleaned
 
 TOP: Final = 5  # are named
@@ -48,7 +48,7 @@ def left_out(trace: Trace) -> Iterator[Text]:
 
 def not_recorded(trace: Trace) -> Iterator[Text]:
     """Pythons that were started and are not recorded."""
-    found = [cleaned(row) for process in trace.processes for row in missed(process.path)]
+    found = [cleaned(row) for process in trace.processes for row in unrecorded_children(process.path)]
     for row in found[:TOP]:
         yield Text.assemble(("not recorded", "bold yellow"), f"  pid {row.pid}, {row.why}: {row.command}")
     if len(found) > TOP:

@@ -1,7 +1,7 @@
 """The view beside a program that the launcher runs: ``attach --live``.
 
-Knows the order of things: ptys before the fork, the view after it, and that the program goes on whatever becomes of the
-view.  What the view shows is the recording, as for anyone else.
+Knows the order of the steps: ptys before the fork, the view after it; if the view ends or fails, the program goes on.
+The view reads the recording's file, as ``monitor`` does.
 """
 
 import os
@@ -10,8 +10,8 @@ import time
 from pathlib import Path
 
 from ..errors import UserError
-from ..launcher.attach import tell
 from ..recording import closing
+from ..support.internal import say
 from .ptys import Ptys
 
 LOG = "target.log"
@@ -19,12 +19,12 @@ PATIENCE_SECONDS = 2.0  # with a program that does not begin to record: it may b
 
 
 def has_terminal() -> bool:
-    """Whether there is one to show a view on."""
+    """Whether stdin and stdout are a terminal that can show a view."""
     return os.isatty(0) and os.isatty(1) and os.environ.get("TERM", "dumb") != "dumb"
 
 
-class Live:
-    """A ``launch.Beside``, and the ``screen.Host`` of its view."""
+class AttachedView:
+    """A ``child.Companion`` for the launcher, and the ``screen.Host`` of its view."""
 
     def __init__(self, recordings: Path, reports: Path, stdin: Path | None, leave_at_end: bool) -> None:
         """UserError: the log, or the input, can't be opened."""
@@ -47,15 +47,15 @@ class Live:
     def watch(self, pid: int) -> int:
         self._pid = pid
         self._ptys.started()
-        seen = False  # all that it said, in the view
+        seen = False  # whether the view has shown all of its output
         try:
             seen = self._show()
         except UserError as exc:
-            tell(exc.message)
+            say(exc.message)
         except Exception as exc:  # noqa: BLE001 - a bad view costs itself alone
-            tell(f"the view failed ({type(exc).__name__}: {exc}); the program goes on")
+            say(f"the view failed ({type(exc).__name__}: {exc}); the program goes on")
         if seen and not self.poll():
-            tell("the view is closed; the program goes on, and this is what it says")
+            say("the view is closed; the program goes on, and this is what it says")
             self._ptys.lines()  # those were in the view
             seen = False
         while not self.poll():
@@ -64,11 +64,11 @@ class Live:
         self._ptys.drained(0.5)
         if not seen:
             self._pass_on()
-        tell(f"what the program said is in {self._ptys.log}")
+        say(f"what the program said is in {self._ptys.log}")
         return self._ended_at
 
     def _pass_on(self) -> None:
-        """What the program says, without a view."""
+        """Write the program's new output to our stdout: there is no view."""
         data = self._ptys.more()
         try:
             while data:
@@ -77,7 +77,7 @@ class Live:
             pass  # the terminal is gone
 
     def _show(self) -> bool:
-        """Whether it was shown at all."""
+        """Run the view; False: there was no recording to show."""
         path = self._recording()
         if path is None:
             return False
@@ -94,14 +94,15 @@ class Live:
         return True
 
     def _recording(self) -> Path | None:
-        """The program's recording, once it has begun, or one of its children's; None: it ended before that."""
+        """The program's recording, or one of its children's, as soon as it exists; None: the program ended before
+        that."""
         began = time.monotonic()
         while True:
             over = self.poll()
             late = time.monotonic() - began > PATIENCE_SECONDS
             new = closing.recordings(self._recordings) - self._old
-            found = new if late else {path for path in new if closing.is_of(path, self._pid)}
-            path = closing.root(found, self._pid)
+            found = new if late else {path for path in new if closing.is_of_process(path, self._pid)}
+            path = closing.own_recording(found, self._pid)
             if path is not None and path.stat().st_size:
                 return path
             if over:

@@ -1,7 +1,7 @@
-"""What takes long goes to a process of its own: reports, and the checks over a whole recording.
+"""Jobs that take long run as processes of their own: reports, and the checks over a whole recording.
 
-Knows how to start the tool beside the view, and what came of it in lines.  One of a kind at a time; the view only
-polls.
+Knows how to start the tool beside the view, and turns its output into lines.  One job of a kind at a time; the view
+only polls.
 """
 
 import json
@@ -21,8 +21,8 @@ PACKAGE = Path(__file__).resolve().parent.parent
 REST = 10  # the checks run a tenth of the time at most
 
 
-class Beside:
-    """A command that runs beside the view."""
+class BackgroundCommand:
+    """A command of this tool that runs beside the view."""
 
     def __init__(self, words: list[str]) -> None:
         self.began = time.monotonic()
@@ -43,7 +43,7 @@ class Beside:
         return None if status is None else (status, _all(self._out), _all(self._err))
 
     def stop(self) -> None:
-        self._process.terminate()  # it takes with it what it hasn't finished
+        self._process.terminate()  # it removes what it hasn't finished
         try:
             self._process.wait(1)
         except subprocess.TimeoutExpired:
@@ -62,34 +62,34 @@ class Reports:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._beside: Beside | None = None
+        self._command: BackgroundCommand | None = None
 
     def start(self, recording: Path) -> str:
-        """What to tell the user."""
-        if self._beside is None:
+        """Start writing them; a message for the user."""
+        if self._command is None:
             words = ["-m", "async_inspect", "report", str(recording), "-o", str(self._folder), "-q"]
-            self._beside = Beside(words)
+            self._command = BackgroundCommand(words)
         return f"writing the reports to {self._folder} …"
 
     def poll(self) -> str:
-        """What to tell the user, once."""
-        done = self._beside.result() if self._beside else None
+        """A message for the user when they are done, once; "": nothing new."""
+        done = self._command.result() if self._command else None
         if done is None:
             return ""
-        self._beside = None
+        self._command = None
         status, _, err = done
         return f"reports of now are in {self._folder}" if not status else f"no reports: {err.strip()[-200:]}"
 
     def stop(self) -> None:
-        if self._beside:
-            self._beside.stop()
+        if self._command:
+            self._command.stop()
 
 
-def told(status: int, out: str, err: str) -> list[tuple[str, str]]:
-    """What ``check --json`` said, as (text, style) lines, the worst first; why it said nothing is a line, too."""
+def finding_lines(status: int, out: str, err: str) -> list[tuple[str, str]]:
+    """The output of ``check --json`` as (text, style) lines, the worst first; its error, if it failed."""
     try:
-        said = json.loads(out)
-        found, failed = [Finding.model_validate(one) for one in said["findings"]], [*map(str, said["failed"])]
+        answer = json.loads(out)
+        found, failed = [Finding.model_validate(one) for one in answer["findings"]], [*map(str, answer["failed"])]
     except (ValueError, TypeError, KeyError):  # it did not come to its end
         return [(" ".join(err.split())[-300:] or f"the checks ended with status {status}", "bad")]
     shown = []
@@ -100,33 +100,33 @@ def told(status: int, out: str, err: str) -> list[tuple[str, str]]:
 
 
 class Findings:
-    """What ``check`` says of the recording as it is, again and again while somebody looks."""
+    """The findings of ``check``, which is run again and again while they are shown."""
 
     def __init__(self, recording: Path) -> None:
         self._recording = recording
-        self._beside: Beside | None = None
+        self._command: BackgroundCommand | None = None
         self._next = 0.0
         self.lines: list[tuple[str, str]] = [("the checks have not run yet", "dim")]
         self._age = 0.0
 
     def poll(self, wanted: bool) -> None:
-        """Start them if it is time, take what they said."""
-        if self._beside is None:
+        """Start the checks if they are due and ``wanted``; store their findings when they are done."""
+        if self._command is None:
             if wanted and time.monotonic() >= self._next:
-                self._beside = Beside(["-m", "async_inspect", "check", "--json", str(self._recording)])
+                self._command = BackgroundCommand(["-m", "async_inspect", "check", "--json", str(self._recording)])
             return
-        done = self._beside.result()
+        done = self._command.result()
         if done is not None:
-            took = time.monotonic() - self._beside.began
-            self._next, self._age = time.monotonic() + took * REST, self._beside.began
-            self._beside = None
-            self.lines = told(*done)
+            duration = time.monotonic() - self._command.began
+            self._next, self._age = time.monotonic() + duration * REST, self._command.began
+            self._command = None
+            self.lines = finding_lines(*done)
 
     @property
     def age(self) -> float:
-        """Seconds since what the checks have seen; 0: they have not run."""
+        """Seconds since the checks' last run began; 0: they have not run."""
         return time.monotonic() - self._age if self._age else 0.0
 
     def stop(self) -> None:
-        if self._beside:
-            self._beside.stop()
+        if self._command:
+            self._command.stop()

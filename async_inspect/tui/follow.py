@@ -1,5 +1,5 @@
-"""Following a recording: new records into the live state, a bounded part of them at a time; or an old one again, at
-any speed.
+"""Following a recording: its new records go into the live model, a bounded number at a time; or a replay of a finished
+one, at any speed.
 
 Knows: what time it is in the recording, and whether its program still runs.  Knows nothing of terminals.
 """
@@ -28,9 +28,9 @@ class Follower:
         self.recording = Recording(path)
         self.live = Live(self.recording)
         self.replaying = replay
-        self.over = False  # somebody knows that the program has ended
-        self._waiting: deque[Slots] = deque()  # read, and not fed
-        self._take(self.recording.chunks)
+        self.over = False  # the host has said that the program has ended
+        self._waiting: deque[Slots] = deque()  # read, but not fed to the live model yet
+        self._enqueue(self.recording.chunks)
         self._position = 0.0  # of a replay, ns since its beginning
         self._last = time.monotonic_ns()
         self._now = 0
@@ -45,7 +45,7 @@ class Follower:
         if self.over or self.replaying or header.state != ev.RUNNING or header.start_ns > time.monotonic_ns():
             return False
         if os.name != "posix":
-            return True  # who asks there by a signal sends it
+            return True  # there os.kill(pid, 0) would end the process
         try:
             os.kill(header.pid, 0)
         except ProcessLookupError:
@@ -65,12 +65,12 @@ class Follower:
         return self._now
 
     def step(self, speed: float = 1.0) -> None:
-        """Take in what there is; not all at once where that takes long."""
+        """Feed what has been read to the live model, for AT_A_TIME_SECONDS at most."""
         began = time.monotonic_ns()
         self._position += (began - self._last) * speed
         self._last = began
         if not self.replaying:
-            self._take(self.recording.refresh())
+            self._enqueue(self.recording.refresh())
         until = self.live.base + int(self._position)
         while self._waiting:
             piece = self._waiting.popleft()
@@ -89,19 +89,19 @@ class Follower:
         else:
             self._now = max(time.monotonic_ns(), self.live.end)
 
-    def meet(self, other: "Follower") -> None:
-        """Go on at the other's moment: a replay at the same one, else now."""
+    def resume_at(self, other: "Follower") -> None:
+        """Continue at the other follower's moment (a replay), or now."""
         self._last = time.monotonic_ns()
         self._position = other.live.base + other._position - self.live.base
 
-    def rest(self) -> None:
-        """Nothing is taken in for now: a replay stands still."""
+    def stand_still(self) -> None:
+        """Feed nothing for now: a replay does not move on."""
         self._last = time.monotonic_ns()
 
-    def _take(self, chunks: list[Slots]) -> None:
+    def _enqueue(self, chunks: list[Slots]) -> None:
         for slots in chunks:
             self._waiting += (slots[begin : begin + PIECE] for begin in range(0, len(slots), PIECE))
-        self.recording.chunks = []  # nobody asks for them again
+        self.recording.chunks = []  # not needed again
 
 
 def _until(slots: Slots, moment: int) -> int:

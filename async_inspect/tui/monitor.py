@@ -1,6 +1,6 @@
-"""The view of a recording that somebody else makes, or that is finished: ``monitor``.
+"""``monitor``: the view of a recording that another process makes, or of a finished one.
 
-Knows which recording is meant, and how to wait for one that begins.
+Knows which recording is meant, and how to wait for one that is about to begin.
 """
 
 import os
@@ -12,10 +12,10 @@ from pathlib import Path
 from ..errors import UserError
 from ..launcher import registry
 from ..recording.header import FOLDER
-from ..recording.runs import of_processes, root, run_at
+from ..recording.runs import of_processes, root_recording, run_at
 from .attached import has_terminal
 from .processes import Processes
-from .screen import Nobody, View
+from .screen import NoHost, View
 from .state import SPEEDS, State
 from .terminal import Terminal
 
@@ -23,7 +23,7 @@ WAIT_SECONDS = 5.0  # for a program on the list to begin to record
 
 
 def monitor(place: Path | None, speed: float | None, pids: Collection[int] = ()) -> int:
-    """Show it until somebody leaves; the signal that ended the view, or 0.  UserError: nothing to show, or nowhere.
+    """Show it until the user leaves; the signal that ended the view, or 0.  UserError: no recording, or no terminal.
 
     ``place``: None: of this user's running programs the newest.  ``pids``: of which process, by default the run's
     first.  ``speed``: replay it, so many times as fast.
@@ -43,30 +43,30 @@ def monitor(place: Path | None, speed: float | None, pids: Collection[int] = ())
     return view.signal
 
 
-class _Attached(Nobody):
-    """A process that we have entered; ``over`` says why that ends, "" as long as it doesn't."""
+class _InjectedHost(NoHost):
+    """The host of a process that we attached to; ``ended`` gives the reason to stop, "" to go on."""
 
-    def __init__(self, over: Callable[[], str]) -> None:
-        self.poll = over  # type: ignore[method-assign]
+    def __init__(self, ended: Callable[[], str]) -> None:
+        self.poll = ended  # type: ignore[method-assign]
 
 
-def watch(path: Path, reports: Path, title: str, over: Callable[[], str]) -> None:
-    """Show a process that we have entered until somebody leaves, or it is over."""
+def watch(path: Path, reports: Path, title: str, ended: Callable[[], str]) -> None:
+    """Show a process that we attached to until the user leaves, or ``ended`` gives a reason."""
     processes = Processes(path, alone=True)
     with Terminal(0, 1) as terminal:
-        View(processes, reports, title, _Attached(over)).show(terminal, leave_at_end=True)
+        View(processes, reports, title, _InjectedHost(ended)).show(terminal, leave_at_end=True)
     processes.close()
 
 
 def end_by(number: int) -> None:
-    """End as this signal ends a program; Ctrl-C is one way to leave."""
+    """End by this signal; not by SIGINT: Ctrl-C is one way to leave the view."""
     if number and number != signal.SIGINT:
         signal.signal(number, signal.SIG_DFL)
         os.kill(os.getpid(), number)
 
 
 def _running(pids: Collection[int]) -> tuple[Path, str]:
-    for run in registry.runs(os.environ):
+    for run in registry.running_programs(os.environ):
         if pids and run.pid not in pids:
             found = [one for one in run_at(run.folder) if one.header.pid in pids]
             if not found:
@@ -77,7 +77,7 @@ def _running(pids: Collection[int]) -> tuple[Path, str]:
             path = registry.recording(run)
             if path is not None and path.stat().st_size:
                 return path, run.title
-            if run not in registry.runs(os.environ):
+            if run not in registry.running_programs(os.environ):
                 break
             time.sleep(0.05)
         else:  # a command that is no Python itself: its children are recorded
@@ -86,7 +86,7 @@ def _running(pids: Collection[int]) -> tuple[Path, str]:
 
 
 def _path(place: Path, pids: Collection[int]) -> Path:
-    return root(of_processes(run_at(place), pids)).path
+    return root_recording(of_processes(run_at(place), pids)).path
 
 
 def _reports(path: Path) -> Path:

@@ -79,6 +79,6 @@ class Processes:
         except UserError as exc:
             return exc.message
         self._open[path] = follower
-        follower.meet(self.current)
+        follower.resume_at(self.current)
         self.current = follower
         return ""

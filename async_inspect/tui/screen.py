@@ -1,6 +1,6 @@
-"""The loop of the view: records in, keys in, frames out.
+"""The main loop of the view: records and keys in, frames out.
 
-Knows the order of things, and what keys ask others to do.  Whoever runs the program beside it is a ``Host``.
+Knows the order of the steps, and what keys ask of other parts.  Whatever runs the program meanwhile is a ``Host``.
 """
 
 import select
@@ -24,7 +24,7 @@ TURNS = {"next": 1, "previous": -1}
 
 
 class Host(Protocol):
-    """Who runs the program: whether it is over and what it said."""
+    """What runs the program: its end, and its output."""
 
     def poll(self) -> str:
         """How it ended; "": it runs."""
@@ -36,8 +36,8 @@ class Host(Protocol):
         """The terminal has another size now."""
 
 
-class Nobody:
-    """The program runs elsewhere."""
+class NoHost:
+    """There is no host: the program runs elsewhere."""
 
     def poll(self) -> str:
         return ""
@@ -57,16 +57,16 @@ class View:
         self.state = State()
         self.facts = Facts()
         self.signal = 0  # that ended it
-        self._processes, self._title, self._host = processes, title, host or Nobody()
+        self._processes, self._title, self._host = processes, title, host or NoHost()
         self._reports, self._findings = Reports(folder), Findings(processes.first.recording.path)
         self._message, self._until = "", 0.0
 
     def show(self, terminal: Terminal, leave_at_end: bool = False) -> None:
-        """Until somebody leaves, or a signal says so."""
+        """Run until the user leaves, or a signal ends the view."""
         due = 0.0
         try:
             while True:
-                if (heard := terminal.take_signals()) and self._leaves(heard):
+                if (signals := terminal.take_signals()) and self._leaves(signals):
                     return
                 keys = self._keys(terminal)
                 if "quit" in self.state.wishes or (leave_at_end and self._host.poll()):
@@ -74,7 +74,7 @@ class View:
                 began = time.monotonic()
                 if began >= due:
                     self._advance()
-                if keys or heard or began >= due:
+                if keys or signals or began >= due:
                     self._draw(terminal)
                     took = time.monotonic() - began
                     if began >= due:
@@ -84,16 +84,16 @@ class View:
             self._reports.stop()
             self._findings.stop()
 
-    def _leaves(self, heard: set[int]) -> bool:
-        """Whether these signals end the view.  Ctrl-C is the program's as long as there is one."""
-        if heard & {signal.SIGTERM, signal.SIGHUP}:
-            self.signal = int(max(heard & {signal.SIGTERM, signal.SIGHUP}))
+    def _leaves(self, signals: set[int]) -> bool:
+        """Whether these signals end the view.  As long as the host's program runs, Ctrl-C is for that."""
+        if signals & {signal.SIGTERM, signal.SIGHUP}:
+            self.signal = int(max(signals & {signal.SIGTERM, signal.SIGHUP}))
             return True
-        if signal.SIGINT in heard:
-            if isinstance(self._host, Nobody) or self._host.poll():
+        if signal.SIGINT in signals:
+            if isinstance(self._host, NoHost) or self._host.poll():
                 self.signal = int(signal.SIGINT)
                 return True
-            self._tell("Ctrl-C went to the program; q leaves the view")
+            self._show_message("Ctrl-C went to the program; q leaves the view")
         return False
 
     def _keys(self, terminal: Terminal) -> list[str]:
@@ -103,15 +103,15 @@ class View:
             keys = ["q"]  # the terminal is gone
             self.state = replace(self.state, typing=False)
         for at, key in enumerate(keys):
-            if at:  # what the key before has put on the screen
+            if at:  # a key acts on what the one before it has put on the screen
                 self.lines(*terminal.size())
             self.state = update(self.state, key, self.facts)
         wishes = self.state.wishes
         if "reset" in wishes:
             self._processes.current.live.reset(self._processes.current.now)
-            self._tell("counting anew")
+            self._show_message("counting anew")
         if "reports" in wishes:
-            self._tell(self._reports.start(self._processes.whole))
+            self._show_message(self._reports.start(self._processes.whole))
         for wish in wishes:
             if wish in TURNS:
                 self._turn(TURNS[wish])
@@ -123,22 +123,22 @@ class View:
         self._processes.first.over = bool(self._host.poll())
         self._processes.look()
         if self.state.paused:
-            self._processes.current.rest()
+            self._processes.current.stand_still()
         else:
             self._processes.current.step(SPEEDS[self.state.speed])
         if message := self._reports.poll():
-            self._tell(message)
+            self._show_message(message)
         self._findings.poll(self.state.view == "findings")
 
     def _turn(self, by: int) -> None:
         if message := self._processes.turn(by):
-            self._tell(message)
+            self._show_message(message)
         self._findings.stop()
         self._findings = Findings(self._processes.current.recording.path)
         if self.state.paused:
             self._processes.current.step(0)  # as it stands
 
-    def _tell(self, message: str) -> None:
+    def _show_message(self, message: str) -> None:
         self._message, self._until = message, time.monotonic() + MESSAGE_SECONDS
 
     def _draw(self, terminal: Terminal) -> None:

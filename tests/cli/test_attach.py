@@ -214,7 +214,7 @@ def test_second_ctrl_c_stops_the_reports(
     before = signal.getsignal(signal.SIGINT)
     options = Options(output=tmp_path / "my out", formats=("json",))
     try:
-        with job.Patience():
+        with job.SecondInterrupt():
             status = after_run({recorded}, child.Ended(os.getpid(), 0, 1), options)
     finally:
         signal.signal(signal.SIGINT, before)

@@ -24,7 +24,7 @@ from async_inspect.model.snapshot import snapshot
 from async_inspect.model.tables import Calls, Ints
 from async_inspect.model.trace import Trace
 from async_inspect.recording.dump import dump_header, dump_records
-from async_inspect.recording.reader import Recording, missed
+from async_inspect.recording.reader import Recording, unrecorded_children
 from async_inspect.terminal.summary import render
 from async_inspect.tui.follow import Follower
 from async_inspect.tui.frame import Around, compose
@@ -83,7 +83,7 @@ def everything(trace: Trace, path: Path) -> None:
     with Recording(path) as recording:
         for line in (*dump_header(recording), *dump_records(recording)):
             line.encode("utf-8", "surrogateescape")
-    missed(path)
+    unrecorded_children(path)
     live(path)
 
 

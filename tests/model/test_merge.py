@@ -182,7 +182,7 @@ def test_what_can_not_be_read_is_named(tmp_path: Path, monkeypatch: pytest.Monke
     gone = put(tmp_path, two_tasks(), 8, 10)
     run = run_at(tmp_path)
     gone.unlink()
-    trace = loading.load_run(run, tmp_path)
+    trace = loading.load_run_data(run, tmp_path)
     assert [process.pid for process in trace.processes] == [7]
     assert [(one.pid, "No such file" in one.why) for one in trace.left_out] == [(8, True)]
     damaged = two_tasks()

@@ -46,10 +46,12 @@ def test_root(tmp_path: Path) -> None:
     first = recording(tmp_path / "20250101T000000-10.rec")
     after_exec = recording(tmp_path / "20250101T000000-10-1.rec")
     child = recording(tmp_path / "20250101T000000-11.rec")
-    assert closing.root({first, after_exec, child}, 10) == after_exec
-    assert closing.root({first, child}, 10) == first
-    assert closing.root({child, after_exec}, 99) == after_exec, "the first of the children, where the root is no Python"
-    assert closing.root(set(), 10) is None
+    assert closing.own_recording({first, after_exec, child}, 10) == after_exec
+    assert closing.own_recording({first, child}, 10) == first
+    assert closing.own_recording({child, after_exec}, 99) == after_exec, (
+        "the first of the children, where the root is no Python"
+    )
+    assert closing.own_recording(set(), 10) is None
 
 
 def test_what_the_recorder_complained_of_is_told_once(tmp_path: Path) -> None:
@@ -57,4 +59,4 @@ def test_what_the_recorder_complained_of_is_told_once(tmp_path: Path) -> None:
         writer.log(str(tmp_path / "7.log"), f"pid 7: {text}")
     writer.log(str(tmp_path / "8.log"), "pid 8: not this one's")
     log = tmp_path / "7.log"
-    assert closing.complaints(tmp_path, 7) == [f"a: b (log: {log}, 2×)", f"another (log: {log}, 1×)"]
+    assert closing.logged_errors(tmp_path, 7) == [f"a: b (log: {log}, 2×)", f"another (log: {log}, 1×)"]

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from async_inspect.errors import UserError
-from async_inspect.launcher.inject.attach import _keep
+from async_inspect.launcher.inject.attach import keep
 from async_inspect.recording.closing import note_end
 from async_inspect.recording.runs import heads
 from async_inspect.support import files
@@ -166,11 +166,11 @@ def test_a_recording_that_its_process_swapped(tmp_path: Path) -> None:
     (theirs / "link.rec").symlink_to(secret)
     for name, kind in (("pipe.rec", "a named pipe"), ("link.rec", "a link")):
         with pytest.raises(UserError, match=f"is {kind}, not a file"):
-            _keep(theirs / name, ours)
+            keep(theirs / name, ours)
     (theirs / "good.rec").write_bytes(b"records")
     before = os.umask(0)
     try:
-        assert mode(_keep(theirs / "good.rec", ours)) == 0o600
+        assert mode(keep(theirs / "good.rec", ours)) == 0o600
     finally:
         os.umask(before)
     assert os.listdir(ours) == ["good.rec"]

@@ -9,7 +9,7 @@ import pytest
 from async_inspect import checks
 from async_inspect.model import load
 from async_inspect.terminal.findings import detailed
-from async_inspect.tui.background import Findings, told
+from async_inspect.tui.background import Findings, finding_lines
 
 from ..samples import SAMPLES
 from ..support.test_settings import again_and_again
@@ -49,18 +49,18 @@ def test_checks_that_could_not_run_are_a_line(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("out", ["", "{", "[]", "{}", '{"findings": [{"check": 1}], "failed": []}'])
 def test_checks_that_died_are_a_line(out: str) -> None:
-    assert told(-9, out, "") == [("the checks ended with status -9", "bad")]
-    assert told(1, out, "no\n memory\n") == [("no memory", "bad")]
+    assert finding_lines(-9, out, "") == [("the checks ended with status -9", "bad")]
+    assert finding_lines(1, out, "no\n memory\n") == [("no memory", "bad")]
 
 
 def test_a_check_that_failed_is_a_line_below_the_others() -> None:
     one = {"check": "deadlock", "severity": "error", "text": "tasks wait", "place": "app.py:3", "evidence": ["a", "b"]}
     out = json.dumps({"findings": [one | {"more": 2}], "failed": ["the check 'x' failed"]})
-    assert told(3, out, "") == [
+    assert finding_lines(3, out, "") == [
         ("error deadlock: tasks wait  app.py:3", "bad"),
         ("    a", "dim"),
         ("    b", "dim"),
         ("    … and 2 more like it", "dim"),
         ("the check 'x' failed", "bad"),
     ]
-    assert told(0, json.dumps({"findings": [], "failed": []}), "") == [("nothing was found", "good")]
+    assert finding_lines(0, json.dumps({"findings": [], "failed": []}), "") == [("nothing was found", "good")]

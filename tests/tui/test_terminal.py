@@ -270,17 +270,17 @@ def test_without_a_terminal(attach: Attach, tool: Tool, tmp_path: Path) -> None:
 
 def test_the_list_of_what_runs(tmp_path: Path) -> None:
     environ = {"XDG_STATE_HOME": str(tmp_path)}
-    put, take = registry.lister(environ, tmp_path / "folder", "app.py  --flag\nx")
-    put(os.getpid())
-    (run,) = registry.runs(environ)
+    register, unregister = registry.registration(environ, tmp_path / "folder", "app.py  --flag\nx")
+    register(os.getpid())
+    (run,) = registry.running_programs(environ)
     assert (run.pid, run.folder, run.title) == (os.getpid(), tmp_path / "folder", "app.py --flag x")
     stale = registry.place(environ) / f"{os.getpid()}-1"  # another process that had this pid
     stale.write_text("/folder\nold\n")
     (registry.place(environ) / "nonsense-1").write_text("")
-    assert registry.runs(environ) == [run]
+    assert registry.running_programs(environ) == [run]
     assert not stale.exists()
-    take()
-    assert registry.runs(environ) == []
+    unregister()
+    assert registry.running_programs(environ) == []
     assert registry.place({"HOME": "/h", "XDG_STATE_HOME": "not/absolute"}) == Path(
         "/h/.local/state/async-inspect/running"
     )
@@ -289,10 +289,10 @@ def test_the_list_of_what_runs(tmp_path: Path) -> None:
 def test_nobody_can_be_listed(tmp_path: Path) -> None:
     """Then it runs all the same."""
     (tmp_path / "file").touch()
-    put, take = registry.lister({"XDG_STATE_HOME": str(tmp_path / "file")}, tmp_path, "app.py")
-    put(os.getpid())
-    take()
-    assert registry.runs({"XDG_STATE_HOME": str(tmp_path / "file")}) == []
+    register, unregister = registry.registration({"XDG_STATE_HOME": str(tmp_path / "file")}, tmp_path, "app.py")
+    register(os.getpid())
+    unregister()
+    assert registry.running_programs({"XDG_STATE_HOME": str(tmp_path / "file")}) == []
 
 
 DEADLOCK = """

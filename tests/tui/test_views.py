@@ -176,9 +176,9 @@ def test_replay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         counts.append(follower.live.count - 1)
     assert counts == [2, 4, 4, 4, 4]
     polls = follower.live.tasks["polls"][:5].sum()
-    follower.rest()
+    follower.stand_still()
     clock[0] += 50 * MS
-    follower.rest()
+    follower.stand_still()
     follower.step(speed=100)
     assert follower.live.tasks["polls"][:5].sum() == polls, "a pause costs no time of the replay"
     clock[0] += 2 * MS

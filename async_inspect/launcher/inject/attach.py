@@ -1,6 +1,6 @@
-"""``attach --pid``: record a process that runs already, until somebody has seen enough; then leave it and report.
+"""``attach --pid``: record a process that runs already, until the user stops that; then detach and report.
 
-Knows the order of things, and that whatever happens to us the process is left as it was.
+Knows the order of the steps, and that whatever happens to us the process is left as it was.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ from typing import Self
 
 from async_inspect.errors import FAILED, USAGE, UserError
 from async_inspect.launcher import registry
-from async_inspect.launcher.attach import Options, check_formats, report, tell, writable
+from async_inspect.launcher.attach import Options, check_formats, report, writable
 from async_inspect.launcher.inject import process
 from async_inspect.launcher.inject.place import place
 from async_inspect.launcher.inject.session import Session
@@ -25,6 +25,7 @@ from async_inspect.recording import closing
 from async_inspect.recording.header import FOLDER
 from async_inspect.recording.runs import heads
 from async_inspect.support.files import open_regular, replacing
+from async_inspect.support.internal import say
 from async_inspect.support.settings import configured
 from async_inspect.tracer import LONGEST_MS, Settings, env
 
@@ -34,43 +35,43 @@ ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 type View = Callable[[Path, Path, str, Callable[[], str]], None]  # (recording, reports, title, how it ended or "")
 
 
-def attach(pid: int, options: Options, seconds: float | None, view: View | None) -> int:
-    """Record this process for so long (None: until Ctrl-C, or its end), write the reports; the exit status."""
+def record_process(pid: int, options: Options, seconds: float | None, view: View | None) -> int:
+    """Record this process for ``seconds`` (None: until Ctrl-C, or its end), write the reports; the exit status."""
     check_formats(options.formats)
     options = replace(options, rules=configured())
-    one = process.look(pid)
+    one = process.inspect(pid)
     folder = writable(options.output.absolute() / FOLDER)
     title = process.command(pid) if options.settings.argv else os.path.basename(one.exe)
-    with Ends() as ends, place(one, folder) as where:
-        session = Session(one, where, tell, ends.heard)
+    with StopCondition() as stop, place(one, folder) as where:
+        session = Session(one, where, say, stop.signalled)
         recording = session.start(options.settings, options.core or os.environ.get(env.CORE, ""))
-        ends.begin(pid, seconds)
-        put, take = registry.lister(os.environ, where.outside, title)
+        stop.begin(pid, seconds)
+        register, unregister = registry.registration(os.environ, where.outside, title)
         status = 0
         try:
-            put(pid)
+            register(pid)
             if view is not None:
-                view(recording, options.output.absolute(), title, ends.why)
+                view(recording, options.output.absolute(), title, stop.reason)
             else:
-                tell(f"recording {one.name} ({title}){ends.until}")
-                ends.wait()
+                say(f"recording {one.name} ({title}){stop.until}")
+                stop.wait()
         finally:
-            take()
-            status = _leave(session, ends)
-            kept = _keep(recording, folder)
+            unregister()
+            status = _stop_recording(session, stop)
+            kept = keep(recording, folder)
     return report(heads([kept]), options) or status
 
 
 @contextlib.contextmanager
 def snapshot(pid: int) -> Iterator[Path]:
-    """A recording of this process as it stands, and no more; as long as the block runs."""
-    one = process.look(pid)
+    """A recording of this process's state at one moment; the file exists until the block ends."""
+    one = process.inspect(pid)
     with tempfile.TemporaryDirectory(prefix="async-inspect-") as folder:
-        with Ends() as ends, place(one, Path(folder)) as where:
-            session = Session(one, where, tell, ends.heard)
+        with StopCondition() as stop, place(one, Path(folder)) as where:
+            session = Session(one, where, say, stop.signalled)
             recording = session.start(Settings(slow_poll_ms=0), os.environ.get(env.CORE, ""))
             session.stop()
-            kept = _keep(recording, Path(folder))
+            kept = keep(recording, Path(folder))
         yield kept
 
 
@@ -87,12 +88,12 @@ def parse_duration(text: str) -> float:
     return seconds
 
 
-class Ends:
-    """What ends a recording: the time is up, the process has ended, or a signal to us says so."""
+class StopCondition:
+    """When to stop recording: the time is up, the process has ended, or we got a signal."""
 
     def __init__(self) -> None:
         self.until = ""
-        self._heard = self._ended = False
+        self._signalled = self._ended = False
         self._due: float | None = None
         self._pidfd = -1
         self._wake, self._woken = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -101,7 +102,7 @@ class Ends:
     def __enter__(self) -> Self:
         for number in ENDS:
             if signal.getsignal(number) != signal.SIG_IGN:
-                self._before[number] = signal.signal(number, self._hear)
+                self._before[number] = signal.signal(number, self._on_signal)
         return self
 
     def __exit__(self, *exc: object) -> None:
@@ -119,58 +120,58 @@ class Ends:
         self._due = None if seconds is None else time.monotonic() + seconds
         self.until = "; Ctrl-C ends that, and leaves it running" if seconds is None else f" for {seconds:g} s"
 
-    def why(self) -> str:
-        """Why it is over; "": it is not."""
+    def reason(self) -> str:
+        """ "ended": the process has; "left": the time is up, or a signal came; "": go on."""
         if not self._ended:
             self._ended = bool(select.select([self._pidfd], [], [], 0)[0])
         if self._ended:
             return "ended"
-        if self._heard or (self._due is not None and time.monotonic() >= self._due):
+        if self._signalled or (self._due is not None and time.monotonic() >= self._due):
             return "left"
         return ""
 
-    def heard(self) -> bool:
-        """Whether a signal said so."""
-        return self._heard
+    def signalled(self) -> bool:
+        """Whether a signal came."""
+        return self._signalled
 
     @property
     def ended(self) -> bool:
         """Whether the process has ended."""
-        return self.why() == "ended"
+        return self.reason() == "ended"
 
     def wait(self) -> None:
-        """Until it is over."""
-        while not self.why():
+        """Block until there is a reason to stop."""
+        while not self.reason():
             left = None if self._due is None else max(self._due - time.monotonic(), 0)
             select.select([self._pidfd, self._wake], [], [], left)
 
-    def _hear(self, _number: int, _frame: object) -> None:
-        self._heard = True
+    def _on_signal(self, _number: int, _frame: object) -> None:
+        self._signalled = True
         with contextlib.suppress(BlockingIOError):
             os.write(self._woken, b"\0")
 
 
-def _leave(session: Session, ends: Ends) -> int:
+def _stop_recording(session: Session, stop: StopCondition) -> int:
     at_ns = time.monotonic_ns()
-    if not ends.ended:
+    if not stop.ended:
         try:
             session.stop()
         except UserError as exc:
-            if session.is_there():
-                tell(f"{exc.message}; it goes on recording up to --max-size (attach to it again to end that)")
+            if session.is_alive():
+                say(f"{exc.message}; it goes on recording up to --max-size (attach to it again to end that)")
                 return FAILED
     if session.recording is not None:
-        closing.note_end(session.recording, at_ns)  # where the process did not live to say so
+        closing.note_end(session.recording, at_ns)  # where the process ended before it could do so itself
     return 0
 
 
-def _keep(recording: Path, folder: Path) -> Path:
-    """The recording among ours, wherever it was made."""
+def keep(recording: Path, folder: Path) -> Path:
+    """The recording's path in this folder, into which it is copied from wherever it was made."""
     if recording.parent == folder:
         return recording
     try:
         with (
-            open(open_regular(recording, follow=False), "rb") as source,  # others may write there
+            open(open_regular(recording, follow=False), "rb") as source,  # other users may write to that folder
             replacing(folder / recording.name) as target,
         ):
             shutil.copyfileobj(source, target)

@@ -1,13 +1,13 @@
-"""A line of Python, run in a process that was not asked: by ptrace, in a thread where that does no harm.
+"""Running a line of Python in another process without its cooperation: by ptrace, in a thread where it is safe.
 
 Knows where CPython may be called from outside.  The ways, in this order:
 
 1. a Python thread that waits in the kernel (epoll, poll, a sleep …), without the GIL: it takes the GIL, runs the line,
-   gives the GIL back, and waits on.  An idle event loop always does that.
-2. the main thread is asked to run the line at its next chance, as signals' handlers are: what it runs is Python.
-3. the main thread waits for a lock for good (``join()``): any thread is asked to, at its next chance.
+   releases the GIL, and goes on waiting.  An idle event loop is always such a thread.
+2. a pending call of the main thread, which runs it between two bytecodes, as it runs signal handlers.
+3. where the main thread waits for a lock for good (``join()``): a pending call that any thread may run.
 
-A thread that waits for a lock is never used for the first: it may be the GIL's own.
+A thread that waits for a lock is never used for the first way: the lock may be the GIL itself.
 """
 
 import os
@@ -26,46 +26,46 @@ _READ_WRITE, _PRIVATE_ANONYMOUS = 3, 0x22
 type _Wait = tuple[str, list[str]]
 
 
-class Asked:
-    """A line that a process is asked to run: by whoever of it comes first, so it must do no harm a second time."""
+class InjectedCall:
+    """A line of Python that a process is to run.  It may be run by several threads, so it must be idempotent."""
 
     def __init__(self, process: Process, line: str) -> None:
-        """OSError: no thread of it may be had.  DiedError: it is gone."""
+        """OSError: none of its threads can be stopped.  DiedError: it is gone."""
         self._process, self._text = process, line.encode() + b"\0"
-        self._main = self._anybody = False  # who was asked to
-        self._waits: _Wait | None = None  # for a lock, as the main thread did when we looked last
+        self._main = self._anybody = False  # where the line is queued: with the main thread, with any thread
+        self._lock_wait_seen: _Wait | None = None  # the main thread's wait for a lock, when it was looked at last
         self._ran = self._run()
         if not self._ran:
-            self._ask()
+            self._ask_a_thread()
         self._next = time.monotonic() + AGAIN_SECONDS
 
-    def remind(self) -> None:
-        """It has not answered: who was asked may have gone to wait just before, and then one that waits is free.
-
-        Not at once: who answers is slowed down by being looked at.
-        """
+    def retry(self) -> None:
+        """No answer yet: try again.  The thread with the pending call may have begun to wait since; then the first way
+        is open.  At most every AGAIN_SECONDS: stopping a thread slows its answer down."""
         if self._ran or time.monotonic() < self._next:
             return
         with suppress(OSError):
             self._ran = self._run()
             if not self._ran:
-                self._ask()
+                self._ask_a_thread()
         self._next = time.monotonic() + AGAIN_SECONDS
 
-    def _ask(self) -> None:
-        """The main thread, unless it waits for a lock, and not for its turn with the GIL: for that it wakes up all the
-        time.  Where it stands as it stood the last time, anybody."""
-        before, self._waits = self._waits, _lock_wait(self._process.pid)
-        if self._waits is not None and self._waits == before:
+    def _ask_a_thread(self) -> None:
+        """Queue the line with the main thread; with any thread where the main one is stuck waiting for a lock.
+
+        A thread that waits for the GIL wakes up all the time; it is stuck where its context switches don't count on.
+        """
+        before, self._lock_wait_seen = self._lock_wait_seen, _lock_wait(self._process.pid)
+        if self._lock_wait_seen is not None and self._lock_wait_seen == before:
             if not self._anybody:
                 self._anybody = True
                 self._queue()
-        elif not self._main and (self._waits is None or before is not None):
+        elif not self._main and (self._lock_wait_seen is None or before is not None):
             self._main = True
             self._queue()
 
     def _run(self) -> bool:
-        """The first way, if it can be gone."""
+        """The first way; whether a thread was found for it."""
         process = self._process
         for tid in _waiting(process.pid):
             with undisturbed(), Stopped(process.pid, tid) as thread:
@@ -81,7 +81,7 @@ class Asked:
         """The second way, or the third."""
         process = self._process
         with undisturbed(), Stopped(process.pid, process.pid) as thread:
-            # The text stays: nobody says when it was read. A page for each attach that came this way.
+            # The text stays allocated: nothing says when it was read. It is one page for each attach this way.
             address = _Text(process, thread, self._text).put()
             run_it = process.symbols["PyRun_SimpleString"]
             if self._anybody:
@@ -124,7 +124,7 @@ def _is_python_without_gil(process: Process, thread: Stopped) -> bool:
 
 
 def _waiting(pid: int) -> list[int]:
-    """Its threads that are in a system call that only waits, as far as that is seen from here; the main one first."""
+    """Its threads that are in a system call that only waits, as far as /proc shows; the main one first."""
     from async_inspect.launcher.inject.ptrace import MACHINES
 
     waits = MACHINES[os.uname().machine].waits
@@ -137,7 +137,8 @@ def _waiting(pid: int) -> list[int]:
 
 
 def _lock_wait(tid: int) -> _Wait | None:
-    """What tells a thread's wait for a lock from every other wait of it; None: it doesn't wait for one."""
+    """(system call, context switches) of a thread that waits for a lock: equal only for one and the same wait; None: it
+    doesn't wait for a lock."""
     syscall = _syscall(tid)
     return (syscall, _switches(tid)) if syscall.partition(" ")[0] in _FUTEX else None
 

@@ -1,7 +1,7 @@
-"""Where the tool and a process that runs already can both put files: what it reads of the recorder, what it writes.
+"""A folder that the tool and a process that runs already share: it holds the recorder, recordings and answers.
 
-Knows two kinds: where both see the same files as the same user, that is a folder of ours; else (a container, another
-user's process) it is a folder of its own made among *its* files, with a copy of the recorder, and removed at the end.
+Knows two kinds: where both see the same files as the same user, it is the tool's output folder; else (a container,
+another user's process) a folder made among the process's files, with a copy of the recorder, and removed at the end.
 """
 
 import contextlib
@@ -26,7 +26,7 @@ _DIRECTORY = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class Place:
-    """A folder that both know: ``outside`` by our name, ``inside`` by the process's."""
+    """The shared folder: ``outside`` is its path to us, ``inside`` its path to the process."""
 
     def __init__(self, one: Process, inside: str, outside: Path, package: str, copied: bool) -> None:
         self.inside, self.outside, self.package, self.copied = inside, outside, package, copied
@@ -62,7 +62,7 @@ class Place:
 
 @contextlib.contextmanager
 def place(one: Process, ours: Path) -> Iterator[Place]:
-    """Where to meet this process: in ``ours`` if it can be.  UserError: nowhere."""
+    """The folder shared with this process: ``ours`` if possible.  UserError: there is none."""
     if one.same_files and one.uid == os.geteuid():
         yield Place(one, str(ours), ours, str(PACKAGE), copied=False)
         return
@@ -84,14 +84,14 @@ def place(one: Process, ours: Path) -> Iterator[Place]:
 
 @contextlib.contextmanager
 def _made(root: int, folder: str, one: Process) -> Iterator[Place]:
-    # By descriptors: a path through another's files may lead anywhere.
+    # By descriptors: a path through another user's files may lead anywhere.
     above = root
     opened = []
     try:
         for part in folder.split("/"):
             above = os.open(part, _DIRECTORY, dir_fd=above)
             opened.append(above)
-        # The same name each time: then a C core that is loaded there already is known for the same.
+        # The same name each time: a C core that is loaded there already is then not loaded again.
         name = f"async-inspect-{one.pid}-{_contents()}"
         _remove(above, name)
         os.mkdir(name, 0o700, dir_fd=above)
@@ -100,7 +100,7 @@ def _made(root: int, folder: str, one: Process) -> Iterator[Place]:
         try:
             _copy(fd, one)
             os.fchown(fd, one.uid, one.gid)
-            outside = Path(f"/proc/{os.getpid()}/fd/{fd}")  # also for those we start
+            outside = Path(f"/proc/{os.getpid()}/fd/{fd}")  # also valid in processes that we start
             inside = f"/{folder}/{name}"
             yield Place(one, inside, outside, f"{inside}/{PACKAGE.name}", copied=True)
         finally:
@@ -151,7 +151,7 @@ def _new_folder(into: int, name: str, one: Process) -> int:
 
 
 def _contents() -> str:
-    """What stands for all that is copied."""
+    """A hash of all that is copied."""
     return hashlib.sha256(corebuild.cores_prefix().encode()).hexdigest()[:12]
 
 

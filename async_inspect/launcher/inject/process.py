@@ -1,6 +1,6 @@
-"""What a process is, as /proc tells: whose, in which state, which Python; and why it can't be recorded, if so.
+"""A process as /proc shows it: its user, its state, its Python; and why it can't be recorded, if so.
 
-Knows /proc and what of it stands against attaching.  Touches the process itself in no way.
+Knows /proc, and what forbids attaching.  Only reads: the process itself is not touched.
 """
 
 import os
@@ -24,12 +24,12 @@ CAP_SYS_PTRACE = 19
 _MAPPED = re.compile(r"(([0-9a-f]+)-\S+) \S+ ([0-9a-f]+) \S+ (\d+)\s+(/.*)")
 # Where Python's functions may be; and libc's, one of which we call.
 _LIBRARIES = re.compile(r"libpython|libc[.-]|ld-musl|libc\.musl")
-_WANTED = frozenset({
+_NEEDED = frozenset({
     "Py_AddPendingCall", "Py_IsInitialized", "Py_Version", "PyGILState_Check", "PyGILState_Ensure",
     "PyGILState_GetThisThreadState", "PyGILState_Release", "PyInterpreterState_Main", "PyRun_SimpleString",
     "_PyEval_AddPendingCall", "_PyRuntime", "_Py_DecRefShared", "mmap", "munmap",
 })  # fmt: skip
-_OF_SOME = {"_Py_DecRefShared"}  # builds
+_OPTIONAL = {"_Py_DecRefShared"}  # builds
 
 
 class _Mapped(NamedTuple):
@@ -55,7 +55,7 @@ class Process:
 
     @property
     def same_files(self) -> bool:
-        """Whether a path means to it what it means to us."""
+        """Whether a path means the same file to it and to us (same root, same mount namespace)."""
         return _identity(f"/proc/{self.pid}/root/") == _identity("/proc/self/root/") and (
             _namespace(self.pid) == _namespace("self")
         )
@@ -71,18 +71,18 @@ class Process:
         return f"process {self.pid}"
 
 
-def look(pid: int) -> Process:
-    """What it is; UserError: it can't be recorded, and why."""
-    said = _status(pid)
-    if said["Tgid"] != str(pid):
-        raise UserError(f"{pid} is a thread of process {said['Tgid']}: name that")
-    if (now := said["State"][:1]) in STATES:
+def inspect(pid: int) -> Process:
+    """The process with this pid.  UserError: it can't be recorded, and why."""
+    status = _status(pid)
+    if status["Tgid"] != str(pid):
+        raise UserError(f"{pid} is a thread of process {status['Tgid']}: name that")
+    if (now := status["State"][:1]) in STATES:
         raise UserError(f"process {pid} is {STATES[now].format(pid=pid)}")
     if pid == os.getpid():
         raise UserError(f"process {pid} is this tool itself")
-    uid, gid = int(said["Uid"].split()[1]), int(said["Gid"].split()[1])
-    may = has_capability(CAP_SYS_PTRACE)
-    if uid != os.geteuid() and not may:
+    uid, gid = int(status["Uid"].split()[1]), int(status["Gid"].split()[1])
+    privileged = has_capability(CAP_SYS_PTRACE)
+    if uid != os.geteuid() and not privileged:
         raise UserError(f"process {pid} is another user's (uid {uid}): attach as that user, or as root")
     try:
         exe = os.readlink(f"/proc/{pid}/exe")
@@ -94,7 +94,7 @@ def look(pid: int) -> Process:
     _check_machine(pid)
     symbols = _symbols(pid, exe, mapped)
     version = _version(pid, symbols)
-    if missing := _WANTED - _OF_SOME - symbols.keys():
+    if missing := _NEEDED - _OPTIONAL - symbols.keys():
         raise UserError(f"process {pid} hides what is needed of it: {', '.join(sorted(missing))}")
     musl = any("musl" in os.path.basename(path) for path in mapped)
     library = next((path for path in mapped if "libpython" in os.path.basename(path)), "")
@@ -110,12 +110,12 @@ def state(pid: int) -> str:
 
 
 def traced_by(pid: int) -> int:
-    """The process that holds it as a debugger does, or 0."""
+    """The pid of the debugger that traces it, or 0."""
     return int(_status(pid)["TracerPid"])
 
 
 def command(pid: int) -> str:
-    """What people call it: its command line."""
+    """Its command line, as one text."""
     try:
         words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
     except OSError:
@@ -124,12 +124,12 @@ def command(pid: int) -> str:
 
 
 def has_capability(number: int) -> bool:
-    """Whether we ourselves may do what this capability says."""
+    """Whether we ourselves have this capability."""
     return bool(int(_status(os.getpid())["CapEff"], 16) >> number & 1)
 
 
 def why_not_allowed() -> str:
-    """What to do where the kernel forbids to look into a process, to be put after what it said."""
+    """What to do where the kernel forbids tracing a process, as a phrase to append to its error."""
     try:
         scope = int(Path("/proc/sys/kernel/yama/ptrace_scope").read_text(encoding="ascii"))
     except (OSError, ValueError):
@@ -148,7 +148,7 @@ def why_not_allowed() -> str:
 
 
 def read_memory(pid: int, address: int, size: int) -> bytes:
-    """Some of its memory; OSError: not to be had."""
+    """``size`` bytes of its memory.  OSError: they can't be read."""
     with open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:
         memory.seek(address)
         return memory.read(size)
@@ -210,15 +210,15 @@ def _symbols(pid: int, exe: str, mapped: dict[str, _Mapped]) -> dict[str, int]:
     for path, one in mapped.items():
         if path == exe or _LIBRARIES.search(os.path.basename(path)):
             file = f"/proc/{pid}/exe" if path == exe else _file_of(pid, path, one)
-            found = elf.symbols(file, one.base, _WANTED) | found
+            found = elf.symbols(file, one.base, _NEEDED) | found
     return found
 
 
 def _file_of(pid: int, path: str, one: _Mapped) -> str:
-    """Where to read a file that is mapped: by its path, if that is still it, and the process's own name for it.
+    """Where to read a mapped file: by its path as the process sees it, if that is still the same file.
 
-    Else by the mapping itself, which takes some rights; a file system of layers, as containers have, only seems to be
-    another file.
+    Else by the mapping itself, which needs privileges.  (An overlay file system, as containers have, reports another
+    inode for the same file.)
     """
     by_path, by_range = f"/proc/{pid}/root{path}", f"/proc/{pid}/map_files/{one.range}"
     try:

@@ -1,9 +1,9 @@
-"""One thread of another process, stopped: functions of it are called there, and then it is as it was.
+"""Calling functions in a stopped thread of another process, and restoring the thread afterwards.
 
-Knows ptrace(2) and the registers of two machines (aarch64: written by the book, and not tested).  Knows nothing of
-Python.  What makes it safe: the whole state of the thread is kept and put back; what is called returns to address 0,
-whose fault is ours to see and no instruction of the program; signals wait meanwhile; and while a thread is not as it
-was, nothing may end us (``undisturbed``).
+Knows ptrace(2) and the registers of two machines (aarch64: written by the manual, not tested).  Knows nothing of
+Python.  What makes it safe: all registers are saved and restored; a called function returns to address 0, whose fault
+we catch, so no instruction of the program is changed; signals are blocked meanwhile; and as long as a thread is not
+restored, no signal can end us (``undisturbed``).
 """
 
 import contextlib
@@ -21,7 +21,7 @@ _GETREGSET, _SETREGSET, _GETSIGMASK, _SETSIGMASK = 0x4204, 0x4205, 0x420A, 0x420
 _WALL = 0x40000000
 _GENERAL = 1  # the regset of the general registers
 _BELOW = 1024  # bytes left alone under the stack pointer: a leaf function may use some (the red zone)
-# These are about what the thread itself does, and can't wait.
+# Caused by what the thread itself does: these can't be blocked.
 _OF_THE_THREAD = {signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGTRAP, signal.SIGSYS}
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -75,7 +75,7 @@ NO_SYSCALL = 2**64 - 1
 
 
 class DiedError(Exception):
-    """The process ended while we were at it."""
+    """The process ended meanwhile."""
 
 
 class _Vector(ctypes.Structure):
@@ -84,7 +84,7 @@ class _Vector(ctypes.Structure):
 
 @contextlib.contextmanager
 def undisturbed() -> Iterator[None]:
-    """No signal is heard: who dies between two calls would take the process along."""
+    """All signals are blocked: if we died between two calls, the process would crash."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     try:
         yield
@@ -93,27 +93,27 @@ def undisturbed() -> Iterator[None]:
 
 
 class Stopped:
-    """A thread, stopped as long as the block runs.  OSError: it may not be had."""
+    """A thread, stopped as long as the block runs.  OSError: it can't be traced."""
 
     def __init__(self, pid: int, tid: int) -> None:
         self.pid, self.tid = pid, tid
         self.machine = MACHINES[platform.machine()]
 
     def __enter__(self) -> Self:
-        self._ask(_SEIZE)
+        self._ptrace(_SEIZE)
         try:
-            self._ask(_INTERRUPT)
+            self._ptrace(_INTERRUPT)
             self._wait()
             self._registers = self._get(_GENERAL)
             self._others = self._get(self.machine.others)
             self._mask = ctypes.create_string_buffer(8)
-            self._ask(_GETSIGMASK, 8, ctypes.addressof(self._mask))
+            self._ptrace(_GETSIGMASK, 8, ctypes.addressof(self._mask))
             held = sum(1 << (number - 1) for number in signal.valid_signals() if number not in _OF_THE_THREAD)
             most = ctypes.create_string_buffer(struct.pack("<Q", held), 8)
-            self._ask(_SETSIGMASK, 8, ctypes.addressof(most))
+            self._ptrace(_SETSIGMASK, 8, ctypes.addressof(most))
         except (OSError, DiedError) as exc:
             with contextlib.suppress(OSError):
-                self._ask(_DETACH)
+                self._ptrace(_DETACH)
             raise DiedError from exc
         return self
 
@@ -121,8 +121,8 @@ class Stopped:
         with contextlib.suppress(OSError):  # it is dead, then
             self._set(self.machine.others, self._others)
             self._set(_GENERAL, self._registers)
-            self._ask(_SETSIGMASK, 8, ctypes.addressof(self._mask))
-            self._ask(_DETACH)
+            self._ptrace(_SETSIGMASK, 8, ctypes.addressof(self._mask))
+            self._ptrace(_DETACH)
 
     @property
     def waits(self) -> bool:
@@ -150,7 +150,7 @@ class Stopped:
         self._set(_GENERAL, struct.pack(f"<{machine.registers}Q", *words))
         sent = 0
         while True:
-            self._ask(_CONT, 0, sent)
+            self._ptrace(_CONT, 0, sent)
             stopped = self._wait()
             now = self._get(_GENERAL)
             number, sent = os.WSTOPSIG(stopped), 0
@@ -161,7 +161,7 @@ class Stopped:
             if stopped >> 16 == 0 and number != signal.SIGTRAP:
                 sent = number  # its own affair (SIGSTOP and SIGKILL can't be made to wait)
 
-    def _ask(self, request: int, address: int = 0, data: int = 0) -> None:
+    def _ptrace(self, request: int, address: int = 0, data: int = 0) -> None:
         if _libc.ptrace(request, self.tid, address, data) < 0:
             number = ctypes.get_errno()
             raise OSError(number, os.strerror(number))
@@ -175,13 +175,13 @@ class Stopped:
     def _get(self, regset: int) -> bytes:
         buffer = ctypes.create_string_buffer(1 << 14)
         vector = _Vector(ctypes.addressof(buffer), len(buffer))
-        self._ask(_GETREGSET, regset, ctypes.addressof(vector))
+        self._ptrace(_GETREGSET, regset, ctypes.addressof(vector))
         return buffer.raw[: vector.length]
 
     def _set(self, regset: int, data: bytes) -> None:
         buffer = ctypes.create_string_buffer(data, len(data))
         vector = _Vector(ctypes.addressof(buffer), len(data))
-        self._ask(_SETREGSET, regset, ctypes.addressof(vector))
+        self._ptrace(_SETREGSET, regset, ctypes.addressof(vector))
 
     def _word(self, registers: bytes, index: int) -> int:
         return int(struct.unpack_from("<Q", registers, 8 * index)[0])

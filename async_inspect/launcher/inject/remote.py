@@ -1,8 +1,8 @@
-"""A script, run in a process that was not asked, by the way that CPython has for that since 3.14 (PEP 768).
+"""Running a script in another process by the protocol that CPython has since 3.14 (PEP 768).
 
-The second way: it stops nobody, so it works while a debugger holds the process; but an idle event loop has to be woken
-for it (``wake``), and a main thread that waits for a lock does not notice.  The protocol is done here, since Python's
-own ``sys.remote_exec`` speaks to its own version only.
+It stops no thread, so it works while a debugger holds the process; but an idle event loop has to be woken for it
+(``wake``), and a main thread that waits for a lock does not notice.  The protocol is implemented here, since Python's
+own ``sys.remote_exec`` supports its own version only.
 """
 
 import contextlib
@@ -16,7 +16,7 @@ from async_inspect.launcher.inject import wake
 from async_inspect.launcher.inject.process import Process, read_memory
 
 _COOKIE = b"xdebugpy"
-_PLEASE_STOP = 1 << 5  # the bit of the eval breaker that has a thread look
+_PLEASE_STOP = 1 << 5  # the bit of the eval breaker that makes a thread check for requests
 _PATH_SIZE = 512
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -27,7 +27,7 @@ class _Vector(ctypes.Structure):
 
 
 class _Offsets:
-    """Where things are in its structures, as it says itself at the beginning of ``_PyRuntime``."""
+    """Offsets in its structures, as CPython publishes them at the beginning of ``_PyRuntime``."""
 
     def __init__(self, one: Process) -> None:
         raw = read_memory(one.pid, one.symbols["_PyRuntime"], 1600)
@@ -41,11 +41,11 @@ class _Offsets:
         self.breaker, self.support, self.enabled = words[at - 3 : at]
 
 
-class Asked:
-    """Its main thread is asked to run the file at this path, at its next chance, as long as the block runs."""
+class RemoteScript:
+    """A request to its main thread to run the file at this path; withdrawn at the end of the block."""
 
     def __init__(self, one: Process, script: str) -> None:
-        """UserError: it can't be asked.  OSError: its memory may not be touched."""
+        """UserError: it does not support that.  OSError: its memory may not be written."""
         path = os.fsencode(script) + b"\0"
         if len(path) > _PATH_SIZE:
             raise UserError(f"{script}: a path for the process to read may have {_PATH_SIZE - 1} bytes at most")
@@ -61,10 +61,12 @@ class Asked:
         _write(one.pid, self._pending + 4, path)
         _write(one.pid, self._pending, struct.pack("<i", 1))
 
-    def remind(self) -> None:
-        """Have it look whether it is asked for something; as often as may be: its own writing may undo ours."""
+    def retry(self) -> None:
+        """Make the main thread check for the request.  To be repeated: its own write to the same word may undo ours."""
         if struct.unpack("<i", read_memory(self._pid, self._pending, 4))[0]:
-            breaker = read_memory(self._pid, self._breaker, 1)[0]  # its low byte alone: the rest is others' to write
+            breaker = read_memory(self._pid, self._breaker, 1)[
+                0
+            ]  # its low byte alone: other bits are written by others
             _write(self._pid, self._breaker, bytes([breaker | _PLEASE_STOP]))
             wake.loops(self._pid)
 
@@ -72,7 +74,7 @@ class Asked:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        """Ask no more: it would complain of a file that is gone."""
+        """Withdraw the request: the process would print an error about a file that is gone."""
         with contextlib.suppress(OSError):
             _write(self._pid, self._pending, struct.pack("<i", 0))
 

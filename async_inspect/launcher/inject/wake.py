@@ -1,7 +1,7 @@
-"""Idle event loops of another process, woken as they wake themselves: by a byte into the socket that they read it from.
+"""Waking idle event loops of another process as they wake themselves: by a byte into their self-pipe socket.
 
-Knows how such a socket is found: it is one of a pair, both ends are in the process, and an epoll waits for one of them.
-asyncio and uvloop both take a NUL byte for a mere wake-up.  Whatever can't be had is left alone: nobody is woken then.
+Knows how to find it: it is one of a socket pair, both ends are in the process, and an epoll watches one of them.
+asyncio and uvloop both take a NUL byte for a mere wake-up.  Where it can't be found nothing is woken.
 """
 
 import contextlib
@@ -20,7 +20,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def loops(pid: int) -> None:
-    """Wake what event loops it has."""
+    """Wake the event loops of this process."""
     with contextlib.suppress(OSError):
         ends, watched = _sockets(pid), _watched(pid)
         by_inode = {inode: fd for fd, inode in ends.items()}
@@ -54,18 +54,18 @@ def _sockets(pid: int) -> dict[int, int]:
 
 
 def _watched(pid: int) -> set[int]:
-    """The descriptors that its epolls wait for."""
+    """The descriptors that its epolls watch."""
     found: set[int] = set()
     for fd in os.listdir(f"/proc/{pid}/fd"):
         with contextlib.suppress(OSError):
             if os.readlink(f"/proc/{pid}/fd/{fd}") == "anon_inode:[eventpoll]":
-                said = Path(f"/proc/{pid}/fdinfo/{fd}").read_text(encoding="ascii")
-                found |= {int(number) for number in re.findall(r"^tfd:\s*(\d+)", said, re.MULTILINE)}
+                text = Path(f"/proc/{pid}/fdinfo/{fd}").read_text(encoding="ascii")
+                found |= {int(number) for number in re.findall(r"^tfd:\s*(\d+)", text, re.MULTILINE)}
     return found
 
 
 def _peers() -> dict[int, int]:
-    """Of each unix socket of this machine (of our network namespace) the other end: inode to inode."""
+    """For each unix socket of our network namespace, its peer: inode to inode."""
     peers: dict[int, int] = {}
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _SOCK_DIAG) as kernel:
         request = struct.pack("=BBHIIIII", socket.AF_UNIX, 0, 0, 2**32 - 1, 0, _SHOW_PEER, 2**32 - 1, 2**32 - 1)

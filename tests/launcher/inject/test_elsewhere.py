@@ -142,7 +142,7 @@ def test_as_another_user(tmp_path: Path) -> None:
         look = (
             f"import sys; sys.path.insert(0, '/mnt'); sys.path.insert(0, '/media')\n"
             f"from async_inspect.launcher.inject import process\n"
-            f"try: process.look({running.pid})\nexcept Exception as exc: print(exc)"
+            f"try: process.inspect({running.pid})\nexcept Exception as exc: print(exc)"
         )
         shutil.copytree(Path(async_inspect.__file__).parent, tmp_path / "p" / "async_inspect")
         os.chmod(tmp_path / "p", 0o755)
@@ -192,7 +192,7 @@ def test_a_debugger_holds_it(tmp_path: Path, tool: Tool) -> None:
             assert tracer.stderr is not None
             assert "attached" in tracer.stderr.readline()
             said = tool("attach", "--pid", str(running.pid), "--duration", "50ms", "-f", "json")
-            if process.look(running.pid).version >= (3, 14):
+            if process.inspect(running.pid).version >= (3, 14):
                 assert said.status == 0, said.stderr
                 assert "request" in [task.name for task in said.trace.tasks]
             else:
@@ -233,7 +233,7 @@ def test_another_architecture(monkeypatch: pytest.MonkeyPatch) -> None:
         with pytest.raises(
             UserError, match=r"is of another architecture \(aarch64\) than this tool's Python \(x86-64\)"
         ):
-            process.look(running.pid)
+            process.inspect(running.pid)
 
 
 def test_what_it_forks_is_not_recorded(core: str, tmp_path: Path) -> None:

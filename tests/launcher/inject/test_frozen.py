@@ -83,10 +83,10 @@ def test_what_runs_is_not_run_again(frozen: Path, tmp_path: Path) -> None:
 def test_nothing_is_asked_by_starting_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(interpreter, "_answer", lambda path: pytest.fail(f"{path} was started"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    found = interpreter.unasked("/opt/app/app", (3, 99, 1), ".cpython-399-x86_64-linux-gnu.so")
+    found = interpreter.of_running("/opt/app/app", (3, 99, 1), ".cpython-399-x86_64-linux-gnu.so")
     assert (found.recordable, found.includes, found.suffix) == (True, (), ".cpython-399-x86_64-linux-gnu.so")
     version = sys.version_info[:3]
-    assert interpreter.unasked(sys.executable, version, ".x.so") == interpreter.ask(sys.executable)
+    assert interpreter.of_running(sys.executable, version, ".x.so") == interpreter.ask(sys.executable)
 
 
 def test_headers_are_of_this_very_version_and_nobody_elses(tmp_path: Path) -> None:
