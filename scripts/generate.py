@@ -1,8 +1,10 @@
-"""What follows from declarations: the C core's headers, from ``events.py`` and ``tracer/actions.py``; a table of docs.
+"""What follows from declarations: the C core's headers, from ``events.py`` and ``tracer/actions.py``; from
+``model/fields.py`` what report.html shows of a task, and a table of docs.
 
-Knows how constants and fields look in C.  Knows no meaning of any.
+Knows how constants and fields look in C and JavaScript.  Knows no meaning of any.
 """
 
+import json
 import re
 import textwrap
 from collections.abc import Iterable, Iterator
@@ -10,12 +12,13 @@ from pathlib import Path
 from typing import Final
 
 from async_inspect import events as ev
-from async_inspect.formats.shared import fields
+from async_inspect.model import fields
 from async_inspect.tracer import actions
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 CORE: Final = ROOT / "async_inspect" / "tracer" / "core"
 PAGE: Final = ROOT / "docs" / "exports.md"
+DECLARED: Final = ROOT / "async_inspect" / "formats" / "assets" / "report" / "declared.js"
 BEGIN, END = "<!-- fields -->\n", "<!-- end -->"
 WRITTEN: Final = "/* Written by scripts/generate from {}: change that. */"
 TYPES: Final = {"Q": "uint64_t", "I": "uint32_t", "H": "uint16_t", "B": "uint8_t"}  # as the module struct has them
@@ -60,7 +63,20 @@ def exports() -> str:
     return "".join([before, BEGIN, "| key | |\n|---|---|\n", *rows, END, rest.partition(END)[2]])
 
 
-FILES: Final = {CORE / "vocabulary.h": vocabulary, CORE / "actions.h": probe_actions, PAGE: exports}
+def declared() -> str:
+    """report/declared.js"""
+    rows = [
+        {"key": field.key, "kind": field.kind, "column": field.column} | page._asdict() for field, page in fields.PAGE
+    ]
+    lines = [
+        "  { " + ", ".join(f"{name}: {json.dumps(value)}" for name, value in row.items() if value) + " },"
+        for row in rows
+    ]
+    head = "// What is said of a task, as columns of the page.\n" + WRITTEN.format("async_inspect/model/fields.py")
+    return "\n".join([head, "const Declared = [", *lines, "];\n"])
+
+
+FILES: Final = {CORE / "vocabulary.h": vocabulary, CORE / "actions.h": probe_actions, PAGE: exports, DECLARED: declared}
 
 
 def _struct(name: str, format: str, fields: Iterable[str]) -> str:

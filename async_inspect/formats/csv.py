@@ -1,6 +1,6 @@
 """tasks.csv and events.csv: RFC 4180, for spreadsheets and pandas.
 
-The columns of tasks are data.json's keys, in its order and units (``shared/fields.py``), but for lists of things.
+The columns of tasks are data.json's keys, in its order and units (``model/fields.py``), but for lists of things.
 What isn't known is an empty field.  Text is as it is, quoted where it must be, with one exception: a
 spreadsheet would take a field that begins with = + - @, a tab or a line end for a formula and do what it says, so such
 a text has an apostrophe before it, and so has one that begins with an apostrophe: a field's first is not its own.
@@ -10,10 +10,9 @@ import csv
 import io
 from collections.abc import Iterable, Iterator
 
-from ..model.entities import Task
+from ..model import fields
 from ..model.metadata import known_until
 from ..model.trace import Trace
-from .shared import fields
 from .shared.rows import BLOCK, event_rows
 
 type Row = tuple[object, ...]
@@ -27,7 +26,9 @@ EVENTS = ("event_id", "task_id", "timestamp_ms", "kind", "details")
 def tasks(trace: Trace) -> Iterator[bytes]:
     """One row a task, and what is to be known of all of them in each row."""
     said = of_all(trace)
-    rows = ((*_task(trace.task(number)), *said.values()) for number in range(1, len(trace.task_table) + 1))
+    values = [field.reader(trace) for field in TASKS]
+    tasks = (trace.task(number) for number in range(1, len(trace.task_table) + 1))
+    rows = ((*(_cell(value(task)) for value in values), *said.values()) for task in tasks)
     yield from _text((*(field.key for field in TASKS), *said), rows)
 
 
@@ -65,10 +66,6 @@ def _taken(out: io.StringIO) -> bytes:
     out.seek(0)
     out.truncate()
     return text.encode("utf-8", "replace")
-
-
-def _task(task: Task) -> Row:
-    return tuple(_cell(field.value(task)) for field in TASKS)
 
 
 def _cell(value: object) -> object:

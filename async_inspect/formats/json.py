@@ -13,13 +13,13 @@ from json.encoder import encode_basestring_ascii as quoted
 from typing import Any
 
 from .._version import __version__
+from ..model import fields
 from ..model.figures.cancelled_waits import cut_figures
 from ..model.figures.long_polls import blocking_polls, slow_polls
 from ..model.figures.processes import process_figures
 from ..model.figures.runtime_warnings import runtime_warnings
 from ..model.trace import Trace
 from ..support.names import whole
-from .shared import fields
 from .shared.rows import BLOCK, event_rows
 
 SCHEMA_VERSION = 2
@@ -60,9 +60,10 @@ def _rows(rows: Iterator[str]) -> Iterator[bytes]:
 
 
 def _tasks(trace: Trace) -> Iterator[str]:
+    said = [(field.key, field.reader(trace)) for field in fields.TASK]
     for number in range(1, len(trace.task_table) + 1):
         task = trace.task(number)
-        yield json.dumps({field.key: field.value(task) for field in fields.TASK})
+        yield json.dumps({key: value(task) for key, value in said})
 
 
 def _events(trace: Trace) -> Iterator[str]:

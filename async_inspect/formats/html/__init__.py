@@ -21,7 +21,7 @@ MAX_EVENTS = 2_000_000  # a page of some 10 MB
 # In this order: each may use what those before it define.
 SCRIPTS = (
     "data", "words", "page", "list", "select", "summary", "tracks", "paint", "alive", "moves", "chart", "timeline",
-    "stacks", "flame", "fields", "tasks", "task", "column", "machine", "layers", "graph", "events", "paper",
+    "stacks", "flame", "declared", "fields", "tasks", "task", "column", "machine", "layers", "graph", "events", "paper",
     "app",
 )  # fmt: skip
 

@@ -10,10 +10,12 @@ there for the longest-lived tasks whose events together are at most ``max_events
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Final
 
 import numpy as np
 
 from ..._version import __version__
+from ...model import fields
 from ...model import tables as t
 from ...model.figures.distribution import percentiles
 from ...model.figures.stats import stats
@@ -160,11 +162,15 @@ def _code(trace: Trace) -> Iterator[bytes]:
     yield numbers("chains.location", trace.chains.location)
 
 
+_FLAGS: Final = ("driven", "ended", "closed", "before", "created_seen", "inexact")
+_OF_TASKS: Final = (*_FLAGS, "created_ns", "run_ns", "polls")  # those of fields that have a line below
+
+
 def _tasks(trace: Trace) -> Iterator[bytes]:
     table = trace.task_table
     yield numbers("tasks.function", table.function)
     yield numbers("tasks.state", table.state)
-    for name in ("driven", "ended", "closed", "before", "created_seen", "inexact"):
+    for name in _FLAGS:
         yield numbers(f"tasks.{name}", getattr(table, name))
     yield numbers("tasks.pid", np.array([one.pid for one in trace.processes])[table.process], delta=True)
     yield numbers("tasks.created_ns", table.created_ns, delta=True)
@@ -176,6 +182,8 @@ def _tasks(trace: Trace) -> Iterator[bytes]:
     yield numbers("tasks.parent", table.parent, delta=True)
     yield numbers("tasks.location", table.location)
     yield numbers("tasks.lane", lanes(trace))
+    for name in dict.fromkeys(field.column for field, _ in fields.PAGE if field.column not in ("", *_OF_TASKS)):
+        yield numbers(f"tasks.{name}", getattr(table, name))
 
 
 def lanes(trace: Trace) -> t.Ints:

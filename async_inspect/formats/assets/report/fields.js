@@ -1,5 +1,5 @@
-// What is said of a task, as columns: those of tasks.csv, under the same names, and a few that follow from them.
-// Knows: each column's title, width, value to sort by, text to show, and text for CSV. Knows no table.
+// What is said of a task, as columns: which, declared.js says.
+// Knows: each column's width, value to sort by, text to show, and text for CSV. Knows no table.
 const Fields = (() => {
   const column = (name) => (task) => Page.data.tasks[name][task - 1];
   const word = (said) => ({ value: said, show: said, csv: said });
@@ -15,13 +15,24 @@ const Fields = (() => {
     numeric: true,
   });
   // Times are shown short, and are whole in CSV: ms, with all their digits. -1: there is none, or it isn't known.
-  const time = (said, none = "unknown") => ({
+  const time = (said) => ({
     value: said,
-    show: (task) => (said(task) < 0 ? none : Words.ms(said(task))),
+    show: (task) => (said(task) < 0 ? "unknown" : Words.ms(said(task))),
     csv: (task) => (said(task) < 0 ? "" : said(task) / 1e6),
     numeric: true,
   });
   const flag = (said) => ({ value: said, show: (task) => (said(task) ? "yes" : ""), csv: (task) => `${!!said(task)}` });
+  const share = (said) => ({ ...word(said), csv: (task) => (said(task) < 0 ? "" : said(task)), numeric: true });
+  // How a field of each kind is shown, and how wide.
+  const KINDS = {
+    id: [id, 70],
+    text: [word, 150],
+    place: [place, 170],
+    count: [count, 70],
+    time: [time, 96],
+    share: [share, 92],
+    flag: [flag, 84],
+  };
 
   const efficiency = (task) => {
     const life = column("life_ns")(task);
@@ -32,83 +43,60 @@ const Fields = (() => {
     const row = Words.standing(task);
     return row >= 0 ? said(row) : Words.unfinished(task) && !column("whole")(task) ? "left out" : "";
   };
-  const point = standing((row) => Words.place(Page.data.shapes.location[Page.data.awaits.shape[row]]));
-  const awaiting = standing((row) => Words.exactTarget(row));
-  const reason = standing((row) => Words.reason(row));
-  const awaiters = (task) => Page.data.awaiters(task).join(" ");
 
-  // Sorted by what is certain; exact in CSV, with its bounds beside it.
-  const ready = {
-    value: column("ready_ns"),
-    show: (task) => Words.readyOf(task),
-    csv: (task) => (column("more_ns")(task) ? "" : column("ready_ns")(task) / 1e6),
-    numeric: true,
-  };
-
-  // ``rare`` ones are left out of the table where no task has anything, ``hidden`` ones always.
-  const ALL = [
-    { key: "id", title: "id", width: 62, ...id((task) => task) },
-    { key: "name", title: "name", width: "minmax(170px,2fr)", ...word((task) => Words.name(task)) },
-    {
-      key: "state",
-      title: "state",
+  // What is no column as it is (``said``), or is shown in a way of its own.
+  const OWN = {
+    id: { said: (task) => task, width: 62 },
+    name: { said: (task) => Words.name(task), width: "minmax(170px,2fr)" },
+    state: {
+      said: (task) => Words.state(task),
       width: 104,
-      ...word((task) => Words.state(task)),
       csv: (task) => Words.exportedState(task),
       show: (task) => Page.el("span.state", { "data-state": Words.state(task) }, Words.state(task)),
     },
-    { key: "kind_name", title: "coroutine", width: "minmax(150px,1.4fr)", ...word((task) => Words.kind(task)) },
-    { key: "created_at_ms", title: "created", width: 96, ...time(column("created_ns")) },
-    { key: "duration_ms", title: "duration", width: 96, ...time(column("life_ns")) },
-    { key: "run_time_ms", title: "run", width: 88, ...time(column("run_ns")) },
-    { key: "wait_time_ms", title: "wait", width: 88, ...time(column("wait_ns")) },
-    { key: "ready_time_ms", title: "ready", width: 126, ...ready },
-    { key: "ready_min_ms", title: "ready, least", hidden: true, ...time(column("ready_ns")) },
-    { key: "ready_max_ms", title: "ready, most", hidden: true, ...time(column("most_ns")) },
-    {
-      key: "efficiency",
-      title: "efficiency",
-      width: 92,
-      value: efficiency,
+    kind_name: { said: (task) => Words.kind(task), width: "minmax(150px,1.4fr)" },
+    duration_ms: { said: column("life_ns") },
+    run_time_ms: { width: 88 },
+    wait_time_ms: { said: column("wait_ns"), width: 88 },
+    // Sorted by what is certain; exact in CSV, with its bounds beside it.
+    ready_time_ms: {
+      said: column("ready_ns"),
+      width: 126,
+      show: (task) => Words.readyOf(task),
+      csv: (task) => (column("more_ns")(task) ? "" : column("ready_ns")(task) / 1e6),
+    },
+    ready_min_ms: { said: column("ready_ns") },
+    ready_max_ms: { said: column("most_ns") },
+    efficiency: {
+      said: efficiency,
       show: (task) => Words.share(column("run_ns")(task), column("life_ns")(task)),
-      csv: (task) => (efficiency(task) < 0 ? "" : efficiency(task)),
-      numeric: true,
     },
-    { key: "poll_count", title: "polls", width: 70, ...count(column("polls")) },
-    { key: "parent_id", title: "parent", width: 70, ...id(column("parent")) },
-    { key: "await_point", title: "await point", width: 170, rare: true, ...place(point) },
-    { key: "awaiting", title: "awaiting", width: 150, rare: true, ...word(awaiting) },
-    { key: "reason", title: "reason", width: 110, rare: true, ...word(reason) },
-    { key: "error", title: "error", width: 220, rare: true, ...word((task) => Words.error(task)) },
-    { key: "tags", title: "tags", width: 150, rare: true, ...word((task) => Words.tags(task)) },
-    { key: "location", title: "spawned at", width: 170, ...place((task) => Words.place(column("location")(task))) },
-    {
-      key: "ended_at_ms",
-      title: "ended",
-      width: 96,
-      ...time((task) => (column("ended")(task) ? column("end_ns")(task) : -1), "–"),
+    parent_id: { said: column("parent") },
+    await_point: { said: standing((row) => Words.place(Page.data.shapes.location[Page.data.awaits.shape[row]])) },
+    awaiting: { said: standing((row) => Words.exactTarget(row)) },
+    reason: { said: standing((row) => Words.reason(row)), width: 110 },
+    error: { said: (task) => Words.error(task), width: 220 },
+    tags: { said: (task) => Words.tags(task) },
+    location: { said: (task) => Words.place(column("location")(task)) },
+    ended_at_ms: {
+      said: (task) => (column("ended")(task) ? column("end_ns")(task) : -1),
+      show: (task) => (column("ended")(task) ? Words.ms(column("end_ns")(task)) : "–"),
     },
-    { key: "awaiters", title: "awaited by", width: 110, rare: true, ...word(awaiters) },
-    { key: "kind", title: "kind", width: 70, ...word((task) => (column("driven")(task) ? "driven" : "task")) },
-    { key: "closed", title: "closed", width: 70, rare: true, ...flag(column("closed")) },
-    { key: "created_before_recording", title: "older", width: 70, rare: true, ...flag(column("before")) },
-    {
-      key: "created_at_first_step",
-      title: "first step",
+    awaiters: { said: (task) => Page.data.awaiters(task).join(" "), width: 110 },
+    kind: { said: (task) => (column("driven")(task) ? "driven" : "task"), width: 70 },
+    created_at_first_step: { said: (task) => !column("created_seen")(task) },
+    pid: {
+      said: column("pid"),
       width: 84,
-      rare: true,
-      ...flag((task) => !column("created_seen")(task)),
-    },
-    {
-      key: "pid",
-      title: "process",
-      width: 84,
-      rare: true,
-      ...id(column("pid")),
       value: (task) => (Page.data.about.figures.processes.length > 1 ? column("pid")(task) : 0),
     },
-    { key: "exact", title: "exact", hidden: true, ...flag((task) => !column("inexact")(task)) },
-  ];
+    exact: { said: (task) => !column("inexact")(task) },
+  };
+  const ALL = Declared.map(({ key, kind, column: name, label, when, drawer }) => {
+    const { said = column(name), ...own } = OWN[key] ?? {},
+      [make, width] = KINDS[kind];
+    return { key, title: label, when, drawer, width, ...make(said), ...own };
+  });
 
   function shown() {
     const { tasks } = Page.data;
@@ -116,11 +104,14 @@ const Fields = (() => {
       for (let task = 1; task <= tasks.length; task++) if (value(task)) return true;
       return false;
     };
-    const found = ALL.filter((field) => !field.hidden && (!field.rare || some(field.value))),
-      last = found.at(-1);
+    const found = ALL.filter(({ when, value }) => when === "always" || (when === "known" && some(value))),
+      pid = found.findIndex((field) => field.key === "pid");
     // Where there are several processes, whose a task is belongs to its name.
-    return last.key === "pid" ? found.toSpliced(2, 0, last).slice(0, -1) : found;
+    if (pid >= 0) found.splice(2, 0, ...found.splice(pid, 1));
+    return found;
   }
+  // Of one task what its drawer has no own way for: titles, and what is shown.
+  const drawer = (task) => ALL.filter((field) => field.drawer).map((field) => [field.title, field.show(task)]);
   function csv(tasks) {
     const beside = Object.entries(Page.data.about.of_all);
     return Words.csv([
@@ -129,5 +120,5 @@ const Fields = (() => {
     ]);
   }
 
-  return { ALL, shown, csv };
+  return { ALL, shown, csv, drawer };
 })();

@@ -31,7 +31,7 @@ const Task = (() => {
           [el("code", null, Words.place(t.location[i]) || "unknown"), t.parent[i] ? [" by ", link(t.parent[i])] : ""],
         ],
         ["lived", `${ms(t.created_ns[i])} – ${ms(t.end_ns[i])}${t.ended[i] ? "" : " (not seen to end)"}`],
-        ["polls", Words.number(t.polls[i])],
+        ...Fields.drawer(task),
         t.nested_ns[i] > 0 && ["ran nested", `${ms(t.nested_ns[i])} of its run was tasks that ran in its polls`],
         t.driven[i] && ["kind", "driven by hand"],
         t.before[i] && ["created", "before the recording"],
