@@ -7,10 +7,12 @@ Pure: (state, key, what is on the screen) → state.  What others must do for a 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from ..model.fields import LIVE
+
 VIEWS = ("tasks", "task", "tree", "awaits", "loop", "findings")
 # What a view's rows can be ordered by; the first is how it begins, ``-`` for the largest first.
 SORTS = {
-    "tasks": ("id", "name", "state", "-since", "-age", "-polls", "-run", "-wait", "-ready", "parent"),
+    "tasks": ("id", "name", "state", "-since", *(f"-{live.name}" for _, live in LIVE), "parent"),
     "awaits": ("-wait", "-count", "-mean", "-p95", "-max", "place"),
 }
 FILTERS = ("all", "alive", "Running", "Waiting", "Pending", "Completed", "Failed", "Cancelled")

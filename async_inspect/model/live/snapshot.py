@@ -113,6 +113,11 @@ class LiveSnapshot:
         unborn = (flags & (SPAWNED | RAN) == SPAWNED) & ~self.over(rows)
         return tasks["ready"][rows] + still + np.where(unborn, self.now - tasks["created"][rows], 0)
 
+    def figure(self, name: str, rows: Ints) -> Ints:
+        """A figure of tasks by its name: a function of this class, or else a column that the live state keeps."""
+        found: Ints = getattr(self, name)(rows) if hasattr(self, name) else self._tasks[name][rows]
+        return found
+
     def since(self, rows: Ints) -> Ints:
         """How long it has been where it is: in its await, in its poll, pending, or over."""
         tasks, flags = self._tasks, self._tasks["flags"][rows]

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ...model import tables as t
+from ...model.fields import LIVE
 from ...model.live import LiveSnapshot
-from ..draw import Line, Piece, span
+from ..draw import Line, Piece, number, span
 from ..state import State
 
 STYLE_OF_STATE = {
@@ -16,6 +17,8 @@ STYLE_OF_STATE = {
 MARK_OF_STATE = {
     "Pending": "◌", "Running": "▶", "Waiting": "●", "Completed": "✓", "Failed": "✗", "Cancelled": "⊘", "Unknown": "?",
 }  # fmt: skip
+# The figures of a task, and how each is written.
+FIGURES = {"since": span, **{live.name: span if field.kind == "time" else number for field, live in LIVE}}
 
 
 @dataclass

@@ -2,10 +2,11 @@
 
 import numpy as np
 
+from ...model.fields import LIVE
 from ...model.live import LiveSnapshot
-from ..draw import Line, Page, chart, fit, number, span, window
+from ..draw import Line, Page, chart, fit, span, window
 from ..source import line as line_of
-from .scene import MARK_OF_STATE, STYLE_OF_STATE, Scene, one_line, state_of
+from .scene import FIGURES, MARK_OF_STATE, STYLE_OF_STATE, Scene, one_line, state_of
 
 BINS = 24  # from 1 µs on, two an octave of ten
 
@@ -35,10 +36,7 @@ def draw(scene: Scene) -> Page:
 
 def _head(seen: LiveSnapshot, row: int) -> list[Line]:
     state, at = state_of(seen, row), np.array([row])
-    figures = {
-        "age": span(seen.age(at)[0]), "run": span(seen.run(at)[0]), "wait": span(seen.wait(at)[0]),
-        "ready": span(seen.ready(at)[0]), "polls": number(seen.polls(at)[0]),
-    }  # fmt: skip
+    figures = {live.name: FIGURES[live.name](seen.figure(live.name, at)[0]) for _, live in LIVE}
     function = seen.function(row)
     mark = (f"{MARK_OF_STATE[state]} {state} for {span(seen.since(at)[0])}", STYLE_OF_STATE[state])
     lines: list[Line] = [

@@ -3,19 +3,22 @@
 import numpy as np
 
 from ...model import tables as t
+from ...model.fields import LIVE
 from ...model.grouping import Ints
 from ...model.live import LiveSnapshot
-from ..draw import Column, Line, Page, fit, heading, number, row, span, widths, window
+from ..draw import Column, Line, Page, fit, heading, row, widths, window
 from ..state import FILTERS, State
-from .scene import MARK_OF_STATE, STYLE_OF_STATE, Scene
+from .scene import FIGURES, MARK_OF_STATE, STYLE_OF_STATE, Scene
 
+STYLES = {"age": "dim", "run": "run", "wait": "wait"}
 NARROW = (
     Column("id", 5), Column("name", 10, "<", 3), Column("state", 1, "<"), Column("await", 15, "/", 4),
-    Column("since", 5), Column("age", 5), Column("polls", 5), Column("run", 5), Column("wait", 5), Column("ready", 5),
-    Column("parent", 4),
+    Column("since", 5), *(Column(live.name, 5) for _, live in LIVE if live.narrow), Column("parent", 4),
 )  # fmt: skip
-WIDE = tuple(Column(c.title, {"state": 11, "parent": 7}.get(c.title, c.width + 1), c.align, c.share) for c in NARROW)
-WIDE = (*WIDE[:4], Column("for", 10, "<", 2), *WIDE[4:])
+WIDE = (
+    Column("id", 6), Column("name", 11, "<", 3), Column("state", 11, "<"), Column("await", 16, "/", 4),
+    Column("for", 10, "<", 2), *(Column(name, max(6, len(name) + 1)) for name in FIGURES), Column("parent", 7),
+)  # fmt: skip
 
 
 def draw(scene: Scene) -> Page:
@@ -29,11 +32,10 @@ def draw(scene: Scene) -> Page:
     sizes = widths(columns, scene.width)
     lines = [_title(scene, len(rows)), heading(columns, sizes, *state.sort)]
     shown = rows[here]
-    figures = (
-        f(shown).tolist() for f in (seen.since, seen.age, seen.polls, seen.run, seen.wait, seen.ready, seen.parent)
-    )
-    places = zip(shown.tolist(), states[here].tolist(), seen.over(shown).tolist(), *figures, strict=True)
-    for at, (task, code, over, since, age, polls, run, wait, ready, parent) in enumerate(places, here.start):
+    names = [column.title for column in columns if column.title in FIGURES]
+    told = (states[here], seen.over(shown), seen.parent(shown), *(seen.figure(name, shown) for name in names))
+    places = zip(shown.tolist(), *(of.tolist() for of in told), strict=True)
+    for at, (task, code, over, parent, *values) in enumerate(places, here.start):
         word = t.SHOWN_STATES[code]
         colour = STYLE_OF_STATE[word]
         mark = f"{MARK_OF_STATE[word]} {word}" if scene.wide else MARK_OF_STATE[word]
@@ -42,8 +44,10 @@ def draw(scene: Scene) -> Page:
             "name": (f"{seen.name(task)} {seen.tags(task)}".rstrip(), "text"),
             "await": (fit(seen.error(task), sizes[3]), "bad") if word == "Failed" else (seen.place(task), "text"),
             "for": (seen.awaiting(task), "dim"),
-            "since": (span(since), "text"), "age": (span(age), "dim"), "polls": (number(polls), "text"),
-            "run": (span(run), "run"), "wait": (span(wait), "wait"), "ready": (span(ready), "text"),
+            **{
+                name: (FIGURES[name](value), STYLES.get(name, "text"))
+                for name, value in zip(names, values, strict=True)
+            },
             "parent": (str(seen.number(parent)) if parent else "·", "dim"),
         }  # fmt: skip
         style = "chosen" if at == cursor else "dim" if over and word != "Failed" else ""
@@ -84,8 +88,7 @@ def _keys(seen: LiveSnapshot, rows: Ints, states: t.Bytes, name: str) -> Ints:
         return seen.live.numbers()[rows]
     if name == "parent":
         return seen.live.numbers()[seen.parent(rows)]
-    of = {"since": seen.since, "age": seen.age, "polls": seen.polls, "run": seen.run, "wait": seen.wait}
-    return of.get(name, seen.ready)(rows)
+    return seen.figure(name, rows)
 
 
 def _title(scene: Scene, count: int) -> Line:
