@@ -13,13 +13,14 @@ Knows how events are written down; what they are is in ``formats/shared/timeline
 
 import json
 from collections.abc import Iterator
+from functools import lru_cache
 from json.encoder import encode_basestring
 
 from ..model import tables as t
 from ..model.entities import Process
 from ..model.trace import Trace
 from ..support.names import clean_lines
-from .shared.timeline import CATEGORIES, TASK, Instant, Instants, Timeline, counts, flows, lanes, pids
+from .shared.timeline import CATEGORIES, FRAME, TASK, Instant, Instants, Slice, Timeline, counts, flows, lanes, pids
 from .shared.words import Words, labels, said_of
 
 BLOCK = 1 << 18  # characters a chunk
@@ -72,19 +73,16 @@ def _events(trace: Trace, frames: bool) -> Iterator[str]:
 def _tasks(trace: Trace, frames: bool, tracks: list[str]) -> Iterator[str]:
     words, timeline, instants = Words(trace), Timeline(trace, frames), Instants(trace)
     spawners = {flow.target: flow.source for flow in flows(trace)}
-    heads = [f'{{"ph":"X","cat":"{cat}","cname":"{name}"' for cat, name in zip(CATEGORIES, COLOURS, strict=True)]
+    texts = _Texts(words)
     for pid in pids(trace):
         for moment in instants.outside(pid):
             yield _instant(words, 0, moment, f'"pid":{pid},"tid":{pid}')
     for number, track in enumerate(tracks, 1):
         for group in timeline.groups(number):
             for one in group:
-                kind, start, end, _ = one
-                yield (
-                    f'{heads[kind]},"name":{_quoted(words.name(one))},{track},"ts":{start / 1000!r},'
-                    f'"dur":{(end - start) / 1000!r},"args":{_args(words.args(one))}}}'
-                )
-                if kind == TASK and number in spawners:
+                (head, args), start = texts.of(one), one.start_ns
+                yield f'{head},{track},"ts":{start / 1000!r},"dur":{(one.end_ns - start) / 1000!r},"args":{args}}}'
+                if one.kind == TASK and number in spawners:
                     # An arrow binds to what was the last to begin on either lane.
                     spawn, where = instants.spawn(number), tracks[spawners[number] - 1]
                     head = f'"cat":"spawn","name":"spawn","id":{number},"ts":{spawn.ts_ns / 1000!r}'
@@ -94,6 +92,26 @@ def _tasks(trace: Trace, frames: bool, tracks: list[str]) -> Iterator[str]:
         for moment in instants.of(number):
             if moment.kind != t.TASK_SPAWNED or number not in spawners:
                 yield _instant(words, number, moment, track)
+
+
+class _Texts:
+    """What is written of a slice before its track, and its args.  Frames, which are most, are many times the same."""
+
+    def __init__(self, words: Words) -> None:
+        self._words, self._frames = words, dict[int, tuple[str, str]]()
+        colours = zip(CATEGORIES, COLOURS, strict=True)
+        self._heads = [f'{{"ph":"X","cat":"{category}","cname":"{colour}","name":' for category, colour in colours]
+
+    def of(self, one: Slice) -> tuple[str, str]:
+        if one.kind != FRAME:
+            return self._made(one)
+        found = self._frames.get(one.row)
+        if found is None:
+            found = self._frames[one.row] = self._made(one)
+        return found
+
+    def _made(self, one: Slice) -> tuple[str, str]:
+        return self._heads[one.kind] + _quoted(self._words.name(one)), _args(self._words.args(one))
 
 
 def _instant(words: Words, number: int, moment: Instant, track: str) -> str:
@@ -110,6 +128,7 @@ def _args(said: list[tuple[str, int | str]]) -> str:
     return f"{{{','.join(pairs)}}}"
 
 
+@lru_cache(maxsize=1 << 12)  # most are of few
 def _quoted(text: str) -> str:
     """As UTF-8: not all readers know all escapes.  So what is no letter is replaced, not escaped."""
     return encode_basestring(clean_lines(text))

@@ -9,6 +9,7 @@ a text has an apostrophe before it, and so has one that begins with an apostroph
 import csv
 import io
 from collections.abc import Iterable, Iterator
+from itertools import batched
 
 from ..model import fields
 from ..model.metadata import known_until
@@ -28,7 +29,8 @@ def tasks(trace: Trace) -> Iterator[bytes]:
     said = of_all(trace)
     values = [field.reader(trace) for field in TASKS]
     tasks = (trace.task(number) for number in range(1, len(trace.task_table) + 1))
-    rows = ((*(_cell(value(task)) for value in values), *said.values()) for task in tasks)
+    cells = ((*(_cell(value(task)) for value in values), *said.values()) for task in tasks)
+    rows = (tuple(map(_field, row)) for row in cells)
     yield from _text((*(field.key for field in TASKS), *said), rows)
 
 
@@ -47,14 +49,15 @@ def events(trace: Trace) -> Iterator[bytes]:
 
 
 def _text(head: Row, rows: Iterable[Row]) -> Iterator[bytes]:
+    """``rows``: of what ``_field`` gives."""
     out = io.StringIO(newline="")
     writer = csv.writer(out)
     writer.writerow(head)
-    for number, row in enumerate(rows, 1):
-        writer.writerow([_field(value) for value in row])
-        if number % BLOCK == 0:
-            yield _taken(out)
-    yield _taken(out)
+    for block in batched(rows, BLOCK):
+        writer.writerows(block)
+        yield _taken(out)
+    if out.tell():
+        yield _taken(out)
 
 
 def _field(value: object) -> object:
@@ -76,4 +79,4 @@ def _cell(value: object) -> object:
 
 def _events(trace: Trace) -> Iterator[Row]:
     for number, task, ts, kind, details in event_rows(trace):
-        yield number, task or None, ts / 1e6, kind, details
+        yield number, task or None, ts / 1e6, kind, _field(details)

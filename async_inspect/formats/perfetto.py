@@ -30,16 +30,19 @@ PROCESS, RUNNING, WAITING, FIRST_LANE = 1, 2, 3, 4  # uuids of tracks; those of 
 
 # TracePacket.trusted_packet_sequence_id, .sequence_flags
 _SEQUENCE = pb.number(10, SEQUENCE)
-_CLEARED, _NEEDED = pb.number(13, 1), pb.number(13, 2)  # interned names begin here; are needed here
+_CLEARED = pb.number(13, 1)  # interned names begin here
+_INTERNED = _SEQUENCE + pb.number(13, 2)  # they are needed here
 _TYPE = {kind: pb.number(9, kind) for kind in (BEGIN, END, INSTANT, COUNTER)}
+_PACKET, _TS = pb.tag(1, 2), pb.tag(8, 0)  # Trace.packet, TracePacket.timestamp
+_ENDS = _SEQUENCE + pb.length_delimited(11, _TYPE[END])
+MOST_TEXTS: Final = 1 << 12  # that are remembered
 
 
 def write(trace: Trace, *, frames: bool = True, compress: bool = True) -> Iterator[bytes]:
     """``frames``: below each poll, the coroutines that ran in it.  ``compress``: packets in blocks, each deflated."""
     block: list[bytes] = []
     size = 0
-    for packet in _packets(trace, frames):
-        piece = pb.length_delimited(1, packet)  # Trace.packet
+    for piece in _packets(trace, frames):
         block.append(piece)
         size += len(piece)
         if size > BLOCK:
@@ -56,6 +59,7 @@ def _together(block: list[bytes], compress: bool) -> bytes:
 
 
 def _packets(trace: Trace, frames: bool) -> Iterator[bytes]:
+    """Some at a time, one after the other."""
     lane, owners = lanes(trace)
     further = FIRST_LANE + len(owners) + 1 - 3  # the second process's first uuid, less 3
     own = {pid: further + 3 * at if at else 0 for at, pid in enumerate(pids(trace))}
@@ -63,18 +67,19 @@ def _packets(trace: Trace, frames: bool) -> Iterator[bytes]:
     yield from _tasks(trace, frames, [FIRST_LANE + at + 1 for at in lane], own)
     for pid, (ts, *now) in counts(trace):
         for uuid, value in zip((RUNNING, WAITING), now, strict=True):
-            yield _event(ts, _TYPE[COUNTER] + pb.number(11, own[pid] + uuid) + pb.number(30, value))
+            event = _TYPE[COUNTER] + pb.number(11, own[pid] + uuid) + pb.number(30, value)
+            yield _at(ts, _SEQUENCE + pb.length_delimited(11, event))
 
 
-def _event(ts: int, event: bytes) -> bytes:
-    """A packet with a TrackEvent that needs no interned names."""
-    return pb.number(8, ts) + _SEQUENCE + pb.length_delimited(11, event)
+def _about(fields: bytes) -> bytes:
+    """A packet without a time."""
+    return pb.length_delimited(1, fields)
 
 
-def _named(ts: int, event: bytes, interned: bytes) -> bytes:
-    """One that does, and the names that are new in it."""
-    news = pb.length_delimited(12, interned) if interned else b""  # TracePacket.interned_data
-    return pb.number(8, ts) + _SEQUENCE + _NEEDED + news + pb.length_delimited(11, event)
+def _at(ts: int, fields: bytes) -> bytes:
+    """A packet with these fields after its time.  Called for each of some millions."""
+    moment = pb.varint(ts)
+    return _PACKET + pb.varint(1 + len(moment) + len(fields)) + _TS + moment + fields
 
 
 def _tracks(trace: Trace, owners: list[int], own: dict[int, int]) -> Iterator[bytes]:
@@ -86,18 +91,18 @@ def _tracks(trace: Trace, owners: list[int], own: dict[int, int]) -> Iterator[by
         if not more:
             about += b"".join(pb.text(8, label) for label in labels(trace))
         # TrackDescriptor: uuid 1, name 2, process 3, thread 4, parent_uuid 5, counter 8
-        yield (
-            _SEQUENCE + cleared + pb.length_delimited(60, pb.number(1, more + PROCESS) + pb.length_delimited(3, about))
-        )
+        track = pb.number(1, more + PROCESS) + pb.length_delimited(3, about)
+        yield _about(_SEQUENCE + cleared + pb.length_delimited(60, track))
         cleared = b""
         for uuid, name in ((RUNNING, "tasks running"), (WAITING, "tasks waiting")):
             track = pb.number(1, more + uuid) + pb.text(2, name) + pb.number(5, more + PROCESS)
-            yield _SEQUENCE + pb.length_delimited(60, track + pb.length_delimited(8, b""))
+            yield _about(_SEQUENCE + pb.length_delimited(60, track + pb.length_delimited(8, b"")))
     first, number = first_thread(trace), dict.fromkeys(owners, 0)
     for at, pid in enumerate(owners, 1):
         number[pid] += 1
         thread = pb.number(1, pid) + pb.number(2, first + at) + pb.text(5, f"tasks {number[pid]}")
-        yield _SEQUENCE + pb.length_delimited(60, pb.number(1, FIRST_LANE + at) + pb.length_delimited(4, thread))
+        track = pb.number(1, FIRST_LANE + at) + pb.length_delimited(4, thread)
+        yield _about(_SEQUENCE + pb.length_delimited(60, track))
 
 
 def _value(value: int | str) -> bytes:
@@ -105,7 +110,7 @@ def _value(value: int | str) -> bytes:
 
 
 class _Interned:
-    """Texts by number.  What is new waits in ``news`` (an InternedData) for the next packet."""
+    """Texts by number.  What is new waits in ``news`` (an InternedData) for the next packet that needs some."""
 
     def __init__(self) -> None:
         self._ids: dict[tuple[int, str], int] = {}
@@ -136,8 +141,11 @@ class _Interned:
         return self._nodes[node]
 
     def take(self) -> bytes:
-        news, self.news = self.news, b""
-        return news
+        """The first fields of a packet that needs interned names; with them those that are new."""
+        if not self.news:
+            return _INTERNED
+        news, self.news = pb.length_delimited(12, self.news), b""  # TracePacket.interned_data
+        return _INTERNED + news
 
     def notes(self, said: list[tuple[str, int | str]], own: str = "") -> bytes:
         """TrackEvent.debug_annotations; the value of ``own`` is no other's, so not interned."""
@@ -164,7 +172,7 @@ def _tasks(trace: Trace, frames: bool, uuids: list[int], own: dict[int, int]) ->
 
 def _on_track(uuid: int) -> bytes:
     """TracePacketDefaults.track_event_defaults: the track of all that follows."""
-    return _SEQUENCE + pb.length_delimited(59, pb.length_delimited(11, pb.number(11, uuid)))
+    return _about(_SEQUENCE + pb.length_delimited(59, pb.length_delimited(11, pb.number(11, uuid))))
 
 
 class _Writer:
@@ -176,30 +184,45 @@ class _Writer:
         self._categories = [pb.number(3, self._interned.id(1, name)) for name in CATEGORIES]
         self._spawners = {flow.target: flow.source for flow in flows(trace)}
         self._uuids = uuids
+        self._frames: dict[int, bytes] = {}  # by node
+        self._texts: dict[tuple[object, ...], bytes] = {}  # of what is said of many slices one after the other
 
     def slices(self, number: int) -> Iterator[bytes]:
         open_: list[int] = []  # ends
         for group in self._timeline.groups(number):
+            out: list[bytes] = []
             for one in group:
                 while open_ and open_[-1] <= one.start_ns:
-                    yield _event(open_.pop(), _TYPE[END])
-                yield self._begin(one)
+                    out.append(_at(open_.pop(), _ENDS))
+                begins = self._frame(one) if one.kind == FRAME else self._begin(one)
+                out.append(_at(one.start_ns, self._interned.take() + begins))
                 open_.append(one.end_ns)
-        while open_:
-            yield _event(open_.pop(), _TYPE[END])
+            yield b"".join(out)
+        yield b"".join([_at(open_.pop(), _ENDS) for _ in range(len(open_))])
+
+    def _frame(self, one: Slice) -> bytes:
+        """Its beginning; most are many times the same."""
+        found = self._frames.get(one.row)
+        if found is None:
+            named = pb.number(10, self._interned.id(2, self._words.name(one)))
+            event = _TYPE[BEGIN] + named + self._categories[FRAME] + self._interned.defined(self._words, one.row)
+            found = self._frames[one.row] = pb.length_delimited(11, event)
+        return found
 
     def _begin(self, one: Slice) -> bytes:
-        kind, interned, words = one.kind, self._interned, self._words
-        name = words.name(one)
-        named = pb.text(23, name) if kind == TASK else pb.number(10, interned.id(2, name))
-        event = [_TYPE[BEGIN], named, self._categories[kind]]
-        if kind == FRAME:
-            event.append(interned.defined(words, one.row))
-        else:
-            event.append(interned.notes(words.args(one), "error"))
-        if kind == TASK and one.row + 1 in self._spawners:
-            event.append(_flow(48, one.row + 1))
-        return _named(one.start_ns, b"".join(event), interned.take())
+        """The beginning of any other slice."""
+        kind, name, said = one.kind, self._words.name(one), self._words.args(one)
+        key = (kind, name, *said)
+        found = self._texts.get(key)
+        if found is None:
+            named = pb.text(23, name) if kind == TASK else pb.number(10, self._interned.id(2, name))
+            event = _TYPE[BEGIN] + named + self._categories[kind] + self._interned.notes(said, "error")
+            if kind == TASK and one.row + 1 in self._spawners:
+                event += _flow(48, one.row + 1)
+            if len(self._texts) >= MOST_TEXTS:
+                self._texts.clear()
+            found = self._texts[key] = pb.length_delimited(11, event)
+        return found
 
     def instants(self, number: int) -> Iterator[bytes]:
         """But for the spawns of ``spawned``."""
@@ -223,7 +246,8 @@ class _Writer:
         event = [_TYPE[INSTANT], more, pb.number(10, interned.id(2, name))]
         event.append(pb.number(3, interned.id(1, "point" if point else "state")))
         event.append(interned.notes(said, "message" if point else "details"))
-        return _named(moment.ts_ns, b"".join(event), interned.take())
+        begins = pb.length_delimited(11, b"".join(event))
+        return _at(moment.ts_ns, interned.take() + begins)
 
 
 def _flow(field: int, number: int) -> bytes:

@@ -11,21 +11,22 @@ https://protobuf.dev/programming-guides/encoding/
 import struct
 from collections.abc import Iterable
 
-_SMALL = [bytes([value]) for value in range(128)]
+_BITS, _FEW = 14, 1 << 14  # so many bits are written at once
+_LAST = [bytes([v]) if v < 128 else bytes([v & 127 | 128, v >> 7]) for v in range(_FEW)]  # nothing follows
+_MORE = [bytes([v & 127 | 128, v >> 7 | 128]) for v in range(_FEW)]
 _MASK = (1 << 64) - 1
 
 
 def varint(value: int) -> bytes:
     """A number of at most 64 bits; a negative one as two's complement, as ``int64`` has it."""
-    if 0 <= value < 128:
-        return _SMALL[value]
+    if 0 <= value < _FEW:
+        return _LAST[value]
     value &= _MASK
-    out = bytearray()
-    while value > 127:
-        out.append(value & 127 | 128)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
+    out = b""
+    while value >> _BITS:
+        out += _MORE[value & _FEW - 1]
+        value >>= _BITS
+    return out + _LAST[value]
 
 
 def zigzag(value: int) -> bytes:
@@ -34,18 +35,19 @@ def zigzag(value: int) -> bytes:
 
 
 def tag(field: int, wire: int) -> bytes:
-    """What stands before a field's value."""
-    return varint(field << 3 | wire)
+    """What stands before a field's value; fields are below 2,048."""
+    return _LAST[field << 3 | wire]
 
 
 def number(field: int, value: int) -> bytes:
     """An integer, enum or bool field."""
-    return tag(field, 0) + varint(value)
+    return _LAST[field << 3] + (_LAST[value] if 0 <= value < _FEW else varint(value))
 
 
 def length_delimited(field: int, value: bytes) -> bytes:
     """A ``bytes`` field, or a message within a message."""
-    return tag(field, 2) + varint(len(value)) + value
+    size = len(value)
+    return _LAST[field << 3 | 2] + (_LAST[size] if size < _FEW else varint(size)) + value
 
 
 def text(field: int, value: str) -> bytes:

@@ -100,27 +100,31 @@ def _rows(first: int, last: int, start: t.Ints, end: t.Ints, block: int = 4096) 
         yield from zip(range(begin, last), start[part].tolist(), end[part].tolist(), strict=False)
 
 
+type _Entry = tuple[int, int, int, int, int]  # row, last poll, start, end, node
+
+
+def _by_first_poll(entries: t.Entries, rows: t.Ints, block: int = 4096) -> Iterator[tuple[int, _Entry]]:
+    """Each with its first poll, in order of that."""
+    rows = rows[np.argsort(entries.first_poll[rows], kind="stable")]
+    for begin in range(0, len(rows), block):
+        part = rows[begin : begin + block]
+        columns = (entries.last_poll, entries.start_ns, entries.end_ns, entries.node)
+        entry = zip(part.tolist(), *(column[part].tolist() for column in columns), strict=True)
+        yield from zip(entries.first_poll[part].tolist(), entry, strict=True)
+
+
 class _Frames:
     """The frames of one task's polls, asked for poll by poll: holds only those that are open."""
 
     def __init__(self, trace: Trace, rows: t.Ints) -> None:
-        entries = trace.entries
-        self._trace = trace
-        self._rows = rows
-        self._first = entries.first_poll[rows]
-        self._last = entries.last_poll[rows]
-        self._next = 0
-        self._by_first = np.argsort(self._first, kind="stable")
-        self._open: list[tuple[int, int, int, int, int]] = []  # order, last poll, start, end, node
+        self._coming = _by_first_poll(trace.entries, rows)
+        self._next = next(self._coming, None)
+        self._open: list[_Entry] = []
 
     def of(self, poll: int, start: int, end: int) -> list[Slice]:
-        entries = self._trace.entries
-        while self._next < len(self._rows) and self._first[self._by_first[self._next]] <= poll:
-            at = int(self._by_first[self._next])
-            row = int(self._rows[at])
-            times = int(entries.start_ns[row]), int(entries.end_ns[row])
-            self._open.append((row, int(self._last[at]), *times, int(entries.node[row])))
-            self._next += 1
+        while self._next and self._next[0] <= poll:
+            self._open.append(self._next[1])
+            self._next = next(self._coming, None)
         if not self._open:
             return []
         parts = sorted(

@@ -32,6 +32,7 @@ class Words:
         self._describe = trace.describe
         functions = [function_of(trace, node) for node in range(len(trace.nodes))]
         self._functions = [*functions, t.Function("(other)", "", 0, user=False)]  # the last is that of -1
+        self._frames = [_clean(function.name) for function in self._functions]
         self._polls, self._awaits, self._tasks = (
             unfinished.polls(trace),
             unfinished.awaits(trace),
@@ -49,7 +50,7 @@ class Words:
         if one.kind == POLL:
             return "poll"
         if one.kind == FRAME:
-            return _clean(self._functions[one.row].name)
+            return self._frames[one.row]
         key = label_key(self._trace, one.row)
         if key not in self._waits:
             self._waits[key] = _clean(label(self._trace, *key).text)
