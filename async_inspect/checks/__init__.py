@@ -1,7 +1,8 @@
-"""The findings: what is wrong with a run, one module a kind.  To add one: a module, and its line in ``CHECKS``.
+"""The checks: each finds one kind of problem in a run, one module a check.  To add one: a module, and its line in
+``CHECKS``.
 
-A check is a module, or anything with the same three: ``NAME``, ``ABOUT`` (one line) and ``find``, a pure function
-(Trace) -> findings, in time linear in the recording.  It finds what is certain; what is not is a hint and says so.
+A check is a module, or any object, with ``NAME``, ``ABOUT`` (one line) and ``find``, a pure function (Trace) ->
+findings, in time linear in the recording.  It reports what is certain; anything else is a hint, and says so.
 Other packages add checks by the entry point group ``async_inspect.checks``, whose entries are such modules or objects.
 """
 
@@ -33,7 +34,7 @@ MOST: Final = 10  # findings of one kind that are listed
 
 
 class Check(Protocol):
-    """What a module of this package has."""
+    """The interface of a check."""
 
     @property
     def NAME(self) -> str: ...  # noqa: N802
@@ -60,22 +61,23 @@ CHECKS: tuple[Check, ...] = (
 
 
 def checks() -> tuple[Check, ...]:
-    """All there are, those of other packages last; without those that can't be loaded."""
+    """All checks, those of other packages last; without those that can't be loaded."""
     return (*CHECKS, *_of_others()[0])
 
 
 @found_once
 def survey(trace: Trace) -> Survey:
-    """What all checks find; once a trace, whoever asks.  One that fails, or can't be loaded, has a line."""
+    """The findings of all checks; computed once for each trace.  A check that fails, or can't be loaded, has a line."""
     others, not_loaded = _of_others()
-    found, failed = look(trace, (*CHECKS, *others))
+    found, failed = run_checks(trace, (*CHECKS, *others))
     return Survey(found, not_loaded + failed)
 
 
-def look(trace: Trace, chosen: Iterable[Check]) -> Survey:
-    """What these checks find.  One that fails costs what it has not found yet, and no other's findings.
+def run_checks(trace: Trace, chosen: Iterable[Check]) -> Survey:
+    """The findings of these checks.  If one fails, only what it has not found yet is missing.
 
-    Of one kind at most MOST; the last of these says how many more there are.  TypeError: one of them is no check.
+    At most MOST of each check; the last of these has the number of further ones.  TypeError: one of ``chosen`` is no
+    check.
     """
     found: list[Finding] = []
     failed: list[str] = []
@@ -84,19 +86,19 @@ def look(trace: Trace, chosen: Iterable[Check]) -> Survey:
         if not _is_check(check):
             raise TypeError(f"{check!r:.100} has no NAME, ABOUT and find")
     for check in chosen:
-        mine: list[Finding] = []
+        found_here: list[Finding] = []
         try:
             for one in check.find(trace):
                 if not isinstance(one, Finding):
                     raise TypeError(f"it gives {type(one).__name__}, not Finding")
-                mine.append(one)
+                found_here.append(one)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a bad check costs itself alone
             failed.append(explained(f"the check {check.NAME!r} failed", error))
-        mine.sort(key=_order)
-        kept = mine[:MOST]
-        if len(mine) > MOST:
-            kept[-1] = kept[-1].model_copy(update={"more": len(mine) - MOST})
-        found += kept
+        found_here.sort(key=_order)
+        listed = found_here[:MOST]
+        if len(found_here) > MOST:
+            listed[-1] = listed[-1].model_copy(update={"more": len(found_here) - MOST})
+        found += listed
     return Survey(sorted(found, key=_order), failed)
 
 
@@ -104,7 +106,7 @@ def run(trace: Trace, chosen: Iterable[Check] | None = None) -> list[Finding]:
     """The findings of these checks, by default all.  UserError: a check failed.  TypeError: no trace, or no check."""
     if not isinstance(trace, Trace):
         raise TypeError(f"not a Trace: {trace!r:.100}")
-    found, failed = survey(trace) if chosen is None else look(trace, chosen)
+    found, failed = survey(trace) if chosen is None else run_checks(trace, chosen)
     if failed:
         raise UserError("\n".join(failed))
     return found

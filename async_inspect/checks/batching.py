@@ -1,10 +1,10 @@
-"""Hint: many short tasks of one kind in one process, of which each costs more to make than it does.
+"""Hint: many short tasks of one kind in one process, each of which costs more to create than it runs.
 
-Looks for: TASKS and more tasks of one kind of which half and more ran for LONGEST_NS at most, and none suspended.
+Looks for: at least TASKS tasks of one kind, at least half of which ran for LONGEST_NS at most, and none suspended.
 
-Evidence: how many there were, how long they ran, how long they lay ready before.
+Evidence: how many there were, how long they ran, how long they were ready before that.
 
-Cannot see: what they are for: a task of its own may be what keeps a failure or a cancellation apart.  So it is a hint.
+Cannot see: their purpose: separate tasks may isolate failures or cancellations.  So it is a hint.
 """
 
 from collections.abc import Iterator
@@ -32,17 +32,17 @@ def find(trace: Trace) -> Iterator[Finding]:
     polls, idle = sums(which, tasks.polls[rows], size), sums(which, np.maximum(tasks.delay_ns[rows], 0), size)
     candidates = np.flatnonzero((count >= TASKS) & (polls <= count)).tolist()
     if not candidates:
-        return  # and nothing is sorted
+        return  # without sorting anything
     order = np.argsort(which, kind="stable")
     ends = np.cumsum(count)
     for row in candidates:
-        # The median: what a busy machine does to some of them says nothing of what they do.
-        mine = rows[order[ends[row] - count[row] : ends[row]]]
-        usual = int(np.median(tasks.run_ns[mine]))
+        # The median: on a busy machine some of them take long for reasons that are not theirs.
+        of_kind = rows[order[ends[row] - count[row] : ends[row]]]
+        usual = int(np.median(tasks.run_ns[of_kind]))
         if usual > LONGEST_NS:
             continue
         made = trace.functions[function[row]]
-        one = int(mine[0]) + 1
+        one = int(of_kind[0]) + 1
         text = f"{int(count[row]):,} tasks of {made.name} ran {ms(usual)} each (median) and never waited"
         yield Finding(
             check=NAME,

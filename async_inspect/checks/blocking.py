@@ -1,15 +1,15 @@
 """Polls that blocked the loop while others could have run.
 
 Looks for: polls of at least the recording's ``slow_poll_ms`` with victims: tasks of the same thread that certainly were
-ready meanwhile, for 1 ms and 1 % of the poll at least.  Those that did the same at the same place are one finding.
-On a loop that isn't seen (uvloop) nobody knows who was ready: there it is one if what the poll did was seen, and tasks
-that did not wait for it were suspended meanwhile and ran again soon after.
+ready meanwhile, for 1 ms and 1 % of the poll at least.  Polls that did the same at the same place are one finding.
+On a loop that isn't seen (uvloop) it is not known which tasks were ready: there a poll is reported if it is known what
+it did, and tasks that did not wait for it were suspended meanwhile and ran again soon after.
 
-Evidence: what the poll was in (the watchdog's stack, or the calls of coroutines), and who was held up for how long.
-Where what it did was not seen it is a hint: on a busy machine a process may have to wait for the processor.
+Evidence: what the poll did (the watchdog's stack, or the calls of coroutines), and which tasks it held up for how long.
+Where it is not known what it did it is a hint: on a busy machine a process may have to wait for the processor.
 
-Cannot see: whom a poll held up that waited for I/O which may or may not have been there; a poll without a certain
-victim is none here (``stats --detailed`` lists them all).
+Cannot see: tasks that waited for I/O which may or may not have been ready; a poll without a certain victim is not
+reported (``stats --detailed`` lists all blocking polls).
 """
 
 from collections import defaultdict
@@ -75,7 +75,7 @@ def _doing(poll: BlockingPoll) -> str:
 
 
 def _place(poll: BlockingPoll) -> str | None:
-    """Where what it did is: of "f (app.py:12)" the "app.py:12"."""
+    """The place of what it did: "app.py:12" of "f (app.py:12)"."""
     if poll.doing:
         return poll.doing.rpartition(" (")[2].removesuffix(")")
     return poll.since or poll.until

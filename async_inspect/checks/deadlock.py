@@ -3,14 +3,14 @@
 Looks for: cycles of tasks that await one another (directly, gathered, in a task group) or a Lock that the next one
 holds; a task that awaits itself or a Lock that it has; a semaphore all of whose holders wait for one more.
 
-Evidence: at one moment each of them stands in such a wait and none was woken.  At the recording's end, or just before
-Ctrl-C, that is looked at whole.  A cycle that came apart before (by a timeout, by a cancellation) is found where it
-closed, following each wait's chain for HOPS tasks; one that came apart because somebody else gave the lock back was
-none, nor was one that came apart within LEAST_NS: who ended it was about to.  Where the recording is broken off, so is
-one that had not lasted for LEAST_NS by then.
+Evidence: at one moment each of them is in such a wait and none was woken.  The moment at the recording's end, or just
+before Ctrl-C, is examined completely.  A cycle that broke up earlier (by a timeout, by a cancellation) is found where
+it closed, following each wait's chain for HOPS tasks; it counts as none if a task outside of it released the lock, or
+if it lasted less than LEAST_NS: then its end was on the way.  The same where the recording is broken off less than
+LEAST_NS after it closed.
 
-Cannot see: cycles over queues, events and bare futures, of which nobody knows who would set them; over the first of
-several tasks (``wait``, ``as_completed``); over locks that aren't asyncio's.
+Cannot see: cycles over queues, events and bare futures, since it is not known which task would set them; over the first
+of several tasks (``wait``, ``as_completed``); over other locks than asyncio's and trio's.
 """
 
 from collections import defaultdict
@@ -30,7 +30,7 @@ NAME = "deadlock"
 ABOUT = "tasks that wait for each other in a cycle"
 HOPS: Final = 64
 LEAST_NS: Final = 1_000_000
-MOMENTS: Final = 10  # at which cycles that came apart are looked at
+MOMENTS: Final = 10  # at which cycles that broke up again are looked for
 SEMAPHORES: Final = ("asyncio.locks.Semaphore", "asyncio.locks.BoundedSemaphore")
 
 
@@ -38,12 +38,12 @@ def find(trace: Trace) -> Iterator[Finding]:
     seen: set[frozenset[int]] = set()
     for last in last_moments(trace):
         for cycle in last.cycles:
-            if not last.is_last and last.at_ns - _closed(last, cycle) < LEAST_NS:
+            if not last.is_last and last.at_ns - _closed_at(last, cycle) < LEAST_NS:
                 continue
             seen.add(frozenset(cycle))
             yield _cycle_finding(last, cycle, None)
         if last.is_last:
-            yield from _all_permits(last)
+            yield from _exhausted_semaphores(last)
     for at, process in _closings(trace):
         moment = Moment(trace, at, process)
         for cycle in moment.cycles:
@@ -52,7 +52,7 @@ def find(trace: Trace) -> Iterator[Finding]:
             itself = trace.awaits.awaited_task[moment.awaits[cycle[0]]] == cycle[0]  # asyncio refuses that at once
             if members in seen or (over - at < LEAST_NS and not itself):
                 continue
-            if not _given_by_others(moment, cycle, over):
+            if not _broken_by_others(moment, cycle, over):
                 seen.add(members)
                 yield _cycle_finding(moment, cycle, over)
 
@@ -62,7 +62,7 @@ def find(trace: Trace) -> Iterator[Finding]:
 
 def _cycle_finding(moment: Moment, cycle: tuple[int, ...], over: int | None) -> Finding:
     trace, awaits = moment.trace, moment.trace.awaits
-    since = _closed(moment, cycle)
+    since = _closed_at(moment, cycle)
     until = moment.at_ns if over is None else over
     lasted = f"since {ms(since)}" if over is None else f"from {ms(since)} on, for {ms(over - since)}"
     places = [trace.place(int(awaits.location[moment.awaits[task]])) or "?" for task in cycle]
@@ -83,13 +83,13 @@ def _cycle_finding(moment: Moment, cycle: tuple[int, ...], over: int | None) -> 
     )  # fmt: skip
 
 
-def _closed(moment: Moment, cycle: tuple[int, ...]) -> int:
+def _closed_at(moment: Moment, cycle: tuple[int, ...]) -> int:
     """When a cycle closed: the last of its tasks began to wait."""
     return max(int(moment.trace.awaits.start_ns[moment.awaits[task]]) for task in cycle)
 
 
 def _member(moment: Moment, task: int, cycle: tuple[int, ...]) -> str:
-    """What one of a cycle waits for, and where who has that took it."""
+    """A line about one task of a cycle: what it waits for, and where the holder of that took it."""
     trace, row = moment.trace, moment.awaits[task]
     head = f"{who(trace, task)} waits at {trace.place(int(trace.awaits.location[row]))} for"
     for hold in moment.holders(task):
@@ -102,7 +102,7 @@ def _member(moment: Moment, task: int, cycle: tuple[int, ...]) -> str:
     return f"{head} {'itself' if following == task else who(trace, following)}"
 
 
-def _all_permits(moment: Moment) -> Iterator[Finding]:
+def _exhausted_semaphores(moment: Moment) -> Iterator[Finding]:
     """Semaphores all of whose holders wait for one more."""
     trace = moment.trace
     waiting: dict[int, list[int]] = defaultdict(list)
@@ -132,7 +132,7 @@ def _all_permits(moment: Moment) -> Iterator[Finding]:
             )  # fmt: skip
 
 
-# --- cycles that came apart -----------------------------------------------------------------------------------------
+# --- cycles that broke up again ---------------------------------------------------------------------------------------
 
 
 def _woken(trace: Trace, row: int) -> int:
@@ -141,8 +141,8 @@ def _woken(trace: Trace, row: int) -> int:
     return int(awaits.end_ns[row] - max(awaits.ready_ns[row], 0))
 
 
-def _given_by_others(moment: Moment, cycle: tuple[int, ...], over: int) -> bool:
-    """Whether it came apart because somebody who is not its holder gave a lock back."""
+def _broken_by_others(moment: Moment, cycle: tuple[int, ...], over: int) -> bool:
+    """Whether a cycle broke up because a task that does not hold a lock of it released that lock."""
     holds = moment.trace.holds
     rows = [row for task in cycle for row in moment.holders(task)]
     return any(
@@ -151,10 +151,10 @@ def _given_by_others(moment: Moment, cycle: tuple[int, ...], over: int) -> bool:
 
 
 def _closings(trace: Trace) -> list[tuple[int, int]]:
-    """When cycles closed, and in which process: at the beginning of a wait from which the waits that there are then
-    lead back to its task.
+    """(moment, process) at which cycles closed: a wait began from which the waits of that moment lead back to its task.
 
-    All waits at once, one hop a round.  Of those who gather several, only whether the first task is one of them.
+    Follows all waits at once, one hop a round.  Of a task that gathers several, only whether the first task is one of
+    them is looked at.
     """
     awaits, holds, edges = trace.awaits, trace.holds, trace.edges
     if not len(awaits):

@@ -1,11 +1,11 @@
-"""Hint: a lock that is held while its holder waits for something slow, and others wait for the lock.
+"""Hint: a lock that is held while its holder waits for something slow and other tasks wait for the lock.
 
 Looks for: Locks whose holders, at one place, were suspended for most of the time that they held them, while other tasks
-waited for the same lock, for COST_NS and more in all.
+waited for the same lock, for at least COST_NS in all.
 
-Evidence: how long it was held, how much of that its holder waited and where, and how long others waited meanwhile.
+Evidence: how long it was held, how long of that its holder waited and where, and how long others waited meanwhile.
 
-Cannot see: whether the lock is there to keep just that apart.  So it is a hint.
+Cannot see: whether the lock is meant to protect just that await.  So it is a hint.
 """
 
 from collections.abc import Iterator
@@ -35,25 +35,25 @@ def find(trace: Trace) -> Iterator[Finding]:
     if not len(rows):
         return
     start, end, task = holds.start_ns[rows], holds.end_ns[rows], holds.task[rows].astype(np.int64)
-    asleep = Suspended(trace)
-    slept = asleep.until(task, end) - asleep.until(task, start)
-    cost = _waited(trace, rows)
+    suspended = Suspended(trace)
+    suspended_ns = suspended.until(task, end) - suspended.until(task, start)
+    cost = _others_waited(trace, rows)
     location = holds.location[rows]
     size = len(trace.locations)
-    total, held, waited = (sums(location, values, size) for values in (cost, end - start, slept))
+    total, held, waited = (sums(location, values, size) for values in (cost, end - start, suspended_ns))
     taken, worst = counts(location, size), np.zeros(size, np.int64)
-    np.maximum.at(worst, location, slept)
+    np.maximum.at(worst, location, suspended_ns)
     many_ns = max(COST_NS, trace.meta.duration_ns // SHARE)
     for at in np.flatnonzero((total >= many_ns) & (waited * 2 >= held)).tolist():
-        mine = np.flatnonzero(location == at)
-        one = int(mine[np.argmax(slept[mine])])
-        slow = asleep.longest(int(task[one]), int(start[one]), int(end[one]))
+        of_place = np.flatnonzero(location == at)
+        one = int(of_place[np.argmax(suspended_ns[of_place])])
+        slow = suspended.longest(int(task[one]), int(start[one]), int(end[one]))
         if trace.awaits.resource[slow] >= 0 and is_lock[awaits.resource[slow]]:
-            continue  # for another lock: that is a matter of their order
+            continue  # for another lock: nested locks are no finding
         if trace.awaiting(slow) == "yield":
-            continue  # it only let others run: how long they take is a busy machine's matter, or theirs
+            continue  # it only let others run: how long these take is not the holder's doing
         where = trace.place(int(awaits.location[slow]))
-        locks = np.unique(holds.resource[rows[mine]])
+        locks = np.unique(holds.resource[rows[of_place]])
         name = trace.resource(int(locks[0])) if len(locks) == 1 else f"each of {many(len(locks), 'lock')}"
         text = f"{name}, taken at {trace.place(at)}, is held across the await at {where}"
         yield Finding(
@@ -62,14 +62,14 @@ def find(trace: Trace) -> Iterator[Finding]:
             text=f"{text}, up to {ms(int(worst[at]))} each time: others waited {ms(int(total[at]))} for it in all",
             place=where,
             task=int(task[one]),
-            tasks=tuple(np.unique(task[mine]).tolist()),
+            tasks=tuple(np.unique(task[of_place]).tolist()),
             evidence=(f"taken {many(int(taken[at]), 'time')}: held {ms(int(held[at]))}, {ms(int(waited[at]))} idle",),
             weight_ns=int(total[at]),
         )
 
 
 class Suspended:
-    """For how long tasks were suspended up to some time."""
+    """How long tasks had been suspended by a given time."""
 
     def __init__(self, trace: Trace) -> None:
         self._awaits = awaits = trace.awaits
@@ -78,7 +78,7 @@ class Suspended:
         self._first = np.searchsorted(awaits.task, np.arange(len(trace.task_table) + 2))
 
     def until(self, task: t.Ints, at: t.Ints) -> t.Ints:
-        """In all, from the task's first await to then."""
+        """By (task, time): ns that the task had been suspended in all by then."""
         row = self._starts.before(task, at)  # the awaits before this began before
         late = np.where(row > self._first[task], np.maximum(self._awaits.end_ns[np.maximum(row - 1, 0)] - at, 0), 0)
         found: t.Ints = self._total[row] - self._total[self._first[task]] - late
@@ -92,18 +92,18 @@ class Suspended:
         return first + int(np.argmax(length)) if last > first else first - 1
 
 
-def _waited(trace: Trace, rows: t.Ints) -> t.Ints:
-    """By these holds, how long others waited for the same thing while it was held."""
+def _others_waited(trace: Trace, rows: t.Ints) -> t.Ints:
+    """By hold, ns that other tasks waited for the same resource while it was held."""
     awaits, holds = trace.awaits, trace.holds
     waits = np.flatnonzero(awaits.resource >= 0)
     resource = awaits.resource[waits].astype(np.int64)
 
     def passed(times: t.Ints, at: t.Ints, which: t.Ints) -> t.Ints:
-        """The sum over those of ``times`` that lie before ``at`` of how long before."""
+        """By row: the sum of ``at`` - time over those ``times`` of the resource that are before ``at``."""
         rows = Ordered(resource, times)
         total = np.concatenate([[0], np.cumsum(times[rows.order])])
         first, last = np.searchsorted(resource[rows.order], which), rows.before(which, at)
-        # Both may be larger than a word; their difference is right all the same, for it isn't.
+        # Both products may overflow int64; their difference is right all the same, as it fits.
         found: t.Ints = at * (last - first) - (total[last] - total[first])
         return found
 

@@ -1,13 +1,13 @@
-"""Locks that nobody can give back any more: who took one is over.
+"""Locks that can never be released: the task that took one has ended.
 
 Looks for: a Lock that a task took and never gave back, though it has ended.
 
-Evidence: the hold, the task's end, and who waits for the lock, or waited for it after that end.  If nobody did for
-LEAST_NS, it is a hint: another task may be meant to give the lock back.  So it is where the recording is broken off:
-nobody knows what came later.
+Evidence: the hold, the task's end, and which tasks wait for the lock, or waited for it after that end.  It is a hint if
+none did for LEAST_NS, since another task may be meant to release the lock; and where the recording is broken off, since
+it is not known what came later.
 
-Cannot see: what is no asyncio Lock.  Semaphores are not looked at: to take in one place and release in another is their
-use.
+Cannot see: other locks than asyncio's and trio's.  Semaphores are not looked at: they are meant to be taken in one
+place and released in another.
 """
 
 from collections.abc import Iterator

@@ -1,16 +1,16 @@
-"""Tasks that still wait when all is over, for something that nobody did.
+"""Tasks that still wait at the end, for something that never happened.
 
 Looks for: at the recording's end, or just before Ctrl-C, tasks that wait for an event, a condition, a queue, a
-semaphore, a barrier, a lock, or a bare future.  Who waits for a task waits for what that one waits for, and is named
-with it; cycles are ``deadlock``'s.
+semaphore, a barrier, a lock, or a bare future.  A task that waits for another task waits for the same as that one, and
+is named with it; cycles are reported by ``deadlock``.
 
-Evidence: the wait; who woke such waits before and who worked at the same queue, and whether these are still there.
-It is a warning where all of those are over and one of them failed; else a hint: to wait for good may be how the program
-stays up, and what comes from outside is seen by nobody.
+Evidence: the wait; which tasks woke such waits before or worked at the same queue, and whether these are still alive.
+It is a warning where all of those have ended and one of them failed; else a hint: waiting for ever may be how the
+program stays up, and what comes from outside is not recorded.
 
-Cannot see: who would have woken a wait like which there was none before; anything where the recording is broken off, as
-that is not the end.  Waits for timers, I/O, threads, processes and
-other programs end by themselves, and are not looked at.
+Cannot see: which task would have woken a wait of a kind that did not occur before; anything where the recording is
+broken off, as that is not the end.  Waits for timers, I/O, threads, processes and other programs end by themselves, and
+are not looked at.
 """
 
 from collections import defaultdict
@@ -45,7 +45,7 @@ def _of_process(trace: Trace, moment: Moment) -> Iterator[Finding]:
     stuck = {task for cycle in moment.cycles for task in cycle}
     kinds: dict[tuple[int, int], list[int]] = defaultdict(list)  # by resource and location
     for task, row in moment.awaits.items():
-        if _counts(moment, task, row) and task not in stuck:
+        if _is_stuck(moment, task, row) and task not in stuck:
             at = int(trace.awaits.location[row])
             kinds[int(trace.awaits.resource[row]), at].append(task)
     behind = _behind(moment)
@@ -53,7 +53,7 @@ def _of_process(trace: Trace, moment: Moment) -> Iterator[Finding]:
         yield _finding(moment, resource, location, tasks, behind)
 
 
-def _counts(moment: Moment, task: int, row: int) -> bool:
+def _is_stuck(moment: Moment, task: int, row: int) -> bool:
     trace = moment.trace
     if trace.task_table.driven[task - 1] or moment.ready_since(task) is not None or moment.waits_for.get(task):
         return False
@@ -71,10 +71,10 @@ def _counts(moment: Moment, task: int, row: int) -> bool:
 
 
 def _behind(moment: Moment) -> dict[int, set[int]]:
-    """By task who waits for it, over any number of others."""
+    """By task, all tasks that wait for it, directly or through others."""
     awaiters: dict[int, list[int]] = defaultdict(list)
-    for task, whom in moment.waits_for.items():
-        for other in whom:
+    for task, awaited in moment.waits_for.items():
+        for other in awaited:
             awaiters[other].append(task)
     found = {}
     for task in moment.awaits:
@@ -94,41 +94,43 @@ def _finding(moment: Moment, resource: int, location: int, tasks: list[int], beh
     row = moment.awaits[first]
     place, reason = trace.place(location), moment.reason(first)
     what = trace.resource(resource) or "a future"
-    more = set().union(*(behind.get(task, set()) for task in tasks)) - set(tasks)
+    behind_them = set().union(*(behind.get(task, set()) for task in tasks)) - set(tasks)
     partners = _partners(trace, resource, reason) - set(tasks)
     table = trace.task_table
-    over = [task for task in sorted(partners) if table.ended[task - 1] and table.end_ns[task - 1] <= moment.at_ns]
-    failed = [task for task in over if table.state[task - 1] == t.FAILED]
-    gone = bool(failed) and len(over) == len(partners)
+    ended = [task for task in sorted(partners) if table.ended[task - 1] and table.end_ns[task - 1] <= moment.at_ns]
+    failed = [task for task in ended if table.state[task - 1] == t.FAILED]
+    partner_failed = bool(failed) and len(ended) == len(partners)
     since = min(int(awaits.start_ns[moment.awaits[task]]) for task in tasks)
     waits = f"{several(trace, tasks)} still {'waits' if len(tasks) == 1 else 'wait'} at {place} for {what}"
     text = f"{waits}{f' ({reason})' * bool(reason)}, since {ms(since)}"
-    if gone:
+    if partner_failed:
         text += f", and {who(trace, failed[0])}, which it hung on, failed: {table.error.get(failed[0] - 1, '?')}"
     evidence = []
-    if more:
-        evidence.append(f"{several(trace, sorted(more))} {'waits' if len(more) == 1 else 'wait'} for that in turn")
+    if behind_them:
+        evidence.append(
+            f"{several(trace, sorted(behind_them))} {'waits' if len(behind_them) == 1 else 'wait'} for that in turn"
+        )
     for task in sorted(partners)[:5]:
-        state = t.SHOWN_STATES[table.state[task - 1]] if task in over else "still there"
+        state = t.SHOWN_STATES[table.state[task - 1]] if task in ended else "still there"
         evidence.append(f"{who(trace, task)} had to do with it before: {state}")
     if not partners:
         evidence.append("nobody is known who woke such a wait before")
-    if not gone:
+    if not partner_failed:
         evidence.append("all is well if something from outside is to end this wait, or nothing at all")
     return Finding(
         check=NAME,
-        severity="warning" if gone else "hint",
+        severity="warning" if partner_failed else "hint",
         text=text,
         place=place,
         task=first,
-        tasks=(*tasks, *sorted(more)),
+        tasks=(*tasks, *sorted(behind_them)),
         evidence=tuple(evidence),
-        weight_ns=moment.at_ns - int(awaits.start_ns[row]) if more or gone else 0,
+        weight_ns=moment.at_ns - int(awaits.start_ns[row]) if behind_them or partner_failed else 0,
     )
 
 
 def _partners(trace: TraceData, resource: int, reason: str) -> set[int]:
-    """Who woke waits for this before; of a queue that is joined, also who took from it."""
+    """The tasks that woke waits for this resource before; of a queue that is joined, also those that took from it."""
     if resource < 0:
         return set()
     awaits = trace.awaits

@@ -1,11 +1,11 @@
 """Tasks that await again and again and never let the loop go on.
 
-Looks for: polls of at least the recording's ``slow_poll_ms`` in which AWAITS calls of coroutines and more began that
-all came back without suspending.  ``await`` alone does not yield: only what has to wait does.
+Looks for: polls of at least the recording's ``slow_poll_ms`` in which at least AWAITS coroutines were called and
+returned without suspending.  ``await`` alone does not yield: only what has to wait does.
 
-Evidence: the poll, how many coroutines it called, and who could have run meanwhile.  A hint if nobody could.
+Evidence: the poll, how many coroutines it called, and which tasks could have run meanwhile.  A hint if none could.
 
-Cannot see: a loop that does without ``await``; that is a blocking poll.
+Cannot see: a loop without any ``await``; that is a blocking poll.
 """
 
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ from ..model.trace import Trace
 NAME = "never yields"
 ABOUT = "tasks that await without ever letting others run"
 AWAITS: Final = 100
-LOOKED_AT: Final = 100  # polls, the longest
+MOST_POLLS: Final = 100  # polls, the longest
 
 
 def find(trace: Trace) -> Iterator[Finding]:
@@ -62,12 +62,12 @@ def _held_up(trace: Trace, held_up: list[int], poll: BlockingPoll) -> str:
 
 
 def slow(trace: Trace) -> t.Ints:
-    """The rows of the longest polls of those that count as blocking."""
-    return slow_polls(trace, trace.meta.slow_poll_ns)[:LOOKED_AT]
+    """The rows of the longest blocking polls, MOST_POLLS at most."""
+    return slow_polls(trace, trace.meta.slow_poll_ns)[:MOST_POLLS]
 
 
 def calls_within(trace: Trace) -> t.Ints:
-    """By poll, how many coroutines were called in it and came back in it."""
+    """By poll, how many coroutines were called and returned in it."""
     entries = trace.entries
     inside = (entries.first_poll == entries.last_poll) & (trace.calls.awaiter[entries.call] >= 0)
     return counts(entries.first_poll[np.flatnonzero(inside)], len(trace.polls))

@@ -1,12 +1,12 @@
-"""Hint: what one coroutine awaits one after another might be awaited together.
+"""Hint: a coroutine awaits several calls one after another that might be awaited concurrently.
 
 Looks for: a coroutine of the program's own that awaited several others (not the standard library's), each of which
 waited, and no two of which ever waited for the same lock, queue or stream.
 
-Evidence: how long each of them waited.  Together they would have waited no less than the longest did: the rest is the
-most that can be gained.
+Evidence: how long each of them waited.  Concurrently they would have waited at least as long as the longest of them:
+the rest is the most that can be gained.
 
-Cannot see: whether one needs what another returned, or must come after it.  So it is a hint and no more.
+Cannot see: whether one needs another's result, or must come after it.  So it is a hint.
 """
 
 from collections.abc import Iterator
@@ -24,15 +24,15 @@ NAME = "one by one"
 ABOUT = "awaits one after another that might run together"
 LEAST_NS: Final = 10_000_000  # to gain, for a hint
 SHARE: Final = 20  # and that part of the recording
-CHILDREN: Final = 20  # more than that are a loop that lives on them
+CHILDREN: Final = 20  # more are a loop over many items
 
 
 def find(trace: Trace) -> Iterator[Finding]:
     calls = trace.calls
-    ours = np.array([not f.file.startswith("<stdlib>/") for f in trace.functions] + [False], np.bool_)
+    counted = np.array([not f.file.startswith("<stdlib>/") for f in trace.functions] + [False], np.bool_)
     users = np.array([f.user for f in trace.functions] + [False], np.bool_)
     wait = calls.end_ns - calls.start_ns - calls.run_ns
-    rows = np.flatnonzero((calls.awaiter >= 0) & (calls.outcome == t.RETURNED) & (wait > 0) & ours[calls.function])
+    rows = np.flatnonzero((calls.awaiter >= 0) & (calls.outcome == t.RETURNED) & (wait > 0) & counted[calls.function])
     rows = rows[calls.outcome[calls.awaiter[rows]] == t.RETURNED]
     above = calls.awaiter[rows]
     total, longest = sums(above, wait[rows], len(calls)), np.zeros(len(calls), np.int64)
@@ -48,7 +48,7 @@ def find(trace: Trace) -> Iterator[Finding]:
         best = int(alike[0])
         first, last = np.searchsorted(calls.awaiter[order], [best, best + 1]).tolist()
         children = order[first:last]
-        if _met(trace, children):
+        if _share_resource(trace, children):
             continue
         yield _finding(trace, best, children[np.argsort(calls.start_ns[children])], wait, int(gain[best]), len(alike))
 
@@ -76,16 +76,16 @@ def _finding(trace: Trace, parent: int, children: t.Ints, wait: t.Ints, gain: in
     )
 
 
-def _met(trace: Trace, children: t.Ints) -> bool:
-    """Whether two of these calls waited for one and the same thing."""
+def _share_resource(trace: Trace, children: t.Ints) -> bool:
+    """Whether two of these calls waited for the same resource."""
     awaits, calls = trace.awaits, trace.calls
     seen: set[int] = set()
     for call in children.tolist():
         first, last = np.searchsorted(awaits.task, [calls.task[call], calls.task[call] + 1]).tolist()
         start = awaits.start_ns[first:last]
         begin, end = np.searchsorted(start, [calls.start_ns[call], calls.end_ns[call]]).tolist()
-        mine = {resource for resource in awaits.resource[first + begin : first + end].tolist() if resource >= 0}
-        if mine & seen:
+        waited_for = {resource for resource in awaits.resource[first + begin : first + end].tolist() if resource >= 0}
+        if waited_for & seen:
             return True
-        seen |= mine
+        seen |= waited_for
     return False

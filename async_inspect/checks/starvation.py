@@ -1,12 +1,13 @@
-"""Tasks that could have run and were made to wait far longer than their like at the same time.
+"""Tasks that could have run and had to wait far longer than similar tasks at the same time.
 
-Looks for: a task whose times ready, on average, are TIMES those of the median of its peers (tasks of the same kind
-and process, at least PEERS that were ready while it lived), and at least the recording's ``slow_poll_ms`` in all.  What
-it was a victim of blocking polls for is ``blocking``'s, and left out.
+Looks for: a task that was ready, on average, for TIMES the median of its peers (tasks of the same kind and process, at
+least PEERS that were ready while it lived), and for at least the recording's ``slow_poll_ms`` in all.  Time in which
+blocking polls held it up is left out: ``blocking`` reports that.
 
-Evidence: how long it was certainly ready, and its peers' median in the time that it lived.
+Evidence: how long it was certainly ready, and its peers' median during its lifetime.
 
-Cannot see: starvation for a lock or a semaphore, where a task is not ready but passed over; what all suffer alike.
+Cannot see: starvation for a lock or a semaphore, where a task is not ready but passed over; what delays all tasks
+alike.
 """
 
 from collections.abc import Iterator
@@ -25,7 +26,7 @@ NAME = "starvation"
 ABOUT = "tasks that were ready far longer than their like before they ran"
 TIMES: Final = 10
 PEERS: Final = 4
-LOOKED_AT: Final = 50  # tasks, those that were ready for longest
+MOST_TASKS: Final = 50  # tasks, those that were ready for longest
 
 
 def find(trace: Trace) -> Iterator[Finding]:
@@ -33,11 +34,11 @@ def find(trace: Trace) -> Iterator[Finding]:
     delays = _delays(trace)
     n = len(tasks)
     total, times = sums(delays.task - 1, delays.ns, n), counts(delays.task - 1, n)
-    kinds = group(tasks.process, tasks.function + 1)[1]  # another process's loop has other things to do
+    kinds = group(tasks.process, tasks.function + 1)[1]  # tasks of another process's loop are no peers
     kind = kinds[delays.task - 1]
     mean = total / np.maximum(times, 1)
     suspects = np.flatnonzero((total >= max(trace.meta.slow_poll_ns, 1)) & (tasks.function >= 0))
-    for row in suspects[np.argsort(-total[suspects], kind="stable")][:LOOKED_AT].tolist():
+    for row in suspects[np.argsort(-total[suspects], kind="stable")][:MOST_TASKS].tolist():
         function = int(tasks.function[row])
         alive = (delays.end_ns > tasks.created_ns[row]) & (delays.end_ns <= tasks.end_ns[row])
         (peer,), which = group(delays.task[peers := np.flatnonzero((kind == kinds[row]) & alive)])
@@ -61,7 +62,7 @@ def find(trace: Trace) -> Iterator[Finding]:
 
 
 class _Delays(NamedTuple):
-    """Each time a task was ready, without what blocking polls on its thread took of that."""
+    """Each time a task was ready, less the time of blocking polls on its thread."""
 
     task: t.Ints
     end_ns: t.Ints
@@ -79,16 +80,16 @@ def _delays(trace: Trace) -> _Delays:
     thread[polls.task] = polls.thread
     slow = np.sort(slow_polls(trace, trace.meta.slow_poll_ns))
     for number in np.unique(polls.thread[slow]).tolist():
-        own = slow[polls.thread[slow] == number]
-        own = own[np.argsort(polls.start_ns[own])]
-        mine = thread[task] == number
-        blocked = _passed(polls, own, end[mine]) - _passed(polls, own, start[mine])
-        length[mine] -= np.minimum(length[mine], blocked)
+        of_thread = slow[polls.thread[slow] == number]
+        of_thread = of_thread[np.argsort(polls.start_ns[of_thread])]
+        on_thread = thread[task] == number
+        blocked_ns = _passed(polls, of_thread, end[on_thread]) - _passed(polls, of_thread, start[on_thread])
+        length[on_thread] -= np.minimum(length[on_thread], blocked_ns)
     return _Delays(task, end, length)
 
 
 def _passed(polls: t.Polls, rows: t.Ints, at: t.Ints) -> t.Ints:
-    """How long these polls, in order of time, had run in all at each of these moments."""
+    """The total time that these polls (in order of time) had run by each of these moments."""
     start, length = polls.start_ns[rows], polls.end_ns[rows] - polls.start_ns[rows]
     last = np.searchsorted(start, at, side="right") - 1  # the one that had begun last; -1: none
     total = np.cumsum(length) - length

@@ -1,14 +1,14 @@
 """Tasks that are woken again and again only to go back to the same wait.
 
-Looks for: await points at which one task suspended TIMES and more, at RATE a second and more, where in nine of ten
-cases it did nothing since it stood there last: called no coroutine but the standard library's, made no task, woke
-nobody.
+Looks for: await points at which one task suspended at least TIMES times, at least RATE times a second, where in nine of
+ten cases it did nothing since it was suspended there before: called no coroutine but the standard library's, created no
+task, woke no task.
 
-Evidence: how many wake-ups, how many of them for nothing, and by whom.  For a condition (all are notified, one can go
-on) it is a warning; else a hint: that looks like asking again and again instead of waiting for an event, but a clock
-that ticks looks the same.
+Evidence: how many wake-ups, how many of them in vain, and what woke it.  For a condition (all are notified, one can go
+on) it is a warning; else a hint: it looks like polling instead of waiting for an event, but a clock that ticks looks
+the same.
 
-Cannot see: what its plain code did in between; it may have been worth it.
+Cannot see: what its plain code did in between; that may have been worth it.
 """
 
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ def find(trace: Trace) -> Iterator[Finding]:
     awaits = trace.awaits
     if len(awaits) < TIMES:
         return
-    idle = _for_nothing(trace)
+    idle = _in_vain(trace)
     (task, location), which = group(awaits.task, awaits.location)
     times, vain = counts(which, len(task)), sums(which, idle, len(task))
     first, last = np.full(len(task), np.iinfo(np.int64).max), np.zeros(len(task), np.int64)
@@ -42,13 +42,13 @@ def find(trace: Trace) -> Iterator[Finding]:
     often = (times >= TIMES) & (vain * 10 >= times * 9) & (times * 1_000_000_000 >= RATE * (last - first))
     words, codes = trace.reasons
     for at in np.unique(location[often]).tolist():
-        mine = np.flatnonzero(often & (location == at))
+        pairs = np.flatnonzero(often & (location == at))
         rows = np.flatnonzero(often[which] & (awaits.location == at))
         reason = words[int(codes[rows[0]])]
         by = t.WAKERS[int(np.argmax(np.bincount(awaits.woken_by[rows], minlength=len(t.WAKERS))))]
-        place, span = trace.place(at), int(last[mine].max() - first[mine].min())
-        tasks, again = task[mine].tolist(), exact_sum(vain[mine])
-        text = f"{several(trace, tasks)} woke up {int(times[mine].sum()):,} times in {ms(span)} at {place}"
+        place, span = trace.place(at), int(last[pairs].max() - first[pairs].min())
+        tasks, again = task[pairs].tolist(), exact_sum(vain[pairs])
+        text = f"{several(trace, tasks)} woke up {int(times[pairs].sum()):,} times in {ms(span)} at {place}"
         yield Finding(
             check=NAME,
             severity="warning" if reason in CERTAIN else "hint",
@@ -61,8 +61,8 @@ def find(trace: Trace) -> Iterator[Finding]:
         )
 
 
-def _for_nothing(trace: Trace) -> t.Bools:
-    """By await, whether its task went from there back to the same wait and did nothing else that is seen."""
+def _in_vain(trace: Trace) -> t.Bools:
+    """By await, whether its task went back to the same await point and did nothing else that is recorded."""
     awaits, polls, tasks = trace.awaits, trace.polls, trace.task_table
     again = np.zeros(len(awaits), np.bool_)
     again[:-1] = (awaits.task[1:] == awaits.task[:-1]) & (awaits.location[1:] == awaits.location[:-1])

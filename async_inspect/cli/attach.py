@@ -1,4 +1,4 @@
-"""``async-inspect attach``: its options, as the main job wants them."""
+"""``async-inspect attach``: its options, turned into the launcher's ``Options``."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -116,7 +116,7 @@ def attach(
 
 
 def _view(live: bool, leave: bool, stdin: Path | None) -> Callable[[Path, Path], Companion] | None:
-    """Who shows the program while it runs."""
+    """What makes the live view, if there is to be one."""
     if not live:
         if leave or stdin:
             raise UserError("--exit and --stdin are about --live", USAGE)
@@ -131,7 +131,7 @@ def _view(live: bool, leave: bool, stdin: Path | None) -> Callable[[Path, Path],
 
 
 def _view_of_running(quiet: bool) -> "View | None":
-    """Who shows a process that runs already: the live view, on a terminal."""
+    """The live view of a process that runs already; None: there is no terminal, or ``quiet``."""
     from async_inspect.tui.attached import has_terminal
     from async_inspect.tui.monitor import watch
 

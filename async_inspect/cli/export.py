@@ -46,5 +46,5 @@ def export(
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter complains at its end
             raise UserError(f"stdout: {error.strerror}") from None
         return
-    with progress.writing() as tell_size:
+    with progress.writing_bar() as tell_size:
         writing.export(trace, format, output, tell_size, **keywords)

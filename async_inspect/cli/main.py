@@ -1,4 +1,4 @@
-"""The registry of commands, and what they all share: errors as one line, the target's words kept from typer.
+"""The registry of commands, and what they share: errors become one line, the target's arguments are kept from typer.
 
 A new command is a module here with a function of the same name and EXAMPLES (command line, what it does), and its line
 in COMMANDS.
@@ -72,7 +72,7 @@ def examples(command: Callable[..., None]) -> tuple[tuple[str, str], ...]:
 
 
 def _epilog(rows: tuple[tuple[str, str], ...]) -> str:
-    """What looks like rich's markup isn't."""
+    """Examples for the help text; escaped, as rich would take brackets for markup."""
     lines = (line for row in rows for line in (f"  {row[0]}", f"    {row[1]}") if line.strip())
     return "\n".join(["Examples:", *lines]).replace("[", r"\[")
 
@@ -102,7 +102,7 @@ def main(args: list[str] | None = None) -> NoReturn:
         internal.say("interrupted")
         status = INTERRUPTED
     except SystemExit as exc:
-        status = _said(exc.code)
+        status = _status_of(exc.code)
     sys.exit(_flushed(status))
 
 
@@ -112,19 +112,19 @@ def _run(args: list[str]) -> None:
     if args[:1] not in ([name] for name in WITH_TARGET):
         system.spare_threads()
     if args and args[0] in WITH_TARGET:
-        own, to_run = target.split(args[1:], _valued(command, args[0]))
-        args = [args[0], *own]
+        own_args, to_run = target.split(args[1:], _valued(command, args[0]))
+        args = [args[0], *own_args]
     try:
         command.main(args=args, prog_name="async-inspect", obj=to_run)
     except OSError as exc:
-        if exc.filename is None and exc.errno == errno.ENOENT:  # asked for a path, Python says so
+        if exc.filename is None and exc.errno == errno.ENOENT:  # os.getcwd() says so
             raise UserError("the current folder is gone: change to one that is there, or give absolute paths") from None
         if exc.filename is not None or exc.errno not in (errno.ENOSPC, errno.EIO):
             raise
         raise UserError(f"stdout: {exc.strerror}") from None
 
 
-def _said(code: object) -> int:
+def _status_of(code: object) -> int:
     if isinstance(code, str):
         internal.say(code)
         return FAILED
@@ -132,12 +132,12 @@ def _said(code: object) -> int:
 
 
 def _flushed(status: int) -> int:
-    """The status once all is written that was said; a full disk, or a reader that went away, has one, too."""
+    """The exit status after flushing stdout: FAILED if that can't be written (a full disk, a reader that went away)."""
     try:
         if sys.stdout is not None:
             sys.stdout.flush()
     except (OSError, ValueError) as exc:
-        with suppress(OSError, ValueError):  # or the interpreter tries once more as it ends, and complains
+        with suppress(OSError, ValueError):  # or the interpreter would try again at exit, and print an error
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if not isinstance(exc, BrokenPipeError):
             internal.say(f"stdout: {getattr(exc, 'strerror', None) or exc}")

@@ -42,5 +42,5 @@ def stats(
     for part in summary.summary(trace, figures):
         console.print(part)
     if detailed:
-        for part in (*summary.detailed(figures), *summary.blame(figures)):
+        for part in (*summary.detailed(figures), *summary.delays(figures)):
             console.print(part)

@@ -1,11 +1,11 @@
 """The formats: a Trace as bytes, one module each.  To add one: a module, and its line here.
 
-A writer is a pure function (Trace, options by keyword) -> chunks of bytes: same Trace, same options, same bytes.  One
-that shows what is wrong with the run says so (``findings``), and is handed what the checks found, as second argument.
+A writer is a pure function (Trace, options by keyword) -> chunks of bytes: same Trace, same options, same bytes.  A
+format with ``findings`` gets the checks' Survey as its second argument.
 
-Several files are one format where their names share what stands before the colon: ``csv`` is ``csv:tasks`` and
+A format of several files has a row for each, with a common name before the colon: ``csv`` is ``csv:tasks`` and
 ``csv:events``, ``folded`` is itself and ``folded:filtered``.  Other packages add formats by the entry point group
-``async_inspect.formats``, whose entries are a ``Format`` each; they are loaded only when somebody names them.
+``async_inspect.formats``, whose entries are a ``Format`` each; an entry is loaded only when it is asked for by name.
 """
 
 from collections.abc import Callable, Iterator
@@ -26,8 +26,8 @@ class Format(NamedTuple):
     name: str  # of -f
     file: str  # in the reports' folder
     write: Callable[..., Iterator[bytes]]
-    compact: bool  # its size doesn't follow the number of events
-    findings: bool = False  # it is (Trace, Survey, options by keyword)
+    compact: bool  # its size does not grow with the number of events
+    findings: bool = False  # whether ``write`` takes (Trace, Survey, options by keyword)
 
 
 FILTERED = partial(folded.write, include_polls=False, include_awaits=True, min_duration_ms=10)
@@ -52,16 +52,17 @@ FORMATS = {
 
 
 def members(name: str, folder: Path | None = None) -> list[Format]:
-    """The files that a format's name stands for, itself first.
+    """The formats that a name stands for, the one of exactly this name first.
 
-    UserError: there is no such format (USAGE); another package's can't be used, of which ``folder`` gets the details.
+    UserError: there is no such format (USAGE); another package's can't be used (details go to a file
+    in ``folder``).
     """
     found = [row for row in FORMATS.values() if name in (row.name, row.name.partition(":")[0])]
     return found or [_of_others(name, folder)]
 
 
 def one(name: str) -> Format | None:
-    """The format of this very name; None: it is several files.  UserError: there is no such format."""
+    """The format of exactly this name; None: the name stands for several files.  UserError: there is no such format."""
     found = members(name)
     return found[0] if found[0].name == name else None
 

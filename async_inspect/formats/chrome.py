@@ -7,7 +7,7 @@ recording began, with three digits for the nanoseconds.  Colours are names that 
 A process is a process to this format, a lane a thread: its number is added to the highest pid, so that none is taken
 for a main thread, nor for another process's.
 
-Knows how events are written down; what they are is in ``formats/shared/timeline.py``, what they say in
+Knows how events are encoded; what happened is in ``formats/shared/timeline.py``, names and arguments are in
 ``formats/shared/words.py``.
 """
 
@@ -21,7 +21,7 @@ from ..model.entities import Process
 from ..model.trace import Trace
 from ..support.names import clean_lines
 from .shared.timeline import CATEGORIES, FRAME, TASK, Instant, Instants, Slice, Timeline, counts, flows, lanes, pids
-from .shared.words import Words, labels, said_of
+from .shared.words import Words, labels, trace_args
 
 BLOCK = 1 << 18  # characters a chunk
 COLOURS = ("rail_response", "rail_load", "yellow", "good")  # of CATEGORIES: blue, green, yellow, dark green
@@ -29,7 +29,7 @@ COLOURS = ("rail_response", "rail_load", "yellow", "good")  # of CATEGORIES: blu
 
 def write(trace: Trace, *, frames: bool = True) -> Iterator[bytes]:
     """``frames``: below each poll, the coroutines that ran in it."""
-    lead = f'{{"displayTimeUnit":"ns","otherData":{json.dumps(said_of(trace))}'
+    lead = f'{{"displayTimeUnit":"ns","otherData":{json.dumps(trace_args(trace))}'
     block = [lead + ',"traceEvents":[\n' + ",\n".join(_programs(trace))]
     size = 0
     for line in _events(trace, frames):
@@ -43,7 +43,7 @@ def write(trace: Trace, *, frames: bool = True) -> Iterator[bytes]:
 
 
 def program(process: Process) -> str:
-    """What the process is called."""
+    """The process's name: its command line."""
     return " ".join(process.argv) or process.executable or "async-inspect"
 
 
@@ -115,16 +115,16 @@ class _Texts:
 
 
 def _instant(words: Words, number: int, moment: Instant, track: str) -> str:
-    name, said = words.instant(number, moment)
+    name, args_ = words.instant(number, moment)
     cat = "point" if moment.kind == t.INSPECTION_POINT else "state"
     return (
         f'{{"ph":"i","s":"{"t" if number else "p"}","cat":"{cat}","name":{_quoted(name)},{track},'
-        f'"ts":{moment.ts_ns / 1000!r},"args":{_args(said)}}}'
+        f'"ts":{moment.ts_ns / 1000!r},"args":{_args(args_)}}}'
     )
 
 
-def _args(said: list[tuple[str, int | str]]) -> str:
-    pairs = (f'"{key}":{value if isinstance(value, int) else _quoted(value)}' for key, value in said)
+def _args(args_: list[tuple[str, int | str]]) -> str:
+    pairs = (f'"{key}":{value if isinstance(value, int) else _quoted(value)}' for key, value in args_)
     return f"{{{','.join(pairs)}}}"
 
 

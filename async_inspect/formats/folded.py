@@ -3,7 +3,8 @@
 The format is that of Brendan Gregg's flamegraph.pl: https://www.brendangregg.com/flamegraphs.html.  It knows no
 escapes, so ``;`` and newlines in names are replaced.
 
-Rounding loses nothing: what one weight is short of is owed to the next, so they add up to the exact sum, rounded once.
+Rounding errors don't add up: each weight's remainder is carried over to the next, so the weights add up to the exact
+sum, rounded once.
 """
 
 import re
@@ -29,7 +30,7 @@ class Line(NamedTuple):
     """A line of the file, in pieces."""
 
     frames: tuple[str, ...]  # the outermost first
-    waits: bool  # its last frame says what is waited for
+    waits: bool  # its last frame names what is waited for
     us: int
 
 
@@ -76,8 +77,8 @@ def lines(
             raise UserError(f"{name}={value}: it is one of {', '.join(allowed)}", USAGE)
     run, wait = include_polls and weight != "wait", include_awaits and weight != "run"
     kept = (item for item in _summed(trace, run, wait, frames, tasks) if item[2] >= min_duration_ms * 1e6)
-    mine, for_rounding = tee(kept)  # in step: neither is ahead by more than one
-    for (text, waits, _), us in zip(mine, whole_microseconds(ns for _, _, ns in for_rounding), strict=True):
+    lines_, for_rounding = tee(kept)  # consumed in step: neither is ahead by more than one
+    for (text, waits, _), us in zip(lines_, whole_microseconds(ns for _, _, ns in for_rounding), strict=True):
         if us:
             yield Line(text, waits, us)
 
@@ -109,17 +110,17 @@ def _summed(
 
 
 def whole_microseconds(ns: Iterable[int]) -> Iterator[int]:
-    """Nanoseconds as microseconds, each rounded down or up, such that their sum is the sum's."""
-    exact = told = 0
+    """Nanoseconds as whole microseconds, each rounded up or down such that their sum is the rounded sum."""
+    exact = written = 0
     for value in ns:
         exact += value
         now = (exact + 500) // 1000
-        yield now - told
-        told = now
+        yield now - written
+        written = now
 
 
 def clean(text: str) -> str:
-    """As a frame: on one line, without the character that parts frames, and not empty."""
+    """A name as a frame: on one line, without ";", and not empty."""
     return names.clean(_SPACES.sub(" ", text.replace(";", ","))).strip() or "?"
 
 

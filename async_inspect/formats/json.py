@@ -1,4 +1,4 @@
-"""data.json: tasks, events, the await tree, locks, who blocked whom, metadata: for jq, pandas and one's own tools.
+"""data.json: tasks, events, the await tree, locks, blocking polls, metadata: for jq, pandas and the user's own tools.
 
 ``schema_version`` counts changes that break readers; new keys don't.  Times are milliseconds since the recording
 began, with all their digits: ``round(ms * 1e6)`` is the nanosecond.
@@ -39,7 +39,7 @@ def write(trace: Trace) -> Iterator[bytes]:
         ("resources", _resources(trace)),
         ("holds", _holds(trace)),
         ("blocking_polls", _blocking(trace)),
-        ("cuts", _cuts(trace)),
+        ("cuts", _cancelled_waits(trace)),
         ("runtime_warnings", _runtime_warnings(trace)),
     ):
         yield f'\n],\n"{name}": ['.encode()
@@ -173,7 +173,7 @@ def _blocking(trace: Trace) -> Iterator[dict[str, object]]:
         }
 
 
-def _cuts(trace: Trace) -> Iterator[dict[str, object]]:
+def _cancelled_waits(trace: Trace) -> Iterator[dict[str, object]]:
     for one in cut_figures(trace):
         yield {
             "scope": one.scope,

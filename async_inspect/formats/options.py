@@ -26,7 +26,7 @@ def parse(name: str, write: Callable[..., object], words: Iterable[str]) -> dict
 
 
 def checked(name: str, write: Callable[..., object], options: Mapping[str, object]) -> dict[str, Any]:
-    """The same of keyword arguments."""
+    """Keyword arguments, converted and checked likewise."""
     return {key: _value(name, write, key, value, f"{key}={value!r:.100}") for key, value in options.items()}
 
 
@@ -44,7 +44,7 @@ def _value(name: str, write: Callable[..., object], key: str, value: object, wor
 
 
 def _type(option: inspect.Parameter) -> Any:
-    """What its signature says; where that says nothing, a value like its default."""
+    """The type in the signature; without an annotation, the type of the default."""
     if option.annotation is not option.empty:
         return option.annotation
     return Any if option.default in (None, option.empty) else type(option.default)

@@ -4,9 +4,9 @@ Source: https://perfetto.dev/docs/reference/synthetic-track-event and the messag
 https://github.com/google/perfetto/tree/main/protos/perfetto/trace (trace_packet.proto, track_event/*.proto).
 
 The tracks, slices, instants, flows and counters are those of trace.json, by the same names, so that the same SQL gives
-the same answers; only what is said beside a slice has the prefix ``debug.`` where trace.json's has ``args.``.
+the same answers; only a slice's arguments have the prefix ``debug.`` where trace.json's have ``args.``.
 
-Knows how packets are written down; what happened is in ``formats/shared/timeline.py``, what is said of it in
+Knows how packets are encoded; what happened is in ``formats/shared/timeline.py``, names and arguments are in
 ``formats/shared/words.py``.
 """
 
@@ -147,10 +147,10 @@ class _Interned:
         news, self.news = pb.length_delimited(12, self.news), b""  # TracePacket.interned_data
         return _INTERNED + news
 
-    def notes(self, said: list[tuple[str, int | str]], own: str = "") -> bytes:
+    def notes(self, args_: list[tuple[str, int | str]], own: str = "") -> bytes:
         """TrackEvent.debug_annotations; the value of ``own`` is no other's, so not interned."""
         out = []
-        for key, value in said:
+        for key, value in args_:
             head = pb.number(1, self.id(3, key))
             shared = isinstance(value, str) and key != own
             out.append(head + (pb.number(17, self.id(29, str(value))) if shared else _value(value)))
@@ -241,11 +241,11 @@ class _Writer:
             yield self._instant(number, self._instants.spawn(number), where)
 
     def _instant(self, number: int, moment: Instant, more: bytes = b"") -> bytes:
-        name, said = self._words.instant(number, moment)
+        name, args_ = self._words.instant(number, moment)
         point, interned = moment.kind == t.INSPECTION_POINT, self._interned
         event = [_TYPE[INSTANT], more, pb.number(10, interned.id(2, name))]
         event.append(pb.number(3, interned.id(1, "point" if point else "state")))
-        event.append(interned.notes(said, "message" if point else "details"))
+        event.append(interned.notes(args_, "message" if point else "details"))
         begins = pb.length_delimited(11, b"".join(event))
         return _at(moment.ts_ns, interned.take() + begins)
 

@@ -87,7 +87,7 @@ def _sample(tables: "_Tables", stack: Stack) -> bytes:
 
 
 class _Tables:
-    """What samples point to: each thing once, numbered in the order in which it was spoken of."""
+    """Strings, functions and locations that samples refer to: each once, numbered in order of first use."""
 
     def __init__(self, trace: Trace) -> None:
         self.trace = trace

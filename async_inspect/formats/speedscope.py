@@ -33,7 +33,7 @@ class Shared(BaseModel):
 
 
 class Profile(BaseModel):
-    """What both kinds of profiles have; their bulk is written piece by piece."""
+    """The common part of both kinds of profiles; samples and events are written piece by piece."""
 
     type: Literal["sampled", "evented"]
     name: str
@@ -106,7 +106,7 @@ def _evented(trace: Trace, number: int, events: list[tuple[str, int, int]]) -> I
 
 
 class _Frames:
-    """The frames that were spoken of, each once."""
+    """The frames in use, each once, by number."""
 
     def __init__(self, trace: Trace) -> None:
         self.found: list[Frame] = []

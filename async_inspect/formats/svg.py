@@ -1,7 +1,7 @@
-"""flamegraph.svg: the folded stacks as a picture, in one file that needs nothing else.
+"""flamegraph.svg: the folded stacks as an interactive picture in one self-contained file.
 
-Knows: which frame is drawn where, and in what colour: from orange (it ran) to blue (it waited).  Its looks and its
-behaviour are files in ``assets/``, put into it as they are.  A frame's width and title are what flamegraph.pl makes of
+Knows: where each frame is drawn, and in what colour: from orange (it ran) to blue (it waited).  Style and script are
+files in ``assets/``, inserted as they are.  A frame's width and title are what flamegraph.pl makes of
 ``flamegraph.txt``; siblings lie side by side with the widest to the left.
 """
 
@@ -108,8 +108,8 @@ class _Tree:
 def _head(trace: Trace, run: int, wait: int, height: int) -> Iterator[bytes]:
     program = _text(" ".join(trace.meta.argv) or trace.meta.executable or "async-inspect")
     middle, end = WIDTH // 2, WIDTH - PAD
-    said = f"{len(trace.task_table):,} tasks: ran {run / 1000:,.3f} ms, waited {wait / 1000:,.3f} ms"
-    said += _text(f" ({trace.caveat})") if trace.caveat else ""
+    totals = f"{len(trace.task_table):,} tasks: ran {run / 1000:,.3f} ms, waited {wait / 1000:,.3f} ms"
+    totals += _text(f" ({trace.caveat})") if trace.caveat else ""
     yield f"""<?xml version="1.0" encoding="UTF-8"?>
 <svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" viewBox="0 0 {WIDTH} {height}" \
 data-pad="{PAD}" data-width="{WIDTH - 2 * PAD}" data-char="{CHAR}">
@@ -118,7 +118,7 @@ data-pad="{PAD}" data-width="{WIDTH - 2 * PAD}" data-char="{CHAR}">
 {_asset("flamegraph.css")}]]></style>
 <rect class="back" width="100%" height="100%"/>
 <text class="title" x="{middle}" y="24">{program}</text>
-<text class="dim" x="{PAD}" y="46">{said}</text>
+<text class="dim" x="{PAD}" y="46">{totals}</text>
 <rect class="k0" x="{middle - 30}" y="36" width="12" height="12"/><text x="{middle - 13}" y="46">ran</text>
 <rect class="k4" x="{middle + 25}" y="36" width="12" height="12"/><text x="{middle + 42}" y="46">waited</text>
 <g class="wants-script"><text class="button off" id="reset" x="{end - 290}" y="46">reset zoom</text>

@@ -1,7 +1,7 @@
-"""Reports: formats as files in a folder.
+"""Writing reports: formats as files in a folder, or one format to a file or a stream.
 
-Knows: which formats a folder gets, what they are handed (what the checks found), how a file is replaced only when its
-successor is complete, what becomes of old reports.  Knows no format.
+Knows: which formats a folder gets, that a file is replaced only when the new one is complete, and what happens to
+older reports.  Runs the checks for the formats that show findings.  Knows no format.
 """
 
 import os
@@ -25,7 +25,7 @@ MANY_EVENTS = 1_000_000
 
 
 class IncompleteError(UserError):
-    """Some reports could not be written, each has a line in the message; the others are there: ``files``."""
+    """Some reports could not be written: a line each, in ``lines``.  The others were: ``files``."""
 
     def __init__(self, lines: Iterable[str], files: list[Path]) -> None:
         lines = tuple(lines)
@@ -44,11 +44,11 @@ def write(
 ) -> list[Path]:
     """Write reports into ``folder`` (made if need be) and return the files.
 
-    Without ``formats`` it is all of them, above MANY_EVENTS events only the compact ones (``left_out`` says which are
-    missing).  ``progress``: whom to tell.
+    Without ``formats``: all of them, or only the compact ones where there are more than MANY_EVENTS events (see
+    ``left_out``).  ``progress`` is called with (format, bytes written so far).
 
-    Reports of other formats that lie there get ".old" appended: they are of another run.  A format that fails costs
-    itself alone: the others are written, then IncompleteError is raised.
+    Reports of other formats in that folder get ".old" appended: they are of another run.  If a format fails, the others
+    are written all the same, then IncompleteError is raised.
     UserError: no such format, the folder can't be written to; IncompleteError, which is one.
     """
     place = Path(folder)
@@ -57,7 +57,7 @@ def write(
         folder_of(place)
         for other in FORMATS.values():
             if other not in chosen:
-                _set_aside(place / other.file)
+                _rename_old(place / other.file)
     except (OSError, ValueError) as error:  # a NUL in its name
         raise UserError(f"{getattr(error, 'filename', None) or place}: {_why(error)}") from None
     written: list[Path] = []
@@ -66,7 +66,7 @@ def write(
         file = place / format.file
         try:
             with replacing(file) as out:
-                _pour(_guarded(format, trace, {}, place), out, _for(format, progress))
+                _write_chunks(_guarded(format, trace, {}, place), out, _size_callback(format, progress))
             written.append(file)
             continue
         except UserError as error:
@@ -74,7 +74,7 @@ def write(
         except OSError as error:
             unwritten.setdefault(error.strerror or str(error), []).append(format.file)
         with suppress(OSError):
-            _set_aside(file)
+            _rename_old(file)
     failed += [f"{place}: {', '.join(names)} could not be written: {why}" for why, names in unwritten.items()]
     if failed:
         raise IncompleteError(failed, written)
@@ -82,7 +82,7 @@ def write(
 
 
 def _chosen(trace: Trace, names: Iterable[str] | None, place: Path) -> tuple[list[Format], list[str]]:
-    """The formats that are wanted, and a line for each that can't be had.  UserError: there is no such format."""
+    """The chosen formats, and a line for each that can't be used.  UserError: there is no such format."""
     if isinstance(names, str):
         names = [names]
     if not names:
@@ -111,14 +111,14 @@ def _why(error: OSError | ValueError) -> str:
     return getattr(error, "strerror", None) or str(error)
 
 
-def _set_aside(file: Path) -> None:
-    """What lies there is of another run."""
+def _rename_old(file: Path) -> None:
+    """Rename a report of an earlier run."""
     if file.exists():
         file.replace(file.with_name(f"{file.name}.old"))
 
 
 def single(name: str) -> Format:
-    """The format of this name, which must be one file.  UserError: it isn't."""
+    """The format of this name, which must be a single file.  UserError: it is several."""
     chosen = one(name)
     if chosen is None:
         names = " or ".join(row.name for row in members(name))
@@ -127,14 +127,14 @@ def single(name: str) -> Format:
 
 
 def chunks(trace: Trace, format: str, **options: object) -> Iterator[bytes]:
-    """What one format writes.  UserError: it failed, no such format, or several files."""
+    """The bytes of one format.  UserError: it failed, there is no such format, or it is several files."""
     return _guarded(single(format), trace, options)
 
 
 def _guarded(
     format: Format, trace: Trace, options: Mapping[str, object], folder: Path | None = None
 ) -> Iterator[bytes]:
-    """What the format writes.  UserError: it failed, whatever it did."""
+    """The bytes of a format; any error in it becomes a UserError."""
     try:
         found = (survey(trace),) if format.findings else ()
         for chunk in format.write(trace, *found, **checked(format.name, format.write, options)):
@@ -165,14 +165,14 @@ def export(
         data = _guarded(chosen, trace, options)
         if place.suffix == ".gz" and not chosen.file.endswith(".gz"):
             data = _gzipped(data)
-        _write_to(place, data, _for(chosen, progress))
+        _write_to(place, data, _size_callback(chosen, progress))
         return
     try:
         folder_of(place)
     except (OSError, ValueError) as error:
         raise UserError(f"{place}: {_why(error)}") from None
     for part in members(format):
-        _replace(place / part.file, _guarded(part, trace, options), _for(part, progress))
+        _replace(place / part.file, _guarded(part, trace, options), _size_callback(part, progress))
 
 
 def stream(trace: Trace, format: str, out: BinaryIO, **options: object) -> None:
@@ -188,24 +188,24 @@ def _gzipped(chunks: Iterator[bytes]) -> Iterator[bytes]:
     yield packer.flush()
 
 
-def _for(format: Format, progress: Progress | None) -> Callable[[int], None]:
+def _size_callback(format: Format, progress: Progress | None) -> Callable[[int], None]:
     return (lambda size: progress(format.name, size)) if progress else (lambda _: None)
 
 
 def _write_to(path: Path, chunks: Iterator[bytes], progress: Callable[[int], None]) -> None:
-    """To where the user says, which may be no file: /dev/stdout, a named pipe."""
+    """Write to a path of the user's, which may be no regular file: /dev/stdout, a named pipe."""
     if not _is_open_file(path) and (not os.path.exists(path) or os.path.isfile(path)):
         _replace(path, chunks, progress)
         return
     try:
         with path.open("wb") as file:
-            _pour(chunks, file, progress)
+            _write_chunks(chunks, file, progress)
     except (OSError, ValueError) as error:
         raise UserError(f"{path}: {_why(error)}") from None
 
 
 def _is_open_file(path: Path) -> bool:
-    """Whether this names a device or one of our open files, whatever that is: nothing is put in its place."""
+    """Whether this names a device, or an open file of ours by /proc: such a path must not be replaced by a new file."""
     folder = os.path.realpath(path.parent)
     return folder == "/dev" or folder.startswith("/proc/")
 
@@ -215,12 +215,12 @@ def _replace(path: Path, chunks: Iterator[bytes], progress: Callable[[int], None
         raise UserError(f"{path}: is a recording, which a report must not replace; give it another name")
     try:
         with replacing(path) as file:
-            _pour(chunks, file, progress)
+            _write_chunks(chunks, file, progress)
     except (OSError, ValueError) as error:
         raise UserError(f"{path}: {_why(error)}") from None
 
 
-def _pour(chunks: Iterator[bytes], file: BinaryIO, progress: Callable[[int], None]) -> None:
+def _write_chunks(chunks: Iterator[bytes], file: BinaryIO, progress: Callable[[int], None]) -> None:
     size = 0
     progress(size)
     for chunk in chunks:

@@ -160,7 +160,7 @@ def write_reports(run: Sequence[Head], options: Options) -> int:
     from async_inspect.model import load_run
     from async_inspect.terminal import progress, summary
 
-    with progress.reading() as show_progress:
+    with progress.reading_bar() as show_progress:
         trace = load_run(run, options.output, show_progress, options.wanted, options.rules)
     return summary.report(trace, options.output, options.formats, options.quiet)
 

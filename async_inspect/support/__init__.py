@@ -1,2 +1,1 @@
-"""What every part may use: files among those of others, names as data, internal errors, processes, the
-user's settings."""
+"""What every part may use: safe file access, untrusted text, internal errors, processes, the user's settings."""

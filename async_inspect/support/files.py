@@ -1,4 +1,4 @@
-"""Files among those of others: opened only if they are files, made for this user alone, removed if not finished.
+"""Safe file access in shared folders: opens regular files only, creates private files, removes unfinished ones.
 
 Knows kinds of files, modes, locks and signals.  Knows nothing of what is in them.  Who may have written a file is
 ``tracer/trust.py``'s question.
@@ -31,7 +31,7 @@ _LAST = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr
 
 
 def open_regular(path: str | os.PathLike[str], flags: int = os.O_RDONLY, *, follow: bool = True) -> int:
-    """A descriptor of what is a regular file, also where somebody swaps it meanwhile: never waits for anybody.
+    """A descriptor of a regular file, even if the path is swapped meanwhile; never blocks.
 
     ``follow``: whether the path's last part may be a link.  OSError: it can't be opened, or is something else.
     """
@@ -53,7 +53,8 @@ def _check(path: str | os.PathLike[str], status: os.stat_result) -> None:
 
 
 def read(path: str | os.PathLike[str], most: int) -> bytes:
-    """What a regular file says.  OSError: it can't be read, is something else, or is longer than ``most`` bytes."""
+    """The content of a regular file.  OSError: it can't be read, is something else, or is longer than ``most``
+    bytes."""
     with open(open_regular(path), "rb") as file:
         data = file.read(most + 1)
     if len(data) > most:
@@ -62,7 +63,8 @@ def read(path: str | os.PathLike[str], most: int) -> bytes:
 
 
 def folder(path: Path) -> Path:
-    """This folder; what of it isn't there is made for this user alone, whatever the umask.  OSError: it can't be."""
+    """This folder, created if need be, with its parents, for this user alone, whatever the umask.  OSError: it can't
+    be."""
     missing = [one for one in (path, *path.parents) if not one.exists()]
     for one in reversed(missing):
         with contextlib.suppress(FileExistsError):
@@ -76,7 +78,10 @@ def folder(path: Path) -> Path:
 
 
 def private_folder(path: Path) -> Path:
-    """Make this folder ours alone, or raise OSError: what lies in it gets loaded into programs."""
+    """This folder, created if need be, accessible to this user alone: its files get loaded into programs.
+
+    OSError: it can't be.
+    """
     status = folder(path).lstat()
     if (hasattr(os, "geteuid") and status.st_uid != os.geteuid()) or not stat.S_ISDIR(status.st_mode):
         raise PermissionError(errno.EPERM, "is not this user's own folder", str(path))
@@ -86,14 +91,14 @@ def private_folder(path: Path) -> Path:
 
 
 def try_writing(place: Path) -> None:
-    """OSError: no file can be made in this folder."""
+    """Create and remove a file in this folder.  OSError: that can't be done."""
     probe = place / f"{_PART}{secrets.token_hex(8)}.part"
     os.close(create(probe))
     probe.unlink()
 
 
 def create(path: str | os.PathLike[str], flags: int = os.O_WRONLY) -> int:
-    """A descriptor of a new, empty file for this user alone; one that was there, or a link, is gone.
+    """A descriptor of a new, empty file for this user alone; it replaces a file or a link at this path.
 
     OSError: it can't be made.
     """
@@ -110,9 +115,9 @@ def create(path: str | os.PathLike[str], flags: int = os.O_WRONLY) -> int:
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
-    """A new file that takes this path at the block's end; whatever ends the block, or us, nothing else is left of it.
+    """A new file that is renamed to this path at the block's end; if the block or this process fails, it is removed.
 
-    What a writer left that was killed is removed by the next one in the same folder.  OSError: it can't be written.
+    What a killed writer left behind is removed by the next one in the same folder.  OSError: it can't be written.
     """
     _sweep(path.parent)
     part = path.with_name(f"{_PART}{secrets.token_hex(8)}.part")
@@ -124,7 +129,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
 
 @contextlib.contextmanager
 def _removed(part: Path) -> Iterator[None]:
-    """Remove this file if it is still there at the end, be that one by a signal that nobody else handles."""
+    """Remove this file, if it still exists, at the block's end or by SIGTERM or SIGHUP, if these have no handler."""
 
     def end(number: int, _frame: object) -> None:
         part.unlink(missing_ok=True)
@@ -132,19 +137,19 @@ def _removed(part: Path) -> Iterator[None]:
         os.kill(os.getpid(), number)
 
     main = threading.current_thread() is threading.main_thread()
-    mine = [number for number in _LAST if main and signal.getsignal(number) == signal.SIG_DFL]
-    for number in mine:
+    handled = [number for number in _LAST if main and signal.getsignal(number) == signal.SIG_DFL]
+    for number in handled:
         signal.signal(number, end)
     try:
         yield
     finally:
         part.unlink(missing_ok=True)
-        for number in mine:
+        for number in handled:
             signal.signal(number, signal.SIG_DFL)
 
 
 def _sweep(place: Path) -> None:
-    """Remove what writers left behind who are no more: nobody holds its lock."""
+    """Remove unfinished files of writers that have ended: those that no process has locked."""
     if not hasattr(os, "geteuid"):
         return
     import fcntl
@@ -157,13 +162,13 @@ def _sweep(place: Path) -> None:
 
 
 def _create_locked(part: Path) -> int:
-    """A new file, and its lock as long as it is open: that tells its writer from one who is no more."""
+    """A new file, locked as long as it is open: the lock shows that its writer is still alive."""
     while True:
         fd = create(part)
         with contextlib.suppress(ImportError, OSError):  # not to be had on this file system
             import fcntl
 
             fcntl.flock(fd, fcntl.LOCK_EX)
-        if part.exists():  # else somebody took it for left behind before it had its lock
+        if part.exists():  # else another process removed it before it was locked
             return fd
         os.close(fd)

@@ -1,6 +1,6 @@
-"""Internal errors: one line for the user, and the details in a file for whoever mends it.
+"""Internal errors: one line for the user, and a file with the details for a bug report.
 
-Knows what belongs into that file, and where it can be put.  Knows nothing of what failed.
+Knows what belongs into that file, and where it can be written.  Knows nothing of what failed.
 """
 
 import os
@@ -27,20 +27,20 @@ MEMORY: Final = "there is not enough memory; take a part of the recording: --sin
 
 
 def explained(what: str, error: BaseException, folder: Path | None = None) -> str:
-    """What to tell the user: that ``what`` happened, which error it was, and where its details are.
+    """The line for the user: ``what`` failed, the error, and the file with the details.
 
-    These go to ``folder`` if they can, else to the folder for temporary files.
+    That file is in ``folder`` if possible, else in the folder for temporary files.
     """
     if isinstance(error, MemoryError):
         return f"{what}: {MEMORY}"
-    said = " ".join(str(error).split())
-    line = f"{what} ({type(error).__name__}{f': {said[:300]}' if said else ''})"
+    message = " ".join(str(error).split())
+    line = f"{what} ({type(error).__name__}{f': {message[:300]}' if message else ''})"
     place = _write(what, error, folder)
     return f"{line}; details: {place}" if place else line
 
 
 def guarded(job: Callable[[], object], what: str, folder: Path | None = None) -> int:
-    """Do it; 0, or the status of an internal error, which is said on stderr.  UserError, Ctrl-C and exits pass."""
+    """Run ``job``; 0, or the status of an internal error, which is printed.  UserError, Ctrl-C and exits pass."""
     try:
         job()
     except UserError:
@@ -52,13 +52,13 @@ def guarded(job: Callable[[], object], what: str, folder: Path | None = None) ->
 
 
 def say(line: str) -> None:
-    """One line on stderr; nothing where it can't be written."""
+    """Print one line on stderr; nothing where it can't be written."""
     with suppress(OSError, ValueError):
         print(f"async-inspect: {clean(line)}", file=sys.stderr, flush=True)
 
 
 def versions() -> Iterator[str]:
-    """What ran, for a bug report."""
+    """Versions of everything involved, for a bug report."""
     yield f"async-inspect {__version__}"
     yield f"{platform.python_implementation()} {sys.version}"
     yield platform.platform()

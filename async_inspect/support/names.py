@@ -1,8 +1,7 @@
-"""Names are data: what of them is shown to people, and how JSON holds them.
+"""Untrusted text, made safe to show on a terminal and to write as JSON.
 
-Names are whatever a program says: task names, messages of exceptions, file names, arguments.  Knows what a terminal, or
-a reader, would take for more than a letter, and that text in a recording need not be UTF-8.  Knows no terminal and no
-format.
+Task names, exceptions' messages, file names and arguments are whatever a program made them.  Knows which characters act
+on a terminal or mislead a reader, and that text in a recording need not be UTF-8.  Knows no terminal and no format.
 """
 
 import codecs
@@ -23,14 +22,13 @@ _ASCII: Final = str.maketrans({
 
 
 def clean(text: str) -> str:
-    """The same text, letter by letter, with a sign in place of what would be no letter to a terminal or to the eye:
-    controls (escape sequences begin with one), marks that turn the order of letters round, letters without a width,
-    halves of letters."""
+    """The text with a visible sign in place of each unprintable character: controls (escape sequences begin with one),
+    bidirectional marks, zero-width characters, lone surrogates."""
     return text if text.isprintable() else "".join(c if c.isprintable() else _sign(c) for c in text)
 
 
 def clean_lines(text: str) -> str:
-    """``clean``, but for the ends of lines."""
+    """``clean``, line by line."""
     return "\n".join(map(clean, text.split("\n")))
 
 
@@ -43,30 +41,30 @@ def _sign(character: str) -> str:
 
 
 def shown(text: str) -> str:
-    """``clean``, and not longer than a reader has patience for."""
+    """``clean``, and at most MOST characters."""
     return clean(text) if len(text) <= MOST else f"{clean(text[: MOST - 1])}…"
 
 
 def cleaned[T](value: T) -> T:
-    """A copy of what is to be shown, with each text in it ``shown``."""
+    """A copy of this value with each text in it ``shown``."""
     copy: T = _mapped(value, shown)
     return copy
 
 
 def to_json(value: Any) -> str:
-    """As JSON in ASCII: what isn't, and what a reader's eye would be misled by, is escaped; halves of letters, which
-    not every reader takes, are U+FFFD.  Models are as ``mode="json"`` has them."""
+    """As JSON in ASCII, everything else escaped; lone surrogates, which not every reader accepts, become U+FFFD.
+    Models are dumped with ``mode="json"``."""
     plain = value.model_dump(mode="json") if hasattr(value, "model_dump") else value
     return json.dumps(_mapped(plain, whole), indent=2)
 
 
 def whole(text: str) -> str:
-    """The same text; what of it is no letter, being a byte that was not UTF-8, is U+FFFD."""
+    """The text with U+FFFD in place of each lone surrogate (a byte that was not UTF-8)."""
     return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _mapped(value: Any, function: Callable[[str], str]) -> Any:
-    """A copy with this done to each text: of models, mappings, lists and tuples, named ones too."""
+    """A copy with ``function`` applied to each text in models, mappings, lists and tuples, named tuples too."""
     if isinstance(value, str):
         return function(value)
     if hasattr(value, "model_copy"):

@@ -1,6 +1,6 @@
-"""Other processes of this machine: whether one is still the one that was meant.
+"""Identity of other processes: whether a pid still means the same process.
 
-Knows ``/proc``.  Where there is none, nobody says, and a process counts as not there.
+Knows ``/proc``.  Where there is none, a process counts as ended.
 """
 
 import os
@@ -9,7 +9,8 @@ from pathlib import Path
 
 
 def began(pid: int) -> str:
-    """When a process began, as the kernel counts: another process of this pid is another.  "": there is none."""
+    """A process's start time as the kernel counts it, which tells it from a later one with its pid; "": there is
+    none."""
     try:
         return _stat(pid)[19]
     except OSError:
@@ -17,7 +18,7 @@ def began(pid: int) -> str:
 
 
 def still_runs(pid: int, recorded_unix_ns: int) -> bool:
-    """Whether the process that began a recording then is there still, and not a younger one of its number."""
+    """Whether the process that began a recording at this time still runs, and not a later one with its pid."""
     try:
         stat = _stat(pid)
         since, state = int(stat[19]), stat[0]

@@ -75,7 +75,7 @@ def _above() -> tuple[Path, ...]:
 
 
 def _whole(path: Path, table: object) -> object:
-    """The table, unless it is what was wrong with its file."""
+    """The table.  UserError: it is the error with which its file could not be read."""
     if isinstance(table, Exception):
         raise UserError(f"{path}: {table}", USAGE)
     return table
@@ -86,7 +86,7 @@ def _pass_over(why: str) -> None:
 
 
 def _text(path: Path) -> str:
-    """What the file says; nothing if it isn't there, or is none."""
+    """The file's text; "" if there is no such file, or it can't be read."""
     try:
         return files.read(path, MOST).decode("utf-8")
     except (FileNotFoundError, NotADirectoryError):

@@ -39,10 +39,10 @@ def critical(path: CriticalPath, top: int = 10, hops: int = 25) -> Iterator[Rend
     for name in ("what", "task", "at"):
         table.add_column(name, overflow="fold")
     for hop in chosen:
-        took = hop.end_ns - hop.start_ns
+        length = hop.end_ns - hop.start_ns
         what = (
             hop.kind if hop.kind in ("run", "ready") or hop.reason in (None, hop.kind) else f"{hop.kind}, {hop.reason}"
         )
         who = f"{hop.task} {hop.name}" if hop.task else ""
-        table.add_row(ms(hop.start_ns), ms(took), f"{took / span:.1%}", what, Text(who), hop.place or "")
+        table.add_row(ms(hop.start_ns), ms(length), f"{length / span:.1%}", what, Text(who), hop.place or "")
     yield table

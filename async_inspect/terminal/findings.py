@@ -1,4 +1,4 @@
-"""Findings as people read them: all of them with their evidence, the worst in three lines, or as JSON.
+"""Findings as text for the terminal: all of them with their evidence, the worst in three lines; or as JSON.
 
 Knows how findings look.  Knows no check.
 """
@@ -17,15 +17,15 @@ SHOWN = 3  # in a summary
 
 
 def as_json(trace: Trace) -> str:
-    """The findings, what was looked for, and which checks failed."""
+    """The findings, the checks that ran, and which of them failed, as JSON."""
     found, failed = survey(trace)
-    looked = [{"check": check.NAME, "about": check.ABOUT} for check in checks()]
+    checks_run = [{"check": check.NAME, "about": check.ABOUT} for check in checks()]
     rows = [finding.model_dump(mode="json") for finding in found]
     return to_json(
         {
             "recording": trace.meta.path,
             "known_until": known_until(trace) or None,
-            "checks": looked,
+            "checks": checks_run,
             "failed": failed,
             "findings": rows,
         }
@@ -33,7 +33,7 @@ def as_json(trace: Trace) -> str:
 
 
 def detailed(found: Sequence[Finding]) -> Iterator[Text]:
-    """One after another, with all that was seen."""
+    """Every finding with its evidence, then how many there are."""
     for finding in cleaned(list(found)):
         yield _head(finding)
         yield from (Text(line, "dim") for line in lines(finding)[1:])
@@ -41,7 +41,7 @@ def detailed(found: Sequence[Finding]) -> Iterator[Text]:
 
 
 def brief(found: Sequence[Finding], recording: str) -> Iterator[Text]:
-    """The worst of them, for a summary; nothing where there are but hints."""
+    """The worst of them, for a summary; nothing where there are only hints."""
     worst = serious(found)
     if not worst:
         return
@@ -53,7 +53,7 @@ def brief(found: Sequence[Finding], recording: str) -> Iterator[Text]:
 
 
 def lines(finding: Finding) -> list[str]:
-    """A finding as lines of text: what it is and where to look first, then all that was seen."""
+    """A finding as lines of text: what it is and where to look first, then its evidence."""
     more = [f"    … and {finding.more:,} more like it"] if finding.more else []
     head = f"{finding.severity} {finding.check}: {finding.text}{_place(finding)}"
     return [head, *(f"    {line}" for line in finding.evidence), *more]

@@ -1,4 +1,4 @@
-"""One picture of now, as text to be pasted into an issue: every task below who waits for it, who holds what, cycles.
+"""The state at one moment as text, for an issue: every task below the task that waits for it, holders, cycles.
 
 Knows how a ``Now`` looks.  Knows nothing of how it is found (``model/figures/moment.py``).
 """
@@ -11,11 +11,11 @@ from ..model.kernels import words
 from ..model.text import many, ms, short, shown_state
 from ..support.names import cleaned
 
-ALIKE = 3  # tasks that stand in the same way, are waited for by the same one and wait for nobody: so many are shown
+ALIKE = 3  # of tasks in the same state that wait for no task, below the same parent: so many are shown
 
 
 def lines(now: Now, title: str) -> Iterator[str]:
-    """The picture; ``title`` says of what and when."""
+    """The picture's lines; ``title`` is the first."""
     now = cleaned(now)
     yield title
     if len(now.processes) == 1:
@@ -35,22 +35,22 @@ def lines(now: Now, title: str) -> Iterator[str]:
 
 
 def _process(now: Now, tasks: Sequence[TaskState]) -> Iterator[str]:
-    """What there is to say of one process."""
+    """The lines about one process."""
     states: dict[str, int] = {}
     for one in tasks:
         states[one.state] = states.get(one.state, 0) + 1
     counted = ", ".join(f"{count:,} {shown_state(state)}" for state, count in states.items())
     yield f"{many(len(tasks), 'task')}{': ' * bool(states)}{counted}"
-    mine = {one.cycle for one in tasks}
+    cycles_here = {one.cycle for one in tasks}
     for number, cycle in enumerate(now.cycles):
-        if number in mine:
+        if number in cycles_here:
             around = " → ".join(f"task {task}" for task in (*cycle, cycle[0]))
             yield f"DEADLOCK {number + 1}: {around}"
     yield from _Tree(tasks).lines()
 
 
 class _Tree:
-    """Each task once, below the first that waits for it; who is waited for in a cycle only stands at the top."""
+    """Each task once, below the first task that waits for it; one that is waited for only in a cycle is at the top."""
 
     def __init__(self, tasks: Sequence[TaskState]) -> None:
         self._tasks = tasks
@@ -60,12 +60,12 @@ class _Tree:
         self._shown: set[int] = set()
 
     def _below(self, one: TaskState) -> tuple[int, ...]:
-        """Whom it waits for, also by way of a lock that they hold."""
+        """The tasks that it waits for, also by way of a lock that they hold."""
         return tuple(dict.fromkeys(task for task in (*one.waits_for, *one.holders) if task in self._by_id))
 
     def lines(self) -> Iterator[str]:
         yield from self._level(self._roots, "", top=True)
-        for one in self._tasks:  # cycles that nobody else waits for
+        for one in self._tasks:  # cycles that no other task waits for
             if one.task not in self._shown:
                 yield from self._level([one], "", top=True)
 
@@ -95,7 +95,8 @@ class _Tree:
             stack += [(child, margin + further, False, end) for child, end in reversed(self._thinned(below))]
 
     def _thinned(self, siblings: Sequence[TaskState]) -> list[tuple[TaskState | str, bool]]:
-        """Of many that are alike a few, and how many more there are; and which is the last."""
+        """(task or line of text, whether it is the last): of many similar tasks only ALIKE, then how many more there
+        are."""
         alike: dict[object, list[TaskState]] = defaultdict(list)
         for one in siblings:
             alone = one.cycle is not None or one.holds or self._below(one) or one.task in self._shown
@@ -111,7 +112,7 @@ class _Tree:
         return [(one, number == len(found)) for number, one in enumerate(found, 1)]
 
     def _text(self, one: TaskState) -> list[str]:
-        """What there is to say of a task: its first line, its stack, what it holds."""
+        """The lines about a task: its state, its stack, what it holds."""
         name = one.name if one.name == one.kind_name or not one.kind_name else f"{one.name}, {one.kind_name}"
         cycle = "" if one.cycle is None else f"  DEADLOCK {one.cycle + 1}"
         least = "at least " * one.at_least

@@ -43,8 +43,8 @@ def stderr(**options: Any) -> Console:
 
 
 @contextmanager
-def reading() -> Iterator[Callable[[int, int], None] | None]:
-    """While a recording is read; gives what ``model.load`` wants to be told by."""
+def reading_bar() -> Iterator[Callable[[int, int], None] | None]:
+    """A progress bar while a recording is read: the callback for ``model.load``; None: stderr is no terminal."""
     console = stderr()
     if not console.is_terminal:
         yield None
@@ -55,8 +55,8 @@ def reading() -> Iterator[Callable[[int, int], None] | None]:
 
 
 @contextmanager
-def writing() -> Iterator[Callable[[str, int], None] | None]:
-    """While reports are written; gives what ``writing.write`` wants to be told by."""
+def writing_bar() -> Iterator[Callable[[str, int], None] | None]:
+    """A progress bar while reports are written: the callback for ``writing.write``; None: stderr is no terminal."""
     console = stderr()
     if not console.is_terminal:
         yield None
@@ -68,10 +68,10 @@ def writing() -> Iterator[Callable[[str, int], None] | None]:
 
 
 def load(recording: Path, wanted: "Filter | None" = None) -> "Trace":
-    """What the recording at this path means, under the user's rules for reasons.  UserError as in ``model.load``."""
+    """``model.load`` with a progress bar and the user's rules for reasons.  UserError as there."""
     from ..model import load as load_
     from ..support.settings import configured
 
     rules = configured()
-    with reading() as tell:
-        return load_(recording, tell, wanted, rules)
+    with reading_bar() as show:
+        return load_(recording, show, wanted, rules)

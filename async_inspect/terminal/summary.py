@@ -1,4 +1,4 @@
-"""The summary: what a person wants to know first, in 80 columns, with or without a terminal.
+"""The summary of a run: what a user wants to know first, in 80 columns, with or without a terminal.
 
 Knows how figures look.  Knows nothing of how they are found (``model/figures/stats.py``).
 """
@@ -12,7 +12,7 @@ from rich.text import Text
 
 from ..checks import survey
 from ..errors import FAILED
-from ..formats import writing as reports
+from ..formats import writing
 from ..formats.writing import MANY_EVENTS, left_out
 from ..model.figures.distribution import Distribution
 from ..model.figures.long_polls import BlockingPoll
@@ -24,7 +24,7 @@ from ..support.names import clean, cleaned
 from ..tracer.choose import ASKED
 from . import findings, missing
 from .printing import Table, numbers_table
-from .progress import stderr, writing
+from .progress import stderr, writing_bar
 
 TOP = 5
 PROCESSES = 10  # of them at most have a line each
@@ -32,22 +32,23 @@ WORTH_A_LINE_NS = 1_000_000  # of having been ready: less is what any loop takes
 
 
 def report(trace: Trace, folder: Path, formats: Sequence[str] | None, quiet: bool) -> int:
-    """Write the reports and, unless it is to be ``quiet``, the summary; 0, or FAILED where it says that a check failed.
+    """Write the reports and, unless ``quiet``, print the summary; 0, or FAILED where the summary says that a check
+    failed.
 
-    UserError: reports could not be written; all else is there.
+    UserError: some reports could not be written; the others are there.
     """
     failed: list[str] = []
     try:
-        with writing() as progress:
-            written = reports.write(trace, folder, formats, progress)
-    except reports.IncompleteError as error:
+        with writing_bar() as progress:
+            written = writing.write(trace, folder, formats, progress)
+    except writing.IncompleteError as error:
         written, failed = error.files, list(error.lines)
     if not quiet:
         render(trace, written)
     elif failed and trace.meta.lost:
         failed.append(f"{trace.meta.lost:,} events were lost while it was recorded")
     if failed:
-        raise reports.IncompleteError(failed, written)
+        raise writing.IncompleteError(failed, written)
     return FAILED if not quiet and survey(trace).failed else 0
 
 
@@ -84,9 +85,9 @@ def summary(trace: Trace, figures: Stats) -> Iterator[RenderableType]:
             yield awaits_table(figures)
         yield coroutines_table(figures)
         yield _longest(figures)
-        yield from _blame(figures)
+        yield from _delays(figures)
         yield from _cuts(figures)
-        yield from _wrong(trace)
+        yield from _worst_findings(trace)
     yield from missing.left_out(trace)
     yield _recorded(trace, figures)
     yield from missing.not_recorded(trace)
@@ -101,12 +102,12 @@ def _states(figures: Stats) -> Text:
 
 
 def _least(ns: int, at_least: object) -> str:
-    """A time, and whether it was longer."""
+    """A time; with ≥ where it is a lower bound."""
     return f"≥ {ms(ns)}" if at_least else ms(ns)
 
 
 def _not_exact(trace: Trace) -> Iterator[Text]:
-    """That figures are not exact, whose, and why: the recording is damaged, or says what can't be together."""
+    """Which figures are not exact, and why: the recording is damaged, or its records contradict each other."""
     if damaged := trace.meta.damaged:
         some = "1 record or header field" if damaged == 1 else f"{damaged:,} records or header fields"
         yield Text(f"no figure is exact: the recording is damaged: {some} made no sense", "bold red")
@@ -130,8 +131,8 @@ def processes_table(figures: Stats) -> Table:
     busy = sorted((one for one in figures.processes if one.tasks), key=lambda one: -one.run_ns)
     for one in busy[:PROCESSES]:
         times = ms(one.run_ns), ms(one.wait_ns), f"{one.tasks:,}", ms(one.longest_poll_ns)
-        missed = Text(f"{one.lost:,}", "bold red" if one.lost else "")
-        table.add_row(*times, missed, str(one.pid), Text(short(one.command)))
+        lost_records = Text(f"{one.lost:,}", "bold red" if one.lost else "")
+        table.add_row(*times, lost_records, str(one.pid), Text(short(one.command)))
     if rest := busy[PROCESSES:]:
         names = "run_ns", "wait_ns", "tasks", "lost"
         run, wait, tasks, lost = (sum(getattr(one, name) for one in rest) for name in names)
@@ -185,8 +186,8 @@ def _longest(figures: Stats) -> Text:
     return text
 
 
-def _blame(figures: Stats) -> Iterator[Text]:
-    """A line for each thing that ought not to be."""
+def _delays(figures: Stats) -> Iterator[Text]:
+    """A line about blocking polls, and one about the longest time that a task was ready."""
     if figures.blocking_polls:
         worst, n = figures.blocking_polls[0], figures.blocking.count
         text = Text.assemble((f"{n:,} blocking poll{'s' if n != 1 else ''}", "bold yellow"))
@@ -212,7 +213,7 @@ def _cuts(figures: Stats) -> Iterator[Text]:
         yield text + Text(", ".join(of_each[:TOP]) + ", …" * (len(of_each) > TOP))
 
 
-def _wrong(trace: Trace) -> Iterator[Text]:
+def _worst_findings(trace: Trace) -> Iterator[Text]:
     """The worst findings, and the checks that failed."""
     found, failed = survey(trace)
     yield from findings.brief(found, trace.meta.path)
@@ -220,11 +221,11 @@ def _wrong(trace: Trace) -> Iterator[Text]:
 
 
 def _victims(poll: BlockingPoll) -> str:
-    n, waited = len(poll.hurt), len({*poll.suspended} - {victim.task for victim in poll.victims})
+    n, unknown = len(poll.hurt), len({*poll.suspended} - {victim.task for victim in poll.victims})
     certain = f"held up {n:,} task{'s' * (n > 1)}" if n else "held up nobody"
-    if waited:
-        one = f"{waited:,} task{'s' * (waited > 1)}"
-        return f"{certain}; whom else, of {waited:,} that waited, is not known" if n else f"may have held up {one}"
+    if unknown:
+        one = f"{unknown:,} task{'s' * (unknown > 1)}"
+        return f"{certain}; whom else, of {unknown:,} that waited, is not known" if n else f"may have held up {one}"
     certain += "" if n else " for long" if poll.victims else " for sure"
     return f"{certain}, perhaps {poll.maybe:,} more" if poll.maybe else certain
 
@@ -239,8 +240,8 @@ def _recorded(trace: Trace, figures: Stats) -> Text:
     cost = "" if figures.tracer_cost_ns is None else f", which cost {ms(figures.tracer_cost_ns)}"
     text = Text(f"\n{figures.records:,} records of {figures.callbacks:,} callbacks{cost}; ")
     lost = f"{figures.lost:,} lost" * (figures.lost > 0), f"{figures.missing:,} missing" * (figures.missing > 0)
-    said = ", ".join(filter(None, lost)) or ("some may be missing" if figures.ending == "cut off" else "nothing lost")
-    text.append(said, "" if said == "nothing lost" else "bold red")
+    losses = ", ".join(filter(None, lost)) or ("some may be missing" if figures.ending == "cut off" else "nothing lost")
+    text.append(losses, "" if losses == "nothing lost" else "bold red")
     names = {"c": "the C core", "python": "the Python core"}
     why = f" ({clean(reason)})" if (reason := _no_c_core(trace)) else ""
     cores = " and ".join(names.get(core, "an unknown core") for core in figures.core.split(", "))
@@ -249,7 +250,7 @@ def _recorded(trace: Trace, figures: Stats) -> Text:
 
 
 def _no_c_core(trace: Trace) -> str:
-    """Why the Python core recorded; "" where the C one did, or somebody asked for it."""
+    """Why the Python core recorded; "" where the C core did, or the user asked for the Python core."""
     (reason,) = trace.meta.extra.get("core_reason", ("",))[:1]
     return "" if trace.meta.core != "python" or reason == ASKED else reason
 
@@ -272,7 +273,7 @@ def _files(trace: Trace, files: list[Path]) -> Text:
 
 
 def detailed(figures: Stats) -> Iterator[RenderableType]:
-    """What ``stats --detailed`` adds: spreads, and the longest polls one by one."""
+    """What ``stats --detailed`` adds: distributions, reasons, and the longest polls one by one."""
     figures = cleaned(figures)
     table = numbers_table("\nhow long", "count", "total", "p50", "p90", "p99", "max")
     table.add_column("of")
@@ -305,8 +306,8 @@ def _times(s: Distribution) -> Iterator[str]:
     yield _least(s.max_ns, s.at_least)
 
 
-def blame(figures: Stats) -> Iterator[RenderableType]:
-    """The rest of ``stats --detailed``: who could have run and did not, locks, blocking polls, runtime warnings."""
+def delays(figures: Stats) -> Iterator[RenderableType]:
+    """The rest of ``stats --detailed``: times ready, locks, cancelled waits, blocking polls, runtime warnings."""
     figures = cleaned(figures)
     if figures.top_ready:
         yield _ready_table(figures)

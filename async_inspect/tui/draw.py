@@ -1,7 +1,7 @@
 """Drawing: lines of styled pieces, tables of fixed columns, small charts, and numbers in five columns.
 
-Knows how things look.  Knows nothing of what they are.  rich makes a terminal's bytes of the lines; its tables measure
-every cell, which is too slow ten times a second.
+Knows how things look, not what they mean.  rich turns the lines into a terminal's bytes; its tables are not used, as
+they measure every cell, which is too slow ten times a second.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -33,7 +33,7 @@ BLOCKS = " ▁▂▃▄▅▆▇█"
 
 @dataclass
 class Page:
-    """What a view draws, and what of it can be walked."""
+    """What a view draws, and how the cursor moves in it."""
 
     lines: list[Line] = field(default_factory=list)
     rows: int = 0
@@ -87,7 +87,7 @@ def fit(text: str, width: int, align: str = "<") -> str:
 
 
 def span(ns: float) -> str:
-    """A length of time in five columns or less."""
+    """A duration in five columns or less."""
     if ns < 999.5:
         return f"{ns:.0f}ns"
     for unit, size in (("µs", 1e3), ("ms", 1e6)):
@@ -114,7 +114,7 @@ def number(value: float) -> str:
 
 @dataclass(frozen=True)
 class Column:
-    """A column: at least so wide; what is left of the screen is dealt out by ``share``."""
+    """A column: at least ``width`` wide; the rest of the screen's width is distributed by ``share``."""
 
     title: str
     width: int

@@ -14,7 +14,7 @@ from .views import Scene
 
 @dataclass
 class Around:
-    """What is said around a view."""
+    """What is shown around a view: title, status, messages."""
 
     title: str = ""  # of the program
     status: str = ""  # how the program ended

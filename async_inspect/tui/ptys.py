@@ -1,7 +1,6 @@
-"""The target's terminals while the view has the real one: two ptys, and all that it says kept whole in a log.
+"""The target's terminals while the view has the real one: two ptys, whose output is copied to a log.
 
-Knows ptys and one small process that only copies.  That is why nothing here can hold the target up: neither a viewer
-that is slow, stopped or dead, nor what it imports.
+Knows ptys, and a small process that only copies: so a viewer that is slow, stopped or dead cannot hold up the target.
 """
 
 import fcntl
@@ -16,9 +15,9 @@ from pathlib import Path
 
 from ..support.files import create
 
-TAIL = 1 << 16  # bytes of the log that are looked at for its last lines
+TAIL = 1 << 16  # bytes of the log that are read for its last lines
 LINES = 200
-LINE_MS = 50  # for so long the rest of a line is waited for
+LINE_MS = 50  # how long to wait for the rest of a line
 IGNORED = (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP, signal.SIGTSTP, signal.SIGTTOU)
 
 
@@ -62,7 +61,7 @@ class Ptys:
                 os._exit(0)
 
     def started(self) -> None:
-        """The target has its ends: without ours the copier sees when they are closed."""
+        """The target has been forked: close our copies of its ends, so that the copier sees end of file."""
         for fd in (self._in, *self._slaves):
             os.close(fd)
 
@@ -74,7 +73,7 @@ class Ptys:
                 fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
 
     def more(self) -> bytes:
-        """What came since the last time."""
+        """The output since the last call."""
         found = b""
         while data := os.pread(self._log, TAIL, self._read):
             self._read += len(data)
@@ -82,7 +81,7 @@ class Ptys:
         return found
 
     def lines(self) -> list[str]:
-        """The last lines, without what moves a cursor."""
+        """The last lines, without escape sequences."""
         size = os.fstat(self._log).st_size
         if size - self._read > 4 * TAIL:  # nobody reads as fast as this
             self._read, self._rest = size - TAIL, b""
@@ -91,7 +90,7 @@ class Ptys:
         return [*self._lines, *([_plain(self._rest)] if self._rest else [])][-LINES:]
 
     def drained(self, seconds: float) -> None:
-        """Wait until all of it is in the log; not for long: something of the target may live on."""
+        """Wait until all output is in the log, at most so long: a child of the target may keep the pty open."""
         until = time.monotonic() + seconds
         try:
             while not os.waitpid(self._copier, os.WNOHANG)[0] and time.monotonic() < until:
@@ -101,7 +100,7 @@ class Ptys:
 
 
 def _copy(masters: list[int], log: int) -> None:
-    """From the ptys to the log, to the end of both; line by line, so that these aren't mixed, if a line comes soon."""
+    """Copy from the ptys to the log until both end; line by line, so that lines of the two are not mixed."""
     poll = select.poll()
     begun = dict.fromkeys(masters, b"")  # lines
     for fd in masters:
@@ -133,12 +132,12 @@ def _write(log: int, data: bytes) -> None:
     while data:
         try:
             data = data[os.write(log, data) :]
-        except OSError:  # a full disk: what the program says is lost, it goes on
+        except OSError:  # a full disk: the output is lost, the program goes on
             return
 
 
 def _plain(line: bytes) -> str:
-    """As a line of text: the last of what overwrote itself, without colours."""
+    """A line as plain text: only what follows the last carriage return, without escape sequences."""
     text = line.decode("utf-8", "replace").rstrip("\r").rpartition("\r")[2].expandtabs(8)
     if "\x1b" not in text:
         return text

@@ -121,7 +121,7 @@ class View:
 
     def _advance(self) -> None:
         self._processes.first.over = bool(self._host.poll())
-        self._processes.look()
+        self._processes.scan_folder()
         if self.state.paused:
             self._processes.current.stand_still()
         else:

@@ -1,8 +1,8 @@
-"""Lines of the program's source, beside the stack that stands in them.
+"""Source lines, shown beside the frames of a stack.
 
-A recording says which file a function is of, and may say anything.  Knows which files are shown: text that ran, as it
-was when it ran, and that whoever made the recording could read as well: nobody sees through our rights what is not
-theirs.  Anything else is not shown.
+A recording names the file of each function, and may name any file.  Knows which files are shown: Python source that
+has not changed since, and that the recording's owner can read as well, so that a recording by another user cannot make
+us show a file of ours.
 """
 
 import os
@@ -16,9 +16,9 @@ NOT_ON_A_DISK = ("/proc/", "/sys/", "/dev/")
 
 
 def line(path: str, number: int, owner: int, since_ns: int) -> str:
-    """A line of a file, from 1 on; "": it isn't to be shown, or there is none.
+    """Line ``number`` (from 1) of a file; "": it must not be shown, or there is none.
 
-    ``owner``: of the recording.  ``since_ns``: when it began (Unix): what was changed since isn't what ran.
+    ``owner``: the recording's uid.  ``since_ns``: when it began (Unix): a file that was changed later is not what ran.
     """
     lines = _lines(path, owner, since_ns)
     return lines[number - 1].strip() if 0 < number <= len(lines) else ""

@@ -1,6 +1,6 @@
-"""What is shown, apart from how: the state of the view, and what each key makes of it.
+"""The state of the view, and how each key changes it.
 
-Pure: (state, key, what is on the screen) → state.  What others must do for a key (leave, write reports) is in
+Pure: (state, key, facts about the screen) → state.  What other parts must do for a key (leave, write reports) is in
 ``wishes``.
 """
 
@@ -25,15 +25,15 @@ PANES = (6, 14, 0)  # lines of the target's output
 class Facts:
     """What is on the screen."""
 
-    rows: int = 0  # that can be walked
-    page: int = 1  # of them at once
+    rows: int = 0  # that the cursor can be on
+    page: int = 1  # of them on the screen at once
     at: int = 0  # the task at the cursor, 0: none
     processes: int = 1  # that the run has
 
 
 @dataclass(frozen=True)
 class State:
-    """What the view is about; tasks are named by their row in the live state."""
+    """The state of the view; tasks are numbered by their row in the live model."""
 
     view: str = "tasks"
     cursors: tuple[int, ...] = (0,) * len(VIEWS)

@@ -96,7 +96,7 @@ def test_nothing_was_ready(trace: Trace) -> None:
 def text(trace: Trace, detailed: bool = False) -> str:
     out, figures = StringIO(), stats(trace)
     console = Console(file=out, width=100, highlight=False)
-    for part in (*summary.summary(trace, figures), *(summary.blame(figures) if detailed else ())):
+    for part in (*summary.summary(trace, figures), *(summary.delays(figures) if detailed else ())):
         console.print(part)
     return out.getvalue()
 

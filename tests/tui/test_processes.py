@@ -46,7 +46,7 @@ def recorded(folder: Path, pid: int, run: str, begins_ns: int = 1_000) -> Path:
 @pytest.fixture
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every look into the folder is one."""
-    monkeypatch.setattr(processes, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(processes, "SCAN_SECONDS", 0.0)
 
 
 def test_those_of_the_run(tmp_path: Path, often: None) -> None:
@@ -56,13 +56,13 @@ def test_those_of_the_run(tmp_path: Path, often: None) -> None:
     (tmp_path / "0-5.rec").touch()  # begins
     recorded(tmp_path, 8, "x", 1_001)
     recorded(tmp_path, 9, "another", 1_001)
-    found.look()
+    found.scan_folder()
     assert found.place == (1, 2, 7)
     assert found.whole == tmp_path
     (tmp_path / "0-5.rec").unlink()
     recorded(tmp_path, 5, "x", 1_002)
-    found.look()
-    assert [one.header.pid for one in found.there()] == [7, 8, 5]
+    found.scan_folder()
+    assert [one.header.pid for one in found.recordings()] == [7, 8, 5]
     assert found.turn(-1) == ""
     assert (found.place, found.title) == ((3, 3, 5), "app.py of 5")
     found.current.step()
@@ -77,11 +77,11 @@ def test_only_these(tmp_path: Path, often: None) -> None:
     for pid in 7, 8, 9:
         recorded(tmp_path, pid, "x", 1_000 + pid)
     found = Processes(tmp_path / "0-7.rec", pids=[7, 9])
-    found.look()
-    assert [one.header.pid for one in found.there()] == [7, 9]
+    found.scan_folder()
+    assert [one.header.pid for one in found.recordings()] == [7, 9]
     found.close()
     found = Processes(tmp_path / "0-7.rec", alone=True)
-    found.look()
+    found.scan_folder()
     assert found.place == (1, 1, 7)
     found.close()
 
@@ -89,7 +89,7 @@ def test_only_these(tmp_path: Path, often: None) -> None:
 def test_one_that_is_gone(tmp_path: Path, often: None) -> None:
     found = Processes(recorded(tmp_path, 7, "x"))
     gone = recorded(tmp_path, 8, "x", 1_001)
-    found.look()
+    found.scan_folder()
     gone.unlink()
     assert "No such file" in found.turn(1)
     assert found.current is found.first

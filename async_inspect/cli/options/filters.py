@@ -1,6 +1,6 @@
-"""The options by which every command that reads a recording takes a part of it.
+"""The filter options of every command that reads a recording.
 
-Knows: their names and help.  What they mean is in ``model/filters.py``.
+Knows: their names and help.  Their meaning is in ``model/filters.py``.
 """
 
 from collections.abc import Callable, Iterable
@@ -42,7 +42,7 @@ Pid = Annotated[list[int] | None, _PID]  # for commands that take no other part
 
 
 def of_process(pid: list[int] | None) -> Wanted:
-    """What ``--pid`` alone wants."""
+    """The filter of ``--pid`` alone."""
     return _filter({"pid": pid})
 
 
@@ -63,4 +63,4 @@ def _with(names: Iterable[str]) -> Callable[[Command], Command]:
 
 # A command with these options in place of its parameter ``wanted``, which gets a Filter, or None: all.
 with_filters = _with(_OPTIONS)
-with_filters_of_tasks = _with(name for name in _OPTIONS if name != "pid")  # for who means something else by --pid
+with_filters_of_tasks = _with(name for name in _OPTIONS if name != "pid")  # where --pid means something else

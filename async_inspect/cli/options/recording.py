@@ -1,6 +1,6 @@
-"""The options by which every command that has something recorded says what, and how.
+"""The options of every command that records: what is recorded, and how.
 
-Knows: their names and help.  What they mean is known by the tracer (``Settings``) and the launcher.
+Knows: their names and help.  Their meaning is in the tracer (``Settings``) and the launcher.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from async_inspect.tracer.sources import SOURCES
 
 @dataclass(frozen=True)
 class How:
-    """What was asked for."""
+    """The values of these options."""
 
     settings: Settings
     core: str

@@ -1,7 +1,7 @@
 """Options that several commands share, given to each as one value.
 
-Knows how a command's signature, from which typer makes its options, is changed.  Which options these are is said where
-they belong (``filters.py``, ``recording/reader.py``).
+Knows how to change a command's signature, from which typer makes its options.  The options themselves are in
+``filters.py`` and ``recording.py``.
 """
 
 import functools
@@ -15,8 +15,8 @@ type Command = Callable[..., None]
 def given_as(
     parameter: str, options: Mapping[str, tuple[Any, Any]], make: Callable[[dict[str, Any]], object]
 ) -> Callable[[Command], Command]:
-    """A decorator: the command gets these options, name -> (annotation, default), in place of its ``parameter``, for
-    which ``make`` turns their values into one."""
+    """A decorator: gives the command these options, name -> (annotation, default), in place of its ``parameter``, which
+    gets what ``make`` makes of their values."""
 
     def decorate(command: Command) -> Command:
         @functools.wraps(command)

@@ -1,7 +1,7 @@
-"""report.html: all of a trace in one page that needs nothing else, for people who would rather look than read.
+"""report.html: a whole trace in one self-contained, interactive page.
 
-Knows: how the page is put together.  What it knows is ``data.py``'s, how it looks and behaves the files in
-``assets/report/``: put into it as they are, the scripts one after the other in one closure.
+Knows: how the page is assembled.  Its data comes from ``data.py``; its style and scripts are the files in
+``assets/report/``, inserted as they are, the scripts one after the other in one closure.
 """
 
 import re
@@ -35,7 +35,7 @@ def write(trace: Trace, survey: Survey, *, max_events: int = MAX_EVENTS) -> Iter
         "data": lambda: packed(blocks(trace, survey, max_events)),
         "script": lambda: (_asset(f"{name}.js").encode() for name in SCRIPTS),
     }
-    # Split first, filled then: what is filled in is never looked at for more.
+    # Split before anything is inserted: inserted text is never searched for further placeholders.
     for number, part in enumerate(_PLACE.split(_asset("report.html"))):
         yield from filled[part]() if number % 2 else [part.encode()]
 

@@ -1,10 +1,10 @@
-"""What report.html knows: a Trace as the blocks of its data (``pack.py``), which ``assets/report/data.js`` reads.
+"""The data of report.html: a Trace as blocks (``pack.py``), which ``assets/report/data.js`` reads.
 
-Knows: which columns the page needs, what is whole and what has a bound, and what of a row can be left out because the
-page finds it by itself.  Knows nothing of how anything looks.
+Knows: which columns the page needs, which of them are complete and which are bounded, and what can be left out because
+the page derives it.  Knows nothing of how anything looks.
 
-Tasks, trees and all sums are whole, however large the trace is.  What happened one by one (polls, awaits, events) is
-there for the longest-lived tasks whose events together are at most ``max_events``; ``about.left`` says what isn't.
+Tasks, trees and all sums are complete, however large the trace is.  Single polls, awaits and events are included for
+the longest-lived tasks whose events together are at most ``max_events``; ``about.left`` counts the others.
 """
 
 from collections.abc import Iterator
@@ -42,7 +42,7 @@ class Part:
 
 def blocks(trace: Trace, survey: Survey, max_events: int) -> Iterator[bytes]:
     """All of the data, one block at a time."""
-    whole = kept(trace, max_events)
+    whole = included(trace, max_events)
     yield text("about", cleaned(about(trace, survey, whole)))
     yield text("words", cleaned(words(trace)))
     yield from _code(trace)
@@ -59,8 +59,8 @@ def blocks(trace: Trace, survey: Survey, max_events: int) -> Iterator[bytes]:
     yield from holds(trace)
 
 
-def kept(trace: Trace, max_events: int) -> t.Bools:
-    """Which tasks are there with all that happened: the longest-lived, as many as the bound allows."""
+def included(trace: Trace, max_events: int) -> t.Bools:
+    """The tasks whose polls, awaits and events are included: the longest-lived, as many as the bound allows."""
     table = trace.task_table
     if len(trace.events) <= max_events:
         return np.ones(len(table), np.bool_)
@@ -72,20 +72,20 @@ def kept(trace: Trace, max_events: int) -> t.Bools:
 
 
 def part(task: t.Small, whole: t.Bools) -> Part:
-    """Of a table that is ordered by task, the rows of the tasks that are whole."""
+    """The rows of a table (ordered by task) that belong to the tasks included."""
     rows = np.flatnonzero(whole[task - 1]) if len(task) else np.empty(0, np.int64)
     per_task = counts(task[rows] - 1, len(whole))
     return Part(rows, per_task, np.cumsum(per_task) - per_task)
 
 
-# --- what is said ----------------------------------------------------------------------------------------------------
+# --- texts and figures -----------------------------------------------------------------------------------------------
 
 
 def about(trace: Trace, survey: Survey, whole: t.Bools) -> dict[str, object]:
-    """The trace as a whole: where it comes from, its figures, and what of it is not in the page."""
+    """The trace as a whole: its origin, its figures, and how much of it is not in the page."""
     meta, table = trace.meta, trace.task_table
     lives = table.end_ns - table.created_ns
-    few = percentiles(lives, 50, 95, 99) if len(lives) else [0, 0, 0]
+    some = percentiles(lives, 50, 95, 99) if len(lives) else [0, 0, 0]
     inside = counts(trace.events.task, len(table) + 1)[1:][whole].sum() + (trace.events.task == 0).sum()
     return {
         "exporter": f"async-inspect {__version__}",
@@ -98,20 +98,20 @@ def about(trace: Trace, survey: Survey, whole: t.Bools) -> dict[str, object]:
         "filter": meta.filter,
         "of_all": of_all(trace),
         "figures": stats(trace, 8).model_dump(mode="json"),
-        "lifetimes": dict(zip(("p50_ns", "p95_ns", "p99_ns"), few, strict=True)),
+        "lifetimes": dict(zip(("p50_ns", "p95_ns", "p99_ns"), some, strict=True)),
         "left": {"tasks": int((~whole).sum()), "events": len(trace.events) - int(inside)},
         "findings": findings(trace, survey),
     }
 
 
 def program(trace: Trace) -> str:
-    """What ran, as a title: its command without the folder of its Python."""
+    """The page's title: the command without the folder of its Python."""
     return trace.processes[0].command
 
 
 def findings(trace: Trace, survey: Survey) -> list[dict[str, object]]:
-    """What was found to be wrong, as the page shows it on top: each a ``severity`` ("error", "warning", "hint"), a
-    ``kind``, a ``text`` (one sentence), a ``place`` ("file:line") or None, and a ``task`` or None."""
+    """The findings at the page's top, as dicts: ``severity`` ("error", "warning", "hint"), ``kind``, ``text`` (one
+    sentence), ``place`` ("file:line" or None), ``task`` (or None)."""
     rows: list[dict[str, object]] = [
         {
             "severity": one.severity,
@@ -131,7 +131,7 @@ def findings(trace: Trace, survey: Survey) -> list[dict[str, object]]:
 
 
 def words(trace: Trace) -> dict[str, object]:
-    """All text that columns point at."""
+    """All texts that columns refer to by number."""
     return {
         "states": t.SHOWN_STATES,
         "exported_states": t.STATES,
@@ -192,7 +192,7 @@ def lanes(trace: Trace) -> t.Ints:
 
 
 def _polls(trace: Trace, chosen: Part) -> Iterator[bytes]:
-    """By task; where one starts is said from the end of the one before, or from the task's creation."""
+    """By task; a poll's start is sent as the time since the end of the one before, or since the task's creation."""
     polls, rows = trace.polls, chosen.rows
     start, end, task = polls.start_ns[rows], polls.end_ns[rows], polls.task[rows]
     before = np.concatenate([[0], end[:-1]])[: len(rows)]
@@ -206,8 +206,8 @@ def _polls(trace: Trace, chosen: Part) -> Iterator[bytes]:
 
 
 def _awaits(trace: Trace, chosen: Part, polls: Part) -> Iterator[bytes]:
-    """By task.  One lasts from a poll's end to the next one's start, so its times are said as differences to these:
-    nearly all are 0.  What many have in common is a row of ``shapes``."""
+    """By task.  An await lasts from a poll's end to the next one's start, so its times are sent as differences to
+    these: nearly all are 0.  What many awaits have in common is a row of ``shapes``."""
     awaits, table, rows = trace.awaits, trace.task_table, chosen.rows
     columns, shape = _shapes_of(trace)
     yield from _shapes(trace, columns, shape)
@@ -247,7 +247,7 @@ def _shapes_of(trace: Trace) -> tuple[list[t.Ints], t.Ints]:
 
 
 def _shapes(trace: Trace, columns: list[t.Ints], which: t.Ints) -> Iterator[bytes]:
-    """The distinct awaits, with how often and how long all of a shape waited: whole, whatever the bound left out."""
+    """The shapes, with count and total wait of each; complete, whatever ``max_events`` leaves out."""
     leaf, node, chain, stack, location, awaited, function, reason = columns
     wait = trace.awaits.end_ns - trace.awaits.start_ns
     yield numbers("shapes.leaf", leaf - 1)
@@ -263,8 +263,8 @@ def _shapes(trace: Trace, columns: list[t.Ints], which: t.Ints) -> Iterator[byte
 
 
 def _events(trace: Trace, whole: t.Bools, polls: Part, awaits: Part) -> Iterator[bytes]:
-    """What happened to whom.  When is said by the row that it happened to, and that row is the next one of this kind of
-    this task: ``off`` is 0 where that holds."""
+    """The events.  An event's time is that of the row it refers to, mostly the task's next one of its kind: ``off``,
+    the difference to that, is then 0."""
     events = trace.events
     inside = np.concatenate([[True], whole])[events.task]
     ids = np.flatnonzero(inside)
@@ -281,8 +281,8 @@ def _events(trace: Trace, whole: t.Bools, polls: Part, awaits: Part) -> Iterator
                 row[mine] = np.searchsorted(of.rows, row[mine])
     points = np.flatnonzero(kind == t.INSPECTION_POINT)
     expected[points] = np.arange(len(points))
-    others = ~np.isin(kind, (t.POLL_STARTED, t.POLL_ENDED, t.AWAIT_STARTED, t.AWAIT_ENDED, t.INSPECTION_POINT))
-    expected[others] = task[others] - 1
+    of_tasks = ~np.isin(kind, (t.POLL_STARTED, t.POLL_ENDED, t.AWAIT_STARTED, t.AWAIT_ENDED, t.INSPECTION_POINT))
+    expected[of_tasks] = task[of_tasks] - 1
     yield numbers("points.task", trace.points.task)
     yield numbers("points.ts_ns", trace.points.ts_ns, delta=True)
     yield numbers("events.id", ids, delta=True)
@@ -292,7 +292,7 @@ def _events(trace: Trace, whole: t.Bools, polls: Part, awaits: Part) -> Iterator
 
 
 def _ranks(who: t.Small) -> t.Ints:
-    """0 for the first of each, 1 for the second …"""
+    """For each row its rank among those of the same task: 0, 1, 2 …"""
     order = np.argsort(who, kind="stable")
     sorted_ = who[order]
     firsts = np.flatnonzero(np.diff(sorted_, prepend=-1))

@@ -2,7 +2,7 @@
 
 Knows: what a state, a beginning and an end is.  Knows nothing of how a machine is drawn.
 
-A machine is a function's, by whomever it is called, and its states are lines of its own frame.  A state is entered once
+A machine is of one function, whatever calls it, and its states are lines of its own frame.  A state is entered once
 an await, however often what is awaited suspends meanwhile; an await that never suspends is not seen.
 """
 
@@ -17,7 +17,7 @@ from ...model.trace import Trace
 from .pack import numbers
 
 START = -1  # a state: nothing was awaited yet
-EARLIER = -2  # the same of one that had begun before the recording
+EARLIER = -2  # likewise, for a call that had begun before the recording
 END = -3  # and down: END - a row of ENDS
 ENDS = (*t.OUTCOMES, "cancelled", "closed")
 LOWEST = END - len(ENDS)
@@ -26,8 +26,8 @@ RAISED_AS = {"asyncio.exceptions.CancelledError": 4, "trio.Cancelled": 4, "Gener
 
 @dataclass(frozen=True)
 class Visits:
-    """Awaits in one's own frame, ordered by call and time.  ``begin`` and ``end`` count the time for which the call was
-    entered, of all calls together: a generator's consumer doesn't count."""
+    """Awaits in a call's own frame, ordered by call and time.  ``begin`` and ``end`` are on a clock of the time for
+    which calls were entered, all calls one after the other: the time of a generator's consumer doesn't count."""
 
     call: t.Ints
     location: t.Ints
@@ -38,8 +38,8 @@ class Visits:
 
 
 def machines(trace: Trace) -> Iterator[bytes]:
-    """How often a machine went from one state to another, and what ran in between; its states, and what is awaited
-    there; and the lines at which it never waited."""
+    """The blocks: transitions between states with their counts and run times; states, and what is awaited there; the
+    lines at which a function never waited."""
     shown = np.array([*(f.user for f in trace.functions), False], np.bool_)
     shown[trace.task_table.function] = True
     shown[-1] = False  # what isn't known
@@ -61,24 +61,24 @@ def _moves(trace: Trace, shown: t.Bools, visits: Visits) -> Iterator[bytes]:
     calls, entries = trace.calls, trace.entries
     total = sums(entries.call, entries.end_ns - entries.start_ns, len(calls))
     base = np.cumsum(total) - total
-    over = calls.outcome.astype(np.int64)
+    ending = calls.outcome.astype(np.int64)
     for text, row in RAISED_AS.items():
         if text in trace.strings:
-            over[calls.error == trace.strings.index(text)] = row
-    over = END - over
+            ending[calls.error == trace.strings.index(text)] = row
+    ending = END - ending
     before = np.append(False, trace.task_table.before)[calls.task]
     begun = np.where(before & (calls.awaiter < 0), EARLIER, START)
 
-    fresh = np.diff(visits.call, prepend=-1) > 0
-    first, inner = np.flatnonzero(fresh), np.flatnonzero(~fresh)
-    last = np.append(first[1:], len(fresh))[: len(first)] - 1
+    new = np.diff(visits.call, prepend=-1) > 0
+    first, inner = np.flatnonzero(new), np.flatnonzero(~new)
+    last = np.append(first[1:], len(new))[: len(first)] - 1
     busy = visits.call[first]
     idle = shown[calls.function]
     idle[busy] = False
     (machine, begin, end), which = group(
         calls.function[np.concatenate([busy, visits.call[inner], busy, np.flatnonzero(idle)])],
         np.concatenate([begun[busy], visits.location[inner - 1], visits.location[last], begun[idle]]) - LOWEST,
-        np.concatenate([visits.location[first], visits.location[inner], over[busy], over[idle]]) - LOWEST,
+        np.concatenate([visits.location[first], visits.location[inner], ending[busy], ending[idle]]) - LOWEST,
     )
     ran = np.concatenate([
         visits.begin[first] - base[busy],
@@ -94,19 +94,19 @@ def _moves(trace: Trace, shown: t.Bools, visits: Visits) -> Iterator[bytes]:
 
 
 def _never(trace: Trace, visits: Visits, machines: t.Small) -> Iterator[bytes]:
-    """Of each machine the lines with an await at which it never waited; of some it isn't known where they await."""
+    """The await lines of each machine at which it never waited; and the functions whose await lines are not known."""
     lines: dict[int, set[int]] = {}
     for location in np.unique(visits.location).tolist():
         lines.setdefault(int(trace.locations.function[location]), set()).add(int(trace.locations.line[location]))
-    never, unsaid = [], []
+    never, unknown = [], []
     for row in machines.tolist():
         awaits = trace.functions[row].awaits
         if awaits is None:
-            unsaid.append(row)
+            unknown.append(row)
         never += [(row, line) for line in awaits or () if line not in lines.get(row, ())]
     yield numbers("never.function", np.array([row for row, _ in never], np.int64), delta=True)
     yield numbers("never.line", np.array([line for _, line in never], np.int64))
-    yield numbers("unsaid.function", np.array(unsaid, np.int64), delta=True)
+    yield numbers("unsaid.function", np.array(unknown, np.int64), delta=True)
 
 
 def _visits(trace: Trace, shown: t.Bools) -> Visits:
@@ -116,9 +116,9 @@ def _visits(trace: Trace, shown: t.Bools) -> Visits:
     keys, which = group(
         np.concatenate([entries.task, task, task]), np.concatenate([entries.node, node, child]).astype(np.int64) + 1
     )
-    of_entries, own, below = np.split(which, [len(entries), len(entries) + len(row)])
+    of_entries, of_frame, below = np.split(which, [len(entries), len(entries) + len(row)])
     entry_of = LastBefore(of_entries, entries.start_ns, len(keys[0]))
-    entry = entry_of(own, start)
+    entry = entry_of(of_frame, start)
     known = np.flatnonzero(entry >= 0)
     known = known[np.lexsort((start[known], entries.call[entry[known]]))]
     row, location, child, below, entry, start = (c[known] for c in (row, location, child, below, entry, start))
@@ -129,8 +129,8 @@ def _visits(trace: Trace, shown: t.Bools) -> Visits:
     at = np.flatnonzero(same)
     inner = [entry_of(below[which], start[which]) for which in (at, at + 1)]
     same[at] = (inner[0] == inner[1]) & (inner[0] >= 0)
-    fresh = np.concatenate([[True], ~same])[: len(row)]
-    first = np.flatnonzero(fresh)
+    new = np.concatenate([[True], ~same])[: len(row)]
+    first = np.flatnonzero(new)
     last = np.append(first[1:], len(row))[: len(first)] - 1
 
     order = np.argsort(entries.call, kind="stable")
@@ -145,7 +145,7 @@ def _visits(trace: Trace, shown: t.Bools) -> Visits:
         location=location[first],
         begin=begun[first] + start[first],
         end=begun[last] + end[last],
-        wait=sums(np.cumsum(fresh) - 1, end - start, len(first)),
+        wait=sums(np.cumsum(new) - 1, end - start, len(first)),
         child=functions[child[first]].astype(np.int64),
     )
 

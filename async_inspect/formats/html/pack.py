@@ -1,4 +1,4 @@
-"""Columns of whole numbers as few bytes, in one stream: what ``assets/report/data.js`` takes apart again.
+"""Columns of integers, packed into one small stream, which ``assets/report/data.js`` unpacks.
 
 Knows: how numbers become bytes.  Knows nothing of what they count, and nothing of HTML.
 
@@ -28,7 +28,7 @@ def text(name: str, value: object) -> bytes:
 
 
 def numbers(name: str, values: Numbers, delta: bool = False) -> bytes:
-    """A column as a block.  ``delta`` where neighbours are alike: the choice of who knows the column."""
+    """A column as a block.  ``delta``: as differences, which is smaller where neighbouring values are close."""
     found = values.astype(np.int64)
     encoding = "plain"
     if delta and len(found):

@@ -1,7 +1,7 @@
-"""What report.html knows of waiting: how long tasks were ready, who woke them, who awaited whom, who held what.
+"""The blocks of report.html about waiting: ready times, wake-ups, edges between tasks, holders of resources.
 
-Knows: which columns the page needs for that, and how bounds and what isn't known are said in them: -1 is "not known",
-and never 0.  Knows nothing of how anything looks.
+Knows: which columns the page needs for that, and how bounds are encoded in them; "not known" is -1, never 0.  Knows
+nothing of how anything looks.
 """
 
 from collections.abc import Iterator
@@ -15,16 +15,16 @@ from .pack import numbers
 
 
 def ready(trace: Trace) -> Iterator[bytes]:
-    """Of each task's wait, how long it could have run for sure, and how much more at most."""
+    """By task: for how long it was certainly ready, and how much more at most."""
     least, most = trace.ready
     yield numbers("tasks.ready_ns", least)
     yield numbers("tasks.more_ns", most - least)
 
 
 def ready_of_awaits(trace: Trace, rows: t.Ints) -> Iterator[bytes]:
-    """The same of these awaits: -1 where nothing is known for sure, and where there is no bound but the whole wait.
+    """The same by await: -1 where nothing is certain, and where the only upper bound is the whole wait.
 
-    For sure is said as the difference to what follows from who woke it and from when its timer was due.
+    The certain part is sent as the difference to what follows from the waker and the timer.
     """
     awaits = trace.awaits
     least, most = awaits.ready_ns[rows], awaits.ready_most_ns[rows]
@@ -36,8 +36,7 @@ def ready_of_awaits(trace: Trace, rows: t.Ints) -> Iterator[bytes]:
 
 
 def wakes(trace: Trace, rows: t.Ints) -> Iterator[bytes]:
-    """Of these awaits: who woke them, for which cancel scope, which resource they waited for, and after how long their
-    timer was due."""
+    """By await: what woke it, the cancel scope that ended it, the resource that it waited for, its timer's delay."""
     awaits = trace.awaits
     due = awaits.due_ns[rows]
     yield numbers("awaits.woken_by", awaits.woken_by[rows])
@@ -48,7 +47,7 @@ def wakes(trace: Trace, rows: t.Ints) -> Iterator[bytes]:
 
 
 def resources(trace: Trace) -> list[str]:
-    """What can be waited for and held, by name."""
+    """The names of the resources."""
     return [trace.resource(row, made=False) or "?" for row in range(len(trace.resources))]
 
 
@@ -78,8 +77,8 @@ def holds(trace: Trace) -> Iterator[bytes]:
 
 
 def edges(trace: Trace) -> Iterator[bytes]:
-    """Who awaited which task; how often it awaited it itself, and how long in all: 0 times where something that gathers
-    tasks did."""
+    """Edges (task, awaited task); how often the task awaited it directly, and how long in all: 0 times where it did so
+    only by way of something that gathers tasks."""
     awaits, table, size = trace.awaits, trace.edges, len(trace.task_table) + 1
     rows = np.flatnonzero(awaits.awaited_task > 0)
     pairs = table.task.astype(np.int64) * size + table.awaited

@@ -1,4 +1,4 @@
-"""A task's whole life as frames that open and close: what ran on what, and what it waited for on top of it.
+"""A task's lifetime as frames that open and close: its calls, and on top of them what it waited for.
 
 Knows: how entries and awaits nest.  Knows nothing of how a format numbers its frames.
 """
@@ -13,7 +13,7 @@ from .stacks import Wait, label, label_key
 
 
 class Frames(Protocol):
-    """Numbers for the frames that are spoken of."""
+    """Numbers of frames, as a format assigns them."""
 
     def add(self, key: object, name: str) -> int: ...
     def node(self, node: int) -> int: ...
@@ -56,13 +56,13 @@ def life(trace: Trace, number: int, frames: Frames) -> Iterator[tuple[str, int, 
     now = created
     for begin, over, _, frame in spans:
         while len(open_) > 1 and open_[-1][0] <= begin:
-            until, gone = open_.pop()
+            until, closed = open_.pop()
             now = max(now, until)
-            yield "C", gone, now - created
+            yield "C", closed, now - created
         now = max(now, begin)
         yield "O", frame, now - created
-        open_.append((min(over, open_[-1][0]), frame))  # none outlives what it stands on
+        open_.append((min(over, open_[-1][0]), frame))  # a frame ends with the one below it at the latest
     while open_:
-        until, gone = open_.pop()
+        until, closed = open_.pop()
         now = max(now, until)
-        yield "C", gone, now - created
+        yield "C", closed, now - created

@@ -35,7 +35,7 @@ def zigzag(value: int) -> bytes:
 
 
 def tag(field: int, wire: int) -> bytes:
-    """What stands before a field's value; fields are below 2,048."""
+    """The tag before a field's value; fields are below 2,048."""
     return _LAST[field << 3 | wire]
 
 

@@ -1,7 +1,7 @@
-"""Stacks with their times, as flame graphs want them: what ran where, and who waited where for what.
+"""Stacks with their times, for flame graphs: those that ran, and those that waited.
 
-A waiting stack goes down to the leaf and ends in a frame that names what is waited for and the await line, so that
-running and waiting can be told apart in one picture.
+A waiting stack goes down to the leaf and ends in a frame with what is waited for and the await line, so that running
+and waiting are distinguished in one picture.
 """
 
 import re
@@ -20,7 +20,7 @@ NUMBERS = re.compile(r"[0-9]+")
 
 
 class Wait(NamedTuple):
-    """What stands at the top of a waiting stack."""
+    """The last frame of a waiting stack: what is waited for."""
 
     text: str  # "waiting for lock at app.py:12", or for "asyncio.Future" where the reason isn't known
     file: str
@@ -32,8 +32,8 @@ class Stack(NamedTuple):
     wait: Wait | None  # None: it ran
     ns: int
     calls: int = 0  # of the function, where it ran
-    group: int = 0  # which tasks: what ``groups`` says of them
-    deeper: bool = False  # it goes on below the node, where a recursion is DEEPEST frames deep
+    group: int = 0  # the number of its tasks' group, as in ``groups``
+    deeper: bool = False  # cut off: it goes on below the node, which is DEEPEST frames deep
 
 
 def stacks(
@@ -42,9 +42,9 @@ def stacks(
     """All that ran and waited, merged over tasks; by group, then node, running first, the longest wait first.
 
     ``groups``: by task id, the number of the group with which it is merged (default: all are one).  ``tasks``: only
-    these, by id (default: all).  Stacks that took no time are there where something was called.  Those deeper than
-    DEEPEST are merged with all that are the same down to there: so what is written of them grows with the depth of a
-    recursion, and not with its square.
+    these, by id (default: all).  Stacks that took no time are included if something was called in them.  Those deeper
+    than DEEPEST are cut off there and merged: so the output grows linearly with the depth of a recursion, not with its
+    square.
     """
     if groups is None:
         groups = np.zeros(len(trace.task_table) + 1, np.int64)
@@ -74,7 +74,7 @@ def _runs(trace: Trace, groups: t.Ints, tasks: range | None, cut: tuple[t.Ints, 
 
 def _waits(trace: Trace, groups: t.Ints, tasks: range | None, cut: tuple[t.Ints, t.Bools]) -> list[Stack]:
     awaits, rows = trace.awaits, _slice(trace.awaits.task, tasks)
-    # Awaited tasks are told by their function: one frame for all of a gather's children.
+    # Awaited tasks are named by their function: one frame for all of a gather's children.
     functions = trace.task_table.function
     target = np.concatenate([[-1], functions])[awaits.awaited_task[rows]] + 1
     ends, deeper = np.append(cut[0], -1), np.append(cut[1], False)  # the last: of -1
@@ -125,7 +125,7 @@ def pattern(name: str) -> str:
 
 
 def label_key(trace: Trace, await_row: int) -> tuple[int, int, int, bool, int]:
-    """What ``label`` needs to know of a suspension; many share one."""
+    """The arguments of ``label`` for a suspension; many suspensions have the same."""
     awaits, task = trace.awaits, int(trace.awaits.awaited_task[await_row])
     function = int(trace.task_table.function[task - 1]) if task else -1
     why = int(trace.reasons[1][await_row])
@@ -133,7 +133,8 @@ def label_key(trace: Trace, await_row: int) -> tuple[int, int, int, bool, int]:
 
 
 def label(trace: Trace, location: int, kind: int, function: int, of_task: bool, reason: int) -> Wait:
-    """All but ``of_task`` are rows, ``kind`` of strings, ``reason`` of reasons; ``kind`` and ``function`` may be -1."""
+    """The last frame of a waiting stack.  All but ``of_task`` are row numbers, ``kind`` of strings, ``reason`` of
+    reasons; ``kind`` and ``function`` may be -1."""
     why = trace.reasons[0][reason]
     if of_task:
         what = f"for task {trace.functions[function].name}" if function >= 0 else "for a task"
@@ -159,7 +160,8 @@ def path(trace: Trace, node: int) -> list[int]:
 
 
 def _cut(trace: Trace) -> tuple[t.Ints, t.Bools]:
-    """By node, the node at which its stacks end, itself or the one DEEPEST frames down; and whether it is deeper."""
+    """By node: the node at which its stacks end (itself, or the one DEEPEST frames down), and whether they are cut
+    off."""
     depth: list[int] = []
     at: list[int] = []
     for node, parent in enumerate(trace.nodes.parent.tolist()):  # parents come before children
@@ -169,6 +171,6 @@ def _cut(trace: Trace) -> tuple[t.Ints, t.Bools]:
 
 
 def functions(trace: Trace, stack: Stack) -> list[Function]:
-    """The functions of a stack, the root's first; what is left out of it is DEEPER."""
+    """The functions of a stack, the root's first; DEEPER stands for what is cut off."""
     found = [function_of(trace, node) for node in path(trace, stack.node)]
     return [*found, DEEPER] if stack.deeper else found

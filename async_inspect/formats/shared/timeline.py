@@ -1,7 +1,7 @@
-"""What every task did when, as slices that nest, on as few tracks as hold them: for the timeline formats.
+"""What every task did when, as nested slices on as few tracks as possible: for the timeline formats.
 
-Knows: lanes (tasks overlap, so each gets a lane that is free while it lives; in each process there are as many as tasks
-were alive at once), the order in which slices open, and which frames ran in a poll.  Knows no format.
+Knows: lanes (tasks overlap, so each gets a lane that is free during its lifetime; each process has as many lanes as
+tasks were alive at once), the order in which slices open, and which frames ran in a poll.  Knows no format.
 
 A task's slice holds its polls and awaits, a poll holds the frames that ran in it.  A frame's slice is the part of its
 call that lies in the poll: exact, since a coroutine runs whenever its task does from its entry to its exit.  A poll in
@@ -61,7 +61,7 @@ class Timeline:
     """The slices of a trace, task by task."""
 
     def __init__(self, trace: Trace, frames: bool = True) -> None:
-        """``frames``: those that ran in polls, too."""
+        """``frames``: with the frames that ran in polls."""
         self._trace = trace
         self._order = np.argsort(trace.entries.task, kind="stable") if frames else np.empty(0, np.int64)
         tasks = np.arange(len(trace.task_table) + 2)
@@ -70,8 +70,8 @@ class Timeline:
         self._await_edges = np.searchsorted(trace.awaits.task, tasks)
 
     def groups(self, number: int) -> Iterator[list[Slice]]:
-        """A task's slices in the order in which they open, outer ones first: itself, then each poll with what ran in
-        it, and each await, as they follow one another."""
+        """A task's slices in the order in which they open, outer ones first: the task, then in order of time each poll
+        with the frames that ran in it, and each await."""
         table, polls = self._trace.task_table, self._trace.polls
         yield [Slice(TASK, int(table.created_ns[number - 1]), int(table.end_ns[number - 1]), number - 1)]
         awaits = self._awaits(number)
@@ -114,7 +114,7 @@ def _by_first_poll(entries: t.Entries, rows: t.Ints, block: int = 4096) -> Itera
 
 
 class _Frames:
-    """The frames of one task's polls, asked for poll by poll: holds only those that are open."""
+    """The frames of one task's polls, poll by poll in order of time; keeps only the frames that are open."""
 
     def __init__(self, trace: Trace, rows: t.Ints) -> None:
         self._coming = _by_first_poll(trace.entries, rows)
@@ -137,7 +137,7 @@ class _Frames:
 
 
 def _nested(parts: list[Slice]) -> list[Slice]:
-    """These without what is too deep; none at all if they don't nest."""
+    """These slices without those deeper than MAX_FRAMES; [] if they don't nest."""
     found: list[Slice] = []
     ends: list[int] = []
     for part in parts:
@@ -151,7 +151,7 @@ def _nested(parts: list[Slice]) -> list[Slice]:
     return found
 
 
-# --- what happens at a moment ----------------------------------------------------------------------------------------
+# --- instants --------------------------------------------------------------------------------------------------------
 
 INSTANTS = (
     t.TASK_SPAWNED, t.TASK_COMPLETED, t.TASK_FAILED, t.TASK_CANCELLED, t.STATE_CHANGED, t.INSPECTION_POINT,
@@ -167,7 +167,7 @@ class Instant(NamedTuple):
 
 
 class Instants:
-    """What happens at a moment, by task."""
+    """The instants of a trace, by task."""
 
     def __init__(self, trace: Trace) -> None:
         events, self._trace = trace.events, trace
@@ -177,18 +177,18 @@ class Instants:
         self._events = events
 
     def of(self, number: int) -> Iterator[Instant]:
-        """Those of a task, in order of time; of 0: those outside of any."""
+        """A task's instants, in order of time; those outside of any task for 0."""
         events, rows = self._events, self._rows[self._edges[number] : self._edges[number + 1]]
         columns = (events.kind[rows], events.ts_ns[rows], events.row[rows])
         yield from map(Instant._make, zip(*(column.tolist() for column in columns), strict=True))
 
     def outside(self, pid: int) -> Iterator[Instant]:
-        """Those of a process outside of any task."""
+        """The instants of a process outside of any task."""
         process = self._trace.points.process
         return (one for one in self.of(0) if self._trace.processes[process[one.row]].pid == pid)
 
     def spawn(self, number: int) -> Instant:
-        """The spawning of a task."""
+        """The instant at which a task was spawned."""
         return next(moment for moment in self.of(number) if moment.kind == t.TASK_SPAWNED)
 
 
@@ -228,23 +228,23 @@ def counts(trace: Trace) -> Iterator[tuple[int, Count]]:
     open_ = np.flatnonzero(~trace.awaits.ended)  # ended without an AwaitEnded
     of_open, ends = of_task[trace.awaits.task[open_] - 1], trace.awaits.end_ns[open_]
     for at, pid in enumerate(all_):
-        over = max(process.end_ns for process in trace.processes if process.pid == pid)
-        gone = np.sort(ends[of_open == at])
-        told = Count(-1, 0, 0)
-        for told in _counts(trace.events, rows[edges[at] : edges[at + 1]], gone[gone < over]):
-            yield pid, told
-        if over < trace.meta.duration_ns and (told.running or told.waiting):
-            yield pid, Count(over, 0, 0)
+        end = max(process.end_ns for process in trace.processes if process.pid == pid)
+        closed_by_then = np.sort(ends[of_open == at])
+        yielded = Count(-1, 0, 0)
+        for yielded in _counts(trace.events, rows[edges[at] : edges[at + 1]], closed_by_then[closed_by_then < end]):
+            yield pid, yielded
+        if end < trace.meta.duration_ns and (yielded.running or yielded.waiting):
+            yield pid, Count(end, 0, 0)
 
 
 def _counts(events: t.Events, rows: t.Ints, open_ends: t.Ints, block: int = 1 << 16) -> Iterator[Count]:
-    """Of these events."""
+    """The counts over these events."""
     running = np.zeros(len(t.EVENT_KINDS), np.int64)
     running[[t.POLL_STARTED, t.POLL_ENDED]] = 1, -1
     waiting = np.zeros(len(t.EVENT_KINDS), np.int64)
     waiting[[t.AWAIT_STARTED, t.AWAIT_ENDED]] = 1, -1
     run = wait = 0
-    told = Count(-1, 0, 0)
+    yielded = Count(-1, 0, 0)
     pending: Count | None = None
     for begin in range(0, len(rows), block):
         part = rows[begin : begin + block]
@@ -252,12 +252,12 @@ def _counts(events: t.Events, rows: t.Ints, open_ends: t.Ints, block: int = 1 <<
         runs, waits = np.cumsum(running[kind]) + run, np.cumsum(waiting[kind]) + wait
         run, wait = int(runs[-1]), int(waits[-1])
         last = np.flatnonzero(np.diff(ts, append=-1))  # the last event of each moment
-        gone = np.searchsorted(open_ends, ts[last], side="right")
-        now = zip(ts[last].tolist(), runs[last].tolist(), (waits[last] - gone).tolist(), strict=True)
+        closed_by_then = np.searchsorted(open_ends, ts[last], side="right")
+        now = zip(ts[last].tolist(), runs[last].tolist(), (waits[last] - closed_by_then).tolist(), strict=True)
         for count in map(Count._make, now):
-            if pending and pending.ts_ns < count.ts_ns and pending[1:] != told[1:]:
+            if pending and pending.ts_ns < count.ts_ns and pending[1:] != yielded[1:]:
                 yield pending
-                told = pending
+                yielded = pending
             pending = count
-    if pending and pending[1:] != told[1:]:
+    if pending and pending[1:] != yielded[1:]:
         yield pending

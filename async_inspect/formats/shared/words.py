@@ -1,4 +1,4 @@
-"""The words of the timeline formats: names of slices and instants, and what is said beside them.
+"""Names and arguments of slices and instants, for the timeline formats.
 
 Knows a Trace and ``timeline.py``.  Knows no format.
 """
@@ -24,7 +24,7 @@ def _clean(name: str) -> str:
 
 
 class Words:
-    """What slices and instants are called, and what is said beside them.  Said often, so remembered."""
+    """Names and arguments of slices and instants; cached, as many slices share one name."""
 
     def __init__(self, trace: Trace) -> None:
         self._trace = trace
@@ -57,7 +57,7 @@ class Words:
         return self._waits[key]
 
     def args(self, one: Slice) -> list[tuple[str, int | str]]:
-        """What is said beside a slice; values that many slices share are strings, numbers are the slice's own."""
+        """A slice's arguments; values that many slices share are strings, numbers are the slice's own."""
         trace = self._trace
         if one.kind == FRAME:
             function = self._functions[one.row]
@@ -75,7 +75,7 @@ class Words:
                 found.append(("leaf", self._places[leaf] or "?"))
             return [*found, *[("awaited_task", awaited)] * (awaited > 0), *_GOES_ON * bool(self._awaits[one.row])]
         table, row = trace.task_table, one.row
-        said: list[tuple[str, int | str | None]] = [
+        args_: list[tuple[str, int | str | None]] = [
             ("task", row + 1),
             ("state", t.SHOWN_STATES[table.state[row]]),
             ("kind", trace.functions[table.function[row]].name if table.function[row] >= 0 else None),
@@ -86,21 +86,21 @@ class Words:
             ("error", table.error.get(row)),
             ("tags", " ".join(table.tags[row]) if row in table.tags else None),
         ]
-        return [*((key, value) for key, value in said if value is not None), *_GOES_ON * bool(self._tasks[row])]
+        return [*((key, value) for key, value in args_ if value is not None), *_GOES_ON * bool(self._tasks[row])]
 
     def instant(self, task: int, one: Instant) -> tuple[str, list[tuple[str, int | str]]]:
-        """Its name, and what is said beside it."""
-        said: list[tuple[str, int | str]] = [("task", task)] if task else []
+        """An instant's name and its arguments."""
+        args_: list[tuple[str, int | str]] = [("task", task)] if task else []
         if one.kind == t.INSPECTION_POINT:
             points = self._trace.points
-            return _clean(points.label[one.row]), [*said, ("message", points.message[one.row])]
-        return t.EVENT_KINDS[one.kind], [*said, ("details", self._describe(one.kind, task, one.row))]
+            return _clean(points.label[one.row]), [*args_, ("message", points.message[one.row])]
+        return t.EVENT_KINDS[one.kind], [*args_, ("details", self._describe(one.kind, task, one.row))]
 
 
-def said_of(trace: Trace) -> dict[str, str | int]:
-    """What is said of the whole trace."""
+def trace_args(trace: Trace) -> dict[str, str | int]:
+    """The arguments of the whole trace."""
     meta = trace.meta
-    said: dict[str, str | int] = {
+    args_: dict[str, str | int] = {
         "exporter": f"async-inspect@{__version__}",
         "python": meta.python,
         "pid": meta.pid,
@@ -112,12 +112,12 @@ def said_of(trace: Trace) -> dict[str, str | int]:
         "core": meta.core,
     }
     if until := known_until(trace):
-        said |= {"known_until": until}
+        args_ |= {"known_until": until}
     if trace.inexact:
-        said["inexact"] = "; ".join(trace.inexact)
-    return said | {"filter": meta.filter} if meta.filter else said
+        args_["inexact"] = "; ".join(trace.inexact)
+    return args_ | {"filter": meta.filter} if meta.filter else args_
 
 
 def labels(trace: Trace) -> list[str]:
-    """The same where there is room for labels of the process only."""
-    return [f"{key}: {value}" for key, value in said_of(trace).items()]
+    """The same as labels of a process, "key: value"."""
+    return [f"{key}: {value}" for key, value in trace_args(trace).items()]

@@ -1,4 +1,4 @@
-"""What a view draws from, and what several of them say in the same way."""
+"""The input of every view, and what several views draw alike."""
 
 from dataclasses import dataclass, field
 
@@ -41,7 +41,7 @@ def state_of(seen: LiveSnapshot, row: int) -> str:
 
 
 def one_line(seen: LiveSnapshot, row: int) -> Line:
-    """A task in short: who it is, its state and where it stands."""
+    """A task on one line: its name, its state and where it waits."""
     state = state_of(seen, row)
     since = int(seen.since(np.array([row]))[0])
     pieces: list[Piece] = [
