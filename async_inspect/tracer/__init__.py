@@ -174,7 +174,7 @@ def start(
         _free_tool_id()
         raise
     _hook()
-    _core.meet(existing.tasks())  # who came meanwhile
+    _core.adopt(existing.tasks())  # who came meanwhile
     assert _path is not None
     return _path
 
@@ -273,7 +273,7 @@ def _set_probes(core: "ModuleType", tool_id: int, without: "Collection[str]") ->
 
 
 def _enable(tool_id: int, qualname: str, file_tail: str) -> None:
-    """Have a function met again: DISABLE outlives the recording in which a callback returned it."""
+    """Have a function seen again: DISABLE outlives the recording in which a callback returned it."""
     found: object = sys.modules.get(file_tail.strip("/").removesuffix(".py").replace("/", "."))
     for name in qualname.split("."):
         found = getattr(found, "__dict__", {}).get(name)

@@ -46,6 +46,7 @@
 #define LIKELY(x) __builtin_expect(!!(x), 1)
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
 #define UNUSED __attribute__((unused))
+#define RARE __attribute__((noinline, cold)) static /* a function that stays out of those that call it */
 
 #include "core/vocabulary.h"
 #include "core/actions.h"

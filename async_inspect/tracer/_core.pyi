@@ -50,7 +50,7 @@ def recording() -> bool: ...
 def kept() -> dict[str, int]:
     """How many entries there are for what lives, by table; for tests.
 
-    ``things`` (by address), ``coroutines``, ``codes``, ``threads``: what bounds each is what the program has of these
+    ``objects`` (by address), ``coroutines``, ``codes``, ``threads``: what bounds each is what the program has of these
     at once, not what it ever had.  ``held``: 1 where the watchdog had its lock as this process was forked.
     """
 
@@ -64,7 +64,7 @@ def self_test(outer: object, inner: object, mark: object, stage: int) -> None:
     ``inner``, 2 they are suspended.
     """
 
-def meet(tasks: Collection[object]) -> None:
+def adopt(tasks: Collection[object]) -> None:
     """The same for more of them, later."""
 
 def set_probes(wanted: dict[str, dict[str, int]], cold: Callable[[int, FrameType], object]) -> None:

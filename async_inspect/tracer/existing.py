@@ -1,7 +1,7 @@
 """The tasks that were there before the recording, found without running any of the program's code.
 
 Knows where asyncio keeps them: up to Python 3.13 in two sets, from 3.14 on C keeps its own by their loop.  Does not
-know what is written of them: that is the core's (``meet``).
+know what is written of them: that is the core's (``adopt``).
 """
 
 import sys

@@ -275,7 +275,7 @@ def own_blocks() -> int:
 
     A weak reference each; of the Python core two numbers, too.
     """
-    things: int = core.kept()["things"]
+    things: int = core.kept()["objects"]
     assert things < 20_000, things
     return things * (1 if core.NAME == "c" else 3)
 

@@ -11,6 +11,8 @@ import pytest
 from async_inspect.model import Trace, load
 from async_inspect.model.entities import Task
 from async_inspect.model.invariants import violations
+from async_inspect.tracer import pycore
+from async_inspect.tracer.pycore import introspect
 
 from . import ticks
 
@@ -160,3 +162,52 @@ def test_a_coroutine_begun_by_hand_is_the_tasks_it_is_made(core_module: types.Mo
         (main.__qualname__, "task", "Completed", 2),
         ("one", "task", "Completed", 3),
     ]
+
+
+def test_whoever_waits_for_a_shielded_task_waits_for_that(late: Late) -> None:
+    gate = late.loop.create_future()
+    made: list[asyncio.Task[None]] = []
+
+    async def look(outer: "asyncio.Future[None]") -> None:
+        await outer
+
+    async def begin() -> None:
+        made.append(asyncio.create_task(wait(gate), name="inner"))
+        outer = asyncio.shield(made[0])
+        made.extend(asyncio.create_task(look(outer), name=f"outer {number}") for number in range(3))
+        await asyncio.sleep(0)
+
+    async def rest() -> None:
+        gate.set_result(None)
+        await asyncio.wait(made)
+
+    late.unseen(begin())
+    trace = late.seen(rest())
+    inner = task_of(trace, "inner")
+    assert set(inner.awaiters) >= {task_of(trace, f"outer {number}").id for number in range(3)}
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_a_future_that_many_wait_for_is_looked_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shared: bool
+) -> None:
+    """To look at all that wait for it, each time, takes minutes of a program that stands meanwhile."""
+    looked: list[object] = []
+    monkeypatch.setattr(introspect, "shielded", looked.append)
+    late = Late(pycore, tmp_path / "run.rec")
+    gates = [late.loop.create_future()] if shared else [late.loop.create_future() for _ in range(20)]
+    made: list[asyncio.Task[None]] = []
+
+    async def begin() -> None:
+        made.extend(asyncio.create_task(wait(gates[number % len(gates)])) for number in range(20))
+        await asyncio.sleep(0)
+
+    async def rest() -> None:
+        for gate in gates:
+            gate.set_result(None)
+        await asyncio.wait(made)
+
+    late.unseen(begin())
+    late.seen(rest())
+    late.loop.close()
+    assert looked == gates

@@ -41,7 +41,7 @@ static void expect(PyObject *task)
 }
 
 /* The coroutines that run on a thread, outermost first. */
-static void meet_running(PyThreadState *ts)
+static void adopt_running(PyThreadState *ts)
 {
     Frame *all[MAX_SITE_FRAMES * 8];
     int n = 0;
@@ -69,7 +69,7 @@ static void meet_running(PyThreadState *ts)
 }
 
 /* What a thread does on which a coroutine runs. */
-static void look_at(PyThreadState *ts)
+static void put_stack(PyThreadState *ts)
 {
     Thread *th = known_thread(ts);
     if (th != NULL && th->session == R.session && th->top != NULL && ts != PyThreadState_Get()) {
@@ -77,8 +77,20 @@ static void look_at(PyThreadState *ts)
     }
 }
 
-/* A task that waits: its chain began before, and is suspended. */
-static void meet_suspended(Thread *th, PyObject *task, uint64_t ts)
+/* Whether an object is not in a set of addresses, in which it is then. */
+static int is_first(PyObject *seen, PyObject *o)
+{
+    PyObject *address = PyLong_FromVoidPtr(o);
+    Py_ssize_t before = seen != NULL ? PySet_GET_SIZE(seen) : 0;
+    int first = seen == NULL || address == NULL || PySet_Add(seen, address) != 0 || PySet_GET_SIZE(seen) > before;
+    Py_XDECREF(address);
+    drop_error();
+    return first;
+}
+
+/* A task that waits: its chain began before, and is suspended. `asked`: the futures of which it is known whether they stand
+ * for another, which takes as long as many wait for them. */
+static void adopt_suspended(Thread *th, PyObject *task, uint64_t ts, PyObject *asked)
 {
     PyObject *o = get(task, word.coro_attr), *next;
     Frame *f = coroutine_frame(o), *agen = f ? NULL : agen_frame(o);
@@ -117,14 +129,14 @@ static void meet_suspended(Thread *th, PyObject *task, uint64_t ts)
         if (info == NULL || inner == NULL) {
             break;
         }
-        inner->awaiter = c;
+        set_awaiter(inner, c);
         inner->root = root;
         inner->node = node_of(c ? c->node : 0, info);
         inner->state = ST_ALIVE;
         inner->role = info->probe & ROLES;
         inner->off = (int)suspended_at(info, f, code);
         if (c != NULL || agen) {
-            (c != NULL ? c : root)->child = inner;
+            set_child(c != NULL ? c : root, inner);
         }
         root->state = ST_ALIVE;
         put(th, START, ts, inner->id, c ? c->id : 0, inner, inner->code, BEFORE | (c ? 0 : IS_TASK));
@@ -159,10 +171,10 @@ static void meet_suspended(Thread *th, PyObject *task, uint64_t ts)
         }
     }
     if (waiter != NULL && waiter != Py_None) {
-        PyObject *inner = shielded(waiter), *state = get(waiter, word.state_attr);
+        PyObject *inner = is_first(asked, waiter) ? shielded(waiter) : NULL, *state = get(waiter, word.state_attr);
         if (inner != NULL) {
             R.shields = 1;
-            set_thing(waiter, TAG_SHIELD, 1, waiter);
+            remember(waiter, TAG_SHIELD, 1, waiter);
             Py_DECREF(inner);
         }
         if (R.edges && !flags) {
@@ -177,7 +189,7 @@ static void meet_suspended(Thread *th, PyObject *task, uint64_t ts)
 }
 
 /* `tasks`: a list, or anything else for none. */
-static void meet_all(PyObject *tasks)
+static void adopt_all(PyObject *tasks)
 {
     Thread *th = R.on ? this_thread(tstate()) : NULL;
     Py_ssize_t n = tasks != NULL && PyList_CheckExact(tasks) && know_asyncio() ? PyList_GET_SIZE(tasks) : 0;
@@ -189,20 +201,22 @@ static void meet_all(PyObject *tasks)
     }
     PyInterpreterState *interpreter = PyInterpreterState_Get();
     for (PyThreadState *ts = first_state(interpreter); ts != NULL; ts = next_state(ts)) {
-        meet_running(ts);
+        adopt_running(ts);
     }
     uint64_t ts = now();
+    PyObject *asked = PySet_New(NULL);
     for (Py_ssize_t i = 0; i < n; i++) {
-        meet_suspended(th, PyList_GET_ITEM(tasks, i), ts);
+        adopt_suspended(th, PyList_GET_ITEM(tasks, i), ts, asked);
     }
+    Py_XDECREF(asked);
     for (PyThreadState *one = first_state(interpreter); one != NULL; one = next_state(one)) {
-        look_at(one);
+        put_stack(one);
     }
     drop_error();
 }
 
-static PyObject *meet(PyObject *self UNUSED, PyObject *tasks)
+static PyObject *adopt(PyObject *self UNUSED, PyObject *tasks)
 {
-    meet_all(tasks);
+    adopt_all(tasks);
     Py_RETURN_NONE;
 }

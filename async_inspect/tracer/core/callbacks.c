@@ -3,7 +3,7 @@
  * Knows which event begins, resumes, suspends or ends what. Knows nothing of how records are written. */
 
 /* Ask for these events of a plain function. */
-static void ask(PyCodeObject *code, int probe, long bits)
+static void ask_for(PyCodeObject *code, int probe, long bits)
 {
     bits |= probe & P_SPAWN && LOCAL_THROW ? event_bits[B_UNWIND] : 0;
     if (bits) {
@@ -22,7 +22,7 @@ static PyObject *on_plain_start(Thread *th, Frame *f, PyCodeObject *code)
             return Py_NewRef(disable);
         }
         prepare(info, code, probe);
-        ask(code, probe, (info->at_return != NULL && !(probe & P_SPAWN) ? event_bits[B_RETURN] : 0)
+        ask_for(code, probe, (info->at_return != NULL && !(probe & P_SPAWN) ? event_bits[B_RETURN] : 0)
                              | (probe & P_MANY && code->co_flags & CO_GENERATOR ? event_bits[B_YIELD] : 0));
     }
     if (info->at_start == NULL) {
@@ -34,7 +34,7 @@ static PyObject *on_plain_start(Thread *th, Frame *f, PyCodeObject *code)
     }
     if (UNLIKELY(probe & P_SPAWN && th->spawned != NULL && th->spawned->step) && (info = code_of(code)) != NULL && !info->returns) {
         info->returns = 1; /* an eager one is over then */
-        ask(code, probe, event_bits[B_RETURN]);
+        ask_for(code, probe, event_bits[B_RETURN]);
     }
     Py_RETURN_NONE;
 }
@@ -134,7 +134,7 @@ static inline PyObject *yield_event(Thread *th, Frame *f, PyObject *const *args)
     if (LIKELY(up != NULL && up->frame == f)) {
         Coro *child = th->up_child;
         if (up->child != child || up->off != off) {
-            up->child = child;
+            set_child(up, child);
             up->off = off;
             put(th, LINK, th->up_ts, up->id, child->id, th->top, (uint32_t)off, 0);
             if (UNLIKELY(up->role & TOLD && !up->root->bare)) {
@@ -160,7 +160,7 @@ static inline PyObject *yield_event(Thread *th, Frame *f, PyObject *const *args)
         if (awaiter && awaiter->child == c) {
             awaiter->child = NULL;
         }
-        c->awaiter = NULL; /* who comes next is another, and by then what was there may be one, too */
+        set_awaiter(c, NULL); /* who comes next is another, and by then what was there may be one, too */
         c->root = c;
         Coro *after = awaiter ? awaiter : root->outer;
         uint64_t ts = now();
@@ -340,7 +340,7 @@ __attribute__((noinline)) static PyObject *timed(event_function event, Thread *t
     if (R.on) {
         R.header->timed_callbacks++;
         R.header->timed_ns += monotonic_ns() - begun;
-        start_watchdog(); /* anew after a fork, for those who meet no new code */
+        start_watchdog(); /* anew after a fork, for those to whom no code is new */
     }
     return result;
 }

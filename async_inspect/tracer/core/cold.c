@@ -50,7 +50,7 @@ static uint32_t number_of(Thread *th, PyObject *one)
     }
     void *frame = NULL;
     Coro *c = is_task(cls) ? coro_of_task(one, &frame) : NULL;
-    uint32_t id = c != NULL ? c->id : frame != NULL ? thing(frame, TAG_TASK) : 0;
+    uint32_t id = c != NULL ? c->id : frame != NULL ? recall(frame, TAG_TASK) : 0;
     look_unrun(th, one, c);
     return id;
 }

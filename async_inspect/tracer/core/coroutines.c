@@ -17,6 +17,20 @@ static inline Coro *find(void *frame)
     return c;
 }
 
+/* Whoever is the child of one is awaited by that one (or is the generator that a step drives): so it is at every change, so
+ * that no walk along a chain goes round, and none comes to an entry that is another's by now. */
+static inline void set_child(Coro *c, Coro *child)
+{
+    assert(child->awaiter == c || c->step);
+    c->child = child;
+}
+
+static inline void set_awaiter(Coro *c, Coro *awaiter)
+{
+    assert(c->awaiter == NULL || c->awaiter == awaiter || c->awaiter->child != c);
+    c->awaiter = awaiter;
+}
+
 static void grow(void)
 {
     uint32_t size = (R.bucket_mask + 1) * 2, old = R.bucket_mask;
@@ -220,7 +234,7 @@ static int outcome(Coro *c, PyObject *task, PyObject *exc)
 static void remember_failed(Coro *c, PyObject *owner)
 {
     if (owner == NULL || is_task(Py_TYPE(owner))) {
-        set_thing(c->frame, TAG_TASK, c->id, owner);
+        remember(c->frame, TAG_TASK, c->id, owner);
     }
 }
 

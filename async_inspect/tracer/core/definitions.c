@@ -131,7 +131,7 @@ static PyObject *utf8(PyObject *text)
 /* What a frame that stands at an instruction does: bits of CodeInfo.stands. */
 enum { AT_SEND = 1, AT_YIELD = 2, AT_AWAIT = 4, AT_ITEM = 8 };
 
-static int look_at_code(CodeInfo *info, PyCodeObject *code)
+RARE int look_at_code(CodeInfo *info, PyCodeObject *code)
 {
     PyObject *bytes = PyCode_GetCode(code);
     if (bytes == NULL) {
@@ -302,7 +302,7 @@ static uint32_t type_of(PyTypeObject *cls)
     return string_of(type_name(cls));
 }
 
-static CodeInfo *new_code(PyCodeObject *code)
+RARE CodeInfo *new_code(PyCodeObject *code)
 {
     int room = (code_table.buckets != NULL && code_table.used <= code_table.mask) || make_room_for_codes();
     CodeInfo *info = room ? calloc(1, sizeof *info) : NULL;

@@ -79,7 +79,7 @@ static void edges_to(Thread *th, Coro *waits, PyObject *value, int depth)
         edges_to_all(th, waits, children, depth + 1);
         Py_XDECREF(children);
     }
-    else if (R.shields && thing(value, TAG_SHIELD)) {
+    else if (R.shields && recall(value, TAG_SHIELD)) {
         PyObject *inner = shielded(value);
         if (inner != NULL) {
             edges_to(th, waits, inner, depth + 1);
@@ -112,6 +112,6 @@ ACTION(shield)
 {
     if (local_of(f, code, word.inner) != value) {
         R.shields = 1;
-        set_thing(value, TAG_SHIELD, 1, value);
+        remember(value, TAG_SHIELD, 1, value);
     }
 }

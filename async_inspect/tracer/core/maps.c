@@ -1,4 +1,4 @@
-/* Three numbers to one; and what is known of objects by their address (the twin of that: pycore/things.py).
+/* Three numbers to one; and what is known of objects by their address (the twin of that: pycore/known.py).
  *
  * Knows when an object is gone, without keeping it alive. Does not know what the numbers mean. */
 
@@ -67,68 +67,68 @@ enum {
 enum { HANDLE_IO = 0xFFFFFFFF, HANDLE_SIGNAL = 0xFFFFFFFE };
 /* Of objects that can have no weak reference (of a class with __slots__) so many are known at most. When there are more,
  * all of them are forgotten, and counted as lost. */
-enum { MAX_UNREFERENCED = 1 << 16, LEAST_THINGS = 256 };
+enum { MAX_UNREFERENCED = 1 << 16, LEAST_KNOWN = 256 };
 
-static inline uint32_t thing_bucket(void *address, uint32_t tag, uint32_t mask)
+static inline uint32_t known_bucket(void *address, uint32_t tag, uint32_t mask)
 {
     return (uint32_t)((((uint64_t)(uintptr_t)address >> 3) + tag) * 0x9E3779B97F4A7C15ull >> 32) & mask;
 }
 
 /* Its place, or the free one where it would be. There is a table. */
-static Thing *find_thing(void *address, uint32_t tag)
+static Known *find_known(void *address, uint32_t tag)
 {
-    for (uint32_t i = thing_bucket(address, tag, things.mask);; i = (i + 1) & things.mask) {
-        Thing *one = &things.all[i];
+    for (uint32_t i = known_bucket(address, tag, known.mask);; i = (i + 1) & known.mask) {
+        Known *one = &known.all[i];
         if (one->address == NULL || (one->address == address && one->tag == tag)) {
             return one;
         }
     }
 }
 
-static inline int is_gone(Thing *one)
+static inline int is_gone(Known *one)
 {
     return one->ref != NULL && one->ref->wr_object == Py_None;
 }
 
-static void forget_ref(Thing *one)
+static void forget_ref(Known *one)
 {
     if (one->ref != NULL) {
         Py_CLEAR(one->ref);
     }
     else if (one->value) {
-        things.unreferenced--;
+        known.unreferenced--;
     }
 }
 
 /* Make a table of those that there is reason to keep, with room for more. 0: no memory, all stays as it was. */
-static int make_room_for_things(int unreferenced)
+static int make_room_for_known(int unreferenced)
 {
-    uint32_t kept = 0, gone = 0, mask = 1023, size = things.all != NULL ? things.mask + 1 : 0;
+    uint32_t kept = 0, gone = 0, mask = 1023, size = known.all != NULL ? known.mask + 1 : 0;
     for (uint32_t i = 0; i < size; i++) {
-        if (things.all[i].value && !things.all[i].gone) {
+        if (known.all[i].value && !known.all[i].gone) {
             kept++;
-            gone += (uint32_t)is_gone(&things.all[i]);
+            gone += (uint32_t)is_gone(&known.all[i]);
         }
     }
     /* for as many more as live: what has gone by now must not make it larger each time */
-    uint32_t most = kept + (kept - gone > LEAST_THINGS ? kept - gone : LEAST_THINGS);
+    uint32_t most = kept + (kept - gone > LEAST_KNOWN ? kept - gone : LEAST_KNOWN);
     while (most * 2 > mask) {
         mask = mask * 2 + 1;
     }
-    Thing *all = calloc((size_t)mask + 1, sizeof *all), *was = things.all;
+    Known *all = calloc((size_t)mask + 1, sizeof *all), *was = known.all;
     if (all == NULL) {
         return 0;
     }
-    things.all = all;
-    things.mask = mask;
-    things.most = most;
-    things.used = 0;
+    known.all = all;
+    known.mask = mask;
+    known.most = most;
+    known.used = 0;
     for (uint32_t i = 0; i < size; i++) {
-        Thing *one = &was[i];
+        Known *one = &was[i];
         if (one->value && !one->gone && (one->ref != NULL || unreferenced)) {
             one->gone = (uint8_t)is_gone(one);
-            *find_thing(one->address, one->tag) = *one;
-            things.used++;
+            *find_known(one->address, one->tag) = *one;
+            known.used++;
         }
         else {
             forget_ref(one);
@@ -138,24 +138,24 @@ static int make_room_for_things(int unreferenced)
     return 1;
 }
 
-static void clear_things(void)
+static void clear_known(void)
 {
-    for (uint32_t i = 0; things.all != NULL && i <= things.mask; i++) {
-        forget_ref(&things.all[i]);
+    for (uint32_t i = 0; known.all != NULL && i <= known.mask; i++) {
+        forget_ref(&known.all[i]);
     }
-    free(things.all);
-    memset(&things, 0, sizeof things);
+    free(known.all);
+    memset(&known, 0, sizeof known);
 }
 
 /* 0: nothing is known */
-static uint32_t thing(void *address, uint32_t tag)
+static uint32_t recall(void *address, uint32_t tag)
 {
-    return things.all != NULL ? find_thing(address, tag)->value : 0;
+    return known.all != NULL ? find_known(address, tag)->value : 0;
 }
 
-static void forget_thing(void *address, uint32_t tag)
+static void forget(void *address, uint32_t tag)
 {
-    Thing *one = things.all != NULL ? find_thing(address, tag) : NULL;
+    Known *one = known.all != NULL ? find_known(address, tag) : NULL;
     if (one != NULL && one->address != NULL) {
         forget_ref(one);
         one->value = 0; /* its place is free when a new table is made */
@@ -163,19 +163,19 @@ static void forget_thing(void *address, uint32_t tag)
 }
 
 /* `owner`: as long as it lives this is known, mostly the object itself; NULL: it isn't known. */
-static void set_thing(void *address, uint32_t tag, uint32_t value, PyObject *owner)
+static void remember(void *address, uint32_t tag, uint32_t value, PyObject *owner)
 {
     if (value == 0) {
-        forget_thing(address, tag);
+        forget(address, tag);
         return;
     }
-    Thing *one = things.all != NULL ? find_thing(address, tag) : NULL;
+    Known *one = known.all != NULL ? find_known(address, tag) : NULL;
     if (one != NULL && one->value && one->ref != NULL && one->ref->wr_object == owner) {
         one->value = value;
         return;
     }
-    if (one == NULL || (one->address == NULL && things.used >= things.most)) {
-        if (!make_room_for_things(1) && (one == NULL || things.used + 1 > things.mask)) {
+    if (one == NULL || (one->address == NULL && known.used >= known.most)) {
+        if (!make_room_for_known(1) && (one == NULL || known.used + 1 > known.mask)) {
             lose();
             return;
         }
@@ -183,22 +183,22 @@ static void set_thing(void *address, uint32_t tag, uint32_t value, PyObject *own
     PyObject *ref = NULL;
     if (owner != NULL && PyType_SUPPORTS_WEAKREFS(Py_TYPE(owner)) && (ref = PyWeakref_NewRef(owner, NULL)) == NULL) {
         drop_error();
-        forget_thing(address, tag); /* of what was there before */
+        forget(address, tag); /* of what was there before */
         return;
     }
-    if (ref == NULL && things.unreferenced >= MAX_UNREFERENCED) {
-        uint32_t dropped = things.unreferenced;
-        if (make_room_for_things(0)) {
+    if (ref == NULL && known.unreferenced >= MAX_UNREFERENCED) {
+        uint32_t dropped = known.unreferenced;
+        if (make_room_for_known(0)) {
             __atomic_fetch_add(&R.header->lost, dropped, __ATOMIC_RELAXED);
         }
     }
-    one = find_thing(address, tag);
+    one = find_known(address, tag);
     if (one->address == NULL) {
-        things.used++;
+        known.used++;
     }
     else {
         forget_ref(one);
     }
-    things.unreferenced += ref == NULL;
-    *one = (Thing){address, (PyWeakReference *)ref, value, (uint8_t)tag, 0};
+    known.unreferenced += ref == NULL;
+    *one = (Known){address, (PyWeakReference *)ref, value, (uint8_t)tag, 0};
 }

@@ -7,8 +7,8 @@ static long event_bits[EVENTS]; /* as sys.monitoring has them ... */
 static PyObject *event_objects[EVENTS]; /* ... and the same as objects */
 #define LOCAL_THROW (PY_VERSION_HEX >= 0x030F0000) /* before, these two can only be set for all code */
 #define THROW_BITS (event_bits[B_UNWIND] | event_bits[B_THROW])
-/* set for all code, to meet each once: plain code then says DISABLE; what began before the recording is met resumed */
-#define MEET_BITS (event_bits[B_START] | event_bits[B_RESUME] | (LOCAL_THROW ? event_bits[B_THROW] : 0))
+/* set for all code, to see each once: plain code then says DISABLE; what began before the recording is first seen resumed */
+#define BITS_OF_ALL_CODE (event_bits[B_START] | event_bits[B_RESUME] | (LOCAL_THROW ? event_bits[B_THROW] : 0))
 
 /* Call a function of sys.monitoring's for our tool; `second` may be NULL. Asks for no memory of its own. */
 static int monitor(PyObject *function, PyObject *first, PyObject *second)
@@ -41,7 +41,7 @@ static void watch_throws(void)
 {
     /* not before there is a coroutine: these tax every exception of synchronous code */
     if (!R.throws_on && !LOCAL_THROW) {
-        R.throws_on = set_events(MEET_BITS | THROW_BITS);
+        R.throws_on = set_events(BITS_OF_ALL_CODE | THROW_BITS);
         drop_error();
     }
 }
@@ -68,15 +68,21 @@ static int wanted_of_frame(PyCodeObject *code)
     return info != NULL && info->probe ? info->probe : wanted_of(code);
 }
 
+RARE void begin_watching(CodeInfo *info, PyCodeObject *code)
+{
+    info->probe = P_WATCHED | (wanted_of(code) & ROLES);
+    set_local_events(code, event_bits[B_RESUME] | event_bits[B_YIELD] | event_bits[B_RETURN]
+                               | (R.calls ? event_bits[B_CALL] : 0) | (LOCAL_THROW ? THROW_BITS : 0));
+    watch_throws();
+    start_watchdog(); /* not before there is a coroutine, and anew after a fork */
+}
+
+/* A coroutine's code: from its first event on we are told of all of them. */
 static inline CodeInfo *watch(PyCodeObject *code)
 {
     CodeInfo *info = code_of(code);
     if (UNLIKELY(info != NULL && !info->probe)) {
-        info->probe = P_WATCHED | (wanted_of(code) & ROLES);
-        set_local_events(code, event_bits[B_RESUME] | event_bits[B_YIELD] | event_bits[B_RETURN]
-                                   | (R.calls ? event_bits[B_CALL] : 0) | (LOCAL_THROW ? THROW_BITS : 0));
-        watch_throws();
-        start_watchdog(); /* not before there is a coroutine, and anew after a fork */
+        begin_watching(info, code);
     }
     return info;
 }

@@ -69,7 +69,7 @@ static Coro *root_of_step(Coro *c, CodeInfo *info)
         if (task != NULL) {
             forget_unrun(task);
             task->state = ST_ALIVE;
-            task->child = c;
+            set_child(task, c);
             root = task;
         }
     }
@@ -88,7 +88,7 @@ static inline Coro *root_of(Coro *c, CodeInfo *info)
 static inline void begin(Thread *th, Coro *c, CodeInfo *info, Coro *awaiter, int flags)
 {
     if (LIKELY(awaiter != NULL)) {
-        c->awaiter = awaiter;
+        set_awaiter(c, awaiter);
         c->root = awaiter->root;
         c->node = node_of(awaiter->node, info);
         c->is_task = 0;
@@ -116,7 +116,7 @@ static inline void enter_root(Thread *th, Coro *root)
     }
 }
 
-/* A frame is met in mid-life: it was there before the recording, or an exception is the first it sees. */
+/* A frame is first seen in mid-life: it was there before, or an exception is the first it sees. */
 static Coro *open_coro(Thread *th, Frame *f, int flags, int thrown)
 {
     PyCodeObject *code = frame_code(f);
@@ -160,7 +160,7 @@ static void enter(Thread *th, Coro *c, Frame *f, Coro *awaiter, int flags)
     if (c->awaiter && c->awaiter != awaiter && c->awaiter->child == c) {
         c->awaiter->child = NULL;
     }
-    c->awaiter = awaiter;
+    set_awaiter(c, awaiter);
     c->state = ST_ALIVE;
     c->closing = 0;
     Coro *leaf = c;

@@ -1,5 +1,7 @@
 /* Whether this Python's frames are what we take them for: what we read of two coroutines against what its public API says.
  *
+ * Knows those layouts that frames.c reads. Knows nothing of recordings.
+ *
  * choose.py runs it before this core may record: a coroutine that awaits another, at three stages. Each step rests on
  * nothing but those before it, so that on another layout it finds a difference, as far as that can be, and no crash. */
 

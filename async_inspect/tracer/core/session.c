@@ -17,7 +17,7 @@ static int attach(void)
         }
     }
     R.on = 1;
-    if (!set_events(MEET_BITS)) {
+    if (!set_events(BITS_OF_ALL_CODE)) {
         return 0;
     }
     for (Frame *f = current_frame(PyThreadState_Get()); f != NULL; f = below(f)) {
@@ -74,7 +74,7 @@ static void release(void)
     free(R.stdlib);
     map_clear(&R.node_map);
     map_clear(&R.site_map);
-    clear_things();
+    clear_known();
     Py_CLEAR(R.string_ids);
     Py_CLEAR(aio.current_task);
     Py_CLEAR(aio.c_task);
@@ -190,7 +190,7 @@ static PyObject *start(PyObject *self UNUSED, PyObject *args, PyObject *kwargs)
         PyErr_SetRaisedException(error);
         return NULL;
     }
-    meet_all(tasks);
+    adopt_all(tasks);
     Py_RETURN_NONE;
 }
 
@@ -259,7 +259,7 @@ static PyObject *recording(PyObject *self UNUSED, PyObject *unused UNUSED)
 
 static PyObject *kept(PyObject *self UNUSED, PyObject *unused UNUSED)
 {
-    return Py_BuildValue("{sIsIsIsIsi}", "things", things.used, "coroutines", R.live, "codes", code_table.used, "threads",
+    return Py_BuildValue("{sIsIsIsIsi}", "objects", known.used, "coroutines", R.live, "codes", code_table.used, "threads",
                          threads_used, "held", watchdog.was_held);
 }
 
@@ -336,7 +336,7 @@ static PyMethodDef methods[] = {
     {"recording", recording, METH_NOARGS, NULL},
     {"kept", kept, METH_NOARGS, NULL},
     {"point", point, METH_VARARGS, NULL},
-    {"meet", meet, METH_O, NULL},
+    {"adopt", adopt, METH_O, NULL},
     {"self_test", self_test, METH_VARARGS, NULL},
     {"set_probes", set_probes, METH_VARARGS, NULL},
     {"put", cold_put, METH_VARARGS, NULL},

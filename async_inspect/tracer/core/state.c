@@ -2,7 +2,7 @@
  *
  * Knows what each field means. Does nothing with it but count what is lost. */
 
-enum { HIGH_FD = 1000, MAX_GATHERED = 8, MAX_MET = 256 };
+enum { HIGH_FD = 1000, MAX_GATHERED = 8, MAX_CONTEXT_VARIABLES = 256 };
 enum { ST_CREATED, ST_ALIVE, ST_ITEM, ST_DEAD, ST_ADOPTED }; /* where a coroutine stands; ADOPTED: begun by hand, and then made a task */
 #define STEP_KEY(step) ((void *)((uintptr_t)(step) | 1)) /* no frame is there */
 #define ASYNC_FLAGS (CO_COROUTINE | CO_ITERABLE_COROUTINE | CO_ASYNC_GENERATOR)
@@ -79,7 +79,7 @@ typedef struct {
     uint32_t value; /* 0: nothing */
     uint8_t tag;
     uint8_t gone; /* it was when this table was made */
-} Thing;
+} Known;
 typedef struct { Entry *entries; uint32_t mask, used; } Map;
 
 static struct {
@@ -117,7 +117,7 @@ static struct {
     uint64_t slow_ns;
     PyObject *string_ids;
     PyObject *tag_names;          /* a tuple, or NULL: nobody asked for any ... */
-    PyObject *tag_vars[MAX_TAGS]; /* ... and the variables, once met */
+    PyObject *tag_vars[MAX_TAGS]; /* ... and the variables, once found */
 } R = {.fd = -1};
 
 static Thread *current;             /* whose event came last */
@@ -128,9 +128,9 @@ static struct {
     uint32_t mask, used;
 } code_table;
 static struct {
-    Thing *all;
+    Known *all;
     uint32_t mask, used, most, unreferenced; /* unreferenced: of those that have no weak reference */
-} things;
+} known;
 static PyObject *disable, *sys_dict;
 static struct {
     PyObject *wanted; /* P_* by the function's qualified name and how its file's path ends ... */

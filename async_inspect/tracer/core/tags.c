@@ -1,13 +1,15 @@
-/* Context variables that were asked for by name: what a task's code sees in them (the twin: tracer/pycore/tags.py).
+/* Context variables that were asked for by name: what a task's code sees in them (the twin: pycore/tags.py).
+ *
+ * Knows which values are text that may be recorded, and when there is something new to say. Knows nothing of tasks.
  *
  * Read where a coroutine stops, from the context of whoever runs: that is the task's own. Nothing of the program's is
  * called: variables compare by identity, and only an exact str, int or UUID is a value. */
 
-/* The variables that are in the context now and were not met before; of several of one name the first. */
-static void meet_tags(void)
+/* The variables that are in the context now and were not found before; of several of one name the first. */
+static void find_tags(void)
 {
     PyObject *context = PyContext_CopyCurrent(), *all = context ? PyObject_GetIter(context) : NULL, *var;
-    for (int met = 0; met < MAX_MET && all != NULL && (var = PyIter_Next(all)) != NULL; met++) {
+    for (int seen = 0; seen < MAX_CONTEXT_VARIABLES && all != NULL && (var = PyIter_Next(all)) != NULL; seen++) {
         PyObject *name = PyContextVar_CheckExact(var) ? get(var, word.task_name) : NULL;
         for (Py_ssize_t i = 0; name != NULL && PyUnicode_CheckExact(name) && i < PyTuple_GET_SIZE(R.tag_names); i++) {
             if (R.tag_vars[i] == NULL && PyUnicode_Compare(name, PyTuple_GET_ITEM(R.tag_names, i)) == 0) {
@@ -100,7 +102,7 @@ static void tell_tags(Thread *th, Coro *root)
         missing |= R.tag_vars[i] == NULL;
     }
     if (missing) {
-        meet_tags();
+        find_tags();
     }
     for (int i = 0; i < n; i++) {
         values[i] = R.tag_vars[i] ? tag_value(R.tag_vars[i], &uuid[i]) : NULL;

@@ -163,7 +163,7 @@ static char *path_of(int fd)
 }
 
 /* Append the tail to the body and begin it anew; the order of stores is what events.py says. */
-static int flush(void)
+RARE int flush(void)
 {
     uint64_t slots = (uint64_t)(R.pos - R.tail);
     int fd;
@@ -244,7 +244,7 @@ static void put_text(const char *text, size_t len)
 }
 
 /* A thread's index, before its first record; those of threads that have ended are used again when all were used. */
-static int define_thread(Thread *th)
+RARE int define_thread(Thread *th)
 {
     if (th->index == NOT_YET) {
         th->index = R.threads < MAX_THREADS ? (int)R.threads++ : R.spare_count ? R.spare_indexes[--R.spare_count] : NONE_LEFT;

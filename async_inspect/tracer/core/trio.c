@@ -59,9 +59,9 @@ ACTION(leave)
 {
     PyObject *key = job_key(local_of(f, code, word.sync_fn), local_of(f, code, word.args));
     if (key != NULL) {
-        int one = !thing(key, TAG_POSTED); /* two that are alike can't be told apart */
+        int one = !recall(key, TAG_POSTED); /* two that are alike can't be told apart */
         uint32_t id = put_callback(th, f);
-        set_thing(key, TAG_POSTED, one ? id : 0, key);
+        remember(key, TAG_POSTED, one ? id : 0, key);
     }
 }
 
@@ -71,7 +71,7 @@ ACTION(job)
     th->job = 0;
     if (pair != NULL && PyTuple_CheckExact(pair) && PyTuple_GET_SIZE(pair) == 2) {
         PyObject *key = job_key(PyTuple_GET_ITEM(pair, 0), PyTuple_GET_ITEM(pair, 1));
-        th->job = thing(key, TAG_POSTED);
-        forget_thing(key, TAG_POSTED);
+        th->job = recall(key, TAG_POSTED);
+        forget(key, TAG_POSTED);
     }
 }

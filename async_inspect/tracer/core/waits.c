@@ -6,13 +6,13 @@ static uint32_t define_resource(PyObject *object, uint32_t site)
 {
     uint32_t type = type_of(Py_TYPE(object)), id = ++R.resources;
     put_definition(RESOURCE, id, type, site, 0, 0);
-    set_thing(object, TAG_RESOURCE, id, object);
+    remember(object, TAG_RESOURCE, id, object);
     return id;
 }
 
 static uint32_t resource_for(PyObject *object)
 {
-    uint32_t id = thing(object, TAG_RESOURCE);
+    uint32_t id = recall(object, TAG_RESOURCE);
     return id ? id : define_resource(object, 0);
 }
 
@@ -29,7 +29,7 @@ ACTION(made)
     PyObject *object = local_of(f, code, word.self);
     uint32_t site = object ? site_of(below(f), 0) : 0;
     if (object != NULL && actions & P_SCOPE) {
-        set_thing(object, TAG_SCOPE, site, object);
+        remember(object, TAG_SCOPE, site, object);
     }
     else if (object != NULL) {
         define_resource(object, site);

@@ -40,10 +40,10 @@ static int by_handle(PyObject *handle, uint32_t *aux, uint32_t *off)
     }
     /* What was posted comes first: of its handle's address we may know what was there before. */
     PyObject *callback = get(handle, word.callback_attr);
-    uint32_t id = callback ? thing(callback, TAG_POSTED) : 0;
+    uint32_t id = callback ? recall(callback, TAG_POSTED) : 0;
     Py_XDECREF(callback);
     if (!id) {
-        id = thing(handle, TAG_HANDLE);
+        id = recall(handle, TAG_HANDLE);
     }
     if (id == HANDLE_IO) {
         return BY_IO;
@@ -116,7 +116,7 @@ static void put_wake(Thread *th, Coro *c, uint32_t aux, uint32_t off, int by)
     uint64_t ts = now();
     put(th, WAKE, ts, c->id, aux, th->top, off, by);
     if (scope != NULL) {
-        put(th, CANCEL, ts, c->id, type_of(Py_TYPE(scope)), th->top, thing(scope, TAG_SCOPE), 0);
+        put(th, CANCEL, ts, c->id, type_of(Py_TYPE(scope)), th->top, recall(scope, TAG_SCOPE), 0);
         th->scope = NULL;
     }
 }
@@ -147,11 +147,11 @@ ACTION(soon)
         }
     }
     else {
-        uint32_t known = actions & P_POST ? thing(callback, TAG_POSTED) : 0;
+        uint32_t known = actions & P_POST ? recall(callback, TAG_POSTED) : 0;
         if (known) {
-            forget_thing(callback, TAG_POSTED);
+            forget(callback, TAG_POSTED);
         }
-        set_thing(value, TAG_HANDLE, known ? known : put_callback(th, f), value);
+        remember(value, TAG_HANDLE, known ? known : put_callback(th, f), value);
     }
 }
 
@@ -160,7 +160,7 @@ ACTION(post)
 {
     PyObject *callback = local_of(f, code, word.callback), *task = callback ? stepped_task(callback) : NULL;
     if (callback != NULL && task == NULL) {
-        set_thing(callback, TAG_POSTED, put_callback(th, f), callback);
+        remember(callback, TAG_POSTED, put_callback(th, f), callback);
     }
     Py_XDECREF(task);
 }
@@ -172,7 +172,7 @@ ACTION(ready)
     Frame *caller = below(f);
     if (handle != NULL && caller != NULL) {
         int io = PyUnicode_Tailmatch(frame_code(caller)->co_name, word.process_events, 0, PY_SSIZE_T_MAX, 1) == 1;
-        set_thing(handle, TAG_HANDLE, io ? HANDLE_IO : HANDLE_SIGNAL, handle);
+        remember(handle, TAG_HANDLE, io ? HANDLE_IO : HANDLE_SIGNAL, handle);
     }
 }
 

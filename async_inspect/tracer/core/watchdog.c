@@ -76,7 +76,7 @@ static void *watch_polls(void *unused UNUSED)
     return NULL;
 }
 
-static void start_watchdog(void)
+RARE void start_watchdog(void)
 {
     if (!watchdog.runs && R.slow_ns && !R.stopping && !__atomic_load_n(&watchdog.leaving, __ATOMIC_ACQUIRE)) {
         sigset_t all, before;

@@ -2,7 +2,7 @@
 
 It is the reference, and what runs where no C core can be had.  Its modules have a job each: ``recorder`` (events to
 records: begin there), ``guard`` (what stands before it), ``coroutines`` (who lives and who awaits whom), ``threads``,
-``things`` (what is known by address), ``probes``, ``edges`` and ``actions`` (what is seen above coroutines),
+``objects`` (what is known by address), ``probes``, ``edges`` and ``actions`` (what is seen above coroutines),
 ``watchdog`` (a look at what lasts too long), ``definitions`` (ids), ``introspect`` (what objects may be asked),
 ``tape`` (the file).  Knows, here, the contract alone.
 """
@@ -10,8 +10,8 @@ records: begin there), ``guard`` (what stands before it), ``coroutines`` (who li
 from types import CodeType, FrameType
 
 from ... import events as ev
-from . import introspect as ask
-from .adopt import meet as _meet
+from . import introspect
+from .adopt import adopt as _adopt
 from .recorder import Recorder
 from .tape import Tape
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
 __all__ = [
-    "NAME", "abandon", "edge", "get", "kept", "lose", "meet", "point", "put", "recording", "rest", "set_probes",
+    "NAME", "abandon", "adopt", "edge", "get", "kept", "lose", "point", "put", "recording", "rest", "set_probes",
     "start", "stop",
 ]  # fmt: skip
 
@@ -62,7 +62,7 @@ def start(
     try:
         with recorder.lock:  # nothing is written before what was there
             recorder.attach()
-            _meet(recorder, tasks)
+            _adopt(recorder, tasks)
     except BaseException:
         try:
             recorder.detach()
@@ -105,10 +105,10 @@ def recording() -> bool:
 def kept() -> dict[str, int]:
     recorder = _recorder
     if recorder is None:
-        return dict.fromkeys(("things", "coroutines", "codes", "threads", "held"), 0)
+        return dict.fromkeys(("objects", "coroutines", "codes", "threads", "held"), 0)
     return {
         "held": 0,
-        "things": sum(len(each.numbers) for each in recorder.probes.things()),
+        "objects": sum(len(each.numbers) for each in recorder.probes.objects()),
         "coroutines": len(recorder.live),
         "codes": len(recorder.codes),
         "threads": len(recorder.coros.threads.states),
@@ -119,22 +119,22 @@ def point(label: str, message: str) -> None:
     recorder = _recorder
     if recorder is not None:
         with recorder.lock:
-            data = ask.utf8(label).replace(b"\0", b"") + b"\0" + ask.utf8(message)
+            data = introspect.utf8(label).replace(b"\0", b"") + b"\0" + introspect.utf8(message)
             top = recorder.thread.top
             recorder.coros.put(ev.POINT, recorder.tape.now(), top.id if top is not None else 0, 0, top, len(data))
             recorder.tape.put_text(data)
 
 
-def meet(tasks: "Collection[object]") -> None:
+def adopt(tasks: "Collection[object]") -> None:
     recorder = _recorder
     if recorder is not None:
         with recorder.lock:
-            _meet(recorder, tasks)
+            _adopt(recorder, tasks)
 
 
 # --- for cold.py ---
 
-get = ask.get
+get = introspect.get
 
 
 def put(kind: int, coro: object, aux: object, off: object, flags: int) -> None:
@@ -155,7 +155,7 @@ def _number_of(recorder: Recorder, one: object) -> int:
         return recorder.defs.type_of(one)  # type: ignore[arg-type]
     if type(one) is FrameType:
         return recorder.defs.site_of(one)
-    if not ask.is_task(one):
+    if not introspect.is_task(one):
         return 0
     number = recorder.coros.id_of(one)
     recorder.probes.unrun(one, recorder.probes.coro_of(one))
@@ -164,7 +164,7 @@ def _number_of(recorder: Recorder, one: object) -> int:
 
 def edge(waits: object, awaited: object) -> None:
     recorder = _recorder
-    if recorder is not None and (ask.is_task(waits) or ask.is_trio_task(waits)):
+    if recorder is not None and (introspect.is_task(waits) or introspect.is_trio_task(waits)):
         with recorder.lock:
             coro = recorder.probes.coro_of(waits)
             if coro is not None:

@@ -11,7 +11,7 @@ from types import AsyncGeneratorType, CoroutineType, GeneratorType
 
 from ... import events as ev
 from ..actions import MANY, ROLES, RUN, USE
-from . import introspect as ask
+from . import introspect
 from .coroutine import ALIVE, CREATED, Coro
 from .coroutines import ASYNC
 from .threads import State
@@ -29,25 +29,26 @@ _STEPS = ("async_generator_asend", "async_generator_athrow", "coroutine_wrapper"
 _MOST_FRAMES = 8 * ev.MAX_SITE_FRAMES
 
 
-def meet(recorder: "Recorder", tasks: "Collection[object]") -> None:
+def adopt(recorder: "Recorder", tasks: "Collection[object]") -> None:
     """Write what there is."""
     for task in tasks:
         _expect(recorder, task)
     for ident, frame in sys._current_frames().items():
-        _meet_running(recorder, ident, frame)
+        _adopt_running(recorder, ident, frame)
     ts = recorder.tape.now()
+    asked: set[int] = set()
     for task in tasks:
-        _meet_suspended(recorder, task, ts)
+        _adopt_suspended(recorder, task, ts, asked)
     for ident, frame in sys._current_frames().items():
         if ident != get_ident():
-            _look_at(recorder, ident, frame)
+            _put_stack(recorder, ident, frame)
 
 
 def _expect(recorder: "Recorder", task: object) -> None:
     """A task's root, if it is one that lives and isn't known: made, and not run yet as far as we know."""
-    made = ask.get(task, "_coro")
+    made = introspect.get(task, "_coro")
     frame = made.cr_frame if type(made) is CoroutineType else None
-    agen = ask.agen_of(made)
+    agen = introspect.agen_of(made)
     if agen is not None:
         _expect_step(recorder, task, made, agen)
     if frame is not None and id(frame) not in recorder.live:
@@ -66,14 +67,14 @@ def _expect_step(recorder: "Recorder", task: object, step: object, agen: "AsyncG
     frame = agen.ag_frame
     if frame is None or -id(step) in recorder.live:
         return
-    drives = agen.ag_running and agen.ag_suspended and ask.get(task, "_fut_waiter") is not None
+    drives = agen.ag_running and agen.ag_suspended and introspect.get(task, "_fut_waiter") is not None
     if (drives and id(frame) not in recorder.live) or not agen.ag_running:
         coro = recorder.coros.new_step(step, recorder.defs.code_of(agen.ag_code))
         coro.state = CREATED
         coro.bare = not drives
 
 
-def _meet_running(recorder: "Recorder", ident: int, frame: "FrameType") -> None:
+def _adopt_running(recorder: "Recorder", ident: int, frame: "FrameType") -> None:
     """The coroutines that run on a thread, outermost first."""
     frames: list[FrameType] = []
     below: FrameType | None = frame
@@ -104,7 +105,7 @@ def _meet_running(recorder: "Recorder", ident: int, frame: "FrameType") -> None:
         coros.thread = own
 
 
-def _look_at(recorder: "Recorder", ident: int, frame: "FrameType") -> None:
+def _put_stack(recorder: "Recorder", ident: int, frame: "FrameType") -> None:
     """What a thread does on which a coroutine runs."""
     state = recorder.coros.threads.states.get(ident, {})
     top = state.get("top")
@@ -116,14 +117,18 @@ def _look_at(recorder: "Recorder", ident: int, frame: "FrameType") -> None:
 
 def _native_id(ident: int) -> int:
     """Of a thread that Python's own module of them knows."""
-    active = ask.part("threading", "_active")
-    native = ask.get(active.get(ident), "_native_id") if type(active) is dict else None
+    active = introspect.part("threading", "_active")
+    native = introspect.get(active.get(ident), "_native_id") if type(active) is dict else None
     return native if type(native) is int else 0
 
 
-def _meet_suspended(recorder: "Recorder", task: object, ts: int) -> None:
-    """A task that waits: its chain began before, and is suspended."""
-    made = ask.get(task, "_coro")
+def _adopt_suspended(recorder: "Recorder", task: object, ts: int, asked: set[int]) -> None:
+    """A task that waits: its chain began before, and is suspended.
+
+    ``asked``: the futures of which it is known whether they stand for another, which takes the longer the more wait
+    for them.
+    """
+    made = introspect.get(task, "_coro")
     root = recorder.coros.of(made)
     if root is None or root.state != CREATED or (type(made) is CoroutineType and made.cr_running):
         return
@@ -131,8 +136,8 @@ def _meet_suspended(recorder: "Recorder", task: object, ts: int) -> None:
         return
     begun = not root.bare if root.step else type(made) is CoroutineType and made.cr_suspended
     coros, top = recorder.coros, recorder.coros.thread.top
-    name = ask.task_name(task)
-    if name is not None and ask.is_made_up(name):
+    name = introspect.task_name(task)
+    if name is not None and introspect.is_made_up(name):
         name = None
     chain: list[tuple[Coro, FrameType]] = []
     if not begun:
@@ -142,11 +147,11 @@ def _meet_suspended(recorder: "Recorder", task: object, ts: int) -> None:
         flags = ev.BEFORE | (ev.NAME_GIVEN if name is not None else 0)
         coros.put(ev.SPAWN, ts, root.id, root.code.id, top, 0, flags)
     else:
-        chain = _begin_chain(recorder, root, ask.agen_of(made) if root.step else made, ts)
+        chain = _begin_chain(recorder, root, introspect.agen_of(made) if root.step else made, ts)
     if name is not None:
         coros.put_name(root, name, ts, chain[-1][0] if chain else top)
     if chain:
-        _suspend_chain(recorder, chain, ask.get(task, "_fut_waiter"), ts)
+        _suspend_chain(recorder, chain, introspect.get(task, "_fut_waiter"), ts, asked)
 
 
 def _begin_chain(recorder: "Recorder", root: Coro, made: object, ts: int) -> "list[tuple[Coro, FrameType]]":
@@ -156,7 +161,7 @@ def _begin_chain(recorder: "Recorder", root: Coro, made: object, ts: int) -> "li
     above: Coro | None = None
     inner = made
     while inner is not None:
-        frame: FrameType | None = ask.get(inner, _FRAME[type(inner)]) if type(inner) in _FRAME else None  # type: ignore[assignment]
+        frame: FrameType | None = introspect.get(inner, _FRAME[type(inner)]) if type(inner) in _FRAME else None  # type: ignore[assignment]
         if frame is not None and frame.f_code.co_flags & ASYNC:
             if (above is not None or root.step) and id(frame) in recorder.live:
                 break
@@ -177,7 +182,9 @@ def _begin_chain(recorder: "Recorder", root: Coro, made: object, ts: int) -> "li
     return chain
 
 
-def _suspend_chain(recorder: "Recorder", chain: "list[tuple[Coro, FrameType]]", waiter: object, ts: int) -> None:
+def _suspend_chain(
+    recorder: "Recorder", chain: "list[tuple[Coro, FrameType]]", waiter: object, ts: int, asked: set[int]
+) -> None:
     """Write that it is suspended, where, and what it waits for."""
     coros, probes, top = recorder.coros, recorder.probes, recorder.coros.thread.top
     root, leaf = chain[0][0].root, chain[-1][0]
@@ -190,14 +197,16 @@ def _suspend_chain(recorder: "Recorder", chain: "list[tuple[Coro, FrameType]]", 
     for coro, frame in reversed(chain):
         if coro.role & (USE | MANY):
             probes.tell_role(coro, frame, ts)
-        if recorder.edges and ask.exact(frame.f_code.co_qualname) == "TaskGroup.__aexit__":
-            probes.edges.to_all(root, ask.get(frame.f_locals.get("self"), "_tasks"), 0)
+        if recorder.edges and introspect.exact(frame.f_code.co_qualname) == "TaskGroup.__aexit__":
+            probes.edges.to_all(root, introspect.get(frame.f_locals.get("self"), "_tasks"), 0)
     if waiter is not None:
-        if ask.shielded(waiter) is not None:
+        first = id(waiter) not in asked
+        asked.add(id(waiter))
+        if first and introspect.shielded(waiter) is not None:
             probes.edges.shields.set(id(waiter), 1, waiter)
         if recorder.edges and not flags:
             probes.edges.to(root, waiter)
-        state = ask.get(waiter, "_state")
+        state = introspect.get(waiter, "_state")
         if recorder.hears_wakes and type(state) is str and state != "PENDING":
             coros.put(ev.WAKE, recorder.tape.now(), root.id, 0, top, 0, ev.BY_CODE)  # it runs as soon as the loop comes
 
@@ -206,11 +215,11 @@ def _awaited_by(one: object) -> object:
     """Whom a suspended one awaits, if that runs code."""
     inner: object = None
     if type(one) in _AWAITED:
-        inner = ask.get(one, _AWAITED[type(one)])
-    elif ask.short_name(type(one)) in _STEPS:
+        inner = introspect.get(one, _AWAITED[type(one)])
+    elif introspect.short_name(type(one)) in _STEPS:
         inner = next((found for found in get_referents(one) if _runs_code(found)), None)
     return inner if _runs_code(inner) else None
 
 
 def _runs_code(one: object) -> bool:
-    return type(one) in _FRAME or ask.short_name(type(one)) in _STEPS
+    return type(one) in _FRAME or introspect.short_name(type(one)) in _STEPS

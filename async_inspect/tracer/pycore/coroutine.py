@@ -4,7 +4,7 @@ Knows nothing of the others (``coroutines``) nor of what is written of it.
 """
 
 from ... import events as ev
-from . import introspect as ask
+from . import introspect
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -80,16 +80,16 @@ class Coro:
             if task is None:
                 return ev.CLOSED
             if exc is None:
-                return ev.CANCELLED if ask.get(task, "_must_cancel") is True else 0
+                return ev.CANCELLED if introspect.get(task, "_must_cancel") is True else 0
         elif type(exc) is GeneratorExit:
             return ev.CLOSED
-        return ev.CANCELLED if exc is not None and ask.is_cancellation(exc) else 0
+        return ev.CANCELLED if exc is not None and introspect.is_cancellation(exc) else 0
 
     def last_name(self, task: object) -> str | None:
         """The task's name at its end, if the program gave it and it was not written yet."""
-        name = ask.task_name(task)
+        name = introspect.task_name(task)
         if name is None or hash(name) == self.name_hash:
             return None
-        if ask.is_trio_task(task):  # which tells no name of its making from the program's
+        if introspect.is_trio_task(task):  # which tells no name of its making from the program's
             return name if self.name_hash else None
-        return None if ask.is_made_up(name) else name
+        return None if introspect.is_made_up(name) else name

@@ -12,10 +12,10 @@ from types import CoroutineType
 
 from ... import events as ev
 from ..actions import ROLES
-from . import introspect as ask
+from . import introspect
 from .coroutine import ALIVE, CREATED, DEAD, Coro
 from .definitions import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_ITERABLE_COROUTINE
-from .things import Things
+from .objects import Objects
 from .threads import NOT_YET, State, Thread, Threads
 
 TYPE_CHECKING = False
@@ -39,7 +39,7 @@ class Coroutines:
         self.thread: State = Thread(self.threads)
         self.live: dict[int, Coro] = {}  # by frame
         self.unrun: dict[int, Coro] = {}  # tasks that are made of steps of async generators and have not run, by id
-        self.failed = Things(tape.lose)  # ids of tasks that ended so, by what they were made of, as long as these live
+        self.failed = Objects(tape.lose)  # ids of tasks that ended so, by what they were made of, as long as these live
         self.coro_ids = 0
 
     # --- writing ---
@@ -119,8 +119,8 @@ class Coroutines:
     def root_of(self, coro: Coro) -> Coro:
         """The same of one that is being entered."""
         if coro.code.kind == ev.CODE_ASYNC_GENERATOR:
-            step = ask.coroutine_of(ask.current_task())
-            agen = ask.agen_of(step)
+            step = introspect.coroutine_of(introspect.current_task())
+            agen = introspect.agen_of(step)
             if agen is not None and id(agen.ag_frame) == coro.key:
                 task = self.live.get(-id(step)) or self.new_step(step, coro.code)
                 self.unrun.pop(task.id, None)
@@ -147,12 +147,12 @@ class Coroutines:
         coro.role = coro.code.probe & ROLES
         if is_task:
             flags |= ev.IS_TASK
-            coro.root.made = coro.root.made or id(ask.coroutine_of(self.step_of(coro.root)))
+            coro.root.made = coro.root.made or id(introspect.coroutine_of(self.step_of(coro.root)))
         self.put(ev.START, self.tape.now(), coro.id, awaiter.id if awaiter else 0, coro, coro.code.id, flags)
         thread.top = coro
 
     def open(self, frame: "FrameType", flags: int, thrown: bool = False) -> Coro:
-        """A frame is met in mid-life: it was there before the recording, or an exception is the first it sees."""
+        """A frame is first seen in mid-life: it was there before, or an exception is the first it sees."""
         code = frame.f_code
         if not thrown or self.defs.stands(code, frame.f_lasti, False):
             flags |= ev.BEFORE
@@ -230,10 +230,10 @@ class Coroutines:
             task = self.step_of(coro) if coro.is_task else None
             flags = coro.outcome(task, exc)
             if exc is not None:
-                message = ask.message_of(exc)
+                message = introspect.message_of(exc)
             if task is not None:
                 name = coro.last_name(task)
-                thread.ended = id(ask.coroutine_of(task))
+                thread.ended = id(introspect.coroutine_of(task))
                 thread.ended_id = coro.id
             self.remember_failed(coro, task, kind == ev.RAISE and not flags & ev.CANCELLED)
             after = coro.outer
@@ -257,23 +257,23 @@ class Coroutines:
         """A task that is made of a step of an async generator has ended: that handed an item over (ITEM), or ended."""
         thread = self.thread
         owner, after = self.step_of(task), thread.top
-        step = ask.coroutine_of(owner)
+        step = introspect.coroutine_of(owner)
         aux, message, good = 0, None, kind == ev.RETURN
         if owner is not None:
             thread.ended = id(step)
             thread.ended_id = task.id
             if kind == ev.ITEM:
-                good = not ask.is_aclose(step)
+                good = not introspect.is_aclose(step)
                 aux = 0 if good else self.defs.type_of(RuntimeError)
             else:
-                good = ask.swallows(step, exc)
+                good = introspect.swallows(step, exc)
                 aux = 0 if good else self.defs.type_of(StopAsyncIteration if exc is None else type(exc))
         elif exc is not None:
             aux = self.defs.type_of(type(exc))
         if good:
             exc = None
         elif exc is not None:
-            message = ask.message_of(exc)
+            message = introspect.message_of(exc)
         flags = task.outcome(owner, exc)
         name = task.last_name(owner) if owner is not None else None
         if name is not None:
@@ -286,12 +286,12 @@ class Coroutines:
 
     def remember_failed(self, coro: Coro, owner: object, failed: bool) -> None:
         """A task has failed, or somebody else ended what it runs: asyncio may say later that nobody looked."""
-        if coro.is_task and (owner is None or (failed and ask.is_task(owner))):
+        if coro.is_task and (owner is None or (failed and introspect.is_task(owner))):
             self.failed.set(coro.made, coro.id, owner)
 
     def id_of(self, task: object) -> int:
         """Of a task that may have ended; 0: it isn't known."""
-        made, coro = ask.get(task, "_coro"), self.of(ask.get(task, "_coro"))
+        made, coro = introspect.get(task, "_coro"), self.of(introspect.get(task, "_coro"))
         if coro is not None:
             return coro.id
         unseen = (each.id for each in self.live.values() if each.made == id(made))  # closed before it ever ran
@@ -309,13 +309,13 @@ class Coroutines:
 
     def finish_unrun(self, task: Coro, owner: object) -> None:
         """The same where none of its code ran: the Task itself says what became of it, if it is over."""
-        exc, state = ask.get(owner, "_exception"), ask.get(owner, "_state")
+        exc, state = introspect.get(owner, "_exception"), introspect.get(owner, "_state")
         if state == "PENDING":
             return
         raised = isinstance(exc, BaseException)
         aux = self.defs.type_of(type(exc)) if raised else 0
         flags = ev.CANCELLED if state == "CANCELLED" else 0
-        message = ask.message_of(exc) if isinstance(exc, BaseException) else None
+        message = introspect.message_of(exc) if isinstance(exc, BaseException) else None
         ts = self.tape.now()
         self.put(ev.RAISE if raised or flags else ev.RETURN, ts, task.id, aux, self.thread.top, 0, flags)
         if message:
@@ -324,7 +324,7 @@ class Coroutines:
         self.drop(task)
 
     def put_message(self, coro: Coro, message: str, ts: int, after: Coro | None) -> None:
-        data = ask.utf8(message)
+        data = introspect.utf8(message)
         self.put(ev.MESSAGE, ts, coro.id, 0, after, len(data))
         self.tape.put_text(data)
 
@@ -347,24 +347,24 @@ class Coroutines:
 
     def step_of(self, coro: Coro) -> object:
         """The task of which a step runs just now, if ``coro`` is its root."""
-        task = ask.current_task()
+        task = introspect.current_task()
         if task is not None:
-            awaited = ask.coroutine_of(task)
+            awaited = introspect.coroutine_of(task)
             if type(awaited) is CoroutineType:
                 its = id(awaited.cr_frame) == coro.key
-            elif coro.step or ask.agen_of(awaited) is not None:
+            elif coro.step or introspect.agen_of(awaited) is not None:
                 its = -id(awaited) == coro.key
             else:  # a task of what is no coroutine of Python's own
                 its = coro.outer is None and self.thread.top in (None, coro)
             if its:
                 return task
-        task = ask.trio_now("task")
-        awaited = ask.coroutine_of(task) if ask.is_trio_task(task) else None
+        task = introspect.trio_now("task")
+        awaited = introspect.coroutine_of(task) if introspect.is_trio_task(task) else None
         return task if type(awaited) is CoroutineType and id(awaited.cr_frame) == coro.key else None
 
     def put_name(self, coro: Coro, name: str, ts: int, after: Coro | None) -> None:
         coro.name_hash = hash(name)
-        data = ask.utf8(name)
+        data = introspect.utf8(name)
         self.put(ev.NAME, ts, coro.id, 0, after, len(data))
         self.tape.put_text(data)
 

@@ -1,4 +1,4 @@
-"""The ids that a recording gives: code objects, await-tree nodes, strings, call sites; each defined when first met.
+"""The ids that a recording gives: code objects, await-tree nodes, strings, call sites; each defined when first seen.
 
 Knows how a definition is written, before the first record that uses it, and what can be read off a code object: where
 its awaits are, and whether a stack need be followed past it.  Knows nothing of coroutines that live, nor of events.
@@ -9,7 +9,7 @@ from _weakref import ref
 from opcode import _intrinsic_1_descs, opmap  # type: ignore[attr-defined,unused-ignore]
 
 from ... import events as ev
-from . import introspect as ask
+from . import introspect
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ class Definitions:
         codes = self.codes
         info.ref = ref(code, lambda _: codes.pop(key, None))
         codes[key] = info
-        name, qualname = ask.exact(code.co_filename), ask.exact(code.co_qualname)
+        name, qualname = introspect.exact(code.co_filename), introspect.exact(code.co_qualname)
         info.ends_stack = qualname == "Handle._run" or not (
             name.startswith((self.stdlib, "<frozen ", "<attrs "))
             or _SITE in name
@@ -105,7 +105,7 @@ class Definitions:
             if flags & CO_ITERABLE_COROUTINE
             else ev.CODE_PLAIN
         )
-        text = ask.utf8(name) + b"\0" + ask.utf8(qualname) + b"\0" + code.co_linetable
+        text = introspect.utf8(name) + b"\0" + introspect.utf8(qualname) + b"\0" + code.co_linetable
         table = 0
         if info.kind != ev.CODE_PLAIN:
             info.look(code)
@@ -128,20 +128,20 @@ class Definitions:
         return node
 
     def string_of(self, text: str) -> int:
-        text = ask.exact(text)
+        text = introspect.exact(text)
         id = self.strings.get(text, 0)
         if not id:
             if len(self.strings) >= ev.MAX_STRINGS:  # what comes again is defined again
                 self.strings.clear()
             self.string_ids += 1
             id = self.strings[text] = self.string_ids
-            data = ask.utf8(text)
+            data = introspect.utf8(text)
             self.tape.put_definition(ev.STRING, id, off=len(data))
             self.tape.put_text(data)
         return id
 
     def type_of(self, cls: type) -> int:
-        return self.string_of(ask.type_name(cls))
+        return self.string_of(introspect.type_name(cls))
 
     def site_of(self, frame: "FrameType | None", until: int | None = None) -> int:
         """The stack from ``frame`` outward, as far as the program's own code, the loop, or MAX_SITE_FRAMES.

@@ -4,9 +4,9 @@ Knows how to find the tasks, and the records that say so.  Knows nothing of whic
 """
 
 from ... import events as ev
-from . import introspect as ask
+from . import introspect
 from .coroutine import Coro
-from .things import Things
+from .objects import Objects
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ class Edges:
 
     def __init__(self, probes: "Probes") -> None:
         self.probes = probes
-        self.shields = Things(probes.tape.lose)  # worth to ask the future itself
+        self.shields = Objects(probes.tape.lose)  # worth to ask the future itself
 
     def begins(self, frame: "FrameType", actions: int, value: object) -> None:
         """A generator: whom it waits for is known when it first yields."""
@@ -64,14 +64,14 @@ class Edges:
 
     def to(self, waits: Coro, value: object, depth: int = 0) -> None:
         """``waits`` awaits ``value``, which may gather others."""
-        if depth > ask.MAX_GATHERED:
+        if depth > introspect.MAX_GATHERED:
             return
-        if ask.is_task(value) or ask.is_trio_task(value):
+        if introspect.is_task(value) or introspect.is_trio_task(value):
             self.put(waits, self.probes.coro_of(value))
-        elif ask.is_gathering(value):
-            self.to_all(waits, ask.get(value, "_children"), depth + 1)
+        elif introspect.is_gathering(value):
+            self.to_all(waits, introspect.get(value, "_children"), depth + 1)
         elif self.shields.get(id(value)):
-            inner = ask.shielded(value)
+            inner = introspect.shielded(value)
             if inner is not None:
                 self.to(waits, inner, depth + 1)
 

@@ -51,7 +51,7 @@ def _timed(recorder: "Recorder", handler: "Callable[..., object]", *args: object
     recorder.timed += 1
     recorder.timed_ns += time.monotonic_ns() - begun
     recorder.set_costs()
-    recorder.watchdog.start()  # anew after a fork, for those who meet no new code
+    recorder.watchdog.start()  # anew after a fork, for those to whom no code is new
     return result
 
 

@@ -8,12 +8,12 @@ from types import CoroutineType
 
 from ... import events as ev
 from .. import actions as act
-from . import introspect as ask
+from . import introspect
 from .coroutine import ADOPTED, ALIVE, CREATED, Coro
 from .coroutines import CO_GENERATOR, Coroutines
 from .edges import Edges, many_of
+from .objects import Objects
 from .scopes import Scopes
-from .things import Things
 from .trio import Trio
 
 TYPE_CHECKING = False
@@ -53,11 +53,11 @@ class Probes:
         self.thread = coros.thread
         self.live = coros.live
         self.codes = defs.codes
-        self.resources = Things(tape.lose)
+        self.resources = Objects(tape.lose)
         self.resource_ids = 0
-        self.handles = Things(tape.lose)  # callback id, _IO or _SIGNAL; put there anew each time it is to run
+        self.handles = Objects(tape.lose)  # callback id, _IO or _SIGNAL; put there anew each time it is to run
         self.callback_ids = 0
-        self.posted = Things(tape.lose)  # callback id by the callback itself, as long as its handle isn't known
+        self.posted = Objects(tape.lose)  # callback id by the callback itself, as long as its handle isn't known
         self.cold = cold
         self.run_code = 0
         self.wanted_of = wanted_of
@@ -92,7 +92,7 @@ class Probes:
             (act.COLD_AT_RETURN, self.cold_return, 0),
         )
 
-    def things(self) -> tuple[Things, ...]:
+    def objects(self) -> tuple[Objects, ...]:
         own = self.resources, self.handles, self.posted, self.edges.shields
         return *own, self.scopes.sites, self.trio.jobs, self.coros.failed
 
@@ -122,8 +122,8 @@ class Probes:
         """A function whose argument ``coro`` is being made a task was called."""
         self.make_task(frame)
         if actions & act.GROUP and self.thread.spawned is not None:
-            owner = ask.get(frame.f_locals.get("self"), "_parent_task")
-            if ask.is_task(owner):
+            owner = introspect.get(frame.f_locals.get("self"), "_parent_task")
+            if introspect.is_task(owner):
                 self.edges.put(self.coro_of(owner), self.thread.spawned)
 
     def spawned(self, frame: "FrameType", actions: int, task: object) -> None:
@@ -133,7 +133,7 @@ class Probes:
         values = frame.f_locals
         made = values.get("coro")
         thread = self.thread
-        agen = ask.agen_of(made)
+        agen = introspect.agen_of(made)
         known = self.coros.of(made)
         if known is not None and known is thread.spawned and thread.spawner == id(frame.f_back):
             return  # one call of create_task inside another
@@ -166,7 +166,7 @@ class Probes:
 
     def unrun(self, task: object, coro: Coro | None) -> None:
         """If ``coro`` is a task of a step of an async generator that is over and never ran, write that."""
-        if coro is not None and coro.step and coro.state == CREATED and ask.is_task(task):
+        if coro is not None and coro.step and coro.state == CREATED and introspect.is_task(task):
             self.coros.finish_unrun(coro, task)
 
     def new_task(self, made: "CoroutineType[object, object, object]") -> Coro:
@@ -186,14 +186,14 @@ class Probes:
 
     def coro_of(self, task: object) -> Coro | None:
         """The coroutine of a Task, as far as it is known and has not ended."""
-        return self.coros.of(ask.coroutine_of(task))
+        return self.coros.of(introspect.coroutine_of(task))
 
     # --- who wakes whom ---
 
     def soon(self, frame: "FrameType", actions: int, handle: object) -> None:
         """A callback was put among what the loop runs next, as ``handle``."""
         callback = frame.f_locals.get("callback")
-        task = ask.stepped_task(callback)
+        task = introspect.stepped_task(callback)
         if task is not None:
             coro = self.coro_of(task)
             if coro is not None and coro.state != CREATED and not coro.bare:
@@ -205,7 +205,7 @@ class Probes:
     def post(self, frame: "FrameType", actions: int, value: object) -> None:
         """A callback is about to be put there, where another thread may run it at once."""
         callback = frame.f_locals.get("callback")
-        if callback is not None and ask.stepped_task(callback) is None:
+        if callback is not None and introspect.stepped_task(callback) is None:
             self.posted.set(id(callback), self.put_callback(frame), callback)
 
     def put_wake(self, coro: Coro, frame: "FrameType") -> None:
@@ -226,7 +226,7 @@ class Probes:
         """The selector, or a signal, says that a handle's callback is to run."""
         caller = frame.f_back
         if caller is not None:
-            io = ask.exact(caller.f_code.co_name).endswith("_process_events")
+            io = introspect.exact(caller.f_code.co_name).endswith("_process_events")
             handle = frame.f_locals.get("handle")
             self.handles.set(id(handle), _IO if io else _SIGNAL, handle)
 
@@ -244,13 +244,13 @@ class Probes:
             if step & act.SIGNAL:
                 return ev.BY_SIGNAL, 0, 0
             if step & act.RUN:
-                task = ask.current_task()
+                task = introspect.current_task()
                 return self.by_step(task) if task is not None else self.by_handle(below.f_locals.get("self"))
             if step:
                 return self.trio.by(below, step)
             below = below.f_back
         posted = self.wanted_of_frame(frame.f_code) & (act.POST | act.LEAVE)
-        other = posted and top is None and ask.trio_now("runner") is None
+        other = posted and top is None and introspect.trio_now("runner") is None
         return (ev.BY_THREAD if other else ev.BY_CODE), 0, 0
 
     def wanted_of_frame(self, code: "CodeType") -> int:
@@ -261,24 +261,24 @@ class Probes:
         """By the step of a task whose coroutine runs no more."""
         coro, thread = self.coro_of(task), self.thread
         self.unrun(task, coro)
-        ended = id(ask.coroutine_of(task)) == thread.ended
+        ended = id(introspect.coroutine_of(task)) == thread.ended
         stopped = coro.id if coro is not None else thread.ended_id if ended else 0
         return (ev.BY_TASK if stopped else ev.BY_CODE), stopped, 0
 
     def by_handle(self, handle: object) -> tuple[int, int, int]:
         """By what the loop runs as this handle, which is no step of a task."""
-        if ask.is_timer(handle):
-            due = self.moment_of(ask.get(handle, "_loop"), ask.get(handle, "_when"))
+        if introspect.is_timer(handle):
+            due = self.moment_of(introspect.get(handle, "_loop"), introspect.get(handle, "_when"))
             return ev.BY_TIMER, due & 0xFFFFFFFF, due >> 32
         # What was posted comes first: of its handle's address we may know what was there before.
-        callback = self.posted.get(id(ask.get(handle, "_callback"))) or self.handles.get(id(handle))
+        callback = self.posted.get(id(introspect.get(handle, "_callback"))) or self.handles.get(id(handle))
         if callback < 0:
             return (ev.BY_IO if callback == _IO else ev.BY_SIGNAL), 0, 0
         return (ev.BY_CALLBACK if callback else ev.BY_CODE), callback, 0
 
     def moment_of(self, loop: object, when: object) -> int:
         """A loop's time as our clock's, if it tells the same time; else 0."""
-        if type(when) is float and 0 < when < 1e10 and not self.tape.ticks and ask.has_our_clock(loop):
+        if type(when) is float and 0 < when < 1e10 and not self.tape.ticks and introspect.has_our_clock(loop):
             return int(when * 1e9)
         return 0
 
@@ -286,12 +286,16 @@ class Probes:
         """A timer is set: for whom, is seen when that suspends."""
         values = frame.f_locals
         args = values.get("args")
-        if ask.is_function(values.get("callback"), "_set_result_unless_cancelled") and type(args) is tuple and args:
+        if (
+            introspect.is_function(values.get("callback"), "_set_result_unless_cancelled")
+            and type(args) is tuple
+            and args
+        ):
             self.thread.sleeper = id(args[0])
             self.thread.due = self.moment_of(values.get("self"), values.get("when"))
 
     def ask_selector(self, frame: "FrameType", actions: int, value: object) -> None:
-        if actions & act.ALONE and ask.is_guest():
+        if actions & act.ALONE and introspect.is_guest():
             return
         timeout = frame.f_locals.get("timeout")
         # Only built-in numbers are looked at: a zero lets it return at once.
@@ -344,7 +348,7 @@ class Probes:
 
     def take(self, coro: Coro, frame: "FrameType") -> None:
         thing = frame.f_locals.get("self")
-        lock = ask.get(thing, "_lock") if ask.trio_part("Task") else None
+        lock = introspect.get(thing, "_lock") if introspect.trio_part("Task") else None
         resource = self.resource_for(thing if lock is None else lock)
         site = self.defs.site_of(frame.f_back)
         self.coros.put(ev.TAKE, self.tape.now(), coro.root.id, resource, coro, site)
@@ -358,7 +362,7 @@ class Probes:
         if coro.role & act.MANY:
             self.edges.to_all(coro.root, many_of(frame), 0)
         if coro.role & act.CHILDREN:
-            self.edges.to_all(coro.root, ask.get(frame.f_locals.get("self"), "_children"), 0)
+            self.edges.to_all(coro.root, introspect.get(frame.f_locals.get("self"), "_children"), 0)
         if coro.role & act.UNTIL:
             self.trio.wait_until(coro, frame.f_locals.get("deadline"), ts)
         coro.role &= ~act.TOLD

@@ -19,8 +19,7 @@ from _thread import RLock
 
 from ... import events as ev
 from .. import actions as act
-from . import introspect as ask
-from . import probes
+from . import introspect, probes
 from .coroutine import ADOPTED, ALIVE, CREATED, ITEM, Coro
 from .coroutines import ASYNC, CO_GENERATOR, Coroutines
 from .definitions import CO_ASYNC_GENERATOR, Definitions
@@ -42,8 +41,8 @@ _LOCAL_THROW = sys.version_info >= (3, 15)  # before, PY_UNWIND and PY_THROW can
 _ASYNC_EVENTS = _E.PY_RESUME | _E.PY_YIELD | _E.PY_RETURN
 _EVENTS = (_E.PY_START, _E.PY_RESUME, _E.PY_YIELD, _E.PY_RETURN, _E.PY_UNWIND, _E.PY_THROW, _E.CALL)
 _THROW_EVENTS = _E.PY_UNWIND | _E.PY_THROW
-# Set for all code, to meet each once: plain code then says DISABLE. What began before the recording is met resumed.
-_MEET_EVENTS = _E.PY_START | _E.PY_RESUME | (_E.PY_THROW if _LOCAL_THROW else 0)
+# Set for all code, to see each once: plain code then says DISABLE. What began before is first seen resumed.
+_EVENTS_OF_ALL_CODE = _E.PY_START | _E.PY_RESUME | (_E.PY_THROW if _LOCAL_THROW else 0)
 
 
 class Recorder:
@@ -82,17 +81,17 @@ class Recorder:
 
     def wanted_of(self, code: "CodeType") -> int:
         """What a source wants to know of this function."""
-        for tail, action in self.wanted.get(ask.exact(code.co_qualname), {}).items():
-            if ask.exact(code.co_filename).endswith(tail):
+        for tail, action in self.wanted.get(introspect.exact(code.co_qualname), {}).items():
+            if introspect.exact(code.co_filename).endswith(tail):
                 return action
         return 0
 
     def awaited(self, value: object) -> tuple[int, int]:
         """What a suspended leaf yielded, as SUSPEND's aux and flags."""
-        if ask.is_bare(value):
+        if introspect.is_bare(value):
             return 0, 0
-        if ask.is_task(value):
-            coro = self.coros.of(ask.get(value, "_coro"))
+        if introspect.is_task(value):
+            coro = self.coros.of(introspect.get(value, "_coro"))
             if coro is not None:
                 return coro.id, ev.AWAITS_TASK
         return self.defs.type_of(type(value)), 0
@@ -127,17 +126,17 @@ class Recorder:
                 self.watch_throws()
             events = _E.PY_RETURN if info.at_return is not None and not action & act.SPAWN else 0
             events |= _E.PY_YIELD if action & act.MANY and generator else 0
-            self.ask(code, action, events)
+            self.ask_for(code, action, events)
         if info.at_start is None:
             return _MON.DISABLE
         info.at_start(frame, info.probe, None)
         made = self.thread.spawned
         if info.probe & act.SPAWN and made is not None and made.step and not info.returns:
             info.returns = True  # an eager one is over then
-            self.ask(code, info.probe, _E.PY_RETURN)
+            self.ask_for(code, info.probe, _E.PY_RETURN)
         return None
 
-    def ask(self, code: "CodeType", action: int, events: int) -> None:
+    def ask_for(self, code: "CodeType", action: int, events: int) -> None:
         """Ask for these events of a plain function."""
         events |= _E.PY_UNWIND if action & act.SPAWN and _LOCAL_THROW else 0
         if events:
@@ -156,7 +155,7 @@ class Recorder:
         # Not before there is a coroutine: these tax every exception of synchronous code.
         if not self.throws_on and not _LOCAL_THROW:
             self.throws_on = True
-            _MON.set_events(self.tool, _MEET_EVENTS | _THROW_EVENTS)
+            _MON.set_events(self.tool, _EVENTS_OF_ALL_CODE | _THROW_EVENTS)
 
     def on_resume(self, frame: "FrameType", code: "CodeType", off: int) -> object:
         thread = self.thread
@@ -217,7 +216,7 @@ class Recorder:
         coro.off = off
         coro.closing = False
         after = coro.root.outer
-        coro.root.bare = ask.is_bare(value)
+        coro.root.bare = introspect.is_bare(value)
         ts = self.tape.now()
         self.coros.put(ev.SUSPEND, ts, coro.id, aux, after, off, flags)
         self.coros.stop_at(after)
@@ -268,7 +267,7 @@ class Recorder:
     def on_call(self, frame: "FrameType", code: "CodeType", off: int, callable: object, _: object) -> object:
         top = self.thread.top
         if top is not None and top.key == id(frame) and self.thread.resume is None:
-            name = self.defs.string_of(ask.callable_name(callable))
+            name = self.defs.string_of(introspect.callable_name(callable))
             self.coros.put(ev.CALL, self.tape.now(), top.id, name, top, off)
         return None
 
@@ -332,7 +331,7 @@ class Recorder:
             (_E.CALL, self.on_call),
         ):
             _MON.register_callback(self.tool, event, guarded(self, handler))
-        _MON.set_events(self.tool, _MEET_EVENTS)
+        _MON.set_events(self.tool, _EVENTS_OF_ALL_CODE)
         frame: FrameType | None = sys._getframe()
         while frame is not None:  # who starts us may run in a coroutine
             if frame.f_code.co_flags & ASYNC:

@@ -5,7 +5,7 @@ Knows where each scope was made, and which one is being cancelled.  Standard lib
 
 from ... import events as ev
 from ..actions import MADE, SCOPE
-from .things import Things
+from .objects import Objects
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ class Scopes:
 
     def __init__(self, probes: "Probes") -> None:
         self.probes = probes
-        self.sites = Things(probes.tape.lose)  # where each was made
+        self.sites = Objects(probes.tape.lose)  # where each was made
         self.cancelled: object = None  # on whose behalf the cause that was found last is, until the record of it
 
     def made(self, scope: object, site: int) -> None:

@@ -8,13 +8,13 @@ identity, and only an exact str, int or UUID is a value.
 from itertools import islice
 
 from ... import events as ev
-from . import introspect as ask
+from . import introspect
 from .coroutine import Coro
 from .coroutines import Coroutines
 
 TYPE_CHECKING = False
 
-_MAX_MET = 256
+_MAX_VARIABLES = 256
 _MASK = (1 << 64) - 1
 
 
@@ -24,20 +24,20 @@ class Tags:
 
         self.coros = coros
         self.names = names
-        self.vars: dict[str, ContextVar[object]] = {}  # once met
+        self.vars: dict[str, ContextVar[object]] = {}  # once found
         self.var_type = ContextVar
         self.context = copy_context
 
-    def meet(self) -> None:
-        """Find the variables that are in the context now and were not met before; of one name the first."""
-        for var in islice(self.context(), _MAX_MET):
+    def find(self) -> None:
+        """Find the variables that are in the context now and were not found before; of one name the first."""
+        for var in islice(self.context(), _MAX_VARIABLES):
             if type(var) is self.var_type and var.name in self.names:
                 self.vars.setdefault(var.name, var)
 
     def tell(self, root: Coro) -> None:
         """What runs is about to stop: write what its root's tags are, if they are others than before."""
         if len(self.vars) < len(set(self.names)):
-            self.meet()
+            self.find()
         context = self.context()
         values = [_value(context.get(self.vars[name])) if name in self.vars else None for name in self.names]
         key = 0
@@ -49,7 +49,7 @@ class Tags:
         for name, value in zip(self.names, values, strict=True):
             text = _text(*value) if value is not None else None
             if text is not None:
-                data = ask.utf8(name) + b"\0" + ask.utf8(text)
+                data = introspect.utf8(name) + b"\0" + introspect.utf8(text)
                 self.coros.put(ev.TAG, self.coros.tape.now(), root.id, 0, self.coros.thread.top, len(data))
                 self.coros.tape.put_text(data)
 
@@ -58,8 +58,8 @@ def _value(value: object) -> tuple[str | int, bool] | None:
     """A value that may be recorded, and whether it is a UUID's number."""
     if type(value) is str or type(value) is int:
         return value, False
-    if value is not None and type(value) is ask.part("uuid", "UUID"):
-        number = ask.get(value, "int")
+    if value is not None and type(value) is introspect.part("uuid", "UUID"):
+        number = introspect.get(value, "int")
         return (number, True) if type(number) is int else None
     return None
 

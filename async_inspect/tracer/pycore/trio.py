@@ -8,9 +8,9 @@ from types import CoroutineType
 
 from ... import events as ev
 from ..actions import EXPIRE, GROUP, IO, JOB
-from . import introspect as ask
+from . import introspect
 from .coroutine import Coro
-from .things import Things
+from .objects import Objects
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,32 +24,32 @@ class Trio:
         self.probes = probes
         self.coros = probes.coros
         self.thread = probes.thread
-        self.jobs = Things(probes.tape.lose)  # callback id, by what a job is known by, until it runs
+        self.jobs = Objects(probes.tape.lose)  # callback id, by what a job is known by, until it runs
 
     def new_task(self, frame: "FrameType", actions: int, task: object) -> None:
         """A function made a task, and returns it."""
-        made = ask.coroutine_of(task) if ask.is_trio_task(task) else None
+        made = introspect.coroutine_of(task) if introspect.is_trio_task(task) else None
         if type(made) is not CoroutineType or made.cr_running or made.cr_suspended or made.cr_frame is None:
             return
         known = self.coros.live.get(id(made.cr_frame))
         if known is not None:
             self.coros.vanish(known)
         coro = self.probes.new_task(made)
-        name = ask.task_name(task)
+        name = introspect.task_name(task)
         caller = frame.f_back
         given = caller.f_locals.get("name") if caller is not None else None
         self.probes.put_spawn(coro, frame, name if given is not None else None)
         if name is not None:
             coro.name_hash = hash(name)  # also of trio's making: its end asks whether it is another
         if actions & GROUP:
-            owner = ask.get(frame.f_locals.get("nursery"), "_parent_task")
-            if ask.is_trio_task(owner):
+            owner = introspect.get(frame.f_locals.get("nursery"), "_parent_task")
+            if introspect.is_trio_task(owner):
                 self.probes.edges.put(self.probes.coro_of(owner), coro)
 
     def put_next(self, frame: "FrameType", actions: int, value: object) -> None:
         """A task was put among what runs next."""
         task = frame.f_locals.get("task")
-        made = ask.coroutine_of(task) if ask.is_trio_task(task) else None
+        made = introspect.coroutine_of(task) if introspect.is_trio_task(task) else None
         if type(made) is CoroutineType and made.cr_suspended:
             coro = self.probes.coro_of(task)
             if coro is not None and not coro.bare:
@@ -63,9 +63,9 @@ class Trio:
             due = self.moment_of(frame.f_locals.get("deadline"))
             return ev.BY_TIMER, due & 0xFFFFFFFF, due >> 32
         if step & IO:
-            return (ev.BY_CODE if ask.is_guest() else ev.BY_IO), 0, 0
-        task = ask.trio_now("task")
-        return self.probes.by_step(task) if ask.is_trio_task(task) else (ev.BY_CODE, 0, 0)
+            return (ev.BY_CODE if introspect.is_guest() else ev.BY_IO), 0, 0
+        task = introspect.trio_now("task")
+        return self.probes.by_step(task) if introspect.is_trio_task(task) else (ev.BY_CODE, 0, 0)
 
     def leave(self, frame: "FrameType", actions: int, value: object) -> None:
         """A job is left for trio to run, mostly by another thread."""
@@ -89,7 +89,7 @@ class Trio:
         self.probes.put(ev.TIMER, ts, coro.id, due & 0xFFFFFFFF, due >> 32)
 
     def moment_of(self, when: object) -> int:
-        return 0 if self.coros.tape.ticks else ask.trio_moment(when)
+        return 0 if self.coros.tape.ticks else introspect.trio_moment(when)
 
 
 def _job_key(function: object, args: object) -> object:

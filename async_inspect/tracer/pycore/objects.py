@@ -14,7 +14,7 @@ LEAST = 256
 MAX_UNREFERENCED = 1 << 16
 
 
-class Things:
+class Objects:
     """Numbers by address.
 
     An entry outlives its object: those of objects that were gone the last time, too, go when there are many more than
