@@ -1,6 +1,6 @@
-"""The library's own Trace: what can be asked of one, and how it is written.
+"""The library's own Trace, with findings and export: what ``async_inspect.load`` returns.
 
-Knows what is on either side of a format: whoever loads a recording here can export it.  ``async_inspect`` shows this.
+Knows ``model`` on one side and ``formats`` on the other, which know nothing of each other.
 """
 
 import os
@@ -43,5 +43,5 @@ class Trace(trace.Trace):
 
 
 def load(path: str | os.PathLike[str], progress: Callable[[int, int], None] | None = None) -> Trace:
-    """As ``async_inspect.load``, which see."""
+    """See ``async_inspect.load``."""
     return Trace.of(loading.load_data(path, progress, rules=configured()))

@@ -132,7 +132,7 @@ def test_a_full_disk_costs_what_does_not_fit(
             raise OSError(28, "No space left on device")
         file.write(data)
 
-    monkeypatch.setattr(writing, "_pour", pour)
+    monkeypatch.setattr(writing, "_write_chunks", pour)
     out = tmp_path / "out"
     assert status("report", recording, "-o", out) == 1
     err = capsys.readouterr().err
@@ -164,11 +164,11 @@ def test_a_check_that_fails_costs_itself_alone(
     kind: str, recording: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     sound = async_inspect.load(recording).survey
-    assert sound.failed == []
+    assert sound.failed == ()
     theirs = [Entry("bad", BAD_CHECKS[kind])]
     monkeypatch.setattr(checks, "entry_points", lambda group: theirs)
     survey = async_inspect.load(recording).survey
-    assert [one for one in survey.findings if one.check != "theirs"] == sound.findings
+    assert tuple(one for one in survey.findings if one.check != "theirs") == sound.findings
     assert (FINDING in survey.findings) == (kind == "midway")
     assert len(survey.failed) == 1
     assert "bad" in survey.failed[0]

@@ -11,7 +11,7 @@ from importlib.metadata import entry_points
 from typing import Final, Protocol
 
 from ..errors import UserError
-from ..model.data import found_once
+from ..model.data import cached_on_trace
 from ..model.finding import SEVERITIES, Finding, Severity, Survey
 from ..model.trace import Trace
 from ..support.internal import explained
@@ -65,12 +65,12 @@ def checks() -> tuple[Check, ...]:
     return (*CHECKS, *_of_others()[0])
 
 
-@found_once
+@cached_on_trace
 def survey(trace: Trace) -> Survey:
     """The findings of all checks; computed once for each trace.  A check that fails, or can't be loaded, has a line."""
     others, not_loaded = _of_others()
     found, failed = run_checks(trace, (*CHECKS, *others))
-    return Survey(found, not_loaded + failed)
+    return Survey(found, (*not_loaded, *failed))
 
 
 def run_checks(trace: Trace, chosen: Iterable[Check]) -> Survey:
@@ -99,7 +99,7 @@ def run_checks(trace: Trace, chosen: Iterable[Check]) -> Survey:
         if len(found_here) > MOST:
             listed[-1] = listed[-1].model_copy(update={"more": len(found_here) - MOST})
         found += listed
-    return Survey(sorted(found, key=_order), failed)
+    return Survey(tuple(sorted(found, key=_order)), tuple(failed))
 
 
 def run(trace: Trace, chosen: Iterable[Check] | None = None) -> list[Finding]:
@@ -109,7 +109,7 @@ def run(trace: Trace, chosen: Iterable[Check] | None = None) -> list[Finding]:
     found, failed = survey(trace) if chosen is None else run_checks(trace, chosen)
     if failed:
         raise UserError("\n".join(failed))
-    return found
+    return list(found)
 
 
 def serious(findings: Iterable[Finding]) -> list[Finding]:

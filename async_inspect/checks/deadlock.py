@@ -73,7 +73,7 @@ def _cycle_finding(moment: Moment, cycle: tuple[int, ...], over: int | None) -> 
     else:
         names = " → ".join(f"{who(trace, task)} at {place}" for task, place in zip(cycle, places, strict=True))
         text = f"{many(len(cycle), 'task')} wait for each other, {lasted}: {names} → task {cycle[0]}"
-    behind = [task for task in moment.hangs_on if task not in cycle and set(moment.hangs_on[task]) & set(cycle)]
+    behind = [task for task in moment.blocked_by if task not in cycle and set(moment.blocked_by[task]) & set(cycle)]
     evidence = [_member(moment, task, cycle) for task in cycle]
     if behind:
         evidence.append(f"behind them {'waits' if len(behind) == 1 else 'wait'} {many(len(behind), 'more task')}")
@@ -98,7 +98,7 @@ def _member(moment: Moment, task: int, cycle: tuple[int, ...]) -> str:
             place = trace.place(int(trace.holds.location[hold]))
             itself = "it" if holder == task else who(trace, holder)
             return f"{head} {trace.resource(int(trace.awaits.resource[row]))}, which {itself} took at {place}"
-    following = next(other for other in moment.hangs_on[task] if other in cycle)
+    following = next(other for other in moment.blocked_by[task] if other in cycle)
     return f"{head} {'itself' if following == task else who(trace, following)}"
 
 

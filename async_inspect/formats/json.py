@@ -14,7 +14,7 @@ from typing import Any
 
 from .._version import __version__
 from ..model import fields
-from ..model.figures.cancelled_waits import cut_figures
+from ..model.figures.cancelled_waits import cancelled_wait_figures
 from ..model.figures.long_polls import blocking_polls, slow_polls
 from ..model.figures.processes import process_figures
 from ..model.figures.runtime_warnings import runtime_warnings
@@ -174,7 +174,7 @@ def _blocking(trace: Trace) -> Iterator[dict[str, object]]:
 
 
 def _cancelled_waits(trace: Trace) -> Iterator[dict[str, object]]:
-    for one in cut_figures(trace):
+    for one in cancelled_wait_figures(trace):
         yield {
             "scope": one.scope,
             "made_at": one.made_at,

@@ -1,10 +1,10 @@
-"""What a recording means, as data: all tables of a trace together, and how their rows refer to one another.
+"""TraceData: all tables of a trace together, and accessors for single rows.
 
-Knows: what there is beside the tables, and what a row says.  Knows nothing of how they are found
-(``model/building/builder.py``), nor of what follows from them: that is found by functions of a TraceData
-(``model/figures/waiting.py``, ``reasons/`` …), and asked of a Trace (``trace.py``).
+Knows: what there is beside the tables, and what a row says.  The tables are built in ``model/building/builder.py``;
+what follows from them is computed by functions of a TraceData (``model/figures/waiting.py``, ``reasons/`` …), and
+offered by Trace (``trace.py``).
 
-Bulk is columnar (``tables.py``); what is looked at one by one is in ``entities.py``.
+Bulk data are columns (``tables.py``); single objects are in ``entities.py``.
 """
 
 from collections.abc import Callable
@@ -35,19 +35,19 @@ class TraceData(t.Tables):
 
     @cached_property
     def inexact(self) -> tuple[str, ...]:
-        """Why no figure is sure to be exact, a line each: records that made no sense, or that contradict each other."""
+        """Why figures may be wrong, a line each: records that made no sense, or that contradict each other."""
         damaged = self.meta.damaged
-        said = [f"{damaged:,} records or header fields made no sense"] if damaged else []
-        return (*said, *(f"{one.rule}: {one.example}, {one.rows:,} in all" for one in self.violations))
+        reasons_ = [f"{damaged:,} records or header fields made no sense"] if damaged else []
+        return (*reasons_, *(f"{one.rule}: {one.example}, {one.rows:,} in all" for one in self.violations))
 
     @property
     def caveat(self) -> str:
-        """What is to be known of all figures, for a title: which part it is, and what isn't exact; mostly ""."""
+        """A remark about all figures, for a title: the filter, and what isn't exact; mostly ""."""
         return "; ".join(filter(None, (f"only {self.meta.filter}" if self.meta.filter else "", self.not_exact)))
 
     @property
     def not_exact(self) -> str:
-        """That figures are not exact, and of how many tasks; "": all are."""
+        """Of how many tasks the figures are not exact, as text; "": all are exact."""
         number = int(self.task_table.inexact.sum())
         return f"figures of {number:,} task{'s' if number != 1 else ''} are not exact" if self.violations else ""
 
@@ -94,15 +94,15 @@ class TraceData(t.Tables):
         return words.resource(self.resources.kind[row], which, place)
 
 
-def found_once[D: TraceData, R](find: Callable[[D], R]) -> Callable[[D], R]:
-    """A function of a trace whose result is kept with the trace, and found when it is first asked for."""
+def cached_on_trace[D: TraceData, R](find: Callable[[D], R]) -> Callable[[D], R]:
+    """A decorator for functions of a trace: the result is computed once and cached on the trace."""
     name = f"{find.__module__}.{find.__qualname__}"
 
     @wraps(find)
-    def ask(data: D) -> R:
+    def cached(data: D) -> R:
         known: dict[str, Any] = vars(data)  # as cached_property does
         if name not in known:
             known[name] = find(data)
         return cast("R", known[name])
 
-    return ask
+    return cached

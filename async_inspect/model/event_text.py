@@ -1,6 +1,6 @@
-"""The words of an event: what exports say in ``details``.
+"""The details of an event as text: ``key=value, …``, as exports have it.
 
-Knows what is said of which event, and in which order.  Fast enough to be asked for each of a million events.
+Knows which keys an event of each kind has, in which order.  Fast enough for a million events.
 """
 
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from .figures import cancelled_waits
 from .reasons import coded
 from .text import exact_ms, on_one_line
 
-type Say = Callable[[int], str]  # of a row
+type Describe = Callable[[int], str]  # of a row
 
 
 def describer(trace: TraceData) -> Callable[[int, int, int], str]:
@@ -35,7 +35,7 @@ def describer(trace: TraceData) -> Callable[[int, int, int], str]:
             return f"name={names[number - 1]}, {ended(row)}"
         return rare[kind](row)
 
-    rare: dict[int, Say] = {
+    rare: dict[int, Describe] = {
         t.TASK_SPAWNED: spawned,
         t.TASK_COMPLETED: lambda row: f"name={names[row]}",
         t.TASK_FAILED: lambda row: f"name={names[row]}, error={on_one_line(tasks.error.get(row, '?'))}",
@@ -48,8 +48,8 @@ def describer(trace: TraceData) -> Callable[[int, int, int], str]:
     return describe
 
 
-def _awaits(trace: TraceData, places: list[str]) -> tuple[Say, Say]:
-    """Of an await at its start, and at its end."""
+def _awaits(trace: TraceData, places: list[str]) -> tuple[Describe, Describe]:
+    """(details of an await's start, details of its end), by row."""
     awaits, strings = trace.awaits, trace.strings
     functions = [trace.functions[f].name for f in trace.locations.function.tolist()]
     words, codes = coded(trace)
@@ -88,7 +88,7 @@ def _awaits(trace: TraceData, places: list[str]) -> tuple[Say, Say]:
 
 
 def _ready(least: int, most: int, wait: int) -> str:
-    """How long it could have run."""
+    """For how long it was ready."""
     if least < 0:
         return ""
     most = wait if most < 0 else most

@@ -1,8 +1,8 @@
-"""Filters: which part of a trace is wanted, in words, and whom it lets pass.
+"""Filters: the options that select a part of a trace.
 
-Knows: what the options mean.  What becomes of a trace is in ``model/transform/select.py``, but for processes, which
-aren't even read (``loading.py``), and the window of time: that is cut out while a trace is built
-(``model/building/scan.py``), since only the recording knows what was where at every moment.
+Knows: what the options mean.  They are applied in ``model/transform/select.py``, except ``pid`` (other processes aren't
+even read, ``loading.py``) and the window of time, which is cut out while a trace is built (``model/building/scan.py``),
+since that needs the recording.
 
 A filtered trace is a trace like any other: all its sums hold.
 
@@ -37,7 +37,7 @@ _STATE_CODES = {name: code for names in (t.SHOWN_STATES, t.STATES) for code, nam
 
 
 class Filter(BaseModel):
-    """What is wanted; by default all."""
+    """The selected part; by default all."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -96,7 +96,7 @@ class Filter(BaseModel):
 
 
 def filter_of(**words: object) -> Filter:
-    """A filter of what the user says, a single value as one of several.  UserError: it can't be one."""
+    """A filter from keyword arguments; a single value stands for a tuple of one.  UserError: an argument is invalid."""
     for name, one in words.items():
         if Filter.model_fields[name].default == ():
             several = isinstance(one, Iterable) and not isinstance(one, (str, bytes))
@@ -109,7 +109,7 @@ def filter_of(**words: object) -> Filter:
 
 
 def narrowed(filters: Iterable[Filter]) -> Window:
-    """The window that is in all of these."""
+    """The intersection of the windows of these filters.  UserError: it is empty."""
     since, until = 0, None
     for one in filters:
         begin, end = one.window_ns
@@ -129,7 +129,7 @@ def _is_called(glob: str, name: str, tags: Iterable[str], inherited: Container[s
 
 
 def _names(file: str) -> Iterable[str]:
-    """What a file is called: its path and its module, with all that they are in."""
+    """The names by which a file can be selected: its path and its module, and all folders and packages above it."""
     plain = file.removeprefix("<stdlib>/").removeprefix("site-packages/").removeprefix("dist-packages/")
     if file.startswith("<stdlib>/"):
         yield "stdlib"

@@ -1,6 +1,6 @@
-"""What a check finds in a trace, and what all of them find together.
+"""The findings of checks, and the survey of all of them.
 
-Knows nothing of any check: who shows findings needs to know no more of them.
+Knows no check: code that shows findings needs no more than this.
 """
 
 from typing import Final, Literal, NamedTuple
@@ -27,7 +27,7 @@ class Finding(Frozen):
 
 
 class Survey(NamedTuple):
-    """What the checks say of a trace."""
+    """The result of all checks of a trace."""
 
-    findings: list[Finding]  # the most severe first, and of one severity what costs most
-    failed: list[str]  # a line for each check that could not be run, or not to its end
+    findings: tuple[Finding, ...]  # the most severe first, and of one severity what costs most
+    failed: tuple[str, ...]  # a line for each check that could not be run, or not to its end

@@ -1,6 +1,6 @@
-"""Recordings to TraceData: those of a run, or one of them; whole, or the part that is wanted.
+"""Loading recordings as TraceData: one, or all of a run; whole, or a part.
 
-Knows which recordings are read, in which window of time, and what becomes of those that can't be, or are too many.
+Knows which recordings are read, in which window of time, and which are left out, as they are unreadable or too many.
 """
 
 import os
@@ -42,12 +42,11 @@ def load_data(
     wanted: Filter | None = None,
     rules: Iterable[Rule] = (),
 ) -> TraceData:
-    """What the recording at ``path`` means: a file alone; a folder (``attach -o``'s, or in which recordings lie) the
-    newest run in it, with all its processes.
+    """The data of the recording at ``path``: a file's alone; a folder's (that of ``attach -o``, or one of recordings)
+    newest run, with all its processes.
 
-    ``progress`` hears (slots read, slots in all).  ``wanted``: only this part of it.  ``rules``: more of them for
-    reasons; they win over the shipped ones.  UserError: there is no recording, or none that can be read.
-    """
+    ``progress`` is called with (slots read, slots in all).  ``wanted``: only this part.  ``rules``: the user's rules
+    for reasons, which take precedence.  UserError: there is no recording, or none that can be read."""
     return load_run_data(run_at(path), path, progress, wanted, rules)
 
 
@@ -58,7 +57,7 @@ def load_run_data(
     wanted: Filter | None = None,
     rules: Iterable[Rule] = (),
 ) -> TraceData:
-    """The same of a run's recordings, in the order in which they began; ``place`` is what they are called together."""
+    """The data of a run's recordings, given in the order in which they began.  ``place``: the path they came from."""
     filters = (wanted,) if wanted else ()
     chosen = of_processes(run, wanted.pid if wanted else ())
     clock_ns = min((one.header.start_ns for one in run if one.header.start_ns), default=LATEST)
@@ -70,7 +69,7 @@ def load_run_data(
 
 
 def narrow(trace: TraceData, wanted: Filter) -> TraceData:
-    """Only this part of a trace.  UserError: a window or a process is wanted, and the recording is gone."""
+    """A part of a trace.  UserError: it needs the recording (for a window or a process), and that is gone."""
     if wanted.window_ns != ALL or wanted.pid:
         before = trace.meta.filters
         paths = [*(Path(one.path) for one in trace.processes), *(Path(one.path) for one in trace.left_out)]
@@ -87,7 +86,7 @@ def narrow(trace: TraceData, wanted: Filter) -> TraceData:
 
 
 def _read(run: Sequence[Head], clock_ns: int, window_ns: Window, cwd: str, progress: Progress | None) -> TraceData:
-    """These recordings.  ``clock_ns``: when time began, from which the window counts."""
+    """Read these recordings.  ``clock_ns``: the time 0 of the window."""
     total = sum(one.header.flushed for one in run)
     done = 0
 
@@ -126,7 +125,7 @@ def _read(run: Sequence[Head], clock_ns: int, window_ns: Window, cwd: str, progr
 
 
 def read(path: Path, window_ns: Window, cwd: str, report_progress: Callable[[int], object] = int) -> TraceData:
-    """The recording at this path alone.  ``tell`` hears of slots that were read."""
+    """The data of one recording.  ``report_progress`` is called with the number of slots just read."""
     with Recording(path) as recording:
         builder = Builder(recording, window_ns, cwd)
         left = recording.count
@@ -143,7 +142,7 @@ def read(path: Path, window_ns: Window, cwd: str, report_progress: Callable[[int
 
 
 def _is_idle(one: Head) -> bool:
-    """Whether it is over and has no events, as those of many short children."""
+    """Whether it has ended without any events, as many short child processes have."""
     header = one.header
     if header.state == ev.RUNNING or header.flushed or header.tail_size > ev.TAIL_SIZE:
         return False
@@ -157,7 +156,7 @@ def _is_idle(one: Head) -> bool:
 
 
 def _idle(other: TraceData, one: Head, cwd: str) -> TraceData:
-    """The trace of a recording without events; of the ``other`` only that it has the same tables."""
+    """The data of a recording without events; ``other``: any TraceData, whose tables are emptied."""
     header = one.header
     moments = Moments(header.start_ns, max(header.end_ns, header.start_ns), 0)
     ended = metadata.Ended(
@@ -171,7 +170,7 @@ def _idle(other: TraceData, one: Head, cwd: str) -> TraceData:
 
 
 def _in_window(run: Sequence[Head], clock_ns: int, window_ns: Window) -> list[Head]:
-    """Those that were there in it; where none was, those that had begun."""
+    """The recordings that overlap the window; if none does, those that had begun by its end."""
     since, until = window_ns
     begun = [one for one in run if until is None or one.header.start_ns < clock_ns + until]
     return [one for one in begun if not 0 < one.header.end_ns < clock_ns + since] or begun

@@ -1,4 +1,4 @@
-"""What a recording's header and metadata say, as people read it.
+"""Header and metadata of a recording as ``Metadata`` and ``Process``; where what is known of it ends, as text.
 
 Knows nothing of events but how many there are.
 """
@@ -19,16 +19,16 @@ SLOW_POLL_NS = 100_000_000  # asyncio's own slow_callback_duration
 
 
 class Ended(NamedTuple):
-    """What there is to say of a recording's end."""
+    """A recording's end."""
 
     ending: Ending
     ended_ns: int | None  # when the process ended, since the recording began
     missing: int  # slots
-    damaged: int  # and header fields
+    damaged: int  # slots and header fields
 
 
 def endings(trace: TraceData) -> Iterator[str]:
-    """A line for each process of which less is known than happened: until when, and why no further."""
+    """A line for each process whose recording is broken off: until when it is known, and why no further."""
     for one in trace.processes:
         if one.broken_off:
             of = f" of {ms(one.ended_ns - one.start_ns)}" if one.ended_ns is not None else ""
@@ -40,7 +40,7 @@ def endings(trace: TraceData) -> Iterator[str]:
 
 
 def known_until(trace: TraceData) -> str:
-    """The same in one line, for what has room for no more; "" where all is known up to its end."""
+    """The same in one line; "" where everything is known up to the end."""
     return "; ".join(endings(trace)) or text(trace.meta.ending)
 
 
@@ -52,7 +52,7 @@ def _slow_poll(ms: str) -> int:
 
 
 def metadata(head: Head, records: int, moments: Moments, ended: Ended, cwd: str) -> Metadata:
-    """What is said of the whole.  ``records``: events.  ``cwd``: to which files are shown relative."""
+    """The metadata of the trace.  ``records``: how many events.  ``cwd``: the folder to which paths are relative."""
     header, first = head.header, head.first
     return Metadata(
         path=str(head.path),
@@ -80,7 +80,7 @@ def metadata(head: Head, records: int, moments: Moments, ended: Ended, cwd: str)
 
 
 def process(head: Head, records: int, moments: Moments, ended: Ended) -> Process:
-    """What is said of the process."""
+    """The process of a recording."""
     header, first = head.header, head.first
     return Process(
         pid=header.pid,
@@ -107,10 +107,10 @@ def process(head: Head, records: int, moments: Moments, ended: Ended) -> Process
 
 
 def _cost(header: Header, duration_ns: int) -> int | None:
-    """The tracer's cost, projected; None where it can't be known.
+    """The tracer's cost in ns, extrapolated from the timed callbacks; None where it can't be known.
 
-    Callbacks run one after the other, so what comes to more than the whole recording was no cost of theirs: on a
-    machine short of CPU a timed one may have waited for its turn.
+    Callbacks run one after the other, so a result longer than the whole recording is wrong: on a busy machine a timed
+    callback may have waited for the processor.
     """
     if not header.timed_callbacks:
         return None

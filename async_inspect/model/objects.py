@@ -10,7 +10,7 @@ from collections import defaultdict
 import numpy as np
 
 from . import tables as t
-from .data import TraceData, found_once
+from .data import TraceData, cached_on_trace
 from .entities import Await, AwaitLine, Task, TreeNode
 from .figures import cancelled_waits, waiting
 from .grouping import Ints, group, sums
@@ -102,7 +102,7 @@ def last_await(trace: TraceData, number: int) -> int:
     return row if row >= 0 and trace.awaits.task[row] == number and not trace.awaits.ended[row] else -1
 
 
-@found_once
+@cached_on_trace
 def awaiters(trace: TraceData) -> dict[int, tuple[int, ...]]:
     """Who awaited each task."""
     found: dict[int, list[int]] = defaultdict(list)

@@ -1,4 +1,4 @@
-"""Paths as people see them, and whose code a file is.
+"""Paths as exports print them, and which files are the program's own.
 
 Knows: the recording's cwd, prefixes and folders, as its metadata has them.  Looks at no file system: the recording may
 come from another machine.

@@ -1,6 +1,6 @@
-"""A recording as it stood at a moment: which moment that is in each of its processes, and what is said of it.
+"""A recording at one moment: which moment that is in each of its processes, and a title for it.
 
-Knows that a part of a recording is read as though it had ended then.  What there is at a moment is in
+Knows that a part of a recording is read as though it had ended then.  The state at a moment is in
 ``model/figures/moment.py``.
 """
 
@@ -28,37 +28,37 @@ def snapshot(
     wanted: Filter | None = None,
     rules: Iterable[Rule] = (),
 ) -> tuple[Now, str]:
-    """What a recording has then, by default at its last moment, and a line that says of what and when.  Of a run it is
-    that of each process that was there; without a moment each has its own last.
+    """The state ``at_ms`` after the recording began, by default at its last moment, and a title.  Of a run: of each
+    process that was alive; without ``at_ms`` each at its own last moment.
 
-    ``rules``: the user's, for reasons.  It is read as though it had ended then: of what does not go on after that, the
-    whole stack is known.
+    ``rules``: the user's, for reasons.  The recording is read as though it had ended then: of waits that do not go on
+    after that, the whole stack is known.
     UserError: there is no recording, or none that can be read.
     """
     trace = load_data(recording, wanted=wanted, rules=rules)
     meta, cancelled = trace.meta, interrupted(trace)
     at_ns = None if at_ms is None else round(at_ms * 1e6)
-    looked = []
+    shown = []
     for row, process in enumerate(trace.processes):
         at, when, running = _when(trace, process, at_ns, cancelled.get(row))
-        there = process.start_ns <= at and (running or at_ns is None or at <= process.end_ns)
-        looked.append((process, at if running else min(at, process.end_ns), when, there))
-    looked = [one for one in looked if one[-1]] or [one for one in looked if one[0].start_ns <= one[1]] or looked[:1]
-    if len(looked) < len(trace.processes) or any(at < process.end_ns for process, at, *_ in looked):
+        alive_then = process.start_ns <= at and (running or at_ns is None or at <= process.end_ns)
+        shown.append((process, at if running else min(at, process.end_ns), when, alive_then))
+    shown = [one for one in shown if one[-1]] or [one for one in shown if one[0].start_ns <= one[1]] or shown[:1]
+    if len(shown) < len(trace.processes) or any(at < process.end_ns for process, at, *_ in shown):
         parts = [
             read(Path(process.path), (0, max(at - process.start_ns, 1) if at < process.end_ns else None), meta.cwd)
-            for process, at, *_ in looked
+            for process, at, *_ in shown
         ]
         trace = replace(merge(parts, meta.clock_ns), rules=trace.rules)
-    moments = [Moment(trace, at, row) for row, (_, at, *_) in enumerate(looked)]
-    found = now(trace, moments, [when for _, _, when, _ in looked])
-    if len(looked) == 1:
-        return found, f"{trace.processes[0].path} (process {meta.pid}) at {ms(looked[0][1])}{looked[0][2]}"
-    return found, f"{meta.path}: {many(len(looked), 'process')}{'' if at_ns is None else f' at {ms(at_ns)}'}"
+    moments = [Moment(trace, at, row) for row, (_, at, *_) in enumerate(shown)]
+    found = now(trace, moments, [when for _, _, when, _ in shown])
+    if len(shown) == 1:
+        return found, f"{trace.processes[0].path} (process {meta.pid}) at {ms(shown[0][1])}{shown[0][2]}"
+    return found, f"{meta.path}: {many(len(shown), 'process')}{'' if at_ns is None else f' at {ms(at_ns)}'}"
 
 
 def _when(trace: TraceData, process: Process, at_ns: int | None, cancelled: int | None) -> tuple[int, str, bool]:
-    """The moment to look at in a process, in words, and whether it runs still."""
+    """The moment to show of a process, a remark about it, and whether the process still runs."""
     running = not process.finished and still_runs(process.pid, trace.meta.started_unix_ns + process.start_ns)
     running = running and not process.broken_off  # or nobody knows what it does
     last = f", the last that is known of it: {text(process.ending)}"

@@ -1,7 +1,7 @@
-"""How times and tasks are said: to people in findings, summaries and pictures, and exactly in what events say.
+"""Times and tasks as text: rounded for findings, summaries and pictures, exact for the details of events.
 
-Knows nothing of what is said of them.  The page says times in the same way (``words.js``); the live view has five
-columns for one, and so its own (``tui/draw.py``).
+The page formats times in the same way (``words.js``); the live view has only five columns for one, and so a format of
+its own (``tui/draw.py``).
 """
 
 from typing import Final
@@ -18,7 +18,7 @@ def who(trace: TraceData, task: int) -> str:
 
 
 def several(trace: TraceData, tasks: list[int] | tuple[int, ...]) -> str:
-    """Some tasks in one line."""
+    """Some tasks in one line: the first SEVERAL, and how many more."""
     named = ", ".join(who(trace, task) for task in tasks[:SEVERAL])
     return f"{named} and {len(tasks) - SEVERAL:,} more" if len(tasks) > SEVERAL else named
 
@@ -34,7 +34,7 @@ def many(count: int, what: str) -> str:
 
 
 def ms(ns: int) -> str:
-    """Nanoseconds as people read them: three digits or more, or all there are."""
+    """Nanoseconds, rounded to three digits or more: "1.23 ms"."""
     if ns >= 10_000_000_000:
         return f"{ns / 1e9:,.1f} s"
     if ns < 1_000:
@@ -44,7 +44,7 @@ def ms(ns: int) -> str:
 
 
 def exact_ms(ns: int) -> str:
-    """Nanoseconds as milliseconds, with all their digits and no more; without the unit."""
+    """Nanoseconds as milliseconds, exact, without trailing zeros and without the unit."""
     return f"{ns // 1_000_000}.{ns % 1_000_000:06d}".rstrip("0").rstrip(".")
 
 
@@ -53,5 +53,5 @@ def on_one_line(text: str) -> str:
 
 
 def short(text: str, most: int = 60) -> str:
-    """So many letters of it at most."""
+    """At most ``most`` characters of a text."""
     return text if len(text) <= most else f"{text[: most - 1]}…"

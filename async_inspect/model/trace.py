@@ -1,7 +1,6 @@
-"""What a recording means: the Trace.
+"""The Trace: TraceData with properties and methods for its users.
 
-Knows: what can be asked of it.  Knows nothing of how it is found (the modules to its left: all of ``model/``) or of how
-it looks on paper (``formats/``).
+Only delegates: everything is computed in the other modules of ``model/``, and written by ``formats/``.
 """
 
 import os
@@ -32,8 +31,8 @@ class Trace(TraceData):
 
     @classmethod
     def of(cls, data: TraceData) -> Self:
-        """The same data, to be asked, and no longer to be written: who reckons in place fails alone, and leaves others
-        their figures."""
+        """A Trace of this data, whose columns are made read-only: a format that computes in place fails alone, and does
+        not change the figures of others."""
         parts = {field.name: getattr(data, field.name) for field in fields(data)}
         for table in filter(is_dataclass, parts.values()):
             for part in fields(table):
@@ -70,17 +69,17 @@ class Trace(TraceData):
 
     @property
     def wakes(self) -> dict[int, tuple[Wakes, ...]]:
-        """Who woke a task how often, by its id (no entry: not known of any time), most often first."""
+        """By task id, what woke it and how often, most often first; no entry: not known."""
         return waiting.wakes(self)
 
     @property
     def ready(self) -> tuple[t.Ints, t.Ints]:
-        """Of each task's wait, how long it could have run for sure, and at most; by row of ``task_table``."""
+        """For how long each task was ready, (least, most) in ns, by row of ``task_table``."""
         return waiting.ready(self)
 
     @property
     def held(self) -> dict[int, tuple[Hold, ...]]:
-        """What tasks hold at the end of the recording, by id (no entry: nothing), oldest first."""
+        """By task id, what it holds at the end of the recording, oldest first; no entry: nothing."""
         return waiting.held(self)
 
     @property
@@ -147,7 +146,7 @@ class Trace(TraceData):
         return self.narrowed(filter_of(pid=pid, **lists, **times))
 
     def narrowed(self, wanted: Filter) -> Self:
-        """As ``filter``, which see."""
+        """``filter`` with a Filter object."""
         return self.of(loading.narrow(self, wanted))
 
 
@@ -157,7 +156,7 @@ def load(
     wanted: Filter | None = None,
     rules: Iterable[Rule] = (),
 ) -> Trace:
-    """What the recording at ``path`` means, as ``loading.load_data``."""
+    """The Trace of the recording at ``path``; see ``loading.load_data``."""
     return Trace.of(loading.load_data(path, progress, wanted, rules))
 
 
@@ -168,5 +167,5 @@ def load_run(
     wanted: Filter | None = None,
     rules: Iterable[Rule] = (),
 ) -> Trace:
-    """The same of a run's recordings, as ``loading.load_run_data``."""
+    """The Trace of a run's recordings; see ``loading.load_run_data``."""
     return Trace.of(loading.load_run_data(run, place, progress, wanted, rules))

@@ -140,7 +140,7 @@ class Recording:
         accepted = _whole(slots)
         if accepted:
             header = self.header
-            slots = self._slot_check.look(slots[:accepted], header.start_ns, header.end_ns, self._until())
+            slots = self._slot_check.check(slots[:accepted], header.start_ns, header.end_ns, self._until())
             self._define(slots)
             self.count += accepted
             new.append(slots)

@@ -1,12 +1,11 @@
-"""Slots as a file has them, looked at before anybody believes them.
+"""Validation of slots: each is checked on its own before anything uses it.
 
-Knows: what each kind's fields hold (``events.KINDS``), and so what they can be: an id that something was given
-before, an offset, a moment.  Whoever comes after may index by every id of a slot that passed, and reckon with its
-time.  A slot that can't be so counts as damaged and is of kind DAMAGED from then on, at its place; one whose time alone
-can't be, of its thread's last time.  Knows nothing of what records mean together: that a coroutine ends twice, say
-(``model/``).
+Knows: what each kind's fields hold (``events.KINDS``), and so their valid values: an id that was defined before, an
+offset, a time.  Later code may index by every id of a valid slot, and compute with its time.  An invalid slot counts as
+damaged and keeps its place, with the kind DAMAGED; one of which only the time is invalid gets its thread's last time.
+Knows nothing of what records mean together: that a coroutine ends twice, say (``model/``).
 
-A damaged file costs what a sound one does: nothing here grows with what a slot says, only with how many there are.
+A damaged file costs no more than a sound one: time and memory depend on the number of slots, not on what they hold.
 """
 
 from collections.abc import Iterable
@@ -27,12 +26,12 @@ type _Fields = npt.NDArray[np.uint32]  # (slot, four bytes of it)
 
 DAMAGED: Final = 15  # no kind of the format: a definition that says nothing
 
-_PIECE = 1 << 15  # slots that are looked at together: they stay in the processor's cache
-_SPARE = 64  # by so many an id may be above the number of those that were given: some are given and never written
-_SPARE_PEOPLE = 1 << 16  # who is attached to a process numbers all its coroutines, and then writes of them
+_PIECE = 1 << 15  # slots that are checked at a time: they stay in the processor's cache
+_SPARE = 64  # an id may exceed the number of definitions by this: some ids are taken and never written
+_SPARE_COROUTINES = 1 << 16  # attaching to a process numbers all its coroutines before it writes about them
 _ANY = 0xFFFFFFFF
 
-# What a field may hold: ANY number, or 0 and the ids of these things, as ``events.KINDS`` calls them.
+# What a field may hold: ANY number, or 0 and the ids of one of these, as ``events.KINDS`` names them.
 _THINGS: Final = ("", "code", "node", "string", "site", "thread", "resource", "coroutine")
 ANY, CODE, NODE, STRING, SITE, THREAD, RESOURCE, CORO = range(8)
 _DEFINES: Final = {
@@ -41,7 +40,7 @@ _DEFINES: Final = {
 
 
 def _table() -> npt.NDArray[np.uint8]:
-    """By flags and kind as one number, what the slot's fields hold: a row of ``_ROW_HOLDS``; 0: it can't be."""
+    """By flags and kind as one number, the row of ``_FIELDS_OF_ROW`` for the slot's fields; 0: invalid."""
     table = np.zeros((256, 256), np.uint8)
 
     def put(words: tuple[str, ...], kind: int, flags: list[int]) -> None:
@@ -59,35 +58,35 @@ def _table() -> npt.NDArray[np.uint8]:
 
 _ROWS: list[tuple[int, ...]] = []
 _WHAT: Final = _table()
-_ROW_HOLDS: Final = np.array([(ANY, ANY, ANY), *_ROWS])  # (row, field)
+_FIELDS_OF_ROW: Final = np.array([(ANY, ANY, ANY), *_ROWS])  # (row, field)
 _OF_SUSPENSION: Final = np.isin(np.arange(256), ev.OF_SUSPENSION)
 
 
 class SlotCheck:
-    """What was looked at so far: which ids were given, by what times threads had got."""
+    """The check, and its state over all slots so far: which ids were defined, and each thread's last time."""
 
     def __init__(self) -> None:
-        self.damaged = 0  # slots
-        self.count = 0  # and of all
+        self.damaged = 0  # invalid slots
+        self.count = 0  # all slots
         self.by_ticks: bool | None = None  # times are 1, 2, 3 …; None: no event yet
-        self.start_ns = 0  # no time is before; where the header's can't be, that of the first event
+        self.start_ns = 0  # no time is earlier; where the header's is invalid, that of the first event
         self.end_is_wrong = False  # the header's
-        self._given = np.zeros(8, np.int64)  # how many ids, by what they are of
-        self._most = np.zeros(8, np.int64)  # and the highest
-        self._most[[ANY, THREAD]] = _ANY, -1
-        self._seen: dict[int, Bools] = {what: np.zeros(0, np.bool_) for what in _DEFINES.values()}
+        self._id_count = np.zeros(8, np.int64)  # by what they are ids of, how many were defined
+        self._highest = np.zeros(8, np.int64)  # and the highest of them
+        self._highest[[ANY, THREAD]] = _ANY, -1
+        self._defined: dict[int, Bools] = {what: np.zeros(0, np.bool_) for what in _DEFINES.values()}
         self._ran = np.zeros(1, np.bool_)  # by id, the coroutines
         self._last: dict[int, int] = {}  # by thread: its last time ...
         self._suspended: dict[int, int] = {}  # ... and that of its last suspension
 
     def highest(self, what: int) -> int:
-        """No slot that passed names a thing of this kind by a higher id; some of those below may not be there."""
-        return max(int(self._most[what]), 0)
+        """The highest valid id of this kind; some of those below may not be defined."""
+        return max(int(self._highest[what]), 0)
 
-    def look(self, slots: Slots, start_ns: int, end_ns: int, until_ns: int) -> Slots:
-        """The next slots, without what can't be: themselves, or a copy.  Texts must be whole.
+    def check(self, slots: Slots, start_ns: int, end_ns: int, until_ns: int) -> Slots:
+        """The next slots with the invalid ones marked: themselves, or a copy.  Texts must be complete.
 
-        ``start_ns``, ``end_ns`` are the header's (0: it doesn't say); no time can be after ``until_ns``.
+        ``start_ns``, ``end_ns`` are the header's (0: not known); no time can be after ``until_ns``.
         """
         if not len(slots):
             return slots
@@ -101,24 +100,24 @@ class SlotCheck:
         self._definitions(slots, kinds, good)
         fields = slots.view("<u4").reshape(-1, ev.RECORD_SIZE // 4)
         self._count_coroutines(fields, kinds)
-        most = self._most[_ROW_HOLDS].T.astype(np.uint32)  # (field, row): no id is above
-        people, nodes, threads = (np.uint32(self.highest(of)) for of in (CORO, NODE, THREAD))
+        most = self._highest[_FIELDS_OF_ROW].T.astype(np.uint32)  # (field, row): no id is above
+        coroutines, nodes, threads = (np.uint32(self.highest(of)) for of in (CORO, NODE, THREAD))
         for begin in range(0, len(slots), _PIECE):
             part = slice(begin, begin + _PIECE)
             of, kind = what[part], kinds[part]
             coro, aux, node, task, off, last = np.ascontiguousarray(fields[part, 2:].T)
-            after = (node <= nodes) & (task <= people) & ((last & 0xFFFF) <= threads)
+            after = (node <= nodes) & (task <= coroutines) & ((last & 0xFFFF) <= threads)
             after &= (node > 0) == (task > 0)
             # A root runs for itself, or for a task that is made of a step of it, and is no coroutine.
             root = (kind == ev.RESUME) | ((aux == 0) & ((kind == ev.START) | (kind == ev.ENTER)))
             root &= task != coro
             if root.any():
-                after[root] &= (task[root] > 0) & ~self._ran[np.minimum(task[root], people)]
+                after[root] &= (task[root] > 0) & ~self._ran[np.minimum(task[root], coroutines)]
             after |= kind < ev.FIRST_EVENT
             for field, limits in zip((coro, aux, off), most, strict=True):
                 after &= field <= limits.take(of)
             good[part] &= after
-        self._asked(slots, kinds, good)
+        self._select_times(slots, kinds, good)
         found = slots
         if not good.all():
             found = slots.copy()
@@ -127,23 +126,23 @@ class SlotCheck:
             self.damaged += int(np.count_nonzero(~good))
         return self._times(found, kinds, end_ns, until_ns, found is not slots)
 
-    # --- what goes on in the slots that follow ------------------------------------------------------------------------
+    # --- texts and definitions ----------------------------------------------------------------------------------------
 
     def _texts(self, slots: Slots, kinds: Any1d, good: Bools) -> None:
-        """A text is as long as is said of it; one that nobody begins is damage."""
+        """A text must have as many TEXT slots as its owner says; TEXT slots without an owner are damage."""
         texts, owners = np.flatnonzero(kinds == ev.TEXT), np.flatnonzero(among(kinds, ev.HAS_TEXT))
         first = texts[np.diff(texts, prepend=-2) > 1] if len(texts) else texts  # of each run of them
         last = texts[np.diff(texts, append=len(kinds) + 1) > 1] if len(texts) else texts
-        said = -(-slots["off"][owners].astype(np.int64) // ev.TEXT_BYTES)
+        needed = -(-slots["off"][owners].astype(np.int64) // ev.TEXT_BYTES)
         run = np.searchsorted(first, owners + 1)
-        there = np.where(np.append(first, -1)[run] == owners + 1, np.append(last - first + 1, 0)[run], 0)
-        good[owners[said != there]] = False
+        present = np.where(np.append(first, -1)[run] == owners + 1, np.append(last - first + 1, 0)[run], 0)
+        good[owners[needed != present]] = False
         stray = np.flatnonzero((first == 0) | ~among(kinds[first - 1], ev.HAS_TEXT))
         for begin, end in zip(first[stray].tolist(), last[stray].tolist(), strict=True):
             good[begin : end + 1] = False
 
     def _definitions(self, slots: Slots, kinds: Any1d, good: Bools) -> None:
-        """Each id is given once, from 1 on; what it is made of was given before."""
+        """Each id is defined once, from 1 on; ids in its definition must have been defined before."""
         rows = np.flatnonzero(kinds < ev.FIRST_EVENT)
         rows = rows[kinds[rows] != ev.TEXT]
         for kind, what in _DEFINES.items():
@@ -151,43 +150,43 @@ class SlotCheck:
             if not len(own):
                 continue
             ids = slots["coro"][own].astype(np.int64)
-            self._given[what] += len(own)
-            room = int(self._given[what]) + _SPARE
+            self._id_count[what] += len(own)
+            room = int(self._id_count[what]) + _SPARE
             if kind == ev.NODE:
                 room = min(room, ev.MAX_NODES)
             possible = (ids <= room) & ((ids > 0) | (kind == ev.THREAD))
-            seen = self._seen[what] = np.pad(self._seen[what], (0, room + 1 - len(self._seen[what])))
+            defined = self._defined[what] = np.pad(self._defined[what], (0, room + 1 - len(self._defined[what])))
             once = np.zeros(len(ids), np.bool_)
             once[np.unique(ids, return_index=True)[1]] = True
-            possible[possible] &= ~seen[ids[possible]]
+            possible[possible] &= ~defined[ids[possible]]
             possible &= once
             if kind in (ev.NODE, ev.SITE):
                 possible &= slots["aux"][own] < ids
             if kind == ev.CODE:
                 possible &= slots["aux"][own] < 1 << 31
-            seen[ids[possible]] = True
+            defined[ids[possible]] = True
             good[own[~possible]] = False
-            # What is damaged otherwise has been given its id still: who names it names something unknown.
-            self._most[what] = max(int(self._most[what]), int(ids[possible].max(initial=-1)))
+            # A definition that is damaged otherwise keeps its id: references to it are valid, to something unknown.
+            self._highest[what] = max(int(self._highest[what]), int(ids[possible].max(initial=-1)))
 
     def _count_coroutines(self, fields: _Fields, kinds: Any1d) -> None:
         """Coroutines and tasks count from 1, and each is spawned, starts or runs a root."""
-        met, ran = [], []
+        named, ran = [], []
         for begin in range(0, len(kinds), _PIECE):
             part = slice(begin, begin + _PIECE)
             kind = kinds[part]
             coro, aux, _, task = np.ascontiguousarray(fields[part, 2:6].T)
             starts = kind == ev.START
             root = (starts | (kind == ev.ENTER)) & (aux == 0) & (task != coro)
-            met += [coro[kind == ev.SPAWN], task[root]]
+            named += [coro[kind == ev.SPAWN], task[root]]
             ran.append(coro[starts])
         started = np.concatenate([np.empty(0, np.uint32), *ran])
-        met.append(started)
-        if count := sum(map(len, met)):
-            self._given[CORO] += count
-            highest = self._given[CORO] + _SPARE_PEOPLE
-            possible = max(int(some[some <= highest].max(initial=0)) for some in met)
-            self._most[CORO] = max(int(self._most[CORO]), possible)
+        named.append(started)
+        if count := sum(map(len, named)):
+            self._id_count[CORO] += count
+            highest = self._id_count[CORO] + _SPARE_COROUTINES
+            possible = max(int(some[some <= highest].max(initial=0)) for some in named)
+            self._highest[CORO] = max(int(self._highest[CORO]), possible)
         size = self.highest(CORO) + 1
         if len(self._ran) < size:
             self._ran = np.pad(self._ran, (0, max(size, 2 * len(self._ran)) - len(self._ran)))
@@ -195,25 +194,25 @@ class SlotCheck:
 
     # --- times --------------------------------------------------------------------------------------------------------
 
-    def _asked(self, slots: Slots, kinds: Any1d, good: Bools) -> None:
+    def _select_times(self, slots: Slots, kinds: Any1d, good: Bools) -> None:
         """A selector is asked before it answers."""
         rows = np.flatnonzero(kinds == ev.SELECT)
-        asked = slots["aux"][rows].astype(np.uint64) | slots["off"][rows].astype(np.uint64) << np.uint64(32)
-        good[rows[asked > slots["ts"][rows]]] = False
+        asked_ns = slots["aux"][rows].astype(np.uint64) | slots["off"][rows].astype(np.uint64) << np.uint64(32)
+        good[rows[asked_ns > slots["ts"][rows]]] = False
 
     def _times(self, slots: Slots, kinds: Any1d, end_ns: int, until_ns: int, is_copy: bool) -> Slots:
-        """A thread's times don't go back, and none is outside of the recording.  (The watchdog writes of threads that
-        go on meanwhile: its times are theirs.)"""
+        """Correct times: a thread's times don't go back, and none is outside of the recording.  (STACK records are
+        written by the watchdog, with the index of the thread that they are about: their order is not checked.)"""
         events = kinds >= ev.FIRST_EVENT
         if not events.any():
             return slots
         if self.by_ticks is None:
-            self._tell_clock(slots["ts"][events], end_ns)
+            self._detect_clock(slots["ts"][events], end_ns)
         low, high = self.start_ns, until_ns if self.end_is_wrong or not end_ns else end_ns
         if self.by_ticks:
             low, high = 0, min(self.start_ns, self._most_ticks) - 1
         high = max(low, high)
-        if self._goes_on(slots, kinds, low, high):
+        if self._all_in_order(slots, kinds, low, high):
             return slots
         ts, thread, kinds = slots["ts"][events], slots["thread"][events], kinds[events]
         outside = (ts < np.uint64(low)) | (ts > np.uint64(high))
@@ -233,11 +232,11 @@ class SlotCheck:
         return found
 
     def _in_order(self, thread: int, ts: _Ints, kinds: Any1d, outside: Bools, low: int) -> _Ints:
-        """The times of what a thread wrote, those that can't be put right."""
+        """The times of a thread's records, invalid ones replaced."""
         last = max(self._last.get(thread, low), low)
         of_suspension = _OF_SUSPENSION[kinds]
         kept = ~of_suspension
-        kept[kept] = ~_goes_back(ts[kept], outside[kept], last)
+        kept[kept] = ~_out_of_order(ts[kept], outside[kept], last)
         found: _Ints = np.maximum.accumulate(np.where(kept, ts, last))
         suspended = np.where(kinds == ev.SUSPEND, found, self._suspended.get(thread, last))
         suspended = np.maximum.accumulate(suspended)
@@ -245,8 +244,8 @@ class SlotCheck:
             self._last[thread], self._suspended[thread] = int(found[-1]), int(suspended[-1])
         return np.where(of_suspension, suspended, found)
 
-    def _goes_on(self, slots: Slots, kinds: Any1d, low: int, high: int) -> bool:
-        """Whether no time is before another, whichever thread's, and all are between these: mostly it is so."""
+    def _all_in_order(self, slots: Slots, kinds: Any1d, low: int, high: int) -> bool:
+        """The fast path: whether all times are in order, over all threads, and within ``low`` and ``high``."""
         last, suspended = self._last.copy(), self._suspended.copy()
         before = max(low, *last.values(), 0)
         for begin in range(0, len(slots), _PIECE):
@@ -273,11 +272,12 @@ class SlotCheck:
 
     @property
     def _most_ticks(self) -> int:
-        """By ticks: one is taken for each record, and more for what is then not written."""
-        return 64 * self.count + _SPARE_PEOPLE
+        """The highest possible tick: one is taken for each record, and some for records that are then not written."""
+        return 64 * self.count + _SPARE_COROUTINES
 
-    def _tell_clock(self, ts: Any1d, end_ns: int) -> None:
-        """By ticks, or the header's start or end can't be: then time begins and ends with the records."""
+    def _detect_clock(self, ts: Any1d, end_ns: int) -> None:
+        """Detect a clock of ticks (1, 2, 3 …), and a header whose start or end is wrong: then the records' times
+        count."""
         some = np.sort(ts[:: len(ts) // 1024 + 1])
         first, middle = int(some[0]), int(some[len(some) // 2])
         before = middle < self.start_ns or not self.start_ns
@@ -290,7 +290,7 @@ class SlotCheck:
 
 
 def among(kinds: Any1d, some: Iterable[int]) -> Bools:
-    """Which of these are among some."""
+    """Which of these kinds are among ``some``."""
     found = np.zeros(len(kinds), np.bool_)
     for kind in some:  # faster than a table, as long as they are few
         found |= kinds == kind
@@ -298,12 +298,12 @@ def among(kinds: Any1d, some: Iterable[int]) -> Bools:
 
 
 def _last(rows: Bools) -> int:
-    """The last that is true; one is."""
+    """The index of the last True; there is one."""
     return len(rows) - 1 - int(np.argmax(rows[::-1]))
 
 
-def _goes_back(ts: _Ints, outside: Bools, last: int) -> Bools:
-    """Which of these times, in order, to leave out so that none is before another; as few as are easily found."""
+def _out_of_order(ts: _Ints, outside: Bools, last: int) -> Bools:
+    """Which of these times to replace so that the rest is ascending; not many more than needed."""
     wrong = outside.copy()
     rows = np.flatnonzero(~wrong)
     for _ in range(64):

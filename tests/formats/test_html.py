@@ -454,7 +454,7 @@ def test_findings_are_those_of_the_checks(browser: Browser, tmp_path: Path) -> N
 
 def test_findings_have_their_place(browser: Browser, cooked: Trace) -> None:
     one = Finding(severity="error", check="Exception", text="order-6 failed.", place="app.py:30", task=8)
-    page = browser.open(cooked, survey=Survey([one], []))
+    page = browser.open(cooked, survey=Survey((one,), ()))
     assert page.locator(".findings li").inner_text() == "Exception order-6 failed. app.py:30 task 8 order-7 <&>"
     page.locator(".findings a").click()
     assert page.locator("#drawer h2").inner_text() == "task 8 order-7 <&>"
@@ -1019,7 +1019,7 @@ def test_names_are_data(browser: Browser, tmp_path: Path) -> None:
     one = Finding.model_construct(severity=HOSTILE, check=HOSTILE, text=HOSTILE, place=HOSTILE, task=2, more=0)
     tape = hostile()
     tape.meta += [("argv", "python"), ("argv", HOSTILE)]
-    page = browser.open(load(tape.write(tmp_path / "a.rec")), "#task=2", survey=Survey([one], []))
+    page = browser.open(load(tape.write(tmp_path / "a.rec")), "#task=2", survey=Survey((one,), ()))
     assert HOSTILE in page.title()
     assert page.locator("#drawer h2").inner_text() == f"task 2 {HOSTILE}"
     for view in VIEWS:

@@ -65,7 +65,7 @@ def test_all_else_is_reported(kind: str, tmp_path: Path) -> None:
         assert one.wait_ns == one.lifetime_ns - one.run_ns
         if one.exact and kind != "order":
             assert (one.run_ns, one.wait_ns) == (before.run_ns, before.wait_ns)
-    assert survey(trace).failed == []
+    assert survey(trace).failed == ()
     assert len(writing.write(trace, tmp_path / "out")) == len(FORMATS)
 
     data = json.loads((tmp_path / "out" / "data.json").read_text())

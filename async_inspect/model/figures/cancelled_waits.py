@@ -1,7 +1,4 @@
-"""Waits that cancel scopes and timeouts cut short, by where these were made.
-
-Knows how to put a trace's ``awaits.scope`` into figures.
-"""
+"""Waits that were cancelled by cancel scopes and timeouts, grouped by where these were made."""
 
 from collections.abc import Sequence
 
@@ -10,14 +7,14 @@ import numpy as np
 from .. import tables as t
 from ..building.locations import Sites
 from ..building.wakes import Woken
-from ..data import TraceData, found_once
+from ..data import TraceData, cached_on_trace
 from ..entities import Frozen, Scope
 from ..grouping import group
 from .distribution import Distribution, spread
 
 
 def columns(woken: Woken, sites: Sites, functions: Sequence[t.Function]) -> dict[str, t.Small]:
-    """The columns of ``tables.Awaits`` about them.  What a library makes to sleep cuts nothing short."""
+    """The columns of ``tables.Awaits`` about scopes.  A scope that a library makes just to sleep does not count."""
     site, which = np.unique(woken.scope_site, return_inverse=True)
     sleeps = [any(f >= 0 and _sleeps(functions[f]) for f in sites.chain(number)) for number in site.tolist()]
     known = (woken.scope > 0) & ~np.array(sleeps, np.bool_)[which]
@@ -31,17 +28,17 @@ def _sleeps(function: t.Function) -> bool:
     return function.name == "sleep_until" and function.file.endswith("-packages/trio/_timeouts.py")
 
 
-class CutFigures(Frozen):
-    """The waits that ended for such scopes."""
+class CancelledWaitFigures(Frozen):
+    """The waits that were cancelled by scopes made at one place."""
 
     scope: str
     made_at: str | None
     wait: Distribution
 
 
-@found_once
+@cached_on_trace
 def scopes(trace: TraceData) -> tuple[tuple[Scope, ...], t.Small]:
-    """What cut waits short, those alike once; and by await the row of its own; -1: none."""
+    """(scopes that cancelled waits, those alike once; by await the index of its scope, -1: none)."""
     awaits = trace.awaits
     rows = np.flatnonzero(awaits.scope >= 0)
     (kind, made), which = group(awaits.scope[rows], awaits.scope_location[rows] + 1)
@@ -55,12 +52,12 @@ def _scope(trace: TraceData, kind: int, made: int) -> Scope:
     return Scope(f"{name} (made at {place})" if place else name, place)
 
 
-def cut_figures(trace: TraceData) -> tuple[CutFigures, ...]:
-    """All there are, the longest wait first."""
+def cancelled_wait_figures(trace: TraceData) -> tuple[CancelledWaitFigures, ...]:
+    """By scope, the longest total wait first."""
     names, which = scopes(trace)
     wait = trace.awaits.end_ns - trace.awaits.start_ns
     found = [
-        CutFigures(scope=one.name, made_at=one.made_at, wait=spread(wait[which == row]))
+        CancelledWaitFigures(scope=one.name, made_at=one.made_at, wait=spread(wait[which == row]))
         for row, one in enumerate(names)
     ]
     return tuple(sorted(found, key=lambda one: -one.wait.total_ns))

@@ -1,9 +1,9 @@
-"""The critical path: the chain of runs, waits and wakes that the end of a run, or of one task, hangs on.
+"""The critical path: the chain of runs, waits and wakes that determines the end of a run, or of one task.
 
-Knows how to go back from an end: a poll began because its task was woken or made; by a task, which ran then and is
-followed next, or by a timer, I/O or what is not known, which the wait was for.  So each moment of the span belongs to
-one hop, and the hops add up to it.  Knows nothing of what would have been otherwise: without an await its span would
-have been shorter by what is on the path *at most*, as another chain may be nearly as long.
+Walks back from the end: a poll began because its task was woken or created; by a task, which ran then and is followed
+next, or by a timer, I/O or something not known, which the wait was for.  So each moment of the span belongs to one hop,
+and the hops add up to it.  Without an await the span would have been shorter by its part of the path *at most*, as
+another chain may be nearly as long.
 """
 
 from collections import defaultdict
@@ -24,7 +24,9 @@ WAITS: dict[int, HopKind] = {t.BY_TIMER: "timer", t.BY_IO: "I/O", t.BY_THREAD: "
 class Hop(Frozen):
     """A stretch of the path."""
 
-    kind: HopKind  # "loop": callbacks between a waker and whom it woke. "outside": before the first task was made
+    kind: (
+        HopKind  # "loop": callbacks between a waker and the task it woke. "outside": before the first task was created
+    )
     task: int | None
     name: str | None
     start_ns: int
@@ -67,10 +69,10 @@ class CriticalPath(Frozen):
 
 
 def critical_path(trace: TraceData, task: int | None = None) -> CriticalPath | None:
-    """What the end of a task hangs on since it was made, or the end of the run since it began; None: nothing ran.
+    """The path to a task's end since it was created, or to the run's end since it began; None: nothing ran.
 
-    The run's end is that of the last task that ended (if none did, the recording's), but for those by which a loop
-    shuts itself down.
+    The run's end is that of the last task that ended (if none did, the recording's), without the tasks by which a
+    loop shuts itself down.
     """
     table = trace.task_table
     chosen = _last(trace) if task is None else task
@@ -99,14 +101,14 @@ def critical_path(trace: TraceData, task: int | None = None) -> CriticalPath | N
 def _last(trace: TraceData) -> int:
     tasks = trace.task_table
     library = np.array([f.file.startswith("<stdlib>/") for f in trace.functions] + [True], np.bool_)
-    ours = np.flatnonzero((tasks.polls > 0) & ~library[tasks.function])
-    ours = ours if len(ours) else np.flatnonzero(tasks.polls > 0)
-    ours = ours[tasks.ended[ours]] if tasks.ended[ours].any() else ours
-    return int(ours[np.argmax(tasks.end_ns[ours])]) + 1 if len(ours) else 0
+    candidates = np.flatnonzero((tasks.polls > 0) & ~library[tasks.function])
+    candidates = candidates if len(candidates) else np.flatnonzero(tasks.polls > 0)
+    candidates = candidates[tasks.ended[candidates]] if tasks.ended[candidates].any() else candidates
+    return int(candidates[np.argmax(tasks.end_ns[candidates])]) + 1 if len(candidates) else 0
 
 
 class _Walk:
-    """From an end back to a beginning."""
+    """The walk from an end back to a start."""
 
     def __init__(self, trace: TraceData, start: int) -> None:
         self._trace, self._start, self._hops = trace, start, list[Hop]()
@@ -115,8 +117,8 @@ class _Walk:
         self._awaits = np.searchsorted(trace.awaits.task, tasks).tolist()
 
     def back(self, task: int, at: int) -> list[Hop]:
-        """The hops that lead to what this task did until then."""
-        seen = {task}  # the tasks that were there at one and the same time
+        """The hops up to this task's state at ``at``, in order of time."""
+        at_this_time = {task}  # tasks visited at one and the same time
         while task and at > self._start:
             before = at
             row = self._before(self._trace.polls.start_ns, self._polls, task, at)
@@ -127,23 +129,23 @@ class _Walk:
                 task, at = self._woken(task, at)
             at = min(at, before)  # records that contradict each other may say that it came later
             if at < before:
-                seen = set()
-            elif task in seen:
+                at_this_time = set()
+            elif task in at_this_time:
                 break  # tasks woke each other in no time
-            seen.add(task)
+            at_this_time.add(task)
         if at > self._start:
             self._add("outside", 0, self._start, at)
         return self._hops[::-1]
 
     @staticmethod
     def _before(times: t.Ints, bounds: list[int], task: int, at: int) -> int:
-        """The last row of a task that begins before then; -1."""
+        """The last row of a task that begins before ``at``; -1: none."""
         first, last = bounds[task], bounds[task + 1]
         row = first + int(np.searchsorted(times[first:last], at)) - 1
         return row if row >= first else -1
 
     def _add(self, kind: HopKind, task: int, start: int, end: int, await_row: int = -1) -> int:
-        """A hop, cut off where the span begins; where it begins."""
+        """Add a hop, clipped to the span; the hop's start."""
         trace, start = self._trace, max(start, self._start)
         if start < end:
             words, codes = coded(trace)
@@ -159,7 +161,7 @@ class _Walk:
         return start
 
     def _ran(self, task: int, poll: int, at: int) -> int:
-        """The task ran, or ended, then: what it did since its poll began."""
+        """The task ran, or ended, at ``at``: add its poll; the poll's start."""
         polls, awaits = self._trace.polls, self._trace.awaits
         end, start = int(polls.end_ns[poll]), int(polls.start_ns[poll])
         following = self._before(awaits.start_ns, self._awaits, task, end + 1)
@@ -169,7 +171,7 @@ class _Walk:
         return self._add("run", task, start, at, into)
 
     def _woken(self, task: int, at: int) -> tuple[int, int]:
-        """Its poll began then: who brought that about, and when."""
+        """Its poll began at ``at``: (the task that caused it, when)."""
         awaits = self._trace.awaits
         row = self._before(awaits.start_ns, self._awaits, task, at)
         if row < 0 or awaits.end_ns[row] != at:
@@ -186,7 +188,7 @@ class _Walk:
         return task, self._add(WAITS.get(by, "wait"), task, begin, at, row)
 
     def _made(self, task: int, at: int) -> tuple[int, int]:
-        """It ran for the first time then, or never: it was made before."""
+        """Its first poll began at ``at``, or it never ran: (its parent, when it was created)."""
         table = self._trace.task_table
         made = self._add("ready", task, min(int(table.created_ns[task - 1]), at), at)
         return int(table.parent[task - 1]), made

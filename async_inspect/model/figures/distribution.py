@@ -1,4 +1,4 @@
-"""How long some things took: their sum, and the values that parts of them don't exceed."""
+"""Durations as a distribution: count, total, exact percentiles."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from ..grouping import exact_sum
 
 
 class Distribution(Frozen):
-    """How long some things took: the value that a part of them doesn't exceed.  All ns; 0 where there are none."""
+    """Some durations, in ns; all 0 where there are none."""
 
     count: int
     total_ns: int
@@ -18,11 +18,11 @@ class Distribution(Frozen):
     p90_ns: int
     p99_ns: int
     max_ns: int
-    at_least: int = 0  # so many of them went on when the recording was not known any further: they took longer
+    at_least: int = 0  # how many of them are lower bounds: they went on where the recording is broken off
 
 
 def spread(ns: npt.NDArray[Any], lasting: npt.NDArray[np.bool_] | None = None) -> Distribution:
-    """Of whole numbers, exactly.  ``lasting``: which of them went on (``unfinished.py``)."""
+    """The distribution of these durations.  ``lasting``: which of them are lower bounds (``unfinished.py``)."""
     if not len(ns):
         return Distribution(count=0, total_ns=0, p50_ns=0, p90_ns=0, p99_ns=0, max_ns=0)
     p50, p90, p99, most = percentiles(ns, 50, 90, 99, 100)
@@ -33,7 +33,8 @@ def spread(ns: npt.NDArray[Any], lasting: npt.NDArray[np.bool_] | None = None) -
 
 
 def percentiles(ns: npt.NDArray[Any], *percents: int) -> list[int]:
-    """The values that so many percent of these (at least one) don't exceed.  Not numpy's: that goes by floats."""
+    """For each of ``percents`` the smallest value that at least so many percent don't exceed.  Not numpy's, which uses
+    floats."""
     ranks = [max(-(-percent * len(ns) // 100) - 1, 0) for percent in percents]
     found: list[int] = np.partition(ns, ranks)[ranks].tolist()
     return found

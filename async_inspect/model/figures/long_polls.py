@@ -1,9 +1,8 @@
-"""Polls one by one: the longest, and those that blocked their loop: what they did meanwhile, and whom they held up.
+"""Single polls: the longest, and those that blocked their loop: what they did, and which tasks they held up.
 
-Knows: that a task is held up while it is ready and another one runs on its thread.  Only certain victims have a name;
-how many more there may be is counted.  Where a loop is not seen (uvloop) nobody knows who was ready; then it is named
-who was suspended meanwhile and ran soon after.  Knows nothing of who saw what the poll did
-(``model/building/side_tables.py``).
+Knows: a task is held up while it is ready and another one runs on its thread.  Certain victims are named; possible ones
+are counted.  Where a loop is not seen (uvloop) it is not known which tasks were ready; then those are named that were
+suspended meanwhile and ran soon after.
 """
 
 from functools import cached_property
@@ -57,13 +56,13 @@ class BlockingPoll(PollFigures):
 
     @property
     def hurt(self) -> tuple[Victim, ...]:
-        """The victims that were held up for long enough to speak of it."""
+        """The victims that were held up for long enough to be worth a line."""
         least = max(HURT_NS, self.duration_ns // HURT_SHARE)
         return tuple(victim for victim in self.victims if victim.held_up_ns >= least)
 
 
 def slow_polls(trace: TraceData, slow_ns: int) -> Ints:
-    """The rows of polls of at least that length, longest first; what is nested in one is a part of it."""
+    """The rows of polls of at least this length, longest first; without polls nested in another of them."""
     polls = trace.polls
     rows = np.flatnonzero(polls.end_ns - polls.start_ns >= max(slow_ns, 1))
     rows = rows[np.lexsort((rows, -polls.end_ns[rows], polls.start_ns[rows], polls.thread[rows]))]
@@ -77,21 +76,21 @@ def slow_polls(trace: TraceData, slow_ns: int) -> Ints:
 
 
 def blocking_polls(trace: TraceData, rows: Ints) -> tuple[BlockingPoll, ...]:
-    """What there is to say of these polls, by row."""
-    waiting, doing, going = _Waiting(trace), _Doing(trace), unfinished.polls(trace)
+    """The figures of these polls, given by row."""
+    waiting, doing, going = _Waiting(trace), _Activity(trace), unfinished.polls(trace)
     found = []
     for row in rows.tolist():
         task, thread = int(trace.polls.task[row]), int(trace.polls.thread[row])
         start, end = int(trace.polls.start_ns[row]), int(trace.polls.end_ns[row])
         victims, maybe = waiting.held_up(task, thread, start, end)
         figures = _figures(trace, row, going) | doing.of(thread, start, end)
-        who = {"victims": victims, "maybe": maybe, "suspended": waiting.unseen(task, thread, start, end)}
-        found.append(BlockingPoll.model_validate({**figures, **who, "thread": thread}))
+        tasks_ = {"victims": victims, "maybe": maybe, "suspended": waiting.unseen(task, thread, start, end)}
+        found.append(BlockingPoll.model_validate({**figures, **tasks_, "thread": thread}))
     return tuple(found)
 
 
 def longest_polls(trace: TraceData, top: int) -> tuple[PollFigures, ...]:
-    """The longest of all."""
+    """The ``top`` longest polls."""
     polls, going = trace.polls, unfinished.polls(trace)
     length = polls.end_ns - polls.start_ns
     rows = np.argsort(-length, kind="stable")[:top].tolist()
@@ -121,7 +120,7 @@ def _around(trace: TraceData, task: int, start: int, end: int) -> tuple[str | No
 
 
 class _Spans:
-    """Spans of time, each of a task on a thread, to be asked for those that overlap another."""
+    """Spans of time, each of a task on a thread; finds those that overlap another span."""
 
     def __init__(self, task: Any1d, thread: Ints, start: Ints, end: Ints) -> None:
         order = np.argsort(end, kind="stable")
@@ -129,7 +128,7 @@ class _Spans:
         self._longest = int((end - start).max()) if len(end) else 0
 
     def overlapping(self, thread: int, start: int, end: int) -> tuple[Ints, Ints]:
-        """The tasks, each once, and for how long."""
+        """(tasks, each once, ns of overlap): those on this thread that overlap start to end."""
         first, last = np.searchsorted(self._end, [start, end + self._longest], side="right").tolist()
         part = slice(first, last)
         rows = first + np.flatnonzero((self._start[part] < end) & (self._thread[part] == thread))
@@ -139,14 +138,14 @@ class _Spans:
 
 
 class _Waiting:
-    """Who was ready when: for sure, and perhaps."""
+    """When tasks were ready: certainly, and possibly."""
 
     def __init__(self, trace: TraceData) -> None:
         self._trace = trace
 
     @cached_property
     def _thread(self) -> Ints:
-        """By task, where it runs: a loop stays on its thread.  -1: it never ran."""
+        """By task, its thread (a loop stays on one); -1: it never ran."""
         thread = np.full(len(self._trace.task_table) + 1, -1, np.int64)
         thread[self._trace.polls.task] = self._trace.polls.thread
         return thread
@@ -162,7 +161,7 @@ class _Waiting:
 
     @cached_property
     def _perhaps(self) -> _Spans:
-        """When I/O may have been there already: while the loop was busy before it asked the selector."""
+        """When I/O may have been ready already: while the loop was busy before it asked the selector."""
         awaits, selects = self._trace.awaits, self._trace.selects
         wait = awaits.end_ns - awaits.start_ns
         most = np.where(awaits.ready_most_ns < 0, wait, awaits.ready_most_ns)
@@ -180,46 +179,46 @@ class _Waiting:
 
     def held_up(self, task: int, thread: int, start: int, end: int) -> tuple[list[Victim], int]:
         """The victims of a poll, worst first, and how many more there may be."""
-        who, length = self._ready.overlapping(thread, start, end)
+        tasks_, length = self._ready.overlapping(thread, start, end)
         names = self._trace.task_table.name
         victims = [
             Victim(task=number, name=names[number - 1], held_up_ns=ns)
-            for number, ns in zip(who.tolist(), length.tolist(), strict=True)
+            for number, ns in zip(tasks_.tolist(), length.tolist(), strict=True)
             if number != task
         ]
         perhaps, _ = self._perhaps.overlapping(thread, start, end)
-        more = set(perhaps.tolist()) - set(who.tolist()) - {task}
+        more = set(perhaps.tolist()) - set(tasks_.tolist()) - {task}
         return sorted(victims, key=lambda victim: (-victim.held_up_ns, victim.task)), len(more)
 
     @cached_property
     def _blind(self) -> t.Bools:
-        """By thread, whether its loop is not seen: nobody knows who woke any task, nor when it asked for I/O."""
+        """By thread, whether its loop is not seen: no waker of any task is known, nor when the loop asked for I/O."""
         awaits, selects = self._trace.awaits, self._trace.selects
         blind = np.ones(max(int(self._thread.max(initial=0)), int(selects.thread.max(initial=0))) + 2, np.bool_)
-        seen = (awaits.woken_by > 0) & (awaits.woken_by != t.BY_ITSELF)
-        blind[self._thread[awaits.task[seen]]] = blind[selects.thread] = False
+        known = (awaits.woken_by > 0) & (awaits.woken_by != t.BY_ITSELF)
+        blind[self._thread[awaits.task[known]]] = blind[selects.thread] = False
         blind[-1] = False  # of whom it isn't known where it would run
         return blind
 
     @cached_property
     def _unseen(self) -> t.Ints:
-        """The awaits on such threads that came to an end, in order of that."""
+        """The rows of awaits on such threads that ended, in order of their end."""
         awaits = self._trace.awaits
         rows = np.flatnonzero(awaits.ended & (awaits.woken_by == 0) & self._blind[self._thread[awaits.task]])
         return rows[np.argsort(awaits.end_ns[rows], kind="stable")]
 
     def unseen(self, task: int, thread: int, start: int, end: int) -> tuple[int, ...]:
-        """Who was suspended during a poll and ran again within as long a time after it; not those that waited for its
-        task, or for one that did."""
+        """The tasks that were suspended during a poll and ran again within as long a time after it; without those that
+        waited for its task, directly or through others."""
         awaits, rows = self._trace.awaits, self._unseen
         first, last = np.searchsorted(awaits.end_ns[rows], [end, 2 * end - start + 1]).tolist()
         rows = rows[first:last]
         rows = rows[(awaits.start_ns[rows] <= start) & (self._thread[awaits.task[rows]] == thread)]
         found = set(awaits.task[rows].tolist()) - {task}
-        return tuple(sorted(found - self._behind(task))) if found else ()
+        return tuple(sorted(found - self._waiting_for(task))) if found else ()
 
-    def _behind(self, task: int) -> set[int]:
-        """Who ever waited for this task, also by way of others."""
+    def _waiting_for(self, task: int) -> set[int]:
+        """The tasks that ever waited for this one, directly or through others."""
         edges, behind, more = self._trace.edges, set[int](), [task]
         while more:
             waited = set(edges.task[np.isin(edges.awaited, more)].tolist()) - behind
@@ -228,29 +227,29 @@ class _Waiting:
         return behind
 
 
-class _Doing:
-    """What a thread did in a span of time, as far as that was seen."""
+class _Activity:
+    """What a thread did in a span of time, as far as it was recorded."""
 
     def __init__(self, trace: TraceData) -> None:
         self._trace = trace
 
     def of(self, thread: int, start: int, end: int) -> dict[str, object]:
-        """The fields of a BlockingPoll that say so."""
-        said: dict[str, object] = {
+        """Those fields of a BlockingPoll."""
+        fields_: dict[str, object] = {
             "seen_by": None, "doing": None, "doing_since_ns": None, "call_ns": None, "stack": (),
         }  # fmt: skip
         stacks = self._trace.stacks
-        seen = np.flatnonzero((stacks.thread == thread) & (stacks.ts_ns >= start) & (stacks.ts_ns <= end))
-        looked = seen[stacks.site[seen] >= 0]
-        said["held_interpreter"] = len(looked) < len(seen)
-        if len(looked):
-            return said | self._stack(int(looked[0]))
+        known = np.flatnonzero((stacks.thread == thread) & (stacks.ts_ns >= start) & (stacks.ts_ns <= end))
+        with_stack = known[stacks.site[known] >= 0]
+        fields_["held_interpreter"] = len(with_stack) < len(known)
+        if len(with_stack):
+            return fields_ | self._stack(int(with_stack[0]))
         rows = self._calls.get(thread, np.empty(0, np.int64))
         times = self._trace.callouts.ts_ns[rows]
         first, last = np.searchsorted(times, start), np.searchsorted(times, end, side="right")
         if first < last:
-            return said | self._call(rows[first:last], end)
-        return said | {"seen_by": "stack" if len(seen) else None}
+            return fields_ | self._call(rows[first:last], end)
+        return fields_ | {"seen_by": "stack" if len(known) else None}
 
     def _stack(self, row: int) -> dict[str, object]:
         trace = self._trace
@@ -273,7 +272,7 @@ class _Doing:
         return {number: order[thread == number] for number in np.unique(thread).tolist()}
 
     def _call(self, rows: Ints, end: int) -> dict[str, object]:
-        """Of these calls the one after which the longest time passed."""
+        """The call of these after which the longest time passed."""
         trace, calls = self._trace, self._trace.callouts
         passed = np.diff(calls.ts_ns[rows], append=end)
         longest = int(np.argmax(passed))

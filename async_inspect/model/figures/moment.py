@@ -1,8 +1,8 @@
-"""One moment: who stands where, who waits for whom, who holds what, and who waits for each other in a cycle.
+"""The state at one moment: where each task is, what it waits for and holds, and the cycles of waiting tasks.
 
-Knows: what a task does at a moment, and which waits are certain: who awaits a task, gathers it or has it in a group
-goes on when that one ends, and who waits for a Lock when its holder gives it back.  Who waits for the first of several
-is not sure to wait for any of them; who holds a semaphore is not sure to be who gives it back.
+Knows: which waits are certain: a task that awaits, gathers or groups another goes on when that one ends, and one that
+waits for a Lock when its holder releases it.  A task that waits for the first of several does not certainly wait for
+any of them; the holder of a semaphore is not certainly the one that releases it.
 """
 
 from collections import defaultdict
@@ -18,8 +18,8 @@ from ..data import TraceData
 from ..entities import Frozen, Hold
 from ..reasons import coded
 
-FIRST_OF_MANY: Final = ("wait", "as_completed")  # reasons of who may wait for the first of several tasks
-FROM_BEFORE: Final = ("task group", "as_completed")  # of who said before it waited whom it waits for
+FIRST_OF_MANY: Final = ("wait", "as_completed")  # reasons of waits for the first of several tasks
+FROM_BEFORE: Final = ("task group", "as_completed")  # reasons whose edges are recorded before the wait begins
 LOCKS: Final = ("asyncio.locks.Lock", "trio.Lock", "trio.StrictFIFOLock")
 
 
@@ -48,16 +48,16 @@ class TaskState(Frozen):
 
 
 class ProcessState(Frozen):
-    """A process that is looked at."""
+    """A process at that moment."""
 
     pid: int
     command: str
     at_ns: int
-    when: str  # what there is to say of that moment
+    when: str  # a remark about that moment
 
 
 class Now(Frozen):
-    """All tasks that are there at a moment: in each process its own, as some may have ended before."""
+    """All tasks alive at a moment; each process has its own moment, as some may have ended before."""
 
     at_ns: int  # the last of these moments
     duration_ns: int  # the recording's
@@ -68,7 +68,7 @@ class Now(Frozen):
 
 @dataclass(frozen=True)
 class Moment:
-    """Who waits for what at ``at_ns``, in one process, by id of task.  What happens at that very time has happened."""
+    """The waits at ``at_ns`` in one process, by task id.  Events at exactly that time have happened."""
 
     trace: TraceData
     at_ns: int
@@ -76,29 +76,29 @@ class Moment:
 
     @property
     def is_last(self) -> bool:
-        """Whether what stands then stands for good, or until somebody ended it: not where the recording is broken off
-        then, and more happened that isn't there."""
+        """Whether nothing happened after this moment: False where the recording is broken off then and more may have
+        happened."""
         process = self.trace.processes[self.process]
         return not process.broken_off or self.at_ns < process.end_ns
 
     @cached_property
     def alive(self) -> list[int]:
-        """The tasks that are there."""
+        """The tasks that are alive."""
         tasks = self.trace.task_table
         part = self.trace.tasks_of(self.process)
         created, end = tasks.created_ns[part], tasks.end_ns[part]
-        there = (created <= self.at_ns) & (~tasks.ended[part] | (end > self.at_ns))
-        found: list[int] = (part.start + np.flatnonzero(there) + 1).tolist()
+        alive_then = (created <= self.at_ns) & (~tasks.ended[part] | (end > self.at_ns))
+        found: list[int] = (part.start + np.flatnonzero(alive_then) + 1).tolist()
         return found
 
     @cached_property
     def awaits(self) -> dict[int, int]:
-        """Of those that are suspended, the row of awaits."""
+        """The row of ``awaits`` of each suspended task."""
         return self._rows_of(self.trace.awaits)
 
     @cached_property
     def polls(self) -> dict[int, int]:
-        """Of those that run, the row of polls."""
+        """The row of ``polls`` of each running task."""
         return self._rows_of(self.trace.polls)
 
     def _rows_of(self, table: t.Awaits | t.Polls) -> dict[int, int]:
@@ -106,9 +106,9 @@ class Moment:
         part = slice(*np.searchsorted(table.task, [tasks.start + 1, tasks.stop + 1]).tolist())
         now = (table.start_ns[part] <= self.at_ns) & ((table.end_ns[part] > self.at_ns) | ~table.ended[part])
         rows = part.start + np.flatnonzero(now)
-        there = set(self.alive)
+        alive_then = set(self.alive)
         pairs = zip(table.task[rows].tolist(), rows.tolist(), strict=True)
-        return {task: row for task, row in pairs if task in there}
+        return {task: row for task, row in pairs if task in alive_then}
 
     def ready_since(self, task: int) -> int | None:
         """Since when a suspended task could run; None: it could not, as far as is known."""
@@ -118,8 +118,8 @@ class Moment:
 
     @cached_property
     def waits_for(self) -> dict[int, tuple[int, ...]]:
-        """The tasks that are there and that each waits for."""
-        there, edges, starts = set(self.alive), self.trace.edges, self.trace.awaits.start_ns
+        """By task, the tasks alive that it waits for."""
+        alive_then, edges, starts = set(self.alive), self.trace.edges, self.trace.awaits.start_ns
         tasks = np.array(sorted(self.awaits), np.int64)
         bounds = zip(*(np.searchsorted(edges.task, tasks + n).tolist() for n in (0, 1)), strict=True)
         found: dict[int, tuple[int, ...]] = {}
@@ -128,17 +128,17 @@ class Moment:
                 continue
             since = edges.since_ns[first:last]
             begin, end = np.searchsorted(since, [starts[self.awaits[task]], self.at_ns + 1]).tolist()
-            whom = set(edges.awaited[first + begin : first + end].tolist())
+            blockers = set(edges.awaited[first + begin : first + end].tolist())
             if self.reason(task) in FROM_BEFORE:
                 before = edges.awaited[first : first + begin].tolist()
                 pairs = zip(before, since[:begin].tolist(), strict=True)
-                whom |= {other for other, at in pairs if other in there and not self._waited(task, at)}
-            if whom & there:
-                found[task] = tuple(sorted(whom & there))
+                blockers |= {other for other, at in pairs if other in alive_then and not self._was_suspended(task, at)}
+            if blockers & alive_then:
+                found[task] = tuple(sorted(blockers & alive_then))
         return found
 
-    def _waited(self, task: int, at: int) -> bool:
-        """Whether it was suspended then: what an edge from then says was over with that."""
+    def _was_suspended(self, task: int, at: int) -> bool:
+        """Whether the task was suspended at ``at``: an edge from then was about that suspension."""
         awaits = self.trace.awaits
         first, last = np.searchsorted(awaits.task, [task, task + 1]).tolist()
         row = first + int(np.searchsorted(awaits.start_ns[first:last], at, side="right")) - 1
@@ -146,7 +146,7 @@ class Moment:
 
     @cached_property
     def held(self) -> dict[int, list[int]]:
-        """What is held, by row of resources: the rows of holds, oldest first."""
+        """By row of ``resources``, the rows of ``holds``, oldest first."""
         holds, found = self.trace.holds, defaultdict(list)
         now = (holds.start_ns <= self.at_ns) & ((holds.end_ns > self.at_ns) | ~holds.ended)
         now &= self.trace.resources.process[holds.resource] == self.process
@@ -155,7 +155,7 @@ class Moment:
         return found
 
     def holders(self, task: int) -> list[int]:
-        """The rows of holds of what a suspended task waits for."""
+        """The rows of ``holds`` of the resource that a suspended task waits for."""
         return self.held.get(int(self.trace.awaits.resource[self.awaits[task]]), [])
 
     def reason(self, task: int) -> str:
@@ -167,33 +167,34 @@ class Moment:
         return resource >= 0 and self.trace.resources.kind[resource].partition(" ")[0] in LOCKS
 
     @cached_property
-    def hangs_on(self) -> dict[int, tuple[int, ...]]:
-        """The tasks each of which has to go on before this one can, for sure."""
+    def blocked_by(self) -> dict[int, tuple[int, ...]]:
+        """By task, the tasks each of which must certainly go on before it can."""
         found = {}
         for task, row in self.awaits.items():
             if self.ready_since(task) is not None:
                 continue
-            whom = () if self.reason(task) in FIRST_OF_MANY else self.waits_for.get(task, ())
+            blockers = () if self.reason(task) in FIRST_OF_MANY else self.waits_for.get(task, ())
             if self.is_lock(int(self.trace.awaits.resource[row])):
-                whom += tuple(int(self.trace.holds.task[hold]) for hold in self.holders(task))
-            if whom:
-                found[task] = whom
+                blockers += tuple(int(self.trace.holds.task[hold]) for hold in self.holders(task))
+            if blockers:
+                found[task] = blockers
         return found
 
     @cached_property
     def cycles(self) -> tuple[tuple[int, ...], ...]:
         """The cycles in which tasks wait for each other, none of them ready; of those that overlap, one."""
-        return tuple(_cycles(self.hangs_on))
+        return tuple(_cycles(self.blocked_by))
 
 
-class _Remaining:
-    """Who hangs on somebody who hangs on somebody, and so on for good.  Linear in all."""
+class _Blocked:
+    """The tasks that are transitively blocked by each other: those left when every task that is blocked by none has
+    been removed, again and again.  Linear time in all."""
 
-    def __init__(self, hangs_on: dict[int, tuple[int, ...]]) -> None:
+    def __init__(self, blocked_by: dict[int, tuple[int, ...]]) -> None:
         self._before: dict[int, list[int]] = defaultdict(list)
-        self._number = {task: len(set(whom)) for task, whom in hangs_on.items()}
-        for task, whom in hangs_on.items():
-            for other in set(whom):
+        self._number = {task: len(set(blockers)) for task, blockers in blocked_by.items()}
+        for task, blockers in blocked_by.items():
+            for other in set(blockers):
                 self._before[other].append(task)
         self._free([task for task in self._before if task not in self._number])
 
@@ -205,27 +206,27 @@ class _Remaining:
             del self._number[task]
         self._free(list(tasks))
 
-    def _free(self, gone: list[int]) -> None:
-        """Take out whoever hangs on nobody any more."""
-        while gone:
-            for task in self._before[gone.pop()]:
+    def _free(self, freed: list[int]) -> None:
+        """Remove the tasks that are blocked by none once these are."""
+        while freed:
+            for task in self._before[freed.pop()]:
                 if task in self._number:
                     self._number[task] -= 1
                     if not self._number[task]:
                         del self._number[task]
-                        gone.append(task)
+                        freed.append(task)
 
 
-def _cycles(hangs_on: dict[int, tuple[int, ...]]) -> Iterator[tuple[int, ...]]:
+def _cycles(blocked_by: dict[int, tuple[int, ...]]) -> Iterator[tuple[int, ...]]:
     """Disjoint cycles, the first by the smallest of its tasks, while there are any."""
-    left = _Remaining(hangs_on)
-    for start in sorted(hangs_on):
+    left = _Blocked(blocked_by)
+    for start in sorted(blocked_by):
         while start in left:
             path: dict[int, int] = {}
             task = start
-            while task not in path:  # who is left hangs on somebody who is left
+            while task not in path:  # each task left is blocked by another one left
                 path[task] = len(path)
-                task = next(other for other in hangs_on[task] if other in left)
+                task = next(other for other in blocked_by[task] if other in left)
             cycle = list(path)[path[task] :]
             first = cycle.index(min(cycle))
             left.drop(cycle)
@@ -233,7 +234,7 @@ def _cycles(hangs_on: dict[int, tuple[int, ...]]) -> Iterator[tuple[int, ...]]:
 
 
 def interrupted(trace: TraceData) -> dict[int, int]:
-    """By process in which a signal cancelled what there was (Ctrl-C), the moment before that."""
+    """By process whose tasks a signal cancelled (Ctrl-C): the moment before that."""
     awaits, tasks = trace.awaits, trace.task_table
     cancelled = tasks.state[awaits.task - 1] == t.CANCELLED
     rows = np.flatnonzero((awaits.woken_by == t.BY_SIGNAL) & (awaits.ready_ns >= 0) & cancelled)
@@ -244,19 +245,20 @@ def interrupted(trace: TraceData) -> dict[int, int]:
 
 
 def last_moments(trace: TraceData) -> Iterator[Moment]:
-    """Of each process its recording's end, or where a signal brought that about, the moment before."""
+    """For each process the end of its recording, or the moment before a signal cancelled its tasks."""
     before = interrupted(trace)
     for row, process in enumerate(trace.processes):
         yield Moment(trace, before.get(row, process.end_ns), row)
 
 
-def now(trace: TraceData, moments: Sequence[Moment] | None = None, said: Sequence[str] = ()) -> Now:
-    """What there is at these moments, one a process; by default the last.  ``said``: what to say of each."""
+def now(trace: TraceData, moments: Sequence[Moment] | None = None, remarks: Sequence[str] = ()) -> Now:
+    """The state at these moments, one a process; by default the last ones.  ``remarks``: for each,
+    ``ProcessState.when``."""
     parts = list(last_moments(trace) if moments is None else moments)
     tasks: list[TaskState] = []
     cycles: list[tuple[int, ...]] = []
     for row, moment in enumerate(parts):
-        tasks += _standings(moment, row, len(cycles))
+        tasks += _task_states(moment, row, len(cycles))
         cycles += moment.cycles
     processes = [trace.processes[moment.process] for moment in parts]
     return Now(
@@ -264,26 +266,27 @@ def now(trace: TraceData, moments: Sequence[Moment] | None = None, said: Sequenc
         duration_ns=trace.meta.duration_ns,
         processes=tuple(
             ProcessState(pid=process.pid, command=process.command, at_ns=moment.at_ns, when=when)
-            for process, moment, when in zip(processes, parts, said or [""] * len(parts), strict=True)
+            for process, moment, when in zip(processes, parts, remarks or [""] * len(parts), strict=True)
         ),
         tasks=tuple(tasks),
         cycles=tuple(cycles),
     )
 
 
-def _standings(moment: Moment, row: int, before: int) -> Iterator[TaskState]:
-    """The tasks of a moment, that of the ``row``-th process; ``before``: so many cycles are others'."""
+def _task_states(moment: Moment, row: int, before: int) -> Iterator[TaskState]:
+    """The tasks at a moment, that of the ``row``-th process.  ``before``: the number of cycles in processes before
+    it."""
     cycle_of = {task: before + number for number, cycle in enumerate(moment.cycles) for task in cycle}
     held: dict[int, list[Hold]] = defaultdict(list)
     for rows in moment.held.values():
         for at in rows:
             held[int(moment.trace.holds.task[at])].append(hold(moment.trace, at))
     for task in moment.alive:
-        yield _standing(moment, row, task, tuple(held.get(task, ())), cycle_of.get(task))
+        yield _task_state(moment, row, task, tuple(held.get(task, ())), cycle_of.get(task))
 
 
 def hold(trace: TraceData, row: int) -> Hold:
-    """A row of holds."""
+    """A row of ``holds`` as a Hold."""
     return Hold(
         resource=trace.resource(int(trace.holds.resource[row])) or "?",
         since_ns=int(trace.holds.start_ns[row]),
@@ -292,7 +295,7 @@ def hold(trace: TraceData, row: int) -> Hold:
 
 
 def stack(trace: TraceData, row: int) -> tuple[str, ...]:
-    """The frames of a suspension, from its root."""
+    """The frames of a suspension, "function (file:line)", from its root."""
     at, frames = int(trace.awaits.stack[row]), list[str]()
     while at >= 0:
         location = int(trace.chains.location[at])
@@ -301,8 +304,8 @@ def stack(trace: TraceData, row: int) -> tuple[str, ...]:
     return tuple(frames)
 
 
-def seen(moment: Moment, task: int, since_ns: int) -> tuple[str, ...]:
-    """The frames in which a task that runs was seen last, since then; (): it was not."""
+def watched_stack(moment: Moment, task: int, since_ns: int) -> tuple[str, ...]:
+    """The frames of a running task when the watchdog saw it last since ``since_ns``; (): it did not."""
     trace, stacks = moment.trace, moment.trace.stacks
     rows = np.flatnonzero((stacks.task == task) & (stacks.ts_ns >= since_ns) & (stacks.ts_ns <= moment.at_ns))
     at, frames = int(stacks.site[rows[-1]]) if len(rows) else -1, []
@@ -313,10 +316,10 @@ def seen(moment: Moment, task: int, since_ns: int) -> tuple[str, ...]:
     return tuple(frames)
 
 
-def _standing(moment: Moment, row: int, task: int, holds: tuple[Hold, ...], cycle: int | None) -> TaskState:
+def _task_state(moment: Moment, row: int, task: int, holds: tuple[Hold, ...], cycle: int | None) -> TaskState:
     trace, table = moment.trace, moment.trace.task_table
     function = int(table.function[task - 1])
-    said: dict[str, object] = {
+    fields_: dict[str, object] = {
         "task": task,
         "process": row,
         "pid": trace.processes[moment.process].pid,
@@ -333,7 +336,7 @@ def _standing(moment: Moment, row: int, task: int, holds: tuple[Hold, ...], cycl
     if at >= 0:
         awaits, ready = trace.awaits, moment.ready_since(task)
         due = int(awaits.due_ns[at])
-        said |= {
+        fields_ |= {
             "state": "Blocked" if ready is None else "Ready",
             "since_ns": int(awaits.start_ns[at]) if ready is None else ready,
             "place": trace.place(int(awaits.location[at])),
@@ -347,8 +350,8 @@ def _standing(moment: Moment, row: int, task: int, holds: tuple[Hold, ...], cycl
         }
     elif task in moment.polls:
         since = int(trace.polls.start_ns[moment.polls[task]])
-        said |= {"state": "Running", "since_ns": since, "stack": seen(moment, task, since)}
+        fields_ |= {"state": "Running", "since_ns": since, "stack": watched_stack(moment, task, since)}
     else:
-        said |= {"state": "Pending", "since_ns": int(table.created_ns[task - 1])}
-    said["at_least"] = bool(table.before[task - 1]) and said["since_ns"] == int(table.created_ns[task - 1])
-    return TaskState.model_validate(said)
+        fields_ |= {"state": "Pending", "since_ns": int(table.created_ns[task - 1])}
+    fields_["at_least"] = bool(table.before[task - 1]) and fields_["since_ns"] == int(table.created_ns[task - 1])
+    return TaskState.model_validate(fields_)

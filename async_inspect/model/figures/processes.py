@@ -1,7 +1,4 @@
-"""The processes of a trace with their figures.
-
-Knows how to add up by process what is known by task.
-"""
+"""The processes of a trace with their figures: sums over their tasks."""
 
 import numpy as np
 
@@ -38,7 +35,7 @@ class ProcessFigures(Frozen):
 
 
 def process_figures(trace: TraceData) -> tuple[ProcessFigures, ...]:
-    """All of them, in the order in which they began."""
+    """The figures of all processes, in the order in which they began."""
     size, of_task = len(trace.processes), trace.task_table.process
     polls, awaits, nodes = trace.polls, trace.awaits, trace.node_sums
     of_poll = of_task[polls.task - 1]

@@ -13,7 +13,7 @@ from ..entities import Frozen, Violation
 from ..grouping import counts, exact_sum, group, sums
 from ..reasons import coded
 from . import unfinished
-from .cancelled_waits import CutFigures, cut_figures
+from .cancelled_waits import CancelledWaitFigures, cancelled_wait_figures
 from .distribution import Distribution, spread
 from .long_polls import BlockingPoll, PollFigures, blocking_polls, longest_polls, slow_polls
 from .processes import ProcessFigures, process_figures
@@ -59,7 +59,7 @@ class CoroutineFigures(Frozen):
 
 
 class Stats(Frozen):
-    """What ``stats`` says of a trace."""
+    """The figures that ``stats`` prints."""
 
     duration_ns: int  # up to when it is known
     ending: Ending  # why no further
@@ -83,7 +83,7 @@ class Stats(Frozen):
     top_ready_in_all: int
     resources: tuple[ResourceFigures, ...]  # by wait
     resources_in_all: int
-    cuts: tuple[CutFigures, ...]  # by wait, all there are
+    cuts: tuple[CancelledWaitFigures, ...]  # by wait, all there are
     slow_poll_ns: int  # from here on a poll is called blocking
     blocking: Distribution  # those that are
     blocking_polls: tuple[BlockingPoll, ...]  # the longest of them
@@ -91,9 +91,9 @@ class Stats(Frozen):
     runtime_warnings: tuple[RuntimeWarningFigures, ...]  # all there are, most often first
     events: int
     records: int
-    lost: int  # what was due and not written
+    lost: int  # records that were due and not written
     missing: int  # slots that files had and have no more, or of which a part is missing; at least
-    damaged: int  # records and header fields that could not be
+    damaged: int  # invalid records and header fields
     inexact: tuple[str, ...]  # why no figure is exact; none: they are
     inexact_tasks: int  # whose figures are not exact: and so no sum over them is
     violations: tuple[Violation, ...]  # why
@@ -136,7 +136,7 @@ def stats(trace: TraceData, top: int = 10, slow_poll_ms: float | None = None) ->
         top_ready_in_all=ready_places(trace),
         resources=resource_figures(trace, top),
         resources_in_all=resources_used(trace),
-        cuts=cut_figures(trace),
+        cuts=cancelled_wait_figures(trace),
         slow_poll_ns=slow_ns,
         blocking=spread(polls.end_ns[slow] - polls.start_ns[slow], going[slow]),
         blocking_polls=blocking_polls(trace, slow[:top]),
@@ -158,7 +158,7 @@ def stats(trace: TraceData, top: int = 10, slow_poll_ms: float | None = None) ->
 
 
 def peak(start: t.Ints, end: t.Ints) -> int:
-    """How many overlapped at most; who ends at a moment is gone before who begins at it."""
+    """How many spans overlapped at most; one that ends at a moment does not overlap one that begins then."""
     if not len(start):
         return 0
     times = np.concatenate([end, start])
@@ -175,15 +175,15 @@ def top_awaits(trace: TraceData, top: int) -> tuple[AwaitFigures, ...]:
     total = sums(which, wait, len(location))
     found = []
     for row in np.argsort(-total, kind="stable")[:top].tolist():
-        mine = which == row
+        of_row = which == row
         frame = trace.frame(int(location[row]))
         found.append(
             AwaitFigures(
                 place=trace.place(int(location[row])) or "?",
                 function=frame.function.name,
                 user=frame.function.user,
-                reasons=_why(trace, mine),
-                wait=spread(wait[mine], going[mine]),
+                reasons=_why(trace, of_row),
+                wait=spread(wait[of_row], going[of_row]),
             )
         )
     return tuple(found)
@@ -200,17 +200,17 @@ def _why(trace: TraceData, rows: npt.NDArray[np.bool_]) -> tuple[str, ...]:
 
 
 def by_reason(trace: TraceData) -> tuple[ReasonFigures, ...]:
-    """What all waiting was for, the longest in all first."""
+    """All waits by reason, the longest total first."""
     words, codes = coded(trace)
     wait, going = trace.awaits.end_ns - trace.awaits.start_ns, unfinished.awaits(trace)
     total = sums(codes, wait, len(words))
     found = [code for code in np.argsort(-total, kind="stable").tolist() if (codes == code).any()]
     parts = [(words[code], codes == code) for code in found]
-    return tuple(ReasonFigures(reason=word, wait=spread(wait[mine], going[mine])) for word, mine in parts)
+    return tuple(ReasonFigures(reason=word, wait=spread(wait[of_row], going[of_row])) for word, of_row in parts)
 
 
 def top_coroutines(trace: TraceData) -> tuple[CoroutineFigures, ...]:
-    """The functions, those that ran longest themselves first."""
+    """The functions, by self time, longest first."""
     table = trace.node_sums
     known = np.flatnonzero(table.node >= 0)
     ran = trace.nodes.function[table.node[known]]

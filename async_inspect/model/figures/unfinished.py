@@ -1,7 +1,6 @@
-"""What went on when a recording, as far as it is known, ended: how long it lasted in all nobody knows.
+"""Polls, awaits, tasks and holds that went on where a recording is broken off: their durations are lower bounds.
 
-Of such a row the columns say how long it had lasted by then, which is at least so long.  Where a recording is known to
-its end there is none: the end of all ended it.
+Where a recording is known to its end there are none: the end of the process ended them.
 """
 
 import numpy as np

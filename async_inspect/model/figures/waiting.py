@@ -8,7 +8,7 @@ from collections import defaultdict
 import numpy as np
 
 from .. import tables as t
-from ..data import TraceData, found_once
+from ..data import TraceData, cached_on_trace
 from ..entities import Frozen, Hold, Wakes
 from ..grouping import counts, group, sums
 from . import unfinished
@@ -62,7 +62,7 @@ class ResourceFigures(Frozen):
     queue: tuple[int, ...]  # the tasks that wait for one now, oldest first
 
 
-@found_once
+@cached_on_trace
 def ready(trace: TraceData) -> tuple[t.Ints, t.Ints]:
     """``bounds``, within what can be."""
     tasks = trace.task_table
@@ -84,7 +84,7 @@ def bounds(trace: TraceData) -> tuple[t.Ints, t.Ints]:
     return least, tasks.end_ns - tasks.created_ns - tasks.run_ns - resting
 
 
-@found_once
+@cached_on_trace
 def wakes(trace: TraceData) -> dict[int, tuple[Wakes, ...]]:
     """Who woke each task how often."""
     awaits = trace.awaits
@@ -99,7 +99,7 @@ def wakes(trace: TraceData) -> dict[int, tuple[Wakes, ...]]:
     return {number: tuple(rows) for number, rows in found.items()}
 
 
-@found_once
+@cached_on_trace
 def held(trace: TraceData) -> dict[int, tuple[Hold, ...]]:
     """What each task holds at the end."""
     holds = trace.holds

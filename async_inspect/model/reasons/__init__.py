@@ -1,12 +1,11 @@
 """Why a task waited, where the frames between its await point and the leaf say so; else not known, never a guess.
 
-Knows: how rules are read off a chain.  Which functions wait for what is in the modules beside it, one a library, each
-with its line in ``SHIPPED``.  *Which* lock it was is not known here (``resources.py``).
+Knows: how rules are applied to a chain of frames.  The rules themselves are in the modules beside it, one a library,
+each with its line in ``SHIPPED``.  *Which* lock it was is not known here (``resources.py``).
 
-A rule holds where its function is the leaf, for all that this can await itself; and where the reason of the frames
-inside is one that it ``covers``, since it says better what for: if these are its own library's and the standard
-library's.  Tasks speak for themselves: who awaits one waits for a task.  A user's rules come first, and hold against
-all that shipped ones say.
+A rule applies where its function is the leaf; and where the reason found from the frames inside is one that it
+``covers``, as it is more specific, provided that these frames are of its own library or the standard library.  An await
+of a task has the reason ``task``, whatever the rules say.  A user's rules come first, and override shipped ones.
 """
 
 from collections.abc import Sequence
@@ -17,7 +16,7 @@ import numpy as np
 
 from ...support.settings import ALL, Rule
 from .. import tables as t
-from ..data import TraceData, found_once
+from ..data import TraceData, cached_on_trace
 from . import aiohttp, anyio, asyncpg, redis, stdlib, trio
 
 __all__ = ["GATHER", "RULES", "SHIPPED", "TASK", "UNKNOWN", "YIELD", "Rule", "coded", "covering", "reasons"]
@@ -44,7 +43,7 @@ def reasons(trace: TraceData) -> list[str]:
     return [words[code] for code in codes.tolist()]
 
 
-@found_once
+@cached_on_trace
 def coded(trace: TraceData) -> tuple[tuple[str, ...], t.Small]:
     """The same as codes: (words, row of ``words`` by await)."""
     words: list[str] = [UNKNOWN, TASK, GATHER, YIELD]
@@ -63,28 +62,28 @@ def coded(trace: TraceData) -> tuple[tuple[str, ...], t.Small]:
 
 
 def covering(functions: Sequence[t.Function]) -> t.Bools:
-    """By function: whether a shipped rule says better what it waits for than what it awaits."""
+    """By function: whether a shipped rule for it covers the reasons of what it awaits."""
     return np.array([any(rule.covers for rule in _shipped_rules(f)) for f in functions], np.bool_)
 
 
-class _Said(NamedTuple):
-    """What the frames of a chain say, as far as they were asked."""
+class _Verdict(NamedTuple):
+    """The reason found from the inner frames of a chain so far."""
 
     reason: str
     by_user: bool  # by a user's rule
-    libraries: frozenset[str] | None  # whose frames they are; None: none was asked yet
+    libraries: frozenset[str] | None  # the libraries of these frames; None: there was no frame yet
 
-    def and_then(self, library: str, own: Sequence[Rule], shipped: Sequence[Rule]) -> "_Said":
-        """With the next frame outwards, which is of this library and has these rules."""
+    def outwards(self, library: str, own: Sequence[Rule], shipped: Sequence[Rule]) -> "_Verdict":
+        """The verdict with the next frame outwards, which is of this library and has these rules."""
         inside, leaf = self.libraries or frozenset(), self.libraries is None
         libraries = inside | {library} if library else inside
         for rule in own:
             if leaf or self.reason in rule.covers or (ALL in rule.covers and not self.by_user):
-                return _Said(rule.reason, True, libraries)
-        # What others' code waits for is not ours to name better.
+                return _Verdict(rule.reason, True, libraries)
+        # A shipped rule does not rename the waits of another library's code.
         for rule in () if self.by_user or inside - {library} else shipped:
             if leaf or self.reason in rule.covers:
-                return _Said(rule.reason, False, libraries)
+                return _Verdict(rule.reason, False, libraries)
         return self._replace(libraries=libraries)
 
 
@@ -92,14 +91,14 @@ def _of_chains(trace: TraceData) -> list[str]:
     """The reason of every chain: its frames' rules asked from the leaf outwards."""
     frames = [(_library(f.file), _own_rules(f, trace.rules), _shipped_rules(f)) for f in trace.functions]
     inner, function = trace.chains.inner.tolist(), trace.locations.function[trace.chains.location].tolist()
-    known = {-1: _Said(UNKNOWN, False, None)}
+    known = {-1: _Verdict(UNKNOWN, False, None)}
     for outermost in range(len(inner)):
         path, row = [], outermost
         while row not in known:
             path.append(row)
             row = inner[row]
         for row in reversed(path):
-            known[row] = known[inner[row]].and_then(*frames[function[row]])
+            known[row] = known[inner[row]].outwards(*frames[function[row]])
     return [known[row].reason for row in range(len(inner))]
 
 
@@ -114,17 +113,17 @@ def _shipped_rules(function: t.Function) -> Sequence[Rule]:
 
 
 def _own_rules(function: t.Function, rules: Sequence[Rule]) -> Sequence[Rule]:
-    """Those of a user's rules that name this function."""
+    """The user's rules that name this function."""
     file, name = _usual(function.file), function.name
     return [r for r in rules if fnmatchcase(file, r.file) and any(fnmatchcase(name, glob) for glob in r.functions)]
 
 
 def _library(file: str) -> str:
-    """Whose code a file is: an installed package's; "" the standard library's; else its own."""
+    """The library of a file: an installed package; "" for the standard library; else the folder."""
     file = _usual(file)
     return "" if file.startswith("<stdlib>/") else "/".join(file.split("/")[:2])
 
 
 def _usual(file: str) -> str:
-    """As it is called everywhere but on Debian."""
+    """The path with Debian's dist-packages as site-packages."""
     return file.replace("dist-packages/", "site-packages/", 1) if file.startswith("dist-packages/") else file
