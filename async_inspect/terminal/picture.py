@@ -117,16 +117,19 @@ class _Tree:
         cycle = "" if one.cycle is None else f"  DEADLOCK {one.cycle + 1}"
         least = "at least " * one.at_least
         head = f"task {one.task} ({name})  {shown_state(one.state)} for {least}{ms(one.at_ns - one.since_ns)}"
-        why = self._why(one)
+        reason = why(one)
         return [
-            f"{head}{f': {why}' * bool(why)}{cycle}",
+            f"{head}{f': {reason}' * bool(reason)}{cycle}",
             *one.stack,
-            *(f"holds {hold.resource}, taken at {hold.place}, since {ms(hold.since_ns)}" for hold in one.holds),
+            *(words.hold(hold.resource, hold.place, ms(hold.since_ns)) for hold in one.holds),
         ]
 
-    def _why(self, one: TaskState) -> str:
-        if one.due_ns is not None and one.reason in (None, "timer"):
-            return words.timer(ms(max(0, one.due_ns - one.since_ns)) if one.state == "Blocked" else "")
-        if one.awaiting is None:
-            return ""
-        return words.why(one.reason or "", one.awaiting, one.resource or "", one.holders, one.task)
+
+def why(one: TaskState) -> str:
+    """Why it waits; "" of one that doesn't."""
+    if one.awaiting is None:
+        return ""
+    timer = None
+    if one.due_ns is not None:
+        timer = ms(max(0, one.due_ns - one.since_ns)) if one.state == "Blocked" else ""
+    return words.why(one.reason or "", one.awaiting, one.resource or "", one.holders, one.task, timer)

@@ -12,6 +12,7 @@ from pathlib import Path
 from ..errors import UserError
 from ..recording import closing
 from ..support.internal import say
+from ..support.settings import configured
 from .ptys import Ptys
 
 LOG = "target.log"
@@ -86,7 +87,7 @@ class AttachedView:
         from .screen import View
         from .terminal import Terminal
 
-        processes = Processes(path)
+        processes = Processes(path, rules=configured())
         view = View(processes, self._reports, host=self)
         with Terminal(0, 1) as terminal:
             view.show(terminal, self._leave_at_end)

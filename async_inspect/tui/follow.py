@@ -7,6 +7,7 @@ Knows: what time it is in the recording, and whether its program still runs.  Kn
 import os
 import time
 from collections import deque
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from ..model.live import Live
 from ..model.live.state import PIECE
 from ..recording.reader import Recording
 from ..recording.slots import Slots
+from ..support.settings import Rule
 
 AT_A_TIME_SECONDS = 0.05
 
@@ -23,10 +25,11 @@ AT_A_TIME_SECONDS = 0.05
 class Follower:
     """A recording and its live state."""
 
-    def __init__(self, path: Path, replay: bool = False) -> None:
-        """UserError: it can't be read.  ``replay``: from its beginning, as fast as it went then."""
+    def __init__(self, path: Path, replay: bool = False, rules: Sequence[Rule] = ()) -> None:
+        """UserError: it can't be read.  ``replay``: from its beginning, as fast as it went then.  ``rules``: the user's
+        own, for reasons."""
         self.recording = Recording(path)
-        self.live = Live(self.recording)
+        self.live = Live(self.recording, rules)
         self.replaying = replay
         self.over = False  # the host has said that the program has ended
         self._waiting: deque[Slots] = deque()  # read, but not fed to the live model yet
@@ -101,7 +104,7 @@ class Follower:
     def _enqueue(self, chunks: list[Slots]) -> None:
         for slots in chunks:
             self._waiting += (slots[begin : begin + PIECE] for begin in range(0, len(slots), PIECE))
-        self.recording.chunks = []  # not needed again
+        self.recording.chunks, self.recording.points = [], []  # not needed again
 
 
 def _until(slots: Slots, moment: int) -> int:

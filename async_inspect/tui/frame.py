@@ -76,7 +76,7 @@ def _figures(seen: LiveSnapshot, width: int) -> Line:
     slices = seen.slices(240)
     ran = seen.a_second(slices.ran) / 1e7
     line: Line = [
-        (f"{number(seen.alive)} ", "head"), (f"tasks, {number(seen.live.count - 1 - seen.alive)} ended  ", "dim"),
+        (f"{number(seen.alive)} ", "head"), (f"tasks, {number(seen.live.ended)} ended  ", "dim"),
         (f"{number(seen.a_second(slices.polls))}", "head"), (" polls/s  ", "dim"),
         (f"{ran:.0f}%", "bad" if ran > 90 else "head"), (" ran  ", "dim"),
         (span(int(slices.most[-3:].max())), "head"), (" ready  ", "dim"),

@@ -13,6 +13,7 @@ from ..errors import UserError
 from ..launcher import registry
 from ..recording.header import FOLDER
 from ..recording.runs import of_processes, root_recording, run_at
+from ..support.settings import configured
 from .attached import has_terminal
 from .processes import Processes
 from .screen import NoHost, View
@@ -32,7 +33,7 @@ def monitor(place: Path | None, speed: float | None, pids: Collection[int] = ())
         raise UserError("monitor shows a recording on a terminal, and there is none; stats and report need none")
     path, title = _running(pids) if place is None else (_path(place, pids), "")
     alone = place is not None and not os.path.isdir(place)
-    processes = Processes(path, replay=speed is not None, alone=alone, pids=pids)
+    processes = Processes(path, replay=speed is not None, alone=alone, pids=pids, rules=configured())
     view = View(processes, _reports(path), title)
     if speed is not None:
         nearest = min(range(len(SPEEDS)), key=lambda at: abs(SPEEDS[at] - speed))
@@ -52,7 +53,7 @@ class _InjectedHost(NoHost):
 
 def watch(path: Path, reports: Path, title: str, ended: Callable[[], str]) -> None:
     """Show a process that we attached to until the user leaves, or ``ended`` gives a reason."""
-    processes = Processes(path, alone=True)
+    processes = Processes(path, alone=True, rules=configured())
     with Terminal(0, 1) as terminal:
         View(processes, reports, title, _InjectedHost(ended)).show(terminal, leave_at_end=True)
     processes.close()

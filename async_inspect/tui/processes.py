@@ -4,12 +4,13 @@ Knows which recordings are of one run.  Only the one that is shown is read; the 
 """
 
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from ..errors import UserError
 from ..recording import closing
 from ..recording.header import Head, head
+from ..support.settings import Rule
 from .follow import Follower
 
 SCAN_SECONDS = 0.5  # between two scans of the folder
@@ -18,11 +19,18 @@ SCAN_SECONDS = 0.5  # between two scans of the folder
 class Processes:
     """Followers, one for each process that was shown; ``first`` is the one that the view began with."""
 
-    def __init__(self, path: Path, replay: bool = False, alone: bool = False, pids: Collection[int] = ()) -> None:
-        """``alone``: no other recordings of its run; else those of ``pids`` (none: all).  UserError: it can't be
-        read."""
-        self.first = self.current = Follower(path, replay)
-        self._replay, self._pids = replay, frozenset(pids)
+    def __init__(
+        self,
+        path: Path,
+        replay: bool = False,
+        alone: bool = False,
+        pids: Collection[int] = (),
+        rules: Sequence[Rule] = (),
+    ) -> None:
+        """UserError: it can't be read.  ``alone``: no others of its run, else those of these pids (none: all).
+        ``rules``: the user's own, for reasons."""
+        self.first = self.current = Follower(path, replay, rules)
+        self._replay, self._pids, self._rules = replay, frozenset(pids), rules
         recording = self.first.recording
         head_ = Head(recording.path, recording.header, recording.meta)
         self._run = "" if alone else head_.run
@@ -76,7 +84,7 @@ class Processes:
         recordings = [one.path for one in self.recordings()]
         path = recordings[(recordings.index(self.current.recording.path) + by) % len(recordings)]
         try:
-            follower = self._open.get(path) or Follower(path, self._replay)
+            follower = self._open.get(path) or Follower(path, self._replay, self._rules)
         except UserError as exc:
             return exc.message
         self._open[path] = follower

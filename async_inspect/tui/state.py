@@ -33,7 +33,7 @@ class Facts:
 
 @dataclass(frozen=True)
 class State:
-    """The state of the view; tasks are numbered by their row in the live model."""
+    """The state of the view; tasks are named by their id in the recording."""
 
     view: str = "tasks"
     cursors: tuple[int, ...] = (0,) * len(VIEWS)

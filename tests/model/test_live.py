@@ -1,6 +1,7 @@
 """The live state: fed in pieces of any size, its figures are those of the Trace of the same records."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,11 +9,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from async_inspect.model import Builder, stats
+from async_inspect.model.figures.moment import Moment, now
+from async_inspect.model.kernels import words
 from async_inspect.model.live import Live, LiveSnapshot
 from async_inspect.model.tables import STATES
+from async_inspect.model.text import ms
 from async_inspect.model.trace import Trace
 from async_inspect.recording.reader import Recording, open_recording
+from async_inspect.terminal.picture import why
 
+from ..samples import SAMPLES
 from ..tools import PROGRAMS, ROOT, TARGET, examples, run
 
 RUN = [
@@ -40,16 +46,17 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Recording]:
     folder = tmp_path_factory.mktemp("recorded")
     programs: dict[str, list[str | Path]] = {name: [PROGRAMS / f"{name}.py"] for name in RUN}
     programs |= {name: [ROOT / "fixtures" / "bench" / f"{name}.py", size] for name, size in LOADS.items()}
-    for name, words in programs.items():
-        run([TARGET, "-c", RECORD, folder / f"{name}.rec", *words], cwd=folder, env={"PYTHONPATH": str(ROOT)})
-    return {name: open_recording(folder / f"{name}.rec") for name in programs}
+    for name, argv in programs.items():
+        run([TARGET, "-c", RECORD, folder / f"{name}.rec", *argv], cwd=folder, env={"PYTHONPATH": str(ROOT)})
+    for name, sample in SAMPLES.items():
+        sample().write(folder / f"{name}.rec")
+    return {name: open_recording(folder / f"{name}.rec") for name in (*programs, *SAMPLES)}
 
 
-def of_live(live: Live) -> dict[str, object]:
+def of_live(live: Live) -> dict[str, Any]:
     """Every figure that a view shows, at the recording's end, in a form in which a Trace has it too."""
     seen = LiveSnapshot(live, live.end)
     rows = np.arange(1, live.count)[live.numbers()[1:] > 0]
-    live.shown, live.shown_up_to = np.arange(1, live.count), live.count  # whoever ended long ago too
     columns = (
         seen.polls(rows), seen.run(rows), seen.wait(rows), seen.ready(rows), seen.created(rows), seen.age(rows),
         live.numbers()[seen.parent(rows)],
@@ -74,9 +81,20 @@ def of_live(live: Live) -> dict[str, object]:
         (functions[c].name, f"{functions[c].file}:{functions[c].line}"): (r, n)
         for c, r, n in zip(code.tolist(), ran.tolist(), calls.tolist(), strict=True)
     }
+    said = {
+        seen.number(row): (
+            seen.reason(row) or None, seen.awaiting(row), seen.resource(int(live.tasks["resource"][row])) or None,
+            [seen.number(holder) for holder in seen.holders(row)], seen.why(row), seen.function(row).name,
+        )
+        for row in rows.tolist()
+        if seen.waits(row)
+    }  # fmt: skip
     return {
         "tasks": tasks,
         "suspended": suspended,
+        "said": said,
+        "holds": {seen.number(row): held for row in rows.tolist() if (held := seen.holds(row))},
+        "waits for": sorted(zip(*(live.numbers()[side].tolist() for side in seen.edges), strict=True)),
         "awaits": awaits,
         "coroutines": coroutines,
         "polls": sorted((poll.ns for poll in seen.longest(20)), reverse=True),
@@ -85,7 +103,7 @@ def of_live(live: Live) -> dict[str, object]:
     }
 
 
-def of_trace(trace: Trace) -> dict[str, object]:
+def of_trace(trace: Trace) -> dict[str, Any]:
     """The same of a Trace."""
     figures, ready = stats(trace, 10_000), trace.ready[0].tolist()
     table = trace.task_table
@@ -104,9 +122,23 @@ def of_trace(trace: Trace) -> dict[str, object]:
             leaf = trace.frame(int(trace.awaits.leaf_location[row]))
             place = trace.place(int(trace.awaits.location[row]))
             suspended[number] = (place, [(leaf.function.name, leaf.line)])
+    moment = Moment(trace, trace.processes[0].end_ns)
+    closed = (np.flatnonzero(table.closed) + 1).tolist()  # these stand for good, but do not wait
+    there = [one for one in now(trace, [moment]).tasks if one.task not in closed]
     return {
         "tasks": tasks,
         "suspended": suspended,
+        "said": {
+            one.task: (one.reason, one.awaiting, one.resource, [*one.holders], why(one), one.kind_name)
+            for one in there
+            if one.awaiting is not None
+        },
+        "holds": {
+            number: [words.hold(one.resource, one.place, ms(one.since_ns)) for one in held]
+            for number, held in trace.held.items()
+            if number
+        },
+        "waits for": sorted((one.task, other) for one in there for other in one.waits_for if other not in closed),
         "awaits": {
             (one.place, one.function): (one.wait.count, one.wait.total_ns, one.wait.max_ns)
             for one in figures.top_awaits
@@ -137,7 +169,7 @@ def assert_same(live: Live, trace: Trace) -> None:
         assert ours[name] == value, name
 
 
-@pytest.mark.parametrize("name", [*RUN, *LOADS])
+@pytest.mark.parametrize("name", [*RUN, *LOADS, *SAMPLES])
 def test_figures_are_those_of_the_trace(name: str, recorded: dict[str, Recording]) -> None:
     slots = recorded[name].records
     live, builder = Live(recorded[name]), Builder(recorded[name])
@@ -147,7 +179,7 @@ def test_figures_are_those_of_the_trace(name: str, recorded: dict[str, Recording
 
 
 @settings(deadline=None, max_examples=examples(60))
-@given(st.sampled_from(RUN), st.lists(st.integers(1, 400), min_size=1, max_size=8), st.floats(0.05, 1))
+@given(st.sampled_from([*RUN, *SAMPLES]), st.lists(st.integers(1, 400), min_size=1, max_size=8), st.floats(0.05, 1))
 def test_pieces_of_any_size(recorded: dict[str, Recording], name: str, steps: list[int], part: float) -> None:
     """Also in the middle: what was fed is what there is."""
     slots = recorded[name].records
@@ -162,3 +194,26 @@ def test_pieces_of_any_size(recorded: dict[str, Recording], name: str, steps: li
         begin, number = end, number + 1
     builder.feed(slots)
     assert_same(live, Trace.of(builder.data()))
+
+
+@settings(deadline=None, max_examples=examples(60))
+@given(st.sampled_from([*RUN, *LOADS, *SAMPLES]), st.integers(1, 200), st.integers(0, 5), st.integers(1, 20))
+def test_a_window_of_what_ended(recorded: dict[str, Recording], name: str, step: int, kept: int, every: int) -> None:
+    """Who fell out of it counts in all sums; of all others everything is known that a Trace knows."""
+    slots = recorded[name].records
+    slots = slots[: len(slots) * 4 // 5]
+    recording = Recording(recorded[name].path)
+    recording.header = recording.header._replace(end_ns=0)
+    live, builder = Live(recording, kept=kept, every=every), Builder(recording)
+    builder.feed(slots)
+    trace = Trace.of(builder.data())
+    for begin in range(0, len(slots), step):
+        live.feed(slots[begin : begin + step])
+    ours, theirs = of_live(live), of_trace(trace)
+    here = {task[0] for task in ours["tasks"]}
+    assert ours.pop("tasks") == [task for task in theirs.pop("tasks") if task[0] in here]
+    assert here >= set(np.flatnonzero(~(trace.task_table.ended | trace.task_table.closed)) + 1)
+    assert live.total == len(trace.task_table)
+    assert LiveSnapshot(live, live.end).left_out + len(LiveSnapshot(live, live.end).rows) == len(trace.task_table)
+    for figure, value in theirs.items():
+        assert ours[figure] == value, figure

@@ -1,7 +1,8 @@
 """Recording to TraceData: the one place where the parts come together.
 
 ``Builder.feed`` takes the records as they come, ``Builder.data`` says what they mean so far.  A finished recording is
-fed at once, one that grows as it grows: it is the same code.
+fed at once, or in parts.  (What the live view shows of one that grows is summed up in ``live/``: what records mean is
+said once, for both, in ``kernels/``.)
 """
 
 from dataclasses import replace

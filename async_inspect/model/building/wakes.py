@@ -78,7 +78,7 @@ def woken(records: RecordColumns, moments: Moments, task_of: Ints, asked: "Asked
     by[rows], waker[rows] = how, np.where(how == t.BY_TASK, who, 0)
 
     runnable = runnable_since(told, asked.before, asked.answered)[origin]
-    since[rows] = moments.ns(np.minimum(np.where(known, runnable, CALLED), told["ts"][wake]))
+    since[rows] = np.maximum(moments.ns(np.minimum(np.where(known, runnable, CALLED), told["ts"][wake])), 0)
     more[rows] = np.where((how == 0) | ((how == t.BY_TIMER) & (runnable == CALLED)), -1, 0)
     io = np.flatnonzero(how == t.BY_IO)
     more[rows[io]] = _busy(asked, told["thread"][origin[io]], told["pos"][origin[io]], asleep.start_ns[rows[io]])

@@ -16,19 +16,20 @@ _WRAPPERS: Final = (("TaskHandle._run_coro", "-packages/anyio/_core/_tasks.py"),
 
 def about(tasks: t.Tasks, functions: Sequence[t.Function], calls: t.Calls) -> t.Tasks:
     """These, of the functions that they are about: of their roots', where these are no wrappers or have not run."""
-    wraps = np.array([*map(_wraps, functions), False])  # the last: of no function
-    if not wraps.any():
+    wrapping = np.array([*map(wraps, functions), False])  # the last: of no function
+    if not wrapping.any():
         return tasks
     inside = np.flatnonzero(calls.awaiter >= 0)
     outer = calls.awaiter[inside]
-    inside = inside[wraps[calls.function[outer]] & (calls.awaiter[outer] < 0) & (calls.task[inside] > 0)]
+    inside = inside[wrapping[calls.function[outer]] & (calls.awaiter[outer] < 0) & (calls.task[inside] > 0)]
     task, first = np.unique(calls.task[inside], return_index=True)
     rows = task - 1
-    wrapped = wraps[tasks.function[rows]]
+    wrapped = wrapping[tasks.function[rows]]
     function = tasks.function.copy()
     function[rows[wrapped]] = calls.function[inside[first[wrapped]]]
     return replace(tasks, function=function)
 
 
-def _wraps(function: t.Function) -> bool:
+def wraps(function: t.Function) -> bool:
+    """Whether this is such a wrapper."""
     return any(function.name == name and function.file.endswith(file) for name, file in _WRAPPERS)

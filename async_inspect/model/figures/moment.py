@@ -16,10 +16,10 @@ import numpy as np
 from .. import tables as t
 from ..data import TraceData
 from ..entities import Frozen, Hold
+from ..kernels.awaiters import FROM_BEFORE, waits_still
 from ..reasons import coded
 
 FIRST_OF_MANY: Final = ("wait", "as_completed")  # reasons of waits for the first of several tasks
-FROM_BEFORE: Final = ("task group", "as_completed")  # reasons whose edges are recorded before the wait begins
 LOCKS: Final = ("asyncio.locks.Lock", "trio.Lock", "trio.StrictFIFOLock")
 
 
@@ -126,23 +126,21 @@ class Moment:
         for task, (first, last) in zip(tasks.tolist(), bounds, strict=True):
             if first == last:
                 continue
-            since = edges.since_ns[first:last]
-            begin, end = np.searchsorted(since, [starts[self.awaits[task]], self.at_ns + 1]).tolist()
-            blockers = set(edges.awaited[first + begin : first + end].tolist())
-            if self.reason(task) in FROM_BEFORE:
-                before = edges.awaited[first : first + begin].tolist()
-                pairs = zip(before, since[:begin].tolist(), strict=True)
-                blockers |= {other for other, at in pairs if other in alive_then and not self._was_suspended(task, at)}
+            since, gathers = edges.since_ns[first:last], self.reason(task) in FROM_BEFORE
+            ran = self._ran(task, since) if gathers else np.zeros(len(since), np.bool_)
+            now = (since <= self.at_ns) & waits_still(since, starts[self.awaits[task]], ran, np.array(gathers))
+            blockers = set(edges.awaited[first:last][now].tolist())
             if blockers & alive_then:
                 found[task] = tuple(sorted(blockers & alive_then))
         return found
 
-    def _was_suspended(self, task: int, at: int) -> bool:
-        """Whether the task was suspended at ``at``: an edge from then was about that suspension."""
+    def _ran(self, task: int, at: t.Ints) -> t.Bools:
+        """Whether the task ran at ``at``, or was in the suspension in which it still is."""
         awaits = self.trace.awaits
         first, last = np.searchsorted(awaits.task, [task, task + 1]).tolist()
-        row = first + int(np.searchsorted(awaits.start_ns[first:last], at, side="right")) - 1
-        return bool(row >= first and awaits.end_ns[row] > at and awaits.ended[row])
+        row = first + np.searchsorted(awaits.start_ns[first:last], at, side="right") - 1
+        ran: t.Bools = (row < first) | (awaits.end_ns[row] <= at) | ~awaits.ended[row]
+        return ran
 
     @cached_property
     def held(self) -> dict[int, list[int]]:

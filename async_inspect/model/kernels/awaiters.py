@@ -4,11 +4,15 @@ Knows: that a coroutine's awaiter is that of its last entry, that it stands wher
 for what its last USE says; which frame is the await point.  Knows nothing of times.
 """
 
+from typing import Final
+
 import numpy as np
 
 from ... import events as ev
 from .. import tables as t
 from ..grouping import Any1d, Cycles, Ints, LastBefore
+
+FROM_BEFORE: Final = ("task group", "as_completed")  # reasons of who said before it waited whom it waits for
 
 type Columns = dict[str, Any1d]
 
@@ -55,7 +59,8 @@ class Ascent:
     def keep(self, on: Ints) -> None:
         """Only these go on."""
         self.rows, self.coro, self.pos = self.rows[on], self.coro[on], self.pos[on]
-        self._cycles.keep(on)
+        if self._rounds:
+            self._cycles.keep(on)
 
     def seeking(self) -> t.Bools:
         """Who has not met its await point."""
@@ -102,3 +107,12 @@ def learn_codes(code: Any1d, started: t.Bools, spawns: Columns, entries: Columns
     tasks = entries["task"][roots]
     unknown = code[tasks] == 0  # a task that is made of a step of an async generator, and was not seen being made
     code[tasks[unknown]] = code[coro[roots[unknown]]]
+
+
+def waits_still(since: Ints, start: Ints, ran: t.Bools, from_before: t.Bools) -> t.Bools:
+    """Of what was said of a suspended task, that it waits for another by way of what gathers tasks, what holds still.
+
+    ``since``: when that was said, and ``ran``: whether the task ran then: else it was said of the suspension in which
+    it was.  ``start``: of its suspension now.  ``from_before``: its reason is one of FROM_BEFORE.
+    """
+    return (since >= start) | (ran & from_before)

@@ -39,14 +39,19 @@ def resource(kind: str, which: str, made: str | None) -> str:
     return f"{name} (made at {made})" if made else name
 
 
-def timer(left: str) -> str:
-    """Why a task waits that waits for a timer; ``left``: how long still, "": it is due."""
-    return f"sleeping for {left}" if left else "its timer is due"
-
-
-def why(reason: str, awaiting: str, resource: str, holders: Sequence[int], itself: int) -> str:
+def why(
+    reason: str,
+    awaiting: str,
+    resource: str = "",
+    holders: Sequence[int] = (),
+    itself: int = 0,
+    timer: str | None = None,
+) -> str:
     """Why a task waits: the reason (``reasons/``), what it awaits (``TraceData.awaiting``), the resource, and the tasks
-    that hold that.  ``itself``: the task.  "": not known."""
+    that hold that.  ``itself``: the task.  ``timer``: how long it sleeps; "": that is over; None: it doesn't.
+    "": not known."""
+    if timer is not None and reason in ("", "timer"):
+        return f"sleeping for {timer}" if timer else "its timer is due"
     what = resource or (awaiting if reason in SAYS_ITSELF else "")
     word = "" if reason in SAYS_ITSELF or (resource and reason in SAYS_IT) else reason
     said = " ".join(filter(None, (word, what))) or awaiting
@@ -54,3 +59,7 @@ def why(reason: str, awaiting: str, resource: str, holders: Sequence[int], itsel
         return said
     held = ", ".join(f"task {one}" if one != itself else "itself" for one in holders[:HOLDERS])
     return f"{said}, held by {held}{', …' * (len(holders) > HOLDERS)}"
+
+
+def hold(resource: str, taken_at: str | None, since: str) -> str:
+    return f"holds {resource}, taken at {taken_at}, since {since}"

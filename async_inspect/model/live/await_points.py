@@ -3,27 +3,37 @@
 Knows: how a code id and an offset become a line.  Percentiles are of logarithmic buckets: at most 1/16 octave too much.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
+from ... import events as ev
 from ...recording.reader import Recording
+from ...support.settings import Rule
 from .. import tables as t
+from ..building.wrappers import wraps
 from ..grouping import Any1d, Ints
-from ..kernels.locations import NOWHERE
-from ..paths import Paths, stdlib_folders
-from .growing import Bools, GrowingTable, add
+from ..kernels import words
+from ..kernels.locations import NOWHERE, UNKNOWN, folders_are_declared, functions
+from ..reasons import covering, of_frames
+from .growing import GrowingTable, add
 
 _STEPS = 16  # buckets an octave
 _BUCKETS = _STEPS * 48  # up to three days
+_REASONS = 10_000  # of so many chains, until they are asked anew
 
 
 class Functions:
-    """The functions of a recording by code id; 0 is none."""
+    """The functions of a recording by code id; 0 is none.  By code, too: whether it is the ``user``'s, says better what
+    it waits for than what it awaits (``covering``), is an async ``generator``, or only ``wraps`` what its task is
+    about."""
 
     def __init__(self, recording: Recording) -> None:
         self._recording = recording
-        self.functions = [t.Function("?", "?", 0, user=False)]
-        self.user: Bools = np.zeros(1, np.bool_)
+        self.functions = [UNKNOWN]
+        self.user = self.covering = self.generator = self.wraps = np.zeros(1, np.bool_)
         self._done = 0
+        self._reasons: dict[tuple[int, ...], str] = {}
 
     def update(self) -> None:
         """Take in the codes that came since the last time."""
@@ -31,17 +41,29 @@ class Functions:
         codes = recording.codes
         if len(codes) == self._done and len(self.functions) > recording.highest_code:
             return
-        declared = recording.first("stdlib")
-        files = set() if declared else {code.file for code in codes.values()}
-        folders = stdlib_folders(declared, recording.first("base_prefix"), files)
-        paths = Paths(recording.first("cwd"), folders, recording.meta.get("site", ()))
-        self.functions += [self.functions[0]] * (recording.highest_code + 1 - len(self.functions))
-        fresh = list(codes)[self._done if declared else 0 :]
-        for number in fresh:
-            code = codes[number]
-            self.functions[number] = t.Function(code.name, paths.shown(code.file), code.line, paths.user(code.file))
-        self.user = np.array([function.user for function in self.functions], np.bool_)
+        self.functions += [UNKNOWN] * (recording.highest_code + 1 - len(self.functions))
+        fresh = [*codes][self._done if folders_are_declared(recording) else 0 :]
         self._done = len(codes)
+        for number, function in functions(recording, recording.first("cwd"), fresh).items():
+            self.functions[number] = function
+        self.user = np.array([function.user for function in self.functions], np.bool_)
+        self.covering = covering(self.functions)
+        self.wraps = np.array([*map(wraps, self.functions)], np.bool_)
+        kinds = (codes[number].kind if number in codes else 0 for number in range(len(self.functions)))
+        self.generator = np.array([kind == ev.CODE_ASYNC_GENERATOR for kind in kinds], np.bool_)
+
+    def known(self, code: Any1d) -> Ints:
+        """These codes, 0 for those that nobody has."""
+        return np.where(code < len(self.functions), code, 0).astype(np.int64)
+
+    def reason(self, codes: tuple[int, ...], rules: Sequence[Rule]) -> str:
+        """What frames of these codes say, as ``reasons.of_frames``, found once."""
+        if codes not in self._reasons:
+            if len(self._reasons) >= _REASONS:
+                self._reasons.clear()
+            functions = (self.functions[code] for code in self.known(np.array(codes)).tolist())
+            self._reasons[codes] = of_frames(functions, rules)
+        return self._reasons[codes]
 
     def line(self, code: int, off: int) -> int:
         """0: not known."""
@@ -109,13 +131,11 @@ class Points:
         self._spread[:] = 0
 
     def function(self, point: int) -> t.Function:
-        code = self.lines[point][0]
-        functions = self._functions.functions
-        return functions[code if code < len(functions) else 0]
+        return self._functions.functions[int(self._functions.known(np.array(self.lines[point][0])))]
 
     def place(self, point: int) -> str:
         """ "file:line", as a Trace says it."""
-        return f"{self.function(point).file}:{self.lines[point][1] or '?'}"
+        return words.place(self.function(point), self.lines[point][1])
 
 
 def _bucket(ns: Any1d) -> Ints:

@@ -1,131 +1,134 @@
-"""Coroutines as they are now: who awaits whom, where each stands, and from that the await points of suspensions.
+"""Coroutines as they are now: who awaits whom, where each stands and what it waits for, and from that the await points
+of suspensions.
 
-Knows the recording's ids of coroutines, of which it keeps a row each.  Knows nothing of times.
+Knows who is there: a coroutine has a row from when it is met until it is over and nobody asks for it any more, and a
+chunk's records are about rows, not ids, once they are taken in.  Knows nothing of times.
 """
+
+from typing import Final
 
 import numpy as np
 
 from ... import events as ev
 from ...recording.reader import Ids
 from ..building.scan import Columns
-from ..grouping import Any1d, Cycles, Ints
+from ..grouping import Any1d, Ints, LastBefore, find
+from ..kernels.awaiters import Ascent, Latest, Wanted, learn_codes
 from ..kernels.locations import NOWHERE
-from .growing import Bools, GrowingTable, LatestAt
+from .await_points import Functions
+from .growing import GrowingTable
 
-STANDS, STARTED, ENTERED = 1, 2, 4  # what is known of a coroutine: where it stands, its code, that it ran
+# The columns of a chunk that hold ids of coroutines, and are rows from then on.
+_OF_COROUTINES: Final = {
+    "opens": ("task", "before"), "closes": ("before",), "suspends": ("before",), "links": ("coro",),
+    "entries": ("coro", "aux", "task"), "exits": ("coro",), "spawns": ("coro", "task"), "wakes": ("coro",),
+    "uses": ("coro",),
+}  # fmt: skip
 
 
 class Coroutines:
-    """By coroutine: ``awaiter`` and ``node`` as of its last entry, its ``code``, the offset at which it stands, the
-    resource that it waits for whenever it does (``use``), the ``row`` of its task (1, 2 …; 0: none)."""
+    """By row (0: nobody): the recording's ``id``; ``awaiter`` (row) as of its last entry, its ``code``, the offset
+    ``off`` at which it stands, the resource that it waits for whenever it does (``use``, 0: none), the row of its
+    ``task`` (0: none); whether its code is known for good (``started``), it ran (``entered``), it is ``over``."""
 
     def __init__(self) -> None:
         self.columns = GrowingTable(
-            awaiter=np.uint32,
-            node=np.uint32,
-            code=np.uint32,
-            off=np.uint32,
-            use=np.uint32,
-            row=np.int32,
-            known=np.uint8,
-        )
-        self._entries: tuple[LatestAt, Ints] | None = None
-        self._links: tuple[LatestAt, Any1d] | None = None
+            id=np.int64, awaiter=np.int32, code=np.int64, off=np.int64, use=np.int64, task=np.int32, started=np.bool_,
+            entered=np.bool_, over=np.bool_,
+        )  # fmt: skip
+        self.columns.reach(1)
+        self.columns["off"][0] = NOWHERE
+        self._ids, self._rows = np.zeros(1, np.int64), np.zeros(1, np.int64)  # ascending ids, and the row of each
 
     @property
     def count(self) -> int:
-        """Every known id is below."""
+        """Every row is below."""
         return self.columns.size
 
-    def known(self, ids: Any1d) -> Ints:
-        """The ids; 0 for those that nobody has."""
-        return np.where(ids < self.count, ids, 0).astype(np.int64)
+    def rows(self, ids: Any1d) -> Ints:
+        """Who has these ids; 0: nobody who is here."""
+        at = find(self._ids, ids)
+        return np.where(at >= 0, self._rows[at], 0)
+
+    def task(self, ids: Any1d) -> Ints:
+        """The rows of the tasks of these ids; 0: it is none, or not here."""
+        return self.columns["task"][self.rows(ids)].astype(np.int64)
+
+    def take_in(self, found: dict[str, Columns]) -> None:
+        """Give rows to those whom a chunk speaks of first; from now on its columns hold rows."""
+        ids = np.concatenate([found["entries"]["coro"], found["spawns"]["coro"], found["opens"]["task"]])
+        new = np.unique(ids[find(self._ids, ids) < 0]).astype(np.int64)
+        if len(new):
+            fresh = np.arange(self.count, self.count + len(new))
+            self.columns.reach(self.count + len(new))
+            self.columns["id"][fresh], self.columns["off"][fresh] = new, NOWHERE
+            at = np.searchsorted(self._ids, new)
+            self._ids, self._rows = np.insert(self._ids, at, new), np.insert(self._rows, at, fresh)
+        for name, columns in _OF_COROUTINES.items():
+            for column in columns:
+                found[name][column] = self.rows(found[name][column])
 
     def learn(self, found: dict[str, Columns], node_code: Ids) -> Ints:
-        """Take in a chunk's records of coroutines, up to ``settle`` beside what was known before.
+        """What a chunk says of coroutines, up to ``settle`` beside what was known before.
 
         The rows of entries that are a coroutine's first.
         """
-        entries, spawns = found["entries"], found["spawns"]
-        ids = (entries["coro"], spawns["coro"], found["opens"]["task"])
-        self.columns.reach(1 + max((int(column.max()) for column in ids if len(column)), default=0))
-        columns = self.columns
-        code, known = columns["code"], columns["known"]
-        coro = entries["coro"].astype(np.int64)
-        started = entries["kind"] == ev.START
-        again = np.flatnonzero(~started)
-        code[spawns["coro"]] = spawns["aux"]
-        again = again[known[coro[again]] & STARTED == 0]
-        code[coro[again]] = node_code[np.minimum(entries["node"][again], len(node_code) - 1)]
-        code[coro[started]] = entries["off"][started]
-        roots = np.flatnonzero(entries["aux"] == 0)
-        roots = roots[code[entries["task"][roots]] == 0]  # of tasks that are made of a step of an async generator
-        code[entries["task"][roots]] = code[coro[roots]]
-        known[coro[started]] |= STARTED
-        new = np.flatnonzero(known[coro] & ENTERED == 0)
+        columns, entries, links, uses = self.columns, found["entries"], found["links"], found["uses"]
+        learn_codes(columns["code"], columns["started"], found["spawns"], entries, node_code)
+        columns["code"][0] = 0
+        coro = entries["coro"]
+        new = np.flatnonzero(~columns["entered"][coro])
         new = new[np.unique(coro[new], return_index=True)[1]]
-        known[coro] |= ENTERED
-        self._entries = LatestAt(coro, entries["pos"]), entries["aux"].astype(np.int64)
-        links = found["links"]
-        mine = links["coro"] < self.count
-        self._links = LatestAt(links["coro"][mine], links["burst"][mine]), links["off"][mine]
+        columns["entered"][coro] = True
+        self._awaiter = Latest(LastBefore(coro, entries["pos"]), entries["aux"], columns["awaiter"])
+        self._stands = Latest(LastBefore(links["coro"], links["burst"]), links["off"], columns["off"])
+        self._use = Latest(LastBefore(uses["coro"], uses["burst"]), uses["aux"], columns["use"])
         return new
 
     def settle(self, found: dict[str, Columns]) -> None:
         """From now on what the chunk said is what was known before."""
         columns, entries, links, uses = self.columns, found["entries"], found["links"], found["uses"]
         columns["awaiter"][entries["coro"]] = entries["aux"]
-        columns["node"][entries["coro"]] = entries["node"]
-        mine = links["coro"] < self.count
-        columns["off"][links["coro"][mine]] = links["off"][mine]
-        columns["known"][links["coro"][mine]] |= STANDS
-        mine = uses["coro"] < self.count
-        columns["use"][uses["coro"][mine]] = uses["aux"][mine]
-        self._entries = self._links = None
+        columns["off"][links["coro"]] = links["off"]
+        columns["use"][uses["coro"]] = uses["aux"]
+        columns["over"][found["exits"]["coro"][found["exits"]["kind"] != ev.ITEM]] = True
+        columns["awaiter"][0], columns["off"][0], columns["use"][0], columns["over"][0] = 0, NOWHERE, 0, False
 
-    def climb(self, coro: Ints, pos: Ints, code: Ints, off: Ints, user: Bools) -> tuple[Ints, Ints]:
-        """Of suspensions (their leaf, slot, and where the leaf stands) the await points, as (code, offset): that of the
-        innermost frame that is the user's, else the leaf."""
+    def forget(self, tasks: Ints) -> Ints:
+        """Only those stay that are not over, and those of tasks that stay.  ``tasks``: by row of a task, which it is
+        from now on (0: it is not here).  The same of coroutines."""
+        columns, size = self.columns, self.count
+        columns["task"][:size] = tasks[columns["task"][:size]]
+        stay = np.flatnonzero(~columns["over"][:size] | (columns["task"][:size] > 0))
+        rows = np.zeros(size, np.int64)
+        rows[stay] = np.arange(len(stay))
+        columns["awaiter"][:size] = rows[columns["awaiter"][:size]]
+        columns.keep(stay)
+        here = (rows[self._rows] > 0) | (self._ids == 0)
+        self._ids, self._rows = self._ids[here], rows[self._rows[here]]
+        return rows
+
+    def climb(self, coro: Ints, pos: Ints, code: Ints, off: Ints, functions: Functions) -> tuple[Ints, Ints, Ints]:
+        """Of suspensions (their leaf, slot, and where the leaf stands) the await points, as (code, offset), and the
+        resources that they wait for."""
         point_code, point_off = code.copy(), off.copy()
-        rows = np.flatnonzero(~user[code])
-        coro, pos = coro[rows], pos[rows]
-        cycles = Cycles()
-        for _ in range(self.count):  # no chain is longer
-            if not len(rows):
-                break
-            up = self._awaiter(coro, pos)
-            on = np.flatnonzero((up > 0) & (up < self.count) & ~cycles.closed(coro, up))
-            rows, coro, pos = rows[on], up[on], pos[on]
-            cycles.keep(on)
-            code = np.minimum(self.columns["code"][coro], len(user) - 1).astype(np.int64)
-            hit = user[code]
-            point_code[rows[hit]] = code[hit]
-            point_off[rows[hit]] = self._off(coro[hit], pos[hit])
-            rows, coro, pos = rows[~hit], coro[~hit], pos[~hit]
-            cycles.keep(np.flatnonzero(~hit))
-        return point_code, point_off
-
-    def _awaiter(self, coro: Ints, pos: Ints) -> Ints:
-        before = self.columns["awaiter"][coro].astype(np.int64)
-        if self._entries is None or not len(self._entries[1]):
-            return before
-        row = self._entries[0](coro, pos)
-        return np.where(row >= 0, self._entries[1][row], before)
-
-    def _off(self, coro: Ints, pos: Ints) -> Ints:
-        off = np.where(self.columns["known"][coro] & STANDS, self.columns["off"][coro], NOWHERE).astype(np.int64)
-        if self._links is None or not len(self._links[1]):
-            return off
-        row = self._links[0](coro, pos)
-        return np.where(row >= 0, self._links[1][row], off)
+        ascent = Ascent(self._awaiter, coro, pos, self.count)
+        wanted = Wanted(self._use, functions.covering[functions.known(self.columns["code"][: self.count])], len(coro))
+        wanted.ask(ascent.rows, coro, pos)
+        ascent.keep(np.flatnonzero(~ascent.meet(functions.user[code])))
+        while ascent.going:
+            ascent.up()
+            wanted.ask(ascent.rows, ascent.coro, ascent.pos)
+            code = functions.known(self.columns["code"][ascent.coro])
+            met = ascent.meet(functions.user[code])
+            rows = ascent.rows[met]
+            point_code[rows], point_off[rows] = code[met], self._stands(ascent.coro[met], ascent.pos[met])
+            ascent.keep(np.flatnonzero(~met))
+        return point_code, point_off, wanted.resource
 
     def chain(self, leaf: int, limit: int = 1000) -> list[int]:
         """A suspended leaf and its awaiters now, innermost first."""
         awaiter, found = self.columns["awaiter"], [leaf]
-        while len(found) < limit and 0 < (up := int(awaiter[found[-1]])) < self.count:
+        while len(found) < limit and (up := int(awaiter[found[-1]])):
             found.append(up)
         return found
-
-    def stands(self, coro: int) -> int:
-        """The offset at which a suspended coroutine stands that is no leaf."""
-        return int(self.columns["off"][coro]) if self.columns["known"][coro] & STANDS else NOWHERE

@@ -1,6 +1,7 @@
 """The live state at one moment: what was summed up and what goes on, as people ask for it.
 
-Knows: which moment it is.  Costs what there is now, not what there was.  Knows nothing of screens.
+Knows: which moment it is.  Costs what there is now, not what there was.  The words are those of reports
+(``kernels/words.py``, ``reasons/``).  Knows nothing of screens.
 """
 
 from functools import cached_property
@@ -8,12 +9,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ... import events as ev
 from .. import tables as t
+from ..building.locations import Sites
 from ..grouping import Any1d, Ints
+from ..kernels import words
+from ..kernels.awaiters import FROM_BEFORE, waits_still
 from ..kernels.locations import NOWHERE
-from ..kernels.states import SWALLOWED
-from .coroutines import ENTERED
+from ..kernels.resources import kind
+from ..kernels.states import SWALLOWED, Lives, task_states
+from ..reasons import GATHERING, of_awaits, vocabulary
+from ..text import ms
 from .growing import Bools
 from .rates import SLICE_NS, Slices
 from .state import Live
@@ -31,7 +36,8 @@ class StackLine(NamedTuple):
 
 
 class LiveSnapshot:
-    """A Live at a moment of the recording's own clock.  Tasks are spoken of by row."""
+    """A Live at a moment of the recording's own clock.  Tasks are spoken of by row, which is theirs until the Live is
+    fed again; by ``key`` they are known for good."""
 
     def __init__(self, live: Live, now: int) -> None:
         self.live = live
@@ -47,36 +53,46 @@ class LiveSnapshot:
     @cached_property
     def rows(self) -> Ints:
         """Who is there, or ended a moment ago; in the order of creation."""
-        live, tasks = self.live, self._tasks
-        rows = np.concatenate([live.shown, np.arange(live.shown_up_to, live.count)])
-        rows = rows[(tasks["exit"][rows] == 0) | (tasks["ended"][rows] > self.now - LINGER_NS)]
-        live.shown, live.shown_up_to = rows, live.count
-        known: Ints = rows[live.numbers()[rows] > 0]
-        return known
+        tasks, size = self._tasks, self.live.count
+        there = (tasks["exit"][:size] == 0) | (tasks["ended"][:size] > self.now - LINGER_NS)
+        return np.flatnonzero(there & (self.live.numbers() > 0))
+
+    @property
+    def left_out(self) -> int:
+        """How many tasks ended before those of ``rows``."""
+        return self.live.total - len(self.rows)
+
+    def key(self, row: int) -> int:
+        """The recording's id of a task."""
+        return int(self._tasks["id"][row])
+
+    def row(self, key: int) -> int:
+        """The task of this key; 0: there is none, or it ended before those that are here."""
+        return int(self.live.coroutines.task(np.array([key]))[0])
 
     def number(self, row: int) -> int:
         """A task's id, as a Trace has it."""
         return int(self.live.numbers()[row])
 
-    def row(self, number: int) -> int:
-        """The task of this id; 0: there is none."""
-        found = np.flatnonzero(self.live.numbers() == number)
-        return int(found[0]) if number and len(found) else 0
-
     def name(self, row: int) -> str:
-        coro = int(self._tasks["coro"][row])
-        return self.live.recording.names.get(coro) or self.function(row).name
+        return words.task_name(self.live.recording.names, self.key(row), self._root(row).name)
 
     def tags(self, row: int) -> str:
         """What its context variables are now, of those that were asked for."""
-        told = self.live.recording.tags.get(int(self._tasks["coro"][row]), ())
+        told = self.live.recording.tags.get(self.key(row), ())
         return " ".join({tag.partition("=")[0]: tag for tag in told}.values())
 
-    def function(self, row: int) -> t.Function:
-        """Of its root coroutine."""
+    def _root(self, row: int) -> t.Function:
+        return self._function(int(self.live.coroutines.columns["code"][self._tasks["coro"][row]]))
+
+    def _function(self, code: int) -> t.Function:
         functions = self.live.functions.functions
-        code = int(self.live.coroutines.columns["code"][self._tasks["coro"][row]])
         return functions[code if code < len(functions) else 0]
+
+    def function(self, row: int) -> t.Function:
+        """Of its root coroutine; where that is a library's wrapper, of what this awaits first."""
+        about = int(self._tasks["about"][row])
+        return self._function(about) if about else self._root(row)
 
     def created(self, rows: Ints) -> Ints:
         return self._tasks["created"][rows] - self.live.base
@@ -107,9 +123,7 @@ class LiveSnapshot:
         """How long it could have run for sure and did not."""
         tasks = self._tasks
         flags = tasks["flags"][rows]
-        since = np.where(tasks["since"][rows] > 0, tasks["since"][rows], np.maximum(tasks["due"][rows], 0))
-        start = tasks["slept"][rows]
-        still = np.where(flags & WAITING > 0, ready_ns(start, np.maximum(start, self.now), flags, flags, since), 0)
+        still = np.where(flags & WAITING > 0, self._ready_by_now(rows), 0)
         unborn = (flags & (SPAWNED | RAN) == SPAWNED) & ~self.over(rows)
         return tasks["ready"][rows] + still + np.where(unborn, self.now - tasks["created"][rows], 0)
 
@@ -117,6 +131,11 @@ class LiveSnapshot:
         """A figure of tasks by its name: a function of this class, or else a column that the live state keeps."""
         found: Ints = getattr(self, name)(rows) if hasattr(self, name) else self._tasks[name][rows]
         return found
+
+    def _ready_by_now(self, rows: Ints) -> Ints:
+        """For how long suspended tasks could have run for sure."""
+        start, flags = self._tasks["slept"][rows], self._tasks["flags"][rows]
+        return ready_ns(start, np.maximum(start, self.now), flags, flags, self.live.since(rows))
 
     def since(self, rows: Ints) -> Ints:
         """How long it has been where it is: in its await, in its poll, pending, or over."""
@@ -126,48 +145,39 @@ class LiveSnapshot:
         return self.now - np.where(self.over(rows), tasks["ended"][rows], began)
 
     def parent(self, rows: Ints) -> Ints:
-        """Rows; 0: none."""
-        return self._tasks["parent"][rows].astype(np.int64)
+        """Rows; 0: none, or it is not here."""
+        return self.live.coroutines.task(self._tasks["parent"][rows])
 
     def state(self, rows: Ints) -> t.Bytes:
         """``tables.STATES``, as a Trace has them."""
-        tasks = self._tasks
-        flags, kind, said = (tasks[name][rows] for name in ("flags", "exit", "exit_flags"))
-        seen, owned = kind > 0, flags & OWNED > 0
-        state = np.where(flags & RAN > 0, np.where(flags & RUNNING > 0, t.RUNNING, t.BLOCKED), t.PENDING)
-        if self.live.broken_off:
-            state[~seen] = t.UNKNOWN
-        raised = np.flatnonzero(kind == ev.RAISE)
-        well = kind == ev.RETURN
-        well[raised] = [self._closed_well(row) for row in rows[raised].tolist()]
-        state[well] = t.COMPLETED
-        state[(kind == ev.RAISE) & ~well] = t.FAILED
-        state[(said & ev.CANCELLED > 0) & (kind != ev.VANISH) & seen] = t.CANCELLED
-        closed = seen & ((said & ev.CLOSED > 0) | (kind == ev.VANISH))
-        state[closed] = np.where(owned, t.BLOCKED, t.CANCELLED)[closed]
-        unseen = np.flatnonzero((kind == ev.VANISH) & owned & (flags & RAN == 0))
-        state[unseen[[self._generator(row) for row in rows[unseen].tolist()]]] = t.UNKNOWN
-        return state.astype(np.uint8)
+        tasks, live = self._tasks, self.live
+        flags, columns = tasks["flags"][rows], live.coroutines.columns
+        coro = tasks["coro"][rows]
+        generator = live.functions.generator[live.functions.known(columns["code"][coro])]
+        lives = Lives(
+            polled=flags & RAN > 0,
+            running=flags & RUNNING > 0,
+            driven=flags & OWNED == 0,
+            kind=tasks["exit"][rows],
+            flags=tasks["exit_flags"][rows],
+            generator=generator & columns["entered"][coro],
+            step=generator & ~columns["entered"][coro],
+            swallowed=np.isin(tasks["error"][rows], self._swallowed),
+        )
+        return task_states(lives, live.broken_off)[0]
 
-    def _closed_well(self, row: int) -> bool:
-        """It is an async generator, closed by ``aclose()``, and not a task that is made of a step of one."""
-        ended_by = self.live.recording.strings.get(int(self._tasks["error"][row]))
-        itself = self.live.coroutines.columns["known"][self._tasks["coro"][row]] & ENTERED
-        return bool(itself) and self._generator(row) and ended_by in SWALLOWED
-
-    def _generator(self, row: int) -> bool:
-        """It runs an async generator."""
-        code = self.live.recording.codes.get(int(self.live.coroutines.columns["code"][self._tasks["coro"][row]]))
-        return code is not None and code.kind == ev.CODE_ASYNC_GENERATOR
+    @cached_property
+    def _swallowed(self) -> list[int]:
+        """The ids of such exceptions."""
+        return [number for number, text in self.live.recording.strings.items() if text in SWALLOWED]
 
     def error(self, row: int) -> str:
         """ "ValueError: message" of a failed task; "" of others."""
         if int(self.state(np.array([row]))[0]) != t.FAILED:
             return ""
         recording = self.live.recording
-        kind = recording.strings.get(int(self._tasks["error"][row]), "?")
-        message = recording.messages.get(int(self._tasks["coro"][row]))
-        return f"{kind}: {message}" if message else kind
+        type_ = recording.strings.get(int(self._tasks["error"][row]), "?")
+        return words.error(type_, recording.messages.get(self.key(row)))
 
     # --- where it stands ---------------------------------------------------------------------------------------------
 
@@ -179,64 +189,142 @@ class LiveSnapshot:
             return ""
         return self.live.points.place(point)
 
+    def waits(self, row: int) -> bool:
+        """Whether it is suspended."""
+        return bool(self._tasks["flags"][row] & WAITING)
+
     def awaiting(self, row: int) -> str:
-        """What a suspended task waits for, in words."""
-        tasks, recording = self._tasks, self.live.recording
-        flags, aux = int(tasks["flags"][row]), int(tasks["aux"][row])
-        if not flags & WAITING:
-            return ""
-        if flags & YIELDS:
-            return "yield"
-        if flags & OF_TASK:
-            other = self.awaited(row)
-            return f"task {self.number(other)} ({self.name(other)})" if other else "task"
-        uses = self.live.coroutines.columns["use"]
-        leaf = int(tasks["leaf"][row])
-        for coro in self.live.coroutines.chain(leaf, 4) if leaf else ():
-            if resource := recording.resources.get(int(uses[coro])):
-                return f"{recording.strings.get(resource[0], '?').rpartition('.')[2]} {uses[coro]}"
-        return "timer" if tasks["due"][row] >= 0 else recording.strings.get(aux, "?").rpartition(".")[2]
+        """What a suspended task awaits, as ``TraceData.awaiting``."""
+        if other := self.awaited(row):
+            return words.task(self.number(other), self.name(other))
+        return self._awaited_type(row) or "yield"
+
+    def _awaited_type(self, row: int) -> str:
+        """ "": a task, or nothing."""
+        flags, aux = int(self._tasks["flags"][row]), int(self._tasks["aux"][row])
+        return "" if flags & (OF_TASK | YIELDS) else self.live.recording.strings.get(aux, "?")
 
     def awaited(self, row: int) -> int:
         """The task that a suspended task awaits; 0: none."""
-        if not self._tasks["flags"][row] & WAITING or not self._tasks["flags"][row] & OF_TASK:
+        if self._tasks["flags"][row] & (WAITING | OF_TASK) != WAITING | OF_TASK:
             return 0
-        coro = self.live.coroutines.known(self._tasks["aux"][[row]])
-        return int(self.live.coroutines.columns["row"][coro][0])
+        return self.row(int(self._tasks["aux"][row]))
+
+    def reason(self, row: int) -> str:
+        """Why a suspended task waits (``reasons/``); "" where that is not known."""
+        live, type_ = self.live, self._awaited_type(row)
+        reasons, by_frames = vocabulary(live.rules), live.functions.reason(self._to_await_point(row), live.rules)
+        of_task, gathers = self.awaited(row) > 0, type_ == GATHERING
+        asked = (np.array([one]) for one in (reasons.index(by_frames), of_task, not of_task and not type_, gathers))
+        return reasons[int(of_awaits(*asked)[0])]
+
+    def _to_await_point(self, row: int) -> tuple[int, ...]:
+        """The codes of a suspended task from its leaf up to its await point; all where none is the user's."""
+        codes = [code for code, _ in self._places(row)]
+        user = self.live.functions.user[self.live.functions.known(np.array(codes))]
+        return tuple(codes[: int(np.argmax(user)) + 1] if user.any() else codes)
+
+    def resource(self, number: int) -> str:
+        """By the recording's id: "Lock 3 (made at app.py:12)"; "": not known."""
+        live = self.live
+        if number not in live.recording.resources:
+            return ""
+        type_, site = live.recording.resources[number]
+        sites = self._site(site)
+        functions = [live.functions.functions[f + 1] for f in sites.chain(site) if f >= 0]
+        return words.resource(kind(live.recording.strings.get(type_, "?"), functions), str(number), self._shown(site))
+
+    def _site(self, site: int) -> Sites:
+        """The frames of this one."""
+        known, frames = self.live.recording.sites, {}
+        while site in known and site not in frames:
+            frames[site] = known[site]
+            site = known[site][0]
+        return Sites(frames, self.live.functions.functions[1:])
+
+    def _shown(self, site: int) -> str | None:
+        """Of a site the frame that a person wants to see, "file:line"."""
+        sites = self._site(site)
+        (row,) = sites.best(np.array([site])).tolist()
+        if row < 0:
+            return None
+        code, off = int(sites.code[row]), int(sites.off[row])
+        return words.place(self._function(code), self.live.functions.line(code, off))
+
+    @cached_property
+    def _holders(self) -> dict[int, list[int]]:
+        """By resource the rows of what is held, oldest first."""
+        found: dict[int, list[int]] = {}
+        for at, number in enumerate(self.live.holds.columns["resource"].tolist()):
+            found.setdefault(number, []).append(at)
+        return found
+
+    def holders(self, row: int) -> list[int]:
+        """The tasks that hold what a suspended task waits for, oldest first; 0: not known which."""
+        held = self._holders.get(int(self._tasks["resource"][row]) if self.waits(row) else 0, [])
+        return self.live.coroutines.task(self.live.holds.columns["task"][held]).tolist() if held else []
+
+    def holds(self, row: int) -> list[str]:
+        """What a task holds."""
+        holds = self.live.holds.columns
+        mine = zip(*(column[holds["task"] == self.key(row)].tolist() for column in holds.values()), strict=True)
+        return [
+            words.hold(self.resource(number) or "?", self._shown(site), ms(ts - self.live.base))
+            for number, _, ts, site in mine
+        ]
+
+    def why(self, row: int) -> str:
+        """Why a suspended task waits, and who holds what it waits for; "" of one that is not."""
+        if not self.waits(row):
+            return ""
+        tasks, timer = self._tasks, None
+        start, due, at = int(tasks["slept"][row]), int(tasks["due"][row]), np.array([row])
+        if due >= 0:
+            ready = ready_ns(
+                tasks["slept"][at], np.array([self.now]), tasks["flags"][at], tasks["flags"][at], self.live.since(at)
+            )
+            timer = "" if ready[0] else ms(max(0, due - start))
+        holders = [self.number(one) for one in self.holders(row)]
+        resource = self.resource(int(tasks["resource"][row]))
+        return words.why(self.reason(row), self.awaiting(row), resource, holders, self.number(row), timer)
+
+    def _places(self, row: int) -> list[tuple[int, int]]:
+        """(code, offset) of the frames of a suspended task, from its leaf to its root."""
+        live, tasks = self.live, self._tasks
+        leaf = int(live.coroutines.rows(tasks["leaf"][[row]])[0])
+        code, off = live.coroutines.columns["code"], live.coroutines.columns["off"]
+        return [
+            (int(tasks["code"][row]), int(tasks["off"][row])),
+            *((int(code[up]), int(off[up])) for up in live.coroutines.chain(leaf)[1:]),
+        ]
 
     def stack(self, row: int) -> list[StackLine]:
         """The frames of a suspended task, from its root to its leaf."""
-        live, tasks = self.live, self._tasks
-        if not tasks["flags"][row] & WAITING:
+        live = self.live
+        if not self.waits(row):
             return []
-        leaf = int(tasks["leaf"][row])
-        places = [(int(tasks["code"][row]), int(tasks["off"][row]))]
-        places += (
-            (int(live.coroutines.columns["code"][up]), live.coroutines.stands(up))
-            for up in live.coroutines.chain(leaf)[1:]
-        )
         found = []
-        for code, off in reversed(places):
+        for code, off in reversed(self._places(row)):
             known = live.recording.codes.get(code)
             line = live.functions.line(code, off) if off != NOWHERE else 0
-            found.append(StackLine(live.functions.functions[code if known else 0], line, known.file if known else ""))
+            found.append(StackLine(self._function(code if known else 0), line, known.file if known else ""))
         return found
 
     @cached_property
     def edges(self) -> tuple[Ints, Ints]:
-        """Who awaits whom now, (rows, rows), directly or by way of something that gathers tasks; each pair once."""
-        live, row = self.live, self.live.coroutines.columns["row"]
-        rows = self.rows[self._tasks["flags"][self.rows] & (WAITING | OF_TASK) == WAITING | OF_TASK]
-        pairs = [(rows, row[live.coroutines.known(self._tasks["aux"][rows])].astype(np.int64))]
-        if live.edges:
-            told = [np.concatenate(side) for side in zip(*live.edges, strict=True)]
-            who, whom = (row[live.coroutines.known(side)].astype(np.int64) for side in told)
-            kept = (who > 0) & (whom > 0) & ~self.over(who) & ~self.over(whom)
-            live.edges = [(told[0][kept], told[1][kept])]
-            now = kept & (self._tasks["flags"][who] & WAITING > 0)
-            pairs.append((who[now], whom[now]))
-        both = np.unique(np.stack([np.concatenate(side) for side in zip(*pairs, strict=True)]), axis=1)
-        return both[0][both[1] > 0], both[1][both[1] > 0]
+        """Who waits for whom now, (rows, rows), directly or by way of something that gathers tasks; each pair once."""
+        live, tasks = self.live, self._tasks
+        rows = self.rows[tasks["flags"][self.rows] & (WAITING | OF_TASK) == WAITING | OF_TASK]
+        direct = live.coroutines.task(tasks["aux"][rows])
+        edges = live.edges.columns
+        who, whom = live.coroutines.task(edges["who"]), live.coroutines.task(edges["whom"])
+        there = np.flatnonzero((tasks["flags"][who] & WAITING > 0) & (whom > 0))
+        who, whom, since, ran = who[there], whom[there], edges["ts"][there], edges["ran"][there] > 0
+        gathering = [row for row in np.unique(who[ran]).tolist() if self.reason(row) in FROM_BEFORE]
+        still = waits_still(since, tasks["slept"][who], ran, np.isin(who, gathering))
+        both = np.stack([np.concatenate([rows, who[still]]), np.concatenate([direct, whom[still]])])
+        both = np.unique(both[:, (both[1] > 0) & ~self.over(both[1])], axis=1)
+        return both[0], both[1]
 
     # --- sums --------------------------------------------------------------------------------------------------------
 
@@ -256,8 +344,7 @@ class LiveSnapshot:
         ran = live.nodes["ran"].copy()
         for _, node, ns in live.running(self.now):
             ran[min(node, len(ran) - 1)] += ns
-        code = live.recording.node_code[: live.nodes.size].astype(np.int64)
-        code = np.where(code < size, code, 0)
+        code = live.functions.known(live.recording.node_code[: live.nodes.size])
         run, calls = np.zeros(size, np.int64), np.zeros(size, np.int64)
         np.add.at(run, code, ran[: len(code)])
         np.add.at(calls, code, live.nodes["calls"][: len(code)])
@@ -270,7 +357,7 @@ class LiveSnapshot:
         tasks, live = self._tasks, self.live
         rows = self.rows[tasks["flags"][self.rows] & RUNNING > 0].tolist()
         now = [
-            LongPoll(self.now - start, row, start, int(tasks["came"][row]), -2, -1)
+            LongPoll(self.now - start, self.key(row), start, int(tasks["came"][row]), -2, -1)
             for row in rows
             for start in (int(tasks["opened"][row]),)
         ]
@@ -278,7 +365,7 @@ class LiveSnapshot:
 
     def last_polls(self, row: int) -> Ints:
         """How long this task's polls took, of the last of all."""
-        return self.live.remembered.last(row)
+        return self.live.remembered.last(self.key(row))
 
     def slices(self, count: int) -> Slices:
         """The last half seconds."""

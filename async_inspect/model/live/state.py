@@ -1,11 +1,16 @@
 """The live state: what there is and what was, fed with new records only.
 
-Knows: a row for each task with sums and its last state, the sums of await points and functions, and the last minutes.
-A chunk costs what it holds, however long the recording is.  Every figure is the one that a Trace of the same records
-has (``snapshot.py`` adds what goes on).  Knows nothing of screens.
+Knows: a row for each task that is there, and for the last of those that ended, with sums and its last state; the sums
+of await points and functions, of all that ever was; and the last minutes.  A chunk costs what it holds, and all of it
+is as large as what lives, however long the recording is.  Every figure is the one that a Trace of the same records has,
+as what records mean is said once, for both (``kernels/``).  ``snapshot.py`` adds what goes on.  Knows nothing of
+screens.
 
 Times in here are the recording's own clock.
 """
+
+from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 
@@ -13,20 +18,19 @@ from ... import events as ev
 from ...recording.ending import BROKEN_OFF, Ending, ending, span
 from ...recording.reader import Recording
 from ...recording.slots import Slots
+from ...support.settings import Rule
 from ..building.scan import Columns, RecordColumns
-from ..grouping import Any1d, Ints
-from ..kernels.wakes import moment
+from ..grouping import Any1d, Ints, find
+from ..kernels.polls import pair_polls
+from ..kernels.wakes import due_times
 from .await_points import Functions, Points
 from .coroutines import Coroutines
 from .growing import GrowingTable, add
 from .rates import Rates
+from .relations import Edges, Holds
 from .suspensions import (
-    BEFORE,
-    GONE,
-    ODD,
     OF_TASK,
     OUTER,
-    OWNED,
     RAN,
     RUNNING,
     SPAWNED,
@@ -38,37 +42,38 @@ from .suspensions import (
     Wakeups,
     ready_ns,
 )  # fmt: skip
+from .tasks import Tasks
 from .wakeups import Wakes
 
-PIECE = 1 << 17  # slots at a time
+PIECE: Final = 1 << 17  # slots at a time
+
+# The window of what is over: so many tasks at least stay of those that ended, and the newest are these. Looked after
+# whenever so many coroutines have ended.
+ENDED_KEPT: Final = 20_000
+FORGET_EVERY: Final = 1 << 16
 
 
 class Live:
     """Everything that a viewer shows of a recording that grows."""
 
-    def __init__(self, recording: Recording) -> None:
-        self.recording = recording
+    def __init__(
+        self, recording: Recording, rules: Sequence[Rule] = (), kept: int = ENDED_KEPT, every: int = FORGET_EVERY
+    ) -> None:
+        """``rules``: the user's own, for reasons.  ``kept``, ``every``: as ENDED_KEPT, FORGET_EVERY."""
+        self.recording, self.rules = recording, tuple(rules)
         self.coroutines = Coroutines()
         self.functions = Functions(recording)
         self.points = Points(self.functions)
         self.rates = Rates()
-        self.tasks = GrowingTable(
-            coro=np.int64, pos=np.int64, created=np.int64, first=np.int64, polls=np.int64, run=np.int64, ready=np.int64,
-            parent=np.int32, flags=np.int32, opened=np.int64, came=np.int32, thread=np.int32, slept=np.int64,
-            slot=np.int64, leaf=np.int64, code=np.int32, off=np.int64, aux=np.int64, point=np.int32, since=np.int64,
-            due=np.int64, exit=np.uint8, exit_flags=np.uint8, error=np.int64, ended=np.int64, number=np.int64,
-        )  # fmt: skip
-        self.tasks.reach(1)  # row 0 is nobody
+        self.tasks = Tasks(self.coroutines)
         self.nodes = GrowingTable(ran=np.int64, calls=np.int64)
-        self.edges: list[tuple[Ints, Ints]] = []  # coroutines that wait for coroutines by way of something that gathers
+        self.edges, self.holds = Edges(), Holds(recording)
         self.remembered = RecentPolls()
         self.counted_from = 0  # sums of points, functions, longest polls
-        self.shown, self.shown_up_to = np.zeros(0, np.int64), 1  # rows that are not long over, of those before this one
+        self._kept, self._every, self._exits_left = kept, every, every
         self._gathered = RecordColumns(recording.header.start_ns)
         self._wakes = Wakes()
         self._recent = Suspensions(*(np.zeros(0, np.int64) for _ in Suspensions._fields))
-        self._recent_rows = np.zeros(0, np.int64)
-        self._renumber = False
 
     @property
     def count(self) -> int:
@@ -102,6 +107,21 @@ class Live:
         """Whether records are missing: then it goes on unseen."""
         return self.ending in BROKEN_OFF
 
+    @property
+    def ended(self) -> int:
+        """How many tasks have ended, those forgotten among them."""
+        return self.tasks.forgotten + self.count - 1 - self.rates.tasks
+
+    @property
+    def total(self) -> int:
+        """How many tasks there ever were, as a Trace numbers them."""
+        self.tasks.numbers()
+        return self.tasks.highest
+
+    def numbers(self) -> Ints:
+        """The ids of tasks by row, as a Trace has them; 0: it is none."""
+        return self.tasks.numbers()
+
     def running(self, now: int) -> list[tuple[int, int, int]]:
         """(task's coroutine, node, ns since its thread's last record) of what runs."""
         return self._gathered.running(now)
@@ -120,77 +140,31 @@ class Live:
         self.rates.reach(max(self._gathered.last_ts - self.base, 0))
         self.nodes.reach(len(self.recording.node_code))
         add(self.nodes["ran"], np.minimum(nodes, self.nodes.size - 1), ns)
+        self.coroutines.take_in(found)
         new = self.coroutines.learn(found, self.recording.node_code)
         add(self.nodes["calls"], np.minimum(found["entries"]["node"][new], self.nodes.size - 1))
         before = self.count
-        self._meet(found, new)
+        self.tasks.meet(found, new, self.functions, self.base)
         asleep = self._suspensions(found)
-        self._run(found, asleep, Wakeups(self._row(found["wakes"]["coro"]), found["wakes"], self._wakes.feed(found)))
+        awake = Wakeups(self._row(found["wakes"]["coro"]), found["wakes"], self._wakes.feed(found))
+        polls = self._polls(found, asleep)
+        self.edges.feed(found["edges"], self.coroutines, self.tasks, polls)
+        self._run(polls, asleep, awake)
         ended = self._exits(found["exits"])
         created = self.tasks["created"][before : self.count]
         self.rates.lived(np.maximum(created - self.base, 0), ended - self.base)
-        edges = found["edges"]
-        if len(edges["coro"]):
-            self.edges.append((edges["coro"].astype(np.int64), edges["aux"].astype(np.int64)))
+        self.holds.feed(found, self.coroutines)
         self.coroutines.settle(found)
+        self._exits_left -= len(found["exits"]["coro"])
+        if self._exits_left <= 0:
+            self._exits_left = self._every
+            self._forget()
 
-    def _row(self, coro: Any1d) -> Ints:
-        """The task's row of these coroutines; 0: none."""
-        return self.coroutines.columns["row"][self.coroutines.known(coro)].astype(np.int64)
+    def _row(self, coro: Ints) -> Ints:
+        """The task's row of these coroutines, which are rows themselves; 0: none."""
+        return self.coroutines.columns["task"][coro].astype(np.int64)
 
     # --- tasks -------------------------------------------------------------------------------------------------------
-
-    def _meet(self, found: dict[str, Columns], new: Ints) -> None:
-        """Rows for who is met the first time: spawned, or running without that."""
-        tasks, row = self.tasks, self.coroutines.columns["row"]
-        opens, spawns, entries = found["opens"], found["spawns"], found["entries"]
-        coro = np.concatenate([spawns["coro"], opens["task"]]).astype(np.int64)
-        pos = np.concatenate([spawns["pos"], opens["pos"]])
-        ts = np.concatenate([spawns["ts"], opens["ts"]])
-        parent = np.concatenate([spawns["task"], opens["before"]]).astype(np.int64)
-        # It ran before it was made a task.
-        again = (row[spawns["coro"]] > 0) & (tasks["flags"][row[spawns["coro"]]] & SPAWNED == 0)
-        first = np.unique(coro, return_index=True)[1]
-        first = first[row[coro[first]] == 0]
-        first = first[np.argsort(pos[first], kind="stable")]
-        begin, size = self.count, len(first)
-        tasks.reach(begin + size)
-        fresh = slice(begin, begin + size)
-        row[coro[first]] = np.arange(begin, begin + size)
-        tasks["coro"][fresh], tasks["pos"][fresh], tasks["created"][fresh] = coro[first], pos[first], ts[first]
-        tasks["parent"][fresh] = self._row(parent[first])
-        tasks["number"][fresh] = np.arange(size) + (tasks["number"][begin - 1] + 1)
-        spawned = self._row(spawns["coro"])
-        tasks["flags"][spawned] |= SPAWNED | OWNED
-        if again.any():
-            late = spawned[again]
-            tasks["pos"][late], tasks["created"][late] = spawns["pos"][again], spawns["ts"][again]
-            tasks["parent"][late] = self._row(spawns["task"][again])
-            self._renumber = True
-        owned = (entries["flags"] & ev.IS_TASK > 0) & (entries["aux"] == 0)
-        tasks["flags"][self._row(entries["task"][owned])] |= OWNED
-        older = new[(entries["flags"][new] & ev.BEFORE > 0) & (entries["kind"][new] == ev.START)]
-        older = self._row(np.where(entries["aux"][older] == 0, entries["task"][older], entries["coro"][older]))
-        older = older[tasks["flags"][older] & SPAWNED == 0]
-        tasks["created"][older], tasks["parent"][older] = self.base, 0
-        tasks["flags"][older] |= BEFORE
-        entered = self._row(entries["coro"][new])
-        tasks["flags"][entered] |= ODD  # until it runs: it may be another's coroutine
-        tasks["flags"][self._row(opens["task"])] &= ~ODD
-        self._renumber |= bool((tasks["flags"][entered] & (ODD | RAN) == ODD).any())
-        tasks["flags"][0] = 0
-
-    def numbers(self) -> Ints:
-        """The ids of tasks by row, as a Trace has them; 0: it is none."""
-        tasks = self.tasks
-        if self._renumber:
-            flags = tasks["flags"][: self.count]
-            rows = np.flatnonzero((flags & RAN > 0) | (flags & (GONE | ODD) == 0))[1:]
-            rows = rows[np.argsort(tasks["pos"][rows], kind="stable")]
-            tasks["number"][: self.count] = 0
-            tasks["number"][rows] = np.arange(1, len(rows) + 1)
-            self._renumber = False
-        return tasks["number"][: self.count]
 
     def _exits(self, exits: Columns) -> Ints:
         """Ends of tasks; when those ended that had not before."""
@@ -209,8 +183,7 @@ class Live:
         fresh = rows[over & (tasks["flags"][rows] & (SPAWNED | RAN) == SPAWNED)]
         tasks["ready"][fresh] += tasks["ended"][fresh] - tasks["created"][fresh]
         gone = rows[(exits["kind"][seen] == ev.VANISH) & (exits["flags"][seen] & ev.NO_TASK > 0)]
-        tasks["flags"][gone] |= GONE
-        self._renumber |= len(gone) > 0
+        tasks.were_none(gone)
         ended: Ints = tasks["ended"][rows[over]]
         return ended
 
@@ -219,73 +192,76 @@ class Live:
     def _suspensions(self, found: dict[str, Columns]) -> Suspensions:
         """The chunk's suspensions, before them those of which it may say more, and these understood."""
         rows, recent = found["suspends"], self._recent
-        leaf = self.coroutines.known(rows["coro"])
+        old, size = len(recent.pos), len(rows["pos"])
+        ids = np.concatenate([recent.leaf, rows["coro"].astype(np.int64)])
+        leaf = self.coroutines.rows(ids)
         node_code = self.recording.node_code
         of_node = node_code[np.minimum(rows["below"], len(node_code) - 1)]
-        code = self.coroutines.columns["code"][leaf]
-        code = np.minimum(np.where(code > 0, code, of_node), len(self.functions.user) - 1).astype(np.int64)
+        code = self.coroutines.columns["code"][leaf[old:]]
+        code = self.functions.known(np.where(code > 0, code, of_node))
         of_task = rows["flags"] & ev.AWAITS_TASK > 0
         flags = np.where(of_task, OF_TASK, np.where(rows["aux"] == 0, YIELDS, 0))
-        more = (rows["pos"], leaf, code, rows["off"].astype(np.int64), rows["aux"].astype(np.int64), flags)
-        pos, leaf, code, off, aux, flags = (np.concatenate(pair) for pair in zip(recent, more, strict=False))
-        old = len(recent.pos)
-        anew = np.ones(len(pos), np.bool_)
-        anew[:old] = np.isin(recent.pos, found["links"]["burst"])
-        point = np.concatenate([recent.point, np.zeros(len(pos) - old, np.int64)])
-        where = self.coroutines.climb(leaf[anew], pos[anew], code[anew], off[anew], self.functions.user)
-        point[anew] = self.points.find(*where)
-        due = np.concatenate([recent.due, np.full(len(pos) - old, -1)])
-        timers = found["timers"]
-        if len(pos) and len(timers["burst"]):
-            at = np.minimum(np.searchsorted(pos, timers["burst"]), len(pos) - 1)
-            when = moment(timers["aux"], timers["off"])
-            good = (pos[at] == timers["burst"]) & (leaf[at] == timers["coro"]) & (when > 0)
-            due[at[good]] = np.maximum(when[good], self.base)
-        asleep = Suspensions(pos, leaf, code, off, aux, flags, point, due)
-        self._amend(asleep, old)
-        rows_of = np.concatenate([self._recent_rows, self._row(rows["before"])])
-        last = np.flatnonzero(np.isin(pos, self._gathered.poll_spans()))
-        self._recent, self._recent_rows = Suspensions(*(column[last] for column in asleep)), rows_of[last]
+        none = np.zeros(size, np.int64)
+        fresh = Suspensions(
+            pos=rows["pos"], leaf=ids[old:], code=code, off=rows["off"].astype(np.int64),
+            aux=rows["aux"].astype(np.int64), flags=flags, point=none, due=none - 1, resource=none,
+            row=self._row(rows["before"]),
+        )  # fmt: skip
+        asleep = Suspensions(*(np.concatenate(pair) for pair in zip(recent, fresh, strict=True)))
+        anew = np.ones(old + size, np.bool_)
+        anew[:old] = np.isin(recent.pos, np.concatenate([found["links"]["burst"], found["uses"]["burst"]]))
+        *where, asleep.resource[anew] = self.coroutines.climb(
+            leaf[anew], asleep.pos[anew], asleep.code[anew], asleep.off[anew], self.functions
+        )
+        asleep.point[anew] = self.points.find(*where)
+        due = due_times(found["timers"], asleep.pos, ids, self.base)
+        asleep.due[due >= 0] = due[due >= 0]
+        self._amend(Suspensions(*(column[:old] for column in asleep)))
+        last = np.flatnonzero(np.isin(asleep.pos, self._gathered.poll_spans()))
+        self._recent = Suspensions(*(column[last] for column in asleep))
         return asleep
 
-    def _amend(self, asleep: Suspensions, old: int) -> None:
+    def _amend(self, recent: Suspensions) -> None:
         """More became known of suspensions that were taken in before."""
-        tasks, rows = self.tasks, self._recent_rows
-        still = np.flatnonzero((tasks["slot"][rows] == asleep.pos[:old]) & (tasks["flags"][rows] & WAITING > 0))
-        tasks["point"][rows[still]], tasks["due"][rows[still]] = asleep.point[still], asleep.due[still]
-        self.remembered.amend(asleep.pos[:old], asleep.point[:old])
+        tasks, rows = self.tasks, recent.row
+        still = np.flatnonzero((tasks["slot"][rows] == recent.pos) & (tasks["flags"][rows] & WAITING > 0))
+        for name in ("point", "due", "resource"):
+            tasks[name][rows[still]] = getattr(recent, name)[still]
+        self.remembered.amend(recent.pos, recent.point)
 
     # --- polls and waits ---------------------------------------------------------------------------------------------
 
-    def _run(self, found: dict[str, Columns], asleep: Suspensions, awake: "Wakeups") -> None:
-        """Pair what opens polls with what ends them, as ``find_polls`` does, and the waits between them."""
+    def _polls(self, found: dict[str, Columns], asleep: Suspensions) -> Polls:
+        """The chunk's polls, those among them that were open before."""
         tasks, opens, closes = self.tasks, found["opens"], found["closes"]
         opened, closed = self._row(opens["task"]), self._row(closes["before"])
-        ours = closed > 0
-        closed, close_pos, close_ts = closed[ours], closes["pos"][ours], closes["ts"][ours]
         carried = np.unique(np.concatenate([opened, closed]))
         carried = carried[tasks["flags"][carried] & RUNNING > 0]
-        row = np.concatenate([carried, opened, closed])
-        pos = np.concatenate([np.full(len(carried), -1), opens["pos"], close_pos])
-        ts = np.concatenate([tasks["opened"][carried], opens["ts"], close_ts])
-        order = np.argsort(row * (self.fed + 2) + pos + 1)
-        row, pos, ts, is_open = row[order], pos[order], ts[order], order < len(carried) + len(opened)
-        same = np.concatenate([[False], row[1:] == row[:-1]])
-        was_open = np.concatenate([[False], is_open[:-1]]) & same
-        begins, ends = np.flatnonzero(is_open & ~was_open), np.flatnonzero(~is_open & was_open)
-        if len(begins):
-            end_at = np.full(len(begins), -1, np.int64)
-            end_at[np.searchsorted(begins, ends, side="right") - 1] = ends
-            outer = np.concatenate([tasks["flags"][carried] & OUTER > 0, opens["before"] == 0])
-            thread = np.concatenate([tasks["thread"][carried], opens["thread"]])
-            which = order[begins]
-            polls = Polls(row[begins], pos[begins], ts[begins], pos[end_at], ts[end_at], end_at >= 0, asleep.pos)
-            self._polled(polls, outer[which], thread[which], asleep, awake)
-        waiting = awake.rows()
-        waiting = waiting[(tasks["flags"][waiting] & WAITING > 0) & (tasks["since"][waiting] == 0)]
-        tasks["since"][waiting] = awake.first(waiting, tasks["slot"][waiting], np.full(len(waiting), self.fed))
+        row = np.concatenate([carried, opened])
+        pos = np.concatenate([np.full(len(carried), -1), opens["pos"]])
+        at, by = pair_polls(row, pos, closed, closes["pos"])
+        end_pos = np.where(by >= 0, np.append(closes["pos"], -1)[by], -1)
+        return Polls(
+            row=row[at],
+            pos=pos[at],
+            start=np.concatenate([tasks["opened"][carried], opens["ts"]])[at],
+            outer=np.concatenate([tasks["flags"][carried] & OUTER > 0, opens["before"] == 0])[at],
+            thread=np.concatenate([tasks["thread"][carried], opens["thread"]])[at],
+            done=by >= 0,
+            end=np.append(closes["ts"], 0)[by],
+            end_pos=end_pos,
+            suspension=find(asleep.pos, end_pos),
+        )
 
-    def _polled(self, polls: "Polls", outer: Any1d, thread: Any1d, asleep: Suspensions, awake: "Wakeups") -> None:
+    def _run(self, polls: Polls, asleep: Suspensions, awake: Wakeups) -> None:
+        """What tasks did, from poll to poll."""
+        if len(polls.row):
+            self._polled(polls, asleep, awake)
+        tasks, waiting = self.tasks, awake.rows()
+        waiting = waiting[(tasks["flags"][waiting] & WAITING > 0) & (tasks["since"][waiting] == 0)]
+        tasks["since"][waiting] = awake.first(waiting, tasks["slot"][waiting], self.fed)
+
+    def _polled(self, polls: Polls, asleep: Suspensions, awake: Wakeups) -> None:
         tasks, base, row = self.tasks, self.base, polls.row
         new, done = polls.pos >= 0, polls.done
         first = np.concatenate([[True], row[1:] != row[:-1]])
@@ -293,11 +269,10 @@ class Live:
         add(tasks["polls"], row[new])
         add(tasks["run"], row[done], (polls.end - polls.start)[done])
         self.rates.polled(polls.start[new] - base)
-        self.rates.ran((polls.start - base)[done & outer], (polls.end - base)[done & outer])
+        self.rates.ran((polls.start - base)[done & polls.outer], (polls.end - base)[done & polls.outer])
         unseen = np.flatnonzero(first & (tasks["flags"][row] & RAN == 0))
         rows = row[unseen]
         tasks["flags"][rows] |= RAN
-        tasks["first"][rows] = polls.start[unseen]
         unseen, rows = (part[tasks["flags"][rows] & SPAWNED > 0] for part in (unseen, rows))
         delay = polls.start[unseen] - tasks["created"][rows]
         tasks["ready"][rows] += delay
@@ -323,34 +298,48 @@ class Live:
         rows, final = row[last], np.flatnonzero(last)
         slept, over = polls.suspension[final], done[final]
         flags = tasks["flags"][rows] & ~(RUNNING | OUTER | WAITING | YIELDS | OF_TASK)
-        flags |= np.where(over, 0, RUNNING) | np.where(outer[final], OUTER, 0)
-        tasks["opened"][rows], tasks["came"][rows], tasks["thread"][rows] = (
-            polls.start[final],
-            came[final],
-            thread[final],
-        )
+        flags |= np.where(over, 0, RUNNING) | np.where(polls.outer[final], OUTER, 0)
+        tasks["opened"][rows], tasks["came"][rows] = polls.start[final], came[final]
+        tasks["thread"][rows] = polls.thread[final]
         tasks["flags"][rows] = flags
         waits = np.flatnonzero(over & (slept >= 0))
         rows, slept = rows[waits], slept[waits]
         tasks["flags"][rows] |= WAITING | asleep.flags[slept]
         tasks["slept"][rows] = polls.end[final[waits]]
-        for name in ("leaf", "code", "off", "aux", "point", "due"):
+        for name in ("leaf", "code", "off", "aux", "point", "resource", "due"):
             tasks[name][rows] = getattr(asleep, name)[slept]
         tasks["slot"][rows], tasks["since"][rows] = asleep.pos[slept], 0
-        self.remembered.add(polls, came, asleep)
+        self.remembered.add(polls, tasks["id"][row], came, asleep)
 
     def _sum_waits(self, rows: Ints, end: Ints) -> None:
         """The waits of these tasks are over."""
         tasks = self.tasks
-        since = np.where(tasks["since"][rows] > 0, tasks["since"][rows], np.maximum(tasks["due"][rows], 0))
-        self._sums(rows, tasks["slept"][rows], end, tasks["point"][rows], tasks["flags"][rows], since)
+        self._sums(rows, tasks["slept"][rows], end, tasks["point"][rows], tasks["flags"][rows], self.since(rows))
+
+    def since(self, rows: Ints) -> Ints:
+        """Since when suspended tasks could run: since they were woken, or will, or could have been, as a timer is due
+        to which no loop has come; 0: not known."""
+        tasks = self.tasks
+        return np.where(tasks["since"][rows] > 0, tasks["since"][rows], np.maximum(tasks["due"][rows], 0))
 
     def _sums(self, row: Ints, start: Ints, end: Ints, point: Any1d, flags: Ints, since: Ints) -> None:
-        """Waits that ended.  ``since``: when the task could have run; 0: not known."""
+        """Waits that ended."""
         ready = ready_ns(start, end, flags, self.tasks["flags"][row], since)
         add(self.tasks["ready"], row, ready)
         self.rates.waited(end - self.base, ready)
         self.points.waited(point.astype(np.int64), end - np.clip(self.counted_from, start, end))
+
+    # --- what is over ------------------------------------------------------------------------------------------------
+
+    def _forget(self) -> None:
+        """Of what is over only the window stays."""
+        tasks = self.tasks
+        spoken_of = (self.holds.columns["task"], np.array([poll.task for poll in self.remembered.longest], np.int64))
+        rows = tasks.forget(self._kept, np.concatenate(spoken_of), self.recording)
+        tasks["coro"][: tasks.size] = self.coroutines.forget(rows)[tasks["coro"][: tasks.size]]
+        self._recent = self._recent._replace(row=rows[self._recent.row])
+        self.edges.forget(self.coroutines, tasks)
+        self.holds.forget((self.coroutines.columns["use"], tasks["resource"]))
 
     def reset(self, now: int) -> None:
         """Sum up anew from this moment on: await points, functions, the longest polls."""

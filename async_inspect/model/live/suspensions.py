@@ -1,7 +1,7 @@
-"""What the live state is made of: what is kept of a task, and a chunk's suspensions, polls and wakes.
+"""What the live state is made of: what is kept of a task, a chunk's suspensions, polls and wakes; the polls that are
+remembered.
 
-Knows their columns, and how to find in them what belongs together.  Keeps nothing from one chunk to the next but the
-polls worth remembering.
+Knows their columns.  Keeps nothing from one chunk to the next but the polls worth remembering.
 """
 
 import heapq
@@ -10,7 +10,9 @@ from typing import NamedTuple
 import numpy as np
 
 from ..building.scan import Columns
-from ..grouping import Any1d, Ints
+from ..grouping import Any1d, FirstAfter, Ints
+from ..kernels import wakes as kernel
+from .growing import Bools
 
 LONGEST = 20
 LAST_POLLS = 1 << 16
@@ -23,10 +25,10 @@ class LongPoll(NamedTuple):
     """One of the longest polls; ``since`` and ``until`` are the await points it ran between (-1: none)."""
 
     ns: int
-    row: int
+    task: int  # its id in the recording
     start: int
     since: int
-    until: int
+    until: int  # -2: it runs still
     pos: int  # the slot that ended it
 
 
@@ -34,58 +36,53 @@ class Suspensions(NamedTuple):
     """Suspensions, ordered by slot."""
 
     pos: Ints
-    leaf: Ints
+    leaf: Ints  # its id in the recording
     code: Ints  # the leaf's
     off: Ints
     aux: Ints
     flags: Ints  # YIELDS, OF_TASK
     point: Ints
     due: Ints  # -1: no timer
+    resource: Ints  # 0: none
+    row: Ints  # of the task
 
 
-class Polls:
-    """Polls of a chunk, ordered by (row, start); ``pos`` is -1 for those that began before it."""
+class Polls(NamedTuple):
+    """Polls of a chunk, ordered by (row, start)."""
 
-    def __init__(
-        self, row: Ints, pos: Ints, start: Ints, end_pos: Ints, end: Ints, done: Any1d, suspensions: Ints
-    ) -> None:
-        self.row, self.pos, self.start, self.end_pos, self.end, self.done = row, pos, start, end_pos, end, done
-        at = np.minimum(np.searchsorted(suspensions, end_pos), len(suspensions) - 1)
-        found = done & (suspensions[at] == end_pos) if len(suspensions) else np.zeros(len(row), np.bool_)
-        self.suspension = np.where(found, at, -1)  # that ended it, -1
+    row: Ints
+    pos: Ints  # -1: it began before the chunk
+    start: Ints
+    outer: Bools
+    thread: Ints
+    done: Bools
+    end: Ints
+    end_pos: Ints
+    suspension: Ints  # the row of that which ended it, -1
 
 
 class Wakeups:
     """The chunk's wakes of tasks."""
 
     def __init__(self, row: Ints, wakes: Columns, since: Ints) -> None:
+        """``since``: since when each made its task ready."""
         self._row, self._since = row, since
-        self._order = np.lexsort((wakes["pos"], row))
-        self._pos: Ints = wakes["pos"][self._order]
-        self._sorted = row[self._order]
+        self._first = FirstAfter(row, wakes["pos"])
 
     def rows(self) -> Ints:
         """Who was woken."""
         return np.unique(self._row[self._row > 0])
 
-    def first(self, row: Ints, after: Ints, before: Ints) -> Ints:
+    def first(self, row: Ints, after: Ints, before: Any1d | int) -> Ints:
         """Of each row since when it could run by its first wake between two slots; 0: there is none."""
-        if not len(self._pos):
-            return np.zeros(len(row), np.int64)
-        size = int(self._pos.max()) + 2
-        key = self._sorted * size + self._pos
-        at = np.searchsorted(key, row * size + np.minimum(after, size - 1), side="right")
-        inside = at < len(key)
-        at = np.minimum(at, len(key) - 1)
-        inside &= (self._sorted[at] == row) & (self._pos[at] < before)
-        return np.where(inside, self._since[self._order[at]], 0)
+        at = self._first(row, after, before)
+        return np.append(self._since, 0)[at]
 
 
 def ready_ns(start: Ints, end: Ints, flags: Ints, task_flags: Ints, since: Ints) -> Ints:
-    """How much of a wait a task could certainly have run."""
-    since = np.where(since > 0, since, end)
-    least = np.where(flags & YIELDS > 0, end - start, end - np.clip(since, start, end))
-    return np.where(task_flags & OWNED > 0, least, 0)
+    """How much of a wait a task could certainly have run.  ``since``: 0: it was not woken, as far as is known."""
+    since = np.where(since > 0, since, -1)
+    return np.maximum(kernel.ready_ns(start, end, since, flags & YIELDS > 0, task_flags & OWNED > 0), 0)
 
 
 class RecentPolls:
@@ -93,21 +90,21 @@ class RecentPolls:
 
     def __init__(self) -> None:
         self.longest: list[LongPoll] = []
-        self._last = np.zeros((LAST_POLLS, 2), np.int64)  # (row, ns), a ring
+        self._last = np.zeros((LAST_POLLS, 2), np.int64)  # (id of the task, ns), a ring
         self._count = 0
 
-    def last(self, row: int) -> Ints:
+    def last(self, task: int) -> Ints:
         """How long this task's polls took."""
-        ns: Ints = self._last[self._last[:, 0] == row, 1]
+        ns: Ints = self._last[self._last[:, 0] == task, 1]
         return ns
 
-    def add(self, polls: Polls, came: Any1d, asleep: Suspensions) -> None:
-        """Those of a chunk that are over.  ``came``: the await point that each came from."""
+    def add(self, polls: Polls, ids: Ints, came: Any1d, asleep: Suspensions) -> None:
+        """Those of a chunk that are over.  ``ids``: of their tasks.  ``came``: the await point that each came from."""
         done = np.flatnonzero(polls.done)
         ns = (polls.end - polls.start)[done]
         newest = done[-LAST_POLLS:]
         at = (self._count + np.arange(len(newest))) % LAST_POLLS
-        self._last[at, 0], self._last[at, 1] = polls.row[newest], ns[-LAST_POLLS:]
+        self._last[at, 0], self._last[at, 1] = ids[newest], ns[-LAST_POLLS:]
         self._count += len(newest)
         bound = self.longest[-1].ns if len(self.longest) == LONGEST else 0
         long = np.flatnonzero(ns > bound)
@@ -115,7 +112,7 @@ class RecentPolls:
             slept = int(polls.suspension[row])
             until = int(asleep.point[slept]) if slept >= 0 else -1
             start, end = int(polls.start[row]), int(polls.end[row])
-            found = LongPoll(end - start, int(polls.row[row]), start, int(came[row]), until, int(polls.end_pos[row]))
+            found = LongPoll(end - start, int(ids[row]), start, int(came[row]), until, int(polls.end_pos[row]))
             self.longest.append(found)
         self.longest = heapq.nsmallest(LONGEST, self.longest, key=lambda poll: (-poll.ns, poll.pos))
 

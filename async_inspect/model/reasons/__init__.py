@@ -8,7 +8,7 @@ A rule applies where its function is the leaf; and where the reason found from t
 of a task has the reason ``task``, whatever the rules say.  A user's rules come first, and override shipped ones.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 from typing import Final, NamedTuple
 
@@ -25,6 +25,7 @@ UNKNOWN: Final = ""
 TASK: Final = "task"
 GATHER: Final = "gather"
 YIELD: Final = "yield"
+GATHERING: Final = "asyncio.tasks._GatheringFuture"  # what ``gather`` gives to be awaited
 
 SHIPPED: Final = (
     stdlib,
@@ -46,19 +47,34 @@ def reasons(trace: TraceData) -> list[str]:
 @cached_on_trace
 def coded(trace: TraceData) -> tuple[tuple[str, ...], t.Small]:
     """The same as codes: (words, row of ``words`` by await)."""
-    words: list[str] = [UNKNOWN, TASK, GATHER, YIELD]
-    words += sorted({rule.reason for rule in (*trace.rules, *RULES)} - set(words))
+    words, awaits = vocabulary(trace.rules), trace.awaits
     code = {word: i for i, word in enumerate(words)}
     by_chain = np.array([code[reason] for reason in _of_chains(trace)] + [0], np.int32)  # the last: of no chain
-    awaits = trace.awaits
-    found = np.where(awaits.awaited_task > 0, code[TASK], by_chain[awaits.chain])
-    gathering = [row for row, name in enumerate(trace.strings) if name == "asyncio.tasks._GatheringFuture"]
-    for known, reason in (
-        (np.isin(awaits.awaited, gathering), GATHER),
-        ((awaits.awaited < 0) & (awaits.awaited_task == 0), YIELD),
-    ):
-        found = np.where((found == 0) & known, code[reason], found)
-    return tuple(words), found.astype(np.int32)
+    gathering = [row for row, name in enumerate(trace.strings) if name == GATHERING]
+    of_task, gathers = awaits.awaited_task > 0, np.isin(awaits.awaited, gathering)
+    return words, of_awaits(by_chain[awaits.chain], of_task, awaits.awaited < 0, gathers)
+
+
+def vocabulary(rules: Sequence[Rule]) -> tuple[str, ...]:
+    """All reasons that there are, with these rules of the user's; the first ones are numbered by ``of_awaits``."""
+    first = (UNKNOWN, TASK, GATHER, YIELD)
+    return (*first, *sorted({rule.reason for rule in (*rules, *RULES)} - {*first}))
+
+
+def of_awaits(by_frames: t.Small, of_task: t.Bools, of_nothing: t.Bools, gathers: t.Bools) -> t.Small:
+    """Of awaits the rows of ``vocabulary``: of what a known task is awaited, else that of their frames, else by what
+    is awaited: nothing, or a Future that gathers others."""
+    found = np.where(of_task, 1, by_frames)
+    found = np.where((found == 0) & gathers, 2, found)
+    return np.where((found == 0) & of_nothing, 3, found).astype(np.int32)
+
+
+def of_frames(frames: Iterable[t.Function], rules: Sequence[Rule]) -> str:
+    """What the frames of a chain say, from the leaf outwards up to the await point."""
+    said = _NOTHING
+    for function in frames:
+        said = said.outwards(*_asked(function, rules))
+    return said.reason
 
 
 def covering(functions: Sequence[t.Function]) -> t.Bools:
@@ -87,11 +103,19 @@ class _Verdict(NamedTuple):
         return self._replace(libraries=libraries)
 
 
+_NOTHING: Final = _Verdict(UNKNOWN, False, None)
+
+
+def _asked(function: t.Function, rules: Sequence[Rule]) -> tuple[str, Sequence[Rule], Sequence[Rule]]:
+    """Of a frame of this function, what ``outwards`` asks for."""
+    return _library(function.file), _own_rules(function, rules), _shipped_rules(function)
+
+
 def _of_chains(trace: TraceData) -> list[str]:
-    """The reason of every chain: its frames' rules asked from the leaf outwards."""
-    frames = [(_library(f.file), _own_rules(f, trace.rules), _shipped_rules(f)) for f in trace.functions]
+    """The reason of every chain, as ``of_frames``; what the inner frames of several say is asked once."""
+    frames = [_asked(function, trace.rules) for function in trace.functions]
     inner, function = trace.chains.inner.tolist(), trace.locations.function[trace.chains.location].tolist()
-    known = {-1: _Verdict(UNKNOWN, False, None)}
+    known = {-1: _NOTHING}
     for outermost in range(len(inner)):
         path, row = [], outermost
         while row not in known:

@@ -38,11 +38,11 @@ def draw(scene: Scene) -> Page:
     lines += [[("longest polls", "head"), ("  of all; from the await they came from, to the next", "dim")]]
     lines += [heading(POLLS, sizes, "poll", largest=True)]
     for at, poll in enumerate(longest[here], here.start):
-        points = seen.live.points
+        points, task = seen.live.points, seen.row(poll.task)
         cells = [
             (span(poll.ns), "bad" if poll.ns >= 100_000_000 else "run"),
-            (str(seen.number(poll.row)), "dim"),
-            (seen.name(poll.row), "text"),
+            (str(seen.number(task)), "dim"),
+            (seen.name(task), "text"),
             (points.place(poll.since) if poll.since >= 0 else "its start", "text"),
             (
                 points.place(poll.until) if poll.until >= 0 else "it runs still" if poll.until < -1 else "its end",
@@ -50,7 +50,7 @@ def draw(scene: Scene) -> Page:
             ),
         ]
         lines.append(row(POLLS, sizes, cells, "chosen" if at == cursor else ""))
-    return Page(lines, len(longest), page, longest[cursor].row if longest else 0)
+    return Page(lines, len(longest), page, longest[cursor].task if longest else 0)
 
 
 def _row(name: str, value: str, values: Any1d, most: float, high: int) -> list[Line]:

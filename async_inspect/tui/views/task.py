@@ -4,6 +4,7 @@ import numpy as np
 
 from ...model.fields import LIVE
 from ...model.live import LiveSnapshot
+from ...model.live.state import ENDED_KEPT
 from ..draw import Line, Page, chart, fit, span, window
 from ..source import line as line_of
 from .scene import FIGURES, MARK_OF_STATE, STYLE_OF_STATE, Scene, one_line, state_of
@@ -13,9 +14,11 @@ BINS = 24  # from 1 µs on, two an octave of ten
 
 def draw(scene: Scene) -> Page:
     """The body."""
-    seen, row = scene.seen, scene.state.task
-    if not 0 < row < seen.live.count:
-        return Page([[("Choose a task: Enter in the view of tasks, or of the tree.", "dim")]])
+    seen, row = scene.seen, scene.seen.row(scene.state.task)
+    if not row:
+        gone = f"This task has ended, and {ENDED_KEPT:,} others since: it is no more kept.  A report has it."
+        choose = "Choose a task: Enter in the view of tasks, or of the tree."
+        return Page([[(gone if scene.state.task else choose, "dim")]])
     lines = _head(seen, row)
     lines += _polls(seen, row)
     stack = _stack(seen, row, scene.width)
@@ -31,7 +34,7 @@ def draw(scene: Scene) -> Page:
     here = window(cursor, len(others), page)
     for at, (other, line) in enumerate(others[here], here.start):
         lines.append([(text, "chosen") for text, _ in line] if at == cursor and other else line)
-    return Page(lines, len(others), page, others[cursor][0] if others else 0)
+    return Page(lines, len(others), page, seen.key(others[cursor][0]) if others else 0)
 
 
 def _head(seen: LiveSnapshot, row: int) -> list[Line]:
@@ -46,6 +49,7 @@ def _head(seen: LiveSnapshot, row: int) -> list[Line]:
     ]
     if tags := seen.tags(row):
         lines.append([(tags, "text")])
+    lines += [[(text, "text")] for text in seen.holds(row)]
     if error := seen.error(row):
         lines.append([(error, "bad")])
     return lines
@@ -84,7 +88,7 @@ def _stack(seen: LiveSnapshot, row: int, width: int) -> list[Line]:
         lines.append([("  ", style), (left, style), (place, "key" if stand.function.user else "dim")])
         if source and stand.function.user:
             lines.append([(fit(f"  {pad}│ {source}", width), "dim")])
-    if what := seen.awaiting(row):
+    if what := seen.why(row):
         lines.append([("  → ", "wait"), (what, "wait")])
     return lines
 

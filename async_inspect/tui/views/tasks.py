@@ -43,7 +43,7 @@ def draw(scene: Scene) -> Page:
             "id": (str(seen.number(task)), "dim"), "state": (mark, colour),
             "name": (f"{seen.name(task)} {seen.tags(task)}".rstrip(), "text"),
             "await": (fit(seen.error(task), sizes[3]), "bad") if word == "Failed" else (seen.place(task), "text"),
-            "for": (seen.awaiting(task), "dim"),
+            "for": (seen.why(task), "dim"),
             **{
                 name: (FIGURES[name](value), STYLES.get(name, "text"))
                 for name, value in zip(names, values, strict=True)
@@ -54,7 +54,7 @@ def draw(scene: Scene) -> Page:
         lines.append(row(columns, sizes, [cells[column.title] for column in columns], style))
     if not len(rows):
         lines.append([("  no tasks" + (" like that" if state.text or state.only else " yet"), "dim")])
-    at = int(rows[cursor]) if len(rows) else 0
+    at = seen.key(int(rows[cursor])) if len(rows) else 0
     return Page(lines, len(rows), page, at)
 
 
@@ -94,7 +94,8 @@ def _keys(seen: LiveSnapshot, rows: Ints, states: t.Bytes, name: str) -> Ints:
 def _title(scene: Scene, count: int) -> Line:
     state = scene.state
     name, largest = state.sort
-    line: Line = [(f"{count:,} tasks", "head"), (f"  by {name}{' ▼' if largest else ' ▲'}", "dim")]
+    before = f" and {scene.seen.left_out:,} that ended before" if scene.seen.left_out else ""
+    line: Line = [(f"{count:,} tasks", "head"), (before, "dim"), (f"  by {name}{' ▼' if largest else ' ▲'}", "dim")]
     if state.only:
         line.append((f"  only {FILTERS[state.only]}", "warn"))
     if state.text or state.typing:

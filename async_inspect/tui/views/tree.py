@@ -14,7 +14,7 @@ def draw(scene: Scene) -> Page:
     """The body."""
     state, seen = scene.state, scene.seen
     children = by_await(seen) if state.by_await else by_parent(seen)
-    lines = flat(children, state.toggled)
+    lines = flat(children, frozenset(seen.row(key) for key in state.toggled))
     page = max(scene.height - 1, 1)
     cursor = min(state.cursor, max(len(lines) - 1, 0))
     here = window(cursor, len(lines), page)
@@ -28,7 +28,7 @@ def draw(scene: Scene) -> Page:
         drawn.append([(text, "chosen") for text, _ in line] if at == cursor else line)
     if not lines:
         drawn.append([("  nobody awaits anybody" if state.by_await else "  no tasks yet", "dim")])
-    return Page(drawn, len(lines), page, lines[cursor][0] if lines else 0)
+    return Page(drawn, len(lines), page, seen.key(lines[cursor][0]) if lines else 0)
 
 
 def by_parent(seen: LiveSnapshot) -> dict[int, list[int]]:

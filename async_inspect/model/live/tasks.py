@@ -1,0 +1,135 @@
+"""The tasks: a row each, of those that are there and of the last of those that ended.
+
+Knows who is a task, made by whom, as which number a Trace has it; and who stays.  What a row says of polls and waits is
+kept up by ``state.py``.
+"""
+
+import numpy as np
+
+from ... import events as ev
+from ...recording.reader import Recording
+from ..building.scan import Columns
+from ..grouping import Ints
+from .await_points import Functions
+from .coroutines import Coroutines
+from .growing import GrowingTable
+from .suspensions import BEFORE, GONE, ODD, OF_TASK, OWNED, RAN, SPAWNED, WAITING
+
+
+class Tasks(GrowingTable):
+    """Row 0 is nobody.  ``id``, ``parent``, ``leaf`` and an awaited task (``aux``) are the recording's ids, ``coro`` is
+    a row of coroutines; ``before``: how many tasks of lower numbers are no more here."""
+
+    def __init__(self, coroutines: Coroutines) -> None:
+        super().__init__(
+            id=np.int64, coro=np.int32, pos=np.int64, created=np.int64, polls=np.int64, run=np.int64, ready=np.int64,
+            parent=np.int64, about=np.int64, flags=np.int32, opened=np.int64, came=np.int32, thread=np.int32,
+            slept=np.int64, slot=np.int64, leaf=np.int64, code=np.int32, off=np.int64, aux=np.int64, point=np.int32,
+            resource=np.int64, since=np.int64, due=np.int64, exit=np.uint8, exit_flags=np.uint8, error=np.int64,
+            ended=np.int64, number=np.int64, before=np.int64,
+        )  # fmt: skip
+        self.reach(1)
+        self.forgotten = 0  # that ended, and are no more here
+        self.highest = 0  # number
+        self._forgotten = 0  # of those forgotten, the ones that a Trace has
+        self._renumber = False
+        self._coroutines = coroutines
+
+    def _row(self, coro: Ints) -> Ints:
+        """The task's row of these coroutines, which are rows themselves; 0: none."""
+        return self._coroutines.columns["task"][coro].astype(np.int64)
+
+    def meet(self, found: dict[str, Columns], new: Ints, functions: Functions, base: int) -> None:
+        """Rows for who is met the first time: spawned, or running without that."""
+        row, ids = self._coroutines.columns["task"], self._coroutines.columns["id"]
+        opens, spawns, entries = found["opens"], found["spawns"], found["entries"]
+        coro = np.concatenate([spawns["coro"], opens["task"]])
+        pos = np.concatenate([spawns["pos"], opens["pos"]])
+        ts = np.concatenate([spawns["ts"], opens["ts"]])
+        parent = np.concatenate([spawns["task"], opens["before"]])
+        # It ran before it was made a task.
+        again = (row[spawns["coro"]] > 0) & (self["flags"][row[spawns["coro"]]] & SPAWNED == 0)
+        first = np.unique(coro, return_index=True)[1]
+        first = first[(row[coro[first]] == 0) & (coro[first] > 0)]
+        first = first[np.argsort(pos[first], kind="stable")]
+        begin, size = self.size, len(first)
+        self.reach(begin + size)
+        fresh = slice(begin, begin + size)
+        row[coro[first]] = np.arange(begin, begin + size)
+        self["id"][fresh], self["coro"][fresh] = ids[coro[first]], coro[first]
+        self["pos"][fresh], self["created"][fresh] = pos[first], ts[first]
+        self["parent"][fresh] = self["id"][self._row(parent[first])]
+        self["number"][fresh] = self.highest + 1 + np.arange(size)
+        self["before"][fresh] = self._forgotten
+        self.highest += size
+        spawned = self._row(spawns["coro"])
+        self["flags"][spawned] |= SPAWNED | OWNED
+        if again.any():
+            late = spawned[again]
+            self["pos"][late], self["created"][late] = spawns["pos"][again], spawns["ts"][again]
+            self["parent"][late] = self["id"][self._row(spawns["task"][again])]
+            self["before"][late] = self._forgotten
+            self._renumber = True
+        owned = (entries["flags"] & ev.IS_TASK > 0) & (entries["aux"] == 0)
+        self["flags"][self._row(entries["task"][owned])] |= OWNED
+        older = new[(entries["flags"][new] & ev.BEFORE > 0) & (entries["kind"][new] == ev.START)]
+        older = self._row(np.where(entries["aux"][older] == 0, entries["task"][older], entries["coro"][older]))
+        older = older[self["flags"][older] & SPAWNED == 0]
+        self["created"][older], self["parent"][older] = base, 0
+        self["flags"][older] |= BEFORE
+        entered = self._row(entries["coro"][new])
+        self["flags"][entered] |= ODD  # until it runs: it may be another's coroutine
+        self["flags"][self._row(opens["task"])] &= ~ODD
+        self._renumber |= bool((self["flags"][entered] & (ODD | RAN) == ODD).any())
+        self["flags"][0] = 0
+        self._wrapped(entries, new, functions)
+
+    def _wrapped(self, entries: Columns, new: Ints, functions: Functions) -> None:
+        """Tasks whose root is a library's wrapper are about the coroutine that this awaits first."""
+        if functions.wraps.any():
+            code = self._coroutines.columns["code"]
+            new = new[functions.wraps[functions.known(code[entries["aux"][new]])]][::-1]  # the first stays
+            row = self._row(entries["aux"][new])
+            unknown = (row > 0) & (self["about"][row] == 0)
+            self["about"][row[unknown]] = code[entries["coro"][new[unknown]]]
+
+    def were_none(self, rows: Ints) -> None:
+        """These were no tasks after all."""
+        self["flags"][rows] |= GONE
+        self._renumber |= len(rows) > 0
+
+    def numbers(self) -> Ints:
+        """The ids of tasks by row, as a Trace has them; 0: it is none."""
+        if self._renumber:
+            flags = self["flags"][: self.size]
+            rows = np.flatnonzero((flags & RAN > 0) | (flags & (GONE | ODD) == 0))[1:]
+            rows = rows[np.argsort(self["pos"][rows], kind="stable")]
+            self["number"][: self.size] = 0
+            self["number"][rows] = self["before"][rows] + np.arange(1, len(rows) + 1)
+            self.highest = self._forgotten + len(rows)
+            self._renumber = False
+        return self["number"][: self.size]
+
+    def forget(self, kept: int, spoken_of: Ints, recording: Recording) -> Ints:
+        """Of those that ended only the last ``kept`` stay, and who is spoken of by what stays: who made it, or is
+        awaited by it; and ``spoken_of``, by id.  By row, which it is from now on; 0: it is not here."""
+        numbers, size = self.numbers(), self.size
+        ended = np.flatnonzero(self["exit"][:size] > 0)
+        stays = np.ones(size, np.bool_)
+        stays[ended[np.argsort(self["ended"][ended], kind="stable")][: max(len(ended) - kept, 0)]] = False
+        waits = self["flags"][:size] & (WAITING | OF_TASK) == WAITING | OF_TASK
+        ids = np.concatenate([self["parent"][:size][stays], self["aux"][:size][waits], spoken_of])
+        stays[self._coroutines.task(ids)] = True
+        gone = np.flatnonzero(~stays)
+        for number in self["id"][gone].tolist():
+            for texts in (recording.names, recording.tags, recording.messages):
+                texts.pop(number, None)
+        counted = gone[numbers[gone] > 0]
+        self.forgotten += len(gone)
+        self._forgotten += len(counted)
+        self["before"][:size] += np.searchsorted(np.sort(self["pos"][counted]), self["pos"][:size])
+        here = np.flatnonzero(stays)
+        rows = np.zeros(size, np.int64)
+        rows[here] = np.arange(len(here))
+        self.keep(here)
+        return rows
