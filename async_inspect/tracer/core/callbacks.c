@@ -53,7 +53,7 @@ static inline PyObject *start_event(Thread *th, Frame *f, PyObject *const *args)
         Py_RETURN_NONE;
     }
     if (UNLIKELY(c != NULL && (c->state != ST_CREATED || c->code != info->id))) {
-        vanish(th, c, 0); /* another was in this memory */
+        vanish_chain(th, c);
         c = NULL;
     }
     if (c == NULL) {

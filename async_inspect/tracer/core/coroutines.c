@@ -267,3 +267,30 @@ static void vanish_below(Thread *th, Coro *c)
     }
     c->child = NULL;
 }
+
+/* Whether some thread runs anything of this chain. */
+static int is_running(Coro *root)
+{
+    for (Thread *th = all_threads; th != NULL; th = th->next) {
+        Coro *c = th->session == R.session ? th->top : NULL;
+        for (uint32_t n = 0; c != NULL && n <= R.live; n++, c = c->root->outer) { /* one that stopped unseen may lead back */
+            if (c->root == root) {
+                return 1;
+            }
+        }
+    }
+    return 0;
+}
+
+/* Another is in the memory of `c`: it has ended unseen. So have those that were suspended in it, since they held it, and what
+ * it held itself: whatever the collector finalizes while events are off, as in a callback of another tool. */
+RARE void vanish_chain(Thread *th, Coro *c)
+{
+    if (!is_running(c->root)) {
+        while (c->awaiter != NULL && c->awaiter->child == c) {
+            c = c->awaiter;
+        }
+        vanish_below(th, c);
+    }
+    vanish(th, c, 0);
+}

@@ -64,7 +64,7 @@ static void make_task(Thread *th, Frame *f, PyCodeObject *code)
         return;
     }
     if (known != NULL) {
-        vanish(th, known, 0);
+        vanish_chain(th, known);
     }
     Coro *c = agen ? new_step_task(made, agen) : new_task(key);
     if (c != NULL) {

@@ -10,7 +10,7 @@ ACTION(new_trio_task)
     if (key != NULL && coroutine_is_new(made)) {
         Coro *known = find(key);
         if (known != NULL) {
-            vanish(th, known, 0);
+            vanish_chain(th, known);
         }
         Coro *c = new_task(key);
         PyObject *name = get(value, word.task_name);

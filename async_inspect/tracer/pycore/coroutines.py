@@ -343,6 +343,30 @@ class Coroutines:
         for gone in reversed(chain):
             self.vanish(gone)
 
+    def is_running(self, root: Coro) -> bool:
+        """Whether some thread runs anything of this chain."""
+        for state in self.threads.states.values():
+            coro: Coro | None = state.get("top")
+            for _ in range(len(self.live) + 1):  # one that stopped unseen may lead back
+                if coro is None:
+                    break
+                if coro.root is root:
+                    return True
+                coro = coro.root.outer
+        return False
+
+    def vanish_chain(self, coro: Coro) -> None:
+        """Another is in the memory of ``coro``: it has ended unseen.
+
+        So have those that were suspended in it, since they held it, and what it held itself: whatever the collector
+        finalizes while events are off, as in a callback of another tool, or in one of ours.
+        """
+        if not self.is_running(coro.root):
+            while coro.awaiter is not None and coro.awaiter.child is coro:
+                coro = coro.awaiter
+            self.vanish_below(coro)
+        self.vanish(coro)
+
     # --- tasks ---
 
     def step_of(self, coro: Coro) -> object:

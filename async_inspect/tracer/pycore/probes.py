@@ -146,7 +146,7 @@ class Probes:
         elif agen is None:
             return
         if known is not None:
-            self.coros.vanish(known)
+            self.coros.vanish_chain(known)
         name = values.get("name")
         if name is None:
             more = values.get("kwargs")

@@ -106,7 +106,7 @@ class Recorder:
         key = id(frame)
         coro = self.live.get(key)
         if coro is not None and (coro.state != CREATED or coro.code is not self.defs.code_of(code)):
-            self.coros.vanish(coro)  # another was in this memory
+            self.coros.vanish_chain(coro)
             coro = None
         if coro is None:
             coro = self.coros.new(key, code)

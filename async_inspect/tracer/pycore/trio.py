@@ -33,7 +33,7 @@ class Trio:
             return
         known = self.coros.live.get(id(made.cr_frame))
         if known is not None:
-            self.coros.vanish(known)
+            self.coros.vanish_chain(known)
         coro = self.probes.new_task(made)
         name = introspect.task_name(task)
         caller = frame.f_back
