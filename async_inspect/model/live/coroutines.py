@@ -38,7 +38,9 @@ class Coroutines:
         )  # fmt: skip
         self.columns.reach(1)
         self.columns["off"][0] = NOWHERE
-        self._ids, self._rows = np.zeros(1, np.int64), np.zeros(1, np.int64)  # ascending ids, and the row of each
+        # The rows by id: from ``_first`` on at id - _first, of lower ids beside these, which are ascending.
+        self._first, self._recent = 1, np.zeros(0, np.int64)
+        self._ids, self._rows = np.zeros(1, np.int64), np.zeros(1, np.int64)
 
     @property
     def count(self) -> int:
@@ -47,8 +49,14 @@ class Coroutines:
 
     def rows(self, ids: Any1d) -> Ints:
         """Who has these ids; 0: nobody who is here."""
-        at = find(self._ids, ids)
-        return np.where(at >= 0, self._rows[at], 0)
+        at = ids.astype(np.int64) - self._first
+        found = np.zeros(len(ids), np.int64)
+        recent = np.flatnonzero((at >= 0) & (at < len(self._recent)))
+        found[recent] = self._recent[at[recent]]
+        older = np.flatnonzero(at < 0)
+        row = find(self._ids, ids[older])
+        found[older] = np.where(row >= 0, self._rows[row], 0)
+        return found
 
     def task(self, ids: Any1d) -> Ints:
         """The rows of the tasks of these ids; 0: it is none, or not here."""
@@ -57,13 +65,18 @@ class Coroutines:
     def take_in(self, found: dict[str, Columns]) -> None:
         """Give rows to those whom a chunk speaks of first; from now on its columns hold rows."""
         ids = np.concatenate([found["entries"]["coro"], found["spawns"]["coro"], found["opens"]["task"]])
-        new = np.unique(ids[find(self._ids, ids) < 0]).astype(np.int64)
+        new = np.sort(ids[self.rows(ids) == 0]).astype(np.int64)
+        new = new[np.diff(new, prepend=0) > 0]
         if len(new):
             fresh = np.arange(self.count, self.count + len(new))
             self.columns.reach(self.count + len(new))
             self.columns["id"][fresh], self.columns["off"][fresh] = new, NOWHERE
-            at = np.searchsorted(self._ids, new)
-            self._ids, self._rows = np.insert(self._ids, at, new), np.insert(self._rows, at, fresh)
+            late = int(np.searchsorted(new, self._first))
+            at = np.searchsorted(self._ids, new[:late])
+            self._ids, self._rows = np.insert(self._ids, at, new[:late]), np.insert(self._rows, at, fresh[:late])
+            more = max(int(new[-1]) + 1 - self._first - len(self._recent), 0)
+            self._recent = np.concatenate([self._recent, np.zeros(more, np.int64)])
+            self._recent[new[late:] - self._first] = fresh[late:]
         for name, columns in _OF_COROUTINES.items():
             for column in columns:
                 found[name][column] = self.rows(found[name][column])
@@ -104,8 +117,9 @@ class Coroutines:
         rows[stay] = np.arange(len(stay))
         columns["awaiter"][:size] = rows[columns["awaiter"][:size]]
         columns.keep(stay)
-        here = (rows[self._rows] > 0) | (self._ids == 0)
-        self._ids, self._rows = self._ids[here], rows[self._rows[here]]
+        self._rows = np.argsort(columns["id"][: self.count])
+        self._ids = columns["id"][self._rows]
+        self._first, self._recent = max(self._first + len(self._recent), 1), np.zeros(0, np.int64)
         return rows
 
     def climb(self, coro: Ints, pos: Ints, code: Ints, off: Ints, functions: Functions) -> tuple[Ints, Ints, Ints]:
