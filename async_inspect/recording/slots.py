@@ -27,6 +27,7 @@ type _Fields = npt.NDArray[np.uint32]  # (slot, four bytes of it)
 DAMAGED: Final = 15  # no kind of the format: a definition that says nothing
 
 _PIECE = 1 << 15  # slots that are checked at a time: they stay in the processor's cache
+IDS_KEPT: Final = 1 << 20  # so far below the highest id at least it is known of each whether it was defined
 _SPARE = 64  # an id may exceed the number of definitions by this: some ids are taken and never written
 _SPARE_COROUTINES = 1 << 16  # attaching to a process numbers all its coroutines before it writes about them
 _ANY = 0xFFFFFFFF
@@ -62,6 +63,31 @@ _FIELDS_OF_ROW: Final = np.array([(ANY, ANY, ANY), *_ROWS])  # (row, field)
 _OF_SUSPENSION: Final = np.isin(np.arange(256), ev.OF_SUSPENSION)
 
 
+class _IdSet:
+    """A set of ids that count up.  Of ids far below the highest only one answer is kept, so that a long recording
+    costs no more than a short one."""
+
+    def __init__(self, old: bool) -> None:
+        """``old``: whether ids far below the highest count as members."""
+        self._first, self._members, self._old = 0, np.zeros(1, np.bool_), old
+
+    def has(self, ids: Any1d) -> Bools:
+        """Which of these are members."""
+        at = ids.astype(np.int64) - self._first
+        return np.where(at < 0, self._old, self._members[np.clip(at, 0, len(self._members) - 1)])
+
+    def add(self, ids: Any1d) -> None:
+        at = ids.astype(np.int64) - self._first
+        at = at[at >= 0]
+        size = int(at.max(initial=-1)) + 2  # the last is no member, nor is any id above
+        if size > len(self._members):
+            self._members = np.pad(self._members, (0, max(size, 2 * len(self._members)) - len(self._members)))
+        self._members[at] = True
+        if size > 2 * IDS_KEPT:
+            self._members = self._members[size - IDS_KEPT : size].copy()
+            self._first += size - IDS_KEPT
+
+
 class SlotCheck:
     """The check, and its state over all slots so far: which ids were defined, and each thread's last time."""
 
@@ -74,8 +100,8 @@ class SlotCheck:
         self._id_count = np.zeros(8, np.int64)  # by what they are ids of, how many were defined
         self._highest = np.zeros(8, np.int64)  # and the highest of them
         self._highest[[ANY, THREAD]] = _ANY, -1
-        self._defined: dict[int, Bools] = {what: np.zeros(0, np.bool_) for what in _DEFINES.values()}
-        self._ran = np.zeros(1, np.bool_)  # by id, the coroutines
+        self._defined = {what: _IdSet(old=True) for what in _DEFINES.values()}
+        self._ran = _IdSet(old=False)  # coroutines that started
         self._last: dict[int, int] = {}  # by thread: its last time ...
         self._suspended: dict[int, int] = {}  # ... and that of its last suspension
 
@@ -112,7 +138,7 @@ class SlotCheck:
             root = (kind == ev.RESUME) | ((aux == 0) & ((kind == ev.START) | (kind == ev.ENTER)))
             root &= task != coro
             if root.any():
-                after[root] &= (task[root] > 0) & ~self._ran[np.minimum(task[root], coroutines)]
+                after[root] &= (task[root] > 0) & ~self._ran.has(task[root])
             after |= kind < ev.FIRST_EVENT
             for field, limits in zip((coro, aux, off), most, strict=True):
                 after &= field <= limits.take(of)
@@ -155,16 +181,15 @@ class SlotCheck:
             if kind == ev.NODE:
                 room = min(room, ev.MAX_NODES)
             possible = (ids <= room) & ((ids > 0) | (kind == ev.THREAD))
-            defined = self._defined[what] = np.pad(self._defined[what], (0, room + 1 - len(self._defined[what])))
             once = np.zeros(len(ids), np.bool_)
             once[np.unique(ids, return_index=True)[1]] = True
-            possible[possible] &= ~defined[ids[possible]]
+            possible[possible] &= ~self._defined[what].has(ids[possible])
             possible &= once
             if kind in (ev.NODE, ev.SITE):
                 possible &= slots["aux"][own] < ids
             if kind == ev.CODE:
                 possible &= slots["aux"][own] < 1 << 31
-            defined[ids[possible]] = True
+            self._defined[what].add(ids[possible])
             good[own[~possible]] = False
             # A definition that is damaged otherwise keeps its id: references to it are valid, to something unknown.
             self._highest[what] = max(int(self._highest[what]), int(ids[possible].max(initial=-1)))
@@ -187,10 +212,7 @@ class SlotCheck:
             highest = self._id_count[CORO] + _SPARE_COROUTINES
             possible = max(int(some[some <= highest].max(initial=0)) for some in named)
             self._highest[CORO] = max(int(self._highest[CORO]), possible)
-        size = self.highest(CORO) + 1
-        if len(self._ran) < size:
-            self._ran = np.pad(self._ran, (0, max(size, 2 * len(self._ran)) - len(self._ran)))
-        self._ran[started[started < size]] = True
+        self._ran.add(started[started <= self.highest(CORO)])
 
     # --- times --------------------------------------------------------------------------------------------------------
 
