@@ -1,5 +1,7 @@
 """The live state: fed in pieces of any size, its figures are those of the Trace of the same records."""
 
+import gc
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from async_inspect import events as ev
 from async_inspect.model import Builder, stats
 from async_inspect.model.figures.moment import Moment, now
 from async_inspect.model.kernels import words
@@ -17,8 +20,10 @@ from async_inspect.model.text import ms
 from async_inspect.model.trace import Trace
 from async_inspect.recording.reader import Recording, open_recording
 from async_inspect.terminal.picture import why
+from async_inspect.tui.follow import Follower
 
 from ..samples import SAMPLES
+from ..tape import Tape
 from ..tools import PROGRAMS, ROOT, TARGET, examples, run
 
 RUN = [
@@ -217,3 +222,86 @@ def test_a_window_of_what_ended(recorded: dict[str, Recording], name: str, step:
     assert LiveSnapshot(live, live.end).left_out + len(LiveSnapshot(live, live.end).rows) == len(trace.task_table)
     for figure, value in theirs.items():
         assert ours[figure] == value, figure
+
+
+PARTS = 10
+
+
+def server(requests: int) -> tuple[Tape, list[int]]:
+    """A server that makes a task for each request, which has a name and tags, a coroutine of its own, a lock that it
+    waits for and holds, and an exception.  Also the slots at which a tenth of them is over."""
+    tape = Tape()
+    main, handle, inner = (
+        tape.code("main"),
+        tape.code("handle", 20),
+        tape.code("acquire", 5, "/py/lib/asyncio/locks.py"),
+    )
+    nodes = [tape.node(0, main), tape.node(0, handle)]
+    nodes.append(tape.node(nodes[1], inner))
+    made, site = tape.site((main, 2)), tape.site((handle, 4))
+    future, error, lock = tape.string("asyncio.Future"), tape.string("ValueError"), tape.string("asyncio.locks.Lock")
+    tape.put(ev.START, 0, coro=1, off=main, node=nodes[0], task=1, flags=ev.IS_TASK)
+    tape.put(ev.SUSPEND, 5, coro=1, aux=future, off=2)
+    parts = []
+    for number in range(requests):
+        now, root, leaf = 100 * number + 10, 2 * number + 2, 2 * number + 3
+        running = {"node": nodes[2], "task": root}
+        tape.put(ev.RESUME, now, coro=1, aux=1, node=nodes[0], task=1)
+        tape.put(ev.SPAWN, now + 1, coro=root, aux=handle, off=made, node=nodes[0], task=1, flags=ev.NAME_GIVEN)
+        tape.text(ev.NAME, b"request %d" % number, now + 1, coro=root, node=nodes[0], task=1)
+        tape.put(ev.EDGE, now + 1, coro=1, aux=root, node=nodes[0], task=1)
+        tape.put(ev.SUSPEND, now + 2, coro=1, aux=future, off=2)
+        tape.put(ev.START, now + 3, coro=root, off=handle, node=nodes[1], task=root, flags=ev.IS_TASK)
+        tape.put(ev.START, now + 4, coro=leaf, aux=root, off=inner, node=nodes[2], task=root)
+        tape.text(ev.TAG, b"request_id\0%d" % number, now + 4, coro=root, **running)
+        tape.put(ev.RESOURCE, coro=number + 1, aux=lock, off=made)
+        tape.put(ev.SUSPEND, now + 5, coro=leaf, aux=future, off=4)
+        tape.put(ev.LINK, now + 5, coro=root, aux=leaf, off=6)
+        tape.put(ev.USE, now + 5, coro=leaf, aux=number + 1)
+        tape.put(ev.SOON, now + 10, coro=number + 1, flags=ev.BY_THREAD)
+        tape.put(ev.WAKE, now + 11, coro=root, aux=number + 1, flags=ev.BY_CALLBACK)
+        tape.put(ev.RESUME, now + 12, coro=root, aux=leaf, **running)
+        tape.put(ev.TAKE, now + 13, coro=leaf, aux=number + 1, off=site, **running)
+        tape.put(ev.RETURN, now + 14, coro=leaf, node=nodes[1], task=root)
+        tape.put(ev.GIVE, now + 15, coro=root, aux=number + 1, node=nodes[1], task=root)
+        tape.put(ev.RAISE, now + 16, coro=root, aux=error)
+        tape.text(ev.MESSAGE, b"not found: %d" % number, now + 16, coro=root)
+        if (number + 1) % (requests // PARTS) == 0:
+            parts.append(len(tape.slots))
+    return tape, parts
+
+
+def test_memory_is_that_of_what_lives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten times as many tasks that ended cost no more, neither in the Reader nor in the live state; all are counted."""
+    monkeypatch.setattr("async_inspect.model.live.relations.RESOURCES_KEPT", 100)
+    monkeypatch.setattr("async_inspect.recording.slots.IDS_KEPT", 500)
+    tape, parts = server(requests := 4_000)
+    slots, path = tape.slots, tmp_path / "a.rec"
+    tape.slots = slots[:4]
+    follower = Follower(tape.write(path))
+    follower.live = live = Live(follower.recording, kept=100, every=300)
+    used = []
+    tracemalloc.start()
+    for end in parts:
+        tape.slots = slots[:end]
+        tape.write(path)
+        while follower.recording.count < end or follower.behind:
+            follower.step()
+        seen = LiveSnapshot(live, live.end)
+        assert "request" in seen.name(int(seen.rows[-1]))
+        del seen
+        tape.slots = []
+        gc.collect()
+        used.append(tracemalloc.get_traced_memory()[0])
+    tracemalloc.stop()
+    assert used[-1] < used[0] + 40_000, used  # a task alone was 500 bytes, and there are 3,600 more
+    recording = follower.recording
+    bound = 2 * (100 + 300) + max(np.diff(parts))
+    for kept in (live.tasks.size, recording.names, recording.tags, recording.messages, recording.resources):
+        assert (kept if isinstance(kept, int) else len(kept)) < bound
+    assert live.coroutines.count < 2 * bound
+    seen = LiveSnapshot(live, live.end)
+    assert (live.total, live.ended, seen.left_out + len(seen.rows)) == (requests + 1, requests, requests + 1)
+    assert seen.coroutines()[2].tolist() == [1, requests, requests]
+    assert int(seen.awaits()[1].sum()) == 2 * requests + 1
+    follower.close()
