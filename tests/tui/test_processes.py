@@ -4,15 +4,20 @@ import os
 import shutil
 import signal
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
+from async_inspect import events as ev
 from async_inspect.model.live import LiveSnapshot
+from async_inspect.tui import monitor as screens
 from async_inspect.tui import processes
 from async_inspect.tui.processes import Processes
+from async_inspect.tui.screen import View
 
 from ..launcher.inject.running import waits
+from ..samples import contention
 from ..tape import two_tasks
 from ..tmux import Tmux
 from ..tools import TARGET, TOOL
@@ -33,6 +38,14 @@ if __name__ == "__main__":
     worker.start()
     run("of the parent")
     worker.join()
+"""
+
+
+OWN_RULE = """
+[[tool.async-inspect.reasons]]
+file = "app.py"
+functions = ["work"]
+reason = "a file"
 """
 
 
@@ -96,9 +109,39 @@ def test_one_that_is_gone(tmp_path: Path, often: None) -> None:
     found.close()
 
 
+@pytest.mark.parametrize("shown_by", ["monitor", "watch"])
+def test_the_users_own_rules(shown_by: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A task waits for what a report says, by the table of the current folder: its word, and the resource with its
+    holder."""
+    tape, found = contention(), list[str]()
+    tape.slots = tape.slots[: next(n for n, slot in enumerate(tape.slots) if slot[31] == ev.SELECT)]
+    path = tape.write(tmp_path / "0-7.rec")
+    (tmp_path / "pyproject.toml").write_text(
+        '[[tool.async-inspect.reasons]]\nfile = "app.py"\nfunctions = ["work*", "main"]\nreason = "my service"\n'
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(screens, "has_terminal", lambda: True)
+    monkeypatch.setattr(screens, "Terminal", lambda *_: nullcontext())
+
+    def show(view: View, terminal: object, leave_at_end: bool = False) -> None:
+        view._advance()
+        found.extend("".join(text for text, _ in line) for line in view.lines(200, 20))
+
+    monkeypatch.setattr(View, "show", show)
+    if shown_by == "monitor":
+        assert screens.monitor(path, None) == 0
+    else:
+        screens.watch(path, tmp_path, "", str)
+    worker = next(line for line in found if " worker " in line)
+    assert "my service Lock 1, held by task 1" in worker
+    assert "sleeping" not in next(line for line in found if " main " in line)  # that is its frames' own word
+    assert "socket read" in next(line for line in found if " blocker " in line)
+
+
 @pytest.fixture
 def terminal(tmp_path: Path) -> Iterator[Tmux]:
     (tmp_path / "app.py").write_text(SERVES)
+    (tmp_path / "pyproject.toml").write_text(OWN_RULE)
     with Tmux(tmp_path) as found:
         yield found
 
@@ -109,6 +152,7 @@ def test_attach_live(terminal: Tmux, tmp_path: Path) -> None:
     terminal.start([*TOOL, "attach", "-q", "-f", "json", "--python", TARGET, "--live", "app.py"], width=120)
     terminal.until("process 1 of 2")
     terminal.until("of the parent")
+    terminal.until(" a file ")
     terminal.keys("]")
     shown = terminal.until("of the child")
     assert "process 2 of 2" in shown

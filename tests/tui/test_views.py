@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from async_inspect import events as ev
-from async_inspect.model.live import LiveSnapshot
+from async_inspect.model.live import Live, LiveSnapshot
 from async_inspect.model.tables import STATES
 from async_inspect.tui.draw import THEMES, chart, fit, number, span
 from async_inspect.tui.follow import Follower
@@ -194,6 +194,21 @@ def test_paused_views_can_be_walked(seen: LiveSnapshot) -> None:
     state = update(update(state, "down", facts), "enter", facts)
     assert state.view == "task"
     assert "PAUSED" in screen(state, seen)[0]
+
+
+def test_those_that_ended_before(tmp_path: Path) -> None:
+    """They are counted, and a task that is kept no more says so."""
+    follower = Follower(tape().write(tmp_path / "a.rec"))
+    follower.live = Live(follower.recording, kept=0, every=1)
+    follower.step()
+    follower.live.reset(follower.live.end)  # its poll is none of the longest any more
+    follower.live.forget()
+    seen = LiveSnapshot(follower.live, follower.live.end)
+    assert "3 tasks and 1 that ended before" in "\n".join(screen(State(), seen))
+    assert "3 tasks, 1 ended" in screen(State(), seen)[1]
+    for task, text in (4, "This task has ended"), (3, "task 3 writer"), (0, "Choose a task"):
+        assert text in "\n".join(screen(State(view="task", task=task), seen))
+    follower.close()
 
 
 # --- how things look -------------------------------------------------------------------------------------------------

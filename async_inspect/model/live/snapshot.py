@@ -224,15 +224,16 @@ class LiveSnapshot:
         user = self.live.functions.user[self.live.functions.known(np.array(codes))]
         return tuple(codes[: int(np.argmax(user)) + 1] if user.any() else codes)
 
-    def resource(self, number: int) -> str:
-        """By the recording's id: "Lock 3 (made at app.py:12)"; "": not known."""
+    def resource(self, number: int, made: bool = True) -> str:
+        """By the recording's id: "Lock 3 (made at app.py:12)", or without where it was made; "": not known."""
         live = self.live
         if number not in live.recording.resources:
             return ""
         type_, site = live.recording.resources[number]
         sites = self._site(site)
         functions = [live.functions.functions[f + 1] for f in sites.chain(site) if f >= 0]
-        return words.resource(kind(live.recording.strings.get(type_, "?"), functions), str(number), self._shown(site))
+        what = kind(live.recording.strings.get(type_, "?"), functions)
+        return words.resource(what, str(number), self._shown(site) if made else None)
 
     def _site(self, site: int) -> Sites:
         """The frames of this one."""
@@ -273,8 +274,9 @@ class LiveSnapshot:
             for number, _, ts, site in mine
         ]
 
-    def why(self, row: int) -> str:
-        """Why a suspended task waits, and who holds what it waits for; "" of one that is not."""
+    def why(self, row: int, made: bool = True) -> str:
+        """Why a suspended task waits, and who holds what it waits for; "" for a task that is not suspended.  ``made``:
+        with where that was made."""
         if not self.waits(row):
             return ""
         tasks, timer = self._tasks, None
@@ -285,7 +287,7 @@ class LiveSnapshot:
             )
             timer = "" if ready[0] else ms(max(0, due - start))
         holders = [self.number(one) for one in self.holders(row)]
-        resource = self.resource(int(tasks["resource"][row]))
+        resource = self.resource(int(tasks["resource"][row]), made)
         return words.why(self.reason(row), self.awaiting(row), resource, holders, self.number(row), timer)
 
     def _places(self, row: int) -> list[tuple[int, int]]:

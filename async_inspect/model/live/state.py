@@ -158,7 +158,7 @@ class Live:
         self._exits_left -= len(found["exits"]["coro"])
         if self._exits_left <= 0:
             self._exits_left = self._every
-            self._forget()
+            self.forget()
 
     def _row(self, coro: Ints) -> Ints:
         """The task's row of these coroutines, which are rows themselves; 0: none."""
@@ -331,7 +331,7 @@ class Live:
 
     # --- what is over ------------------------------------------------------------------------------------------------
 
-    def _forget(self) -> None:
+    def forget(self) -> None:
         """Of what is over only the window stays."""
         tasks = self.tasks
         spoken_of = (self.holds.columns["task"], np.array([poll.task for poll in self.remembered.longest], np.int64))

@@ -50,5 +50,5 @@ def one_line(seen: LiveSnapshot, row: int) -> Line:
         (seen.name(row), "text"),
     ]
     if place := seen.place(row):
-        pieces += [(f"  {place}", "wait"), (f"  {seen.why(row)}", "dim")]
+        pieces += [(f"  {place}", "wait"), (f"  {seen.why(row, made=False)}", "dim")]
     return [*pieces, (f"  {span(since)}", "dim")]

@@ -17,7 +17,7 @@ NARROW = (
 )  # fmt: skip
 WIDE = (
     Column("id", 6), Column("name", 11, "<", 3), Column("state", 11, "<"), Column("await", 16, "/", 4),
-    Column("for", 10, "<", 2), *(Column(name, max(6, len(name) + 1)) for name in FIGURES), Column("parent", 7),
+    Column("for", 10, "<", 4), *(Column(name, max(6, len(name) + 1)) for name in FIGURES), Column("parent", 7),
 )  # fmt: skip
 
 
@@ -43,7 +43,7 @@ def draw(scene: Scene) -> Page:
             "id": (str(seen.number(task)), "dim"), "state": (mark, colour),
             "name": (f"{seen.name(task)} {seen.tags(task)}".rstrip(), "text"),
             "await": (fit(seen.error(task), sizes[3]), "bad") if word == "Failed" else (seen.place(task), "text"),
-            "for": (seen.why(task), "dim"),
+            "for": (seen.why(task, made=False), "dim"),
             **{
                 name: (FIGURES[name](value), STYLES.get(name, "text"))
                 for name, value in zip(names, values, strict=True)
