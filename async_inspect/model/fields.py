@@ -30,6 +30,7 @@ class Live(NamedTuple):
 
     name: str
     narrow: bool = False  # on a screen of 80 columns, too
+    summed: bool = False  # the live model adds it up, in a column of its tasks
 
 
 class Field(NamedTuple):
@@ -99,9 +100,16 @@ _ALL: Final = (
         "how often it was run up to its next suspension, or its end",
         column="polls",
         page=Page("polls", drawer=True),
-        live=Live("polls", narrow=True),
+        live=Live("polls", narrow=True, summed=True),
     ),
-    Field("run_time_ms", "time", "how long it ran", column="run_ns", page=Page("run"), live=Live("run", narrow=True)),
+    Field(
+        "run_time_ms",
+        "time",
+        "how long it ran",
+        column="run_ns",
+        page=Page("run"),
+        live=Live("run", narrow=True, summed=True),
+    ),
     Field("parent_id", "id", "the task that made it", attrgetter("parent"), page=Page("parent")),
     Field(
         "wait_time_ms",
@@ -117,7 +125,7 @@ _ALL: Final = (
         "how much of that it could have run, where that is known exactly",
         attrgetter("ready_ns"),
         page=Page("ready"),
-        live=Live("ready", narrow=True),
+        live=Live("ready", narrow=True, summed=True),
     ),
     Field(
         "ready_min_ms",

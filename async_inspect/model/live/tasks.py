@@ -9,6 +9,7 @@ import numpy as np
 from ... import events as ev
 from ...recording.reader import Recording
 from ..building.scan import Columns
+from ..fields import LIVE
 from ..grouping import Ints
 from .await_points import Functions
 from .coroutines import Coroutines
@@ -22,11 +23,12 @@ class Tasks(GrowingTable):
 
     def __init__(self, coroutines: Coroutines) -> None:
         super().__init__(
-            id=np.int64, coro=np.int32, pos=np.int64, created=np.int64, polls=np.int64, run=np.int64, ready=np.int64,
-            parent=np.int64, about=np.int64, flags=np.int32, opened=np.int64, came=np.int32, thread=np.int32,
+            id=np.int64, coro=np.int32, pos=np.int64, created=np.int64, parent=np.int64, about=np.int64,
+            flags=np.int32, opened=np.int64, came=np.int32, thread=np.int32,
             slept=np.int64, slot=np.int64, leaf=np.int64, code=np.int32, off=np.int64, aux=np.int64, point=np.int32,
             resource=np.int64, since=np.int64, due=np.int64, exit=np.uint8, exit_flags=np.uint8, error=np.int64,
             ended=np.int64, number=np.int64, before=np.int64,
+            **{live.name: np.int64 for _, live in LIVE if live.summed},
         )  # fmt: skip
         self.reach(1)
         self.forgotten = 0  # that ended, and are no more here
