@@ -128,8 +128,9 @@ class LiveSnapshot:
         return tasks["ready"][rows] + still + np.where(unborn, self.now - tasks["created"][rows], 0)
 
     def figure(self, name: str, rows: Ints) -> Ints:
-        """A figure of tasks by its name: a function of this class, or else a column that the live state keeps."""
-        found: Ints = getattr(self, name)(rows) if hasattr(self, name) else self._tasks[name][rows]
+        """A figure of tasks by its name: what goes on is in it, or it is as the live state has summed it up."""
+        now = {"since": self.since, "age": self.age, "run": self.run, "wait": self.wait, "ready": self.ready}
+        found: Ints = now[name](rows) if name in now else self._tasks[name][rows]
         return found
 
     def _ready_by_now(self, rows: Ints) -> Ints:
