@@ -72,7 +72,7 @@ def declared() -> str:
         "  { " + ", ".join(f"{name}: {json.dumps(value)}" for name, value in row.items() if value) + " },"
         for row in rows
     ]
-    head = "// What is said of a task, as columns of the page.\n" + WRITTEN.format("async_inspect/model/fields.py")
+    head = "// The columns about a task, for the page.\n" + WRITTEN.format("async_inspect/model/fields.py")
     return "\n".join([head, "const Declared = [", *lines, "];\n"])
 
 

@@ -1,4 +1,4 @@
-"""What is said of a task: each field once, with what it means and where it is shown.
+"""The fields of a task: each declared once, with its meaning and where it is shown.
 
 data.json, tasks.csv, the page's table and drawer (by ``formats/assets/report/declared.js``), the live view's figures
 and the docs' table follow from this.  Knows no format and no screen.  Times are ns here; files have milliseconds with

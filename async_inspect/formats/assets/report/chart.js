@@ -1,6 +1,6 @@
 // The picture of a timeline: names, bars and what is written into them, the curve above, the axis.
-// Knows: what is where in a picture, whose state is ``v``: {mode, pitch, top, cursor, pointer, folded, order, rows,
-// tracks}; the part of time is Select's. How bars look paint.js knows. Knows nothing of hands.
+// Knows: the positions in a picture, whose state is ``v``: {mode, pitch, top, cursor, pointer, folded, order, rows,
+// tracks}; the part of time is Select's. Bars are drawn by paint.js. Knows nothing of input.
 const Chart = (() => {
   const CURVE = 44,
     AXIS = 22,
@@ -124,9 +124,9 @@ const Chart = (() => {
         track = trackOf(v, row),
         end = v.tracks.first[track + 1];
       let i = Math.max(v.tracks.find(track, Select.chosen.from), v.tracks.first[track]),
-        told = 0;
+        written = 0;
       const x = (moment) => left + (moment - Select.chosen.from) / step;
-      for (let looked = 0; i < end - 1 && at[i] < Select.chosen.to && told < 40 && looked < 400; looked++, i++) {
+      for (let tried = 0; i < end - 1 && at[i] < Select.chosen.to && written < 40 && tried < 400; tried++, i++) {
         const from = Math.max(x(at[i]), left),
           to = Math.min(x(at[i + 1]), width),
           wide = to - from;
@@ -148,7 +148,7 @@ const Chart = (() => {
         }
         context.fillStyle = kind[i] === Tracks.RUN ? "#1d1206" : Page.colours.ink;
         context.fillText(text, from + 5, y + v.pitch / 2 - 0.5, wide - 6);
-        told++;
+        written++;
       }
     }
 

@@ -1,5 +1,5 @@
-// A state machine as a column of boxes: what follows goes straight down, what skips boxes goes down on the right, what
-// goes back goes up on the left, and a loop is a loop.
+// A state machine as a column of boxes: an arrow to the next box goes straight down, one that skips boxes down on the
+// right, one back up on the left, and one to the same box is a loop.
 // Knows: boxes and arrows. Knows nothing of coroutines.
 const Column = (() => {
   const HIGH = 54,

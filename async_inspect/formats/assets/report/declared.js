@@ -1,4 +1,4 @@
-// What is said of a task, as columns of the page.
+// The columns about a task, for the page.
 /* Written by scripts/generate from async_inspect/model/fields.py: change that. */
 const Declared = [
   { key: "id", kind: "id", label: "id", when: "always" },

@@ -1,5 +1,5 @@
 // The flame graph: frames on canvas, the root on top; search, zoom, the tasks behind a frame.
-// Knows: how frames are drawn and asked. What a frame is stacks.js knows.
+// Knows: how frames are drawn and found. What a frame is, is in stacks.js.
 const Flame = (() => {
   const HEIGHT = 20;
 

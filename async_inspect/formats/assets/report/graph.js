@@ -1,4 +1,4 @@
-// The task graph: who spawned whom, who awaited whom, who held what; by coroutine, or around one task.
+// The task graph: which task spawned, awaited and held what; by coroutine, or around one task.
 // Knows: parents, the edges, the holds and the queues of the data.
 const Graph = (() => {
   const MANY = 24; // boxes beside one task, or single tasks in one picture
@@ -7,7 +7,7 @@ const Graph = (() => {
     const { el, data: D } = Page,
       { number, ms } = Words;
     const drawing = el("div.drawing", { tabindex: 0, role: "region", "aria-label": "Task graph" }),
-      said = el("p.dim");
+      caption = el("p.dim");
     let mode = "",
       due = true;
     const modes = Page.choice(
@@ -124,12 +124,12 @@ const Graph = (() => {
       ];
     }
 
-    // One task with those it has to do with.
+    // One task with the tasks and resources around it.
     function around(task) {
       const boxes = new Map([[task, boxOf(task)]]),
         arrows = [],
         left = { spawned: 0, awaited: 0, held: 0, things: 0 };
-      const meet = (other, what) => {
+      const include = (other, what) => {
         if (!boxes.has(other)) {
           if (boxes.size > MANY) {
             left[what]++;
@@ -140,7 +140,7 @@ const Graph = (() => {
         return true;
       };
       const parent = D.tasks.parent[task - 1];
-      if (parent && meet(parent))
+      if (parent && include(parent))
         arrows.push({
           from: parent,
           to: task,
@@ -149,7 +149,7 @@ const Graph = (() => {
         });
       D.edges.task.forEach((who, i) => {
         const other = who === task ? D.edges.awaited[i] : D.edges.awaited[i] === task ? who : 0;
-        if (other && meet(other, "awaited"))
+        if (other && include(other, "awaited"))
           arrows.push({
             from: who,
             to: D.edges.awaited[i],
@@ -159,7 +159,7 @@ const Graph = (() => {
           });
       });
       for (const child of D.children(task))
-        if (meet(child, "spawned")) arrows.push({ from: task, to: child, kind: "spawn" });
+        if (include(child, "spawned")) arrows.push({ from: task, to: child, kind: "spawn" });
       // What it held or waited for, and who else held what it waited for.
       const wanted = new Set(),
         touch = (kind, of, i, ns) => {
@@ -184,7 +184,7 @@ const Graph = (() => {
       D.holds.task.forEach((who, i) => {
         const mine = who === task,
           other = who && wanted.has(D.holds.resource[i]);
-        if (mine || (other && meet(who, "held"))) touch("hold", D.holds, i, D.holds.held_ns);
+        if (mine || (other && include(who, "held"))) touch("hold", D.holds, i, D.holds.held_ns);
       });
       const more = [
         left.spawned && `${number(left.spawned)} more that it spawned`,
@@ -203,8 +203,8 @@ const Graph = (() => {
         button.setAttribute("aria-pressed", button.dataset.value === (one ? "task" : "kinds"));
       modes.lastChild.disabled = !task;
       const [boxes, arrows, text] = one ? around(task) : kinds();
-      said.textContent = boxes.length ? text : "No tasks.";
-      drawing.replaceChildren(said, el("div.wide", null, Layers.draw(boxes, arrows, "Task graph")));
+      caption.textContent = boxes.length ? text : "No tasks.";
+      drawing.replaceChildren(caption, el("div.wide", null, Layers.draw(boxes, arrows, "Task graph")));
     }
 
     section.append(

@@ -1,6 +1,6 @@
-// A table of any number of rows, of which only those in sight exist.
-// Knows: scrolling. What a row looks like its owner says. Above LIMIT pixels, which browsers don't have, the scroll bar
-// moves faster than the rows.
+// A table of any number of rows, of which only the visible ones have elements.
+// Knows: scrolling. Its owner draws the rows. Above LIMIT pixels, the most that browsers support, the scroll bar moves
+// faster than the rows.
 const List = (() => {
   const LIMIT = 8e6;
 

@@ -1,4 +1,4 @@
-// What hands do on a chart, as words for what is meant: pan, zoom, scroll, point, choose.
+// Input on a chart, as actions: pan, zoom, scroll, point, choose.
 // Knows: mouse, wheel, touch and keys. Knows nothing of the chart but its size.
 const Moves = (() => {
   // ``on``: left() (pixels that are no time), onBar(event), zoom(factor, part), pan(part), drag({dx, dy, bar, start}),

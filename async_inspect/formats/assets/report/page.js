@@ -164,9 +164,9 @@ const Page = (() => {
   }
   let fade;
   function say(text) {
-    id("said").textContent = text;
+    id("message").textContent = text;
     clearTimeout(fade);
-    fade = setTimeout(() => (id("said").textContent = ""), 2500);
+    fade = setTimeout(() => (id("message").textContent = ""), 2500);
   }
 
   // A row of choices of which one holds.

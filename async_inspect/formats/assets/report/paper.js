@@ -1,5 +1,5 @@
-// What is on paper: the summary, the view in sight, and the tasks as the table has them; in the light.
-// Knows: printing. What is said of a task fields.js knows.
+// Printing: the summary, the current view, and the tasks as in the table; in light colours.
+// The columns about a task are in fields.js.
 const Paper = (() => {
   const MOST = 200,
     TIMES = ["created_at_ms", "duration_ms", "run_time_ms", "wait_time_ms", "ready_time_ms"],

@@ -1,5 +1,5 @@
-// What is chosen: the view, the task, the part of time; and the same as the page's fragment (#task=12&t=…).
-// Knows: how a fragment is read and written. Views listen; none knows another.
+// The selection: view, task, span of time; and the same as the page's fragment (#task=12&t=…).
+// Knows: how a fragment is read and written. Views listen to changes; no view knows another.
 const Select = (() => {
   const chosen = { view: "summary", task: 0, from: 0, to: 0, node: "" };
   const listeners = [];
@@ -11,7 +11,7 @@ const Select = (() => {
     clearTimeout(timer);
     timer = setTimeout(write, 150);
   }
-  // What differs is told; ``set({task: 12})``.
+  // Listeners get what has changed; ``set({task: 12})``.
   function set(wanted) {
     const changed = new Set(Object.keys(wanted).filter((key) => wanted[key] !== chosen[key]));
     if (!changed.size) return;

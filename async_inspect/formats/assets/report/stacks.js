@@ -1,4 +1,4 @@
-// Stacks with their times as a tree, from the root down or from the await line up; and whose they are.
+// Stacks with their times as a tree, from the root down or from the await line up; and the tasks they are of.
 // Knows: the sums of the data. Knows nothing of how trees are drawn.
 const Stacks = (() => {
   // What takes time by itself: a node that ran, or awaits of one shape that waited.

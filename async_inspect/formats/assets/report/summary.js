@@ -214,26 +214,26 @@ const Summary = (() => {
     const { el } = Page,
       { number } = Words,
       { left, figures, filter } = about,
-      said = [];
-    if (filter) said.push(`Only a part of the trace: ${filter}`);
+      notices = [];
+    if (filter) notices.push(`Only a part of the trace: ${filter}`);
     if (left.tasks) {
-      said.push(
+      notices.push(
         `Left out: polls, awaits and events of ${number(left.tasks)} tasks, the shortest-lived ` +
           `(${number(left.events)} of the events); ` +
           "figures, flame graph, tasks and state machines are of all.",
       );
     }
-    said.push(...about.endings);
-    if (figures.lost) said.push(`${number(figures.lost)} records were lost.`);
+    notices.push(...about.endings);
+    if (figures.lost) notices.push(`${number(figures.lost)} records were lost.`);
     // What rules are broken stands among the findings.
     if (figures.damaged)
-      said.push(
+      notices.push(
         `No figure is exact, the recording is damaged: ${number(figures.damaged)} of its records or ` +
           "header fields made no sense.",
       );
-    if (!about.finished) said.push("The recording's end was not seen: the program runs still, or was killed.");
-    if (!figures.tasks) said.push("No tasks: no coroutine ran in this program.");
-    return said.map((text) => el("p.notice", null, text));
+    if (!about.finished) notices.push("The recording's end was not seen: the program runs still, or was killed.");
+    if (!figures.tasks) notices.push("No tasks: no coroutine ran in this program.");
+    return notices.map((text) => el("p.notice", null, text));
   }
 
   // [{severity, kind, text, place, task}]; nothing is shown where there are none.

@@ -1,5 +1,5 @@
 // The table of tasks: every task a row; sorted, filtered, searched, copied.
-// Knows: which tasks are shown, and in which order. What is said of a task fields.js knows.
+// Knows: which tasks are shown, and in which order. The columns are in fields.js.
 const Tasks = (() => {
   function make(section) {
     const { el, data: D } = Page,
@@ -53,7 +53,7 @@ const Tasks = (() => {
           text &&
           ![
             task,
-            ...[Words.name, Words.kind, Words.tags, Words.error].map((said) => said(task)),
+            ...[Words.name, Words.kind, Words.tags, Words.error].map((get) => get(task)),
             Words.place(D.tasks.location[task - 1]),
           ]
             .join(" ")

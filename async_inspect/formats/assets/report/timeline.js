@@ -1,5 +1,5 @@
 // The timeline: a Gantt chart on canvas, with a curve of how many tasks are alive, and a map of all of it.
-// Knows: what is where, and what it says. How bars look paint.js knows, how they are moved moves.js.
+// Knows: positions and texts. Bars are drawn by paint.js, input is in moves.js.
 const Timeline = (() => {
   const MIN_NS = 200;
 

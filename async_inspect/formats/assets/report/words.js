@@ -1,4 +1,4 @@
-// Words: times, places, names, stacks, as people read them. The same words as in the other formats.
+// Words: times, places, names, stacks as text. The same texts as in the other formats.
 // Knows: the data. Knows nothing of the page.
 const Words = ((D) => {
   const number = (value) => value.toLocaleString("en-US");
@@ -210,19 +210,19 @@ const Words = ((D) => {
       const [label, message] = words.points[row];
       return `label=${oneLine(label)}, message=${oneLine(message)}`;
     }
-    const said = `name=${oneLine(words.names[task - 1])}`;
+    const head = `name=${oneLine(words.names[task - 1])}`;
     if (kind === code.AwaitStarted || kind === code.AwaitEnded) {
       const [before, what, reason, leaf] = (suspensions[awaits.shape[row]] ??= suspended(awaits.shape[row]));
       const more = kind === code.AwaitStarted ? begun(row) : over(row);
-      return `${said}, ${before}${awaits.task[row] ? `task ${awaits.task[row]}` : what}${reason}${leaf}${more}`;
+      return `${head}, ${before}${awaits.task[row] ? `task ${awaits.task[row]}` : what}${reason}${leaf}${more}`;
     }
     if (kind === code.TaskSpawned) {
       const more = tasks.before[row] ? ", created_before_recording=true" : "";
-      return `${said}, parent=${tasks.parent[row] || "None"}, location=${place(tasks.location[row]) || "None"}${more}`;
+      return `${head}, parent=${tasks.parent[row] || "None"}, location=${place(tasks.location[row]) || "None"}${more}`;
     }
-    if (kind === code.TaskFailed) return `${said}, error=${oneLine(error(task) || "?")}`;
-    if (kind === code.StateChanged) return `${said}, state=${exportedState(task)}, reason=closed`;
-    return said;
+    if (kind === code.TaskFailed) return `${head}, error=${oneLine(error(task) || "?")}`;
+    if (kind === code.StateChanged) return `${head}, state=${exportedState(task)}, reason=closed`;
+    return head;
   }
 
   // RFC 4180.
