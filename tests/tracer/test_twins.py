@@ -220,6 +220,8 @@ async def within(context):
 async def main():
     try: await f0()
     except Exception: pass
+    for one in made[1:]:  # what is left asyncio cancels in the order of a set
+        if one is not None: one[1].cancel()
 
 asyncio.run(main(), loop_factory=new_loop)
 """
@@ -347,6 +349,17 @@ def unfound(text: str) -> list[str]:
 )
 @example(
     HEAD + "EAGER = False\nasync def f0():\n    async with shared.lock:\n        await f0()\n" + TAIL, set(), False
+)
+@example(  # its end takes place in the step of an aclose() that fails
+    HEAD
+    + "EAGER = False\n"
+    + "async def f0():\n    try: c = within(around(f1())); drive(c, 1); fail(c)\n"
+    + "    except Exception: pass\n    await f2()\n"
+    + "async def f1():\n    try: await f2()\n    finally: await asyncio.sleep(0)\n"
+    + "async def f2():\n    try: await asyncio.sleep(0)\n    except Exception: await asyncio.sleep(0)\n"
+    + TAIL,
+    set(),
+    False,
 )
 def test_random_programs(source: str, without: set[str], calls: bool) -> None:
     c, python = texts(source, set(ticks.ALL) - without, calls)

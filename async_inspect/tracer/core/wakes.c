@@ -2,10 +2,11 @@
  *
  * Knows what each action reads off the function that was called. Knows nothing of which functions these are. */
 
-/* If `c` is a task of a step of an async generator that is over and never ran, write that. */
+/* If `c` is a task of a step of an async generator that is over, and nothing said so, write that: it never ran, or what ran in
+ * its step was the generator's end, and not on its behalf. */
 static void look_unrun(Thread *th, PyObject *task, Coro *c)
 {
-    if (c != NULL && c->step && c->state == ST_CREATED && is_task(Py_TYPE(task))) {
+    if (c != NULL && c->step && is_task(Py_TYPE(task))) {
         finish_unrun(th, c, task);
     }
 }

@@ -165,8 +165,11 @@ class Probes:
         thread.spawner = id(frame)
 
     def unrun(self, task: object, coro: Coro | None) -> None:
-        """If ``coro`` is a task of a step of an async generator that is over and never ran, write that."""
-        if coro is not None and coro.step and coro.state == CREATED and introspect.is_task(task):
+        """If ``coro`` is a task of a step of an async generator that is over, and nothing said so, write that.
+
+        It never ran, or what ran in its step was the generator's end, and not on its behalf.
+        """
+        if coro is not None and coro.step and introspect.is_task(task):
             self.coros.finish_unrun(coro, task)
 
     def new_task(self, made: "CoroutineType[object, object, object]") -> Coro:
