@@ -45,8 +45,11 @@ class Recording:
     ``node_code`` are arrays by node id.  ``records`` are all slots so far, definitions and texts among them.
     """
 
-    def __init__(self, path: Path) -> None:
-        """UserError: there is no recording at ``path``, or none that this version reads."""
+    def __init__(self, path: Path, at_most: int = 0) -> None:
+        """UserError: there is no recording at ``path``, or none that this version reads.
+
+        ``at_most``: how many slots of the body are read at a time (0: all there are); ``unread`` are left.
+        """
         self.path = path
         self.codes: dict[int, Code] = {}
         self.strings: dict[int, str] = {}
@@ -60,10 +63,12 @@ class Recording:
         self.node_parent: Ids = np.zeros(2, np.uint32)
         self.node_code: Ids = np.zeros(2, np.uint32)
         self.count = 0  # slots read
+        self.unread = 0  # slots that the file has, and that are left to the next ``refresh``
         self.cut = False  # the file is shorter than it was, or has a hole: it is known only up to there
         self.missing = 0  # slots that the file had and has no more, at least
         self.chunks: list[Slots] = []  # these, in order
         self._slot_check = SlotCheck()
+        self._at_most = at_most
         self._left = 0  # slots at the end that will never be complete
         self._file = open_file(path)
         self.header, self.meta = self._read_header()
@@ -118,12 +123,19 @@ class Recording:
         written = max(0, size - start) // ev.RECORD_SIZE
         rest = np.empty(0, SLOT)
         hole = False
-        if (end := min(header.flushed, written)) > self.count:
+        if (there := min(header.flushed, written)) > self.count:
+            end = min(there, self.count + self._at_most) if self._at_most else there
             body = _slots(self._read((end - self.count) * ev.RECORD_SIZE, start + self.count * ev.RECORD_SIZE))
-            written = min(written, self.count + len(body))
+            short = self.count + len(body) < end
             if hole := not (body["kind"] != 0).all():  # of a disk that lost power: nobody knows what stood there
                 body = body[: int(np.argmin(body["kind"] != 0))]
             accepted = self._accept(body, new)
+            if end < there and not short and not hole:
+                if not accepted:  # a text that is longer
+                    self._at_most *= 2
+                return self._refreshed(header, new, there - self.count)
+            if short:
+                written = self.count + len(body) - accepted
             rest = np.array(body[accepted:])  # a text that goes on in the tail
         follows = written >= header.flushed and not hole and header.tail_base <= header.flushed
         if follows:
@@ -131,7 +143,10 @@ class Recording:
             self._accept(np.concatenate([rest, tail[max(at, 0) :]]), new)
         self.cut = not follows or size < header.header_size or not ended
         self.missing = 0 if follows else max(header.flushed, header.tail_base) + len(tail) - self.count
-        self.header = self._amended(header)
+        return self._refreshed(header, new, 0)
+
+    def _refreshed(self, header: Header, new: list[Slots], unread: int) -> list[Slots]:
+        self.header, self.unread = self._amended(header), unread
         self.chunks += new
         return new
 
@@ -201,8 +216,10 @@ class Recording:
         kinds = np.ascontiguousarray(slots["kind"])
         rare = np.flatnonzero((kinds < ev.FIRST_EVENT) | among(kinds, ev.HAS_TEXT))
         rare = rare[_TO_DEFINE[kinds[rare]]]
-        for at in rare[among(kinds[rare], ev.HAS_TEXT)].tolist():
-            self._define_text(slots, at)
+        texts = rare[among(kinds[rare], ev.HAS_TEXT)]
+        data = memoryview(np.ascontiguousarray(slots).view(np.uint8))
+        for at, slot in zip(texts.tolist(), slots[texts].tolist(), strict=True):
+            self._define_text(at, slot, _text(data, at, slot[5]))
         self._define_nodes(slots[rare[kinds[rare] == ev.NODE]])
         for slot in slots[rare[kinds[rare] == ev.SITE]].tolist():
             self.sites[slot[1]] = (slot[2], slot[3], slot[5])
@@ -211,9 +228,8 @@ class Recording:
         for slot in slots[rare[kinds[rare] == ev.RESOURCE]].tolist():
             self.resources[slot[1]] = (slot[2], slot[5])
 
-    def _define_text(self, slots: Slots, at: int) -> None:
-        _, subject, aux, size, _, _, _, flags, kind = slots[at].item()
-        data = text_of(slots, at)
+    def _define_text(self, at: int, slot: tuple[int, ...], data: bytes) -> None:
+        _, subject, aux, size, _, _, _, flags, kind = slot
         if kind == ev.CODE:
             file, name, table = [*data.split(b"\0", 2), b"", b""][:3]
             table, awaits = (table[:size], table[size:]) if size else (table, None)
@@ -260,6 +276,15 @@ def _whole(slots: Slots) -> int:
         return len(slots)
     needed = -(-int(slots["off"][before - 1]) // ev.TEXT_BYTES)
     return before - 1 if len(slots) - before < needed <= _LONGEST else len(slots)
+
+
+def _text(data: memoryview, at: int, size: int) -> bytes:
+    """The text of so many bytes that follows the slot at ``at``; ``data``: of all slots."""
+    begin = (at + 1) * ev.RECORD_SIZE
+    if size <= ev.TEXT_BYTES:
+        return bytes(data[begin : begin + size])
+    pieces = range(begin, begin - (-size // ev.TEXT_BYTES) * ev.RECORD_SIZE, ev.RECORD_SIZE)
+    return b"".join(data[piece : piece + ev.TEXT_BYTES] for piece in pieces)[:size]
 
 
 def text_of(slots: Slots, at: int) -> bytes:

@@ -28,7 +28,7 @@ class Follower:
     def __init__(self, path: Path, replay: bool = False, rules: Sequence[Rule] = ()) -> None:
         """UserError: it can't be read.  ``replay``: from its beginning, as fast as it went then.  ``rules``: the user's
         own, for reasons."""
-        self.recording = Recording(path)
+        self.recording = Recording(path, at_most=PIECE)
         self.live = Live(self.recording, rules)
         self.replaying = replay
         self.over = False  # the host has said that the program has ended
@@ -59,8 +59,13 @@ class Follower:
 
     @property
     def behind(self) -> int:
-        """Records that were read, and are not shown yet."""
-        return 0 if self.replaying else sum(len(slots) for slots in self._waiting)
+        """Records that the file has, and that are not shown yet."""
+        return 0 if self.replaying else self._left
+
+    @property
+    def _left(self) -> int:
+        """Records that are not fed yet."""
+        return sum(len(slots) for slots in self._waiting) + self.recording.unread
 
     @property
     def now(self) -> int:
@@ -68,14 +73,13 @@ class Follower:
         return self._now
 
     def step(self, speed: float = 1.0) -> None:
-        """Feed what has been read to the live model, for AT_A_TIME_SECONDS at most."""
+        """Read and feed what there is to the live model, for AT_A_TIME_SECONDS at most, and little more than is fed: so
+        a recording is never in memory, however far behind this is."""
         began = time.monotonic_ns()
         self._position += (began - self._last) * speed
         self._last = began
-        if not self.replaying:
-            self._enqueue(self.recording.refresh())
         until = self.live.base + int(self._position)
-        while self._waiting:
+        while self._waiting or self._read():
             piece = self._waiting.popleft()
             if self.replaying and (ready := _until(piece, until)) < len(piece):
                 self._waiting.appendleft(piece[ready:])
@@ -85,9 +89,9 @@ class Follower:
             self.live.feed(piece)
             if time.monotonic_ns() - began > AT_A_TIME_SECONDS * 1e9:
                 break
-        if self.replaying and self._waiting:
+        if self.replaying and self._left:
             self._now = until
-        elif self._waiting or not self.running or self.live.broken_off:
+        elif self._left or not self.running or self.live.broken_off:
             self._now = self.live.end
         else:
             self._now = max(time.monotonic_ns(), self.live.end)
@@ -100,6 +104,12 @@ class Follower:
     def stand_still(self) -> None:
         """Feed nothing for now: a replay does not move on."""
         self._last = time.monotonic_ns()
+
+    def _read(self) -> bool:
+        """Read on; whether there was anything.  A replay is of what there was when it began."""
+        if not self.replaying or self.recording.unread:
+            self._enqueue(self.recording.refresh())
+        return len(self._waiting) > 0
 
     def _enqueue(self, chunks: list[Slots]) -> None:
         for slots in chunks:
