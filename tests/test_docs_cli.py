@@ -16,15 +16,12 @@ from .tools import ROOT
 
 FILE = ROOT / "docs" / "cli.md"
 FOR_PEOPLE = (env.CORE, env.DISABLE)
-GROUP = typer.main.get_command(application())
-assert isinstance(GROUP, typer.core.TyperGroup)
-NAMES = {command: command.__name__.replace("_", "-") for command in COMMANDS}
+GROUP = application()
 
 
 def described() -> Iterator[str]:
     """The part of the page between its marks, from the code."""
-    assert isinstance(GROUP, typer.core.TyperGroup)
-    for command, name in NAMES.items():
+    for name in COMMANDS:
         parsed = GROUP.commands[name]
         yield f"## {name}\n"
         yield f"    async-inspect {name} {_usage(parsed, name)}\n"
@@ -35,7 +32,7 @@ def described() -> Iterator[str]:
             yield from map(_row, options)
             yield ""
         yield "```sh"
-        yield from (line + (f"  # {what}" if what else "") for line, what in examples(command))
+        yield from (line + (f"  # {what}" if what else "") for line, what in examples(name))
         yield "```\n"
 
 
@@ -61,9 +58,8 @@ def test_the_page(golden: Callable[[str, str], None]) -> None:
     golden("../../docs/cli.md", f"{before}<!-- commands -->\n{text}<!-- end -->{after}")
 
 
-@pytest.mark.parametrize("line", [line for command in COMMANDS for line, _ in examples(command)])
+@pytest.mark.parametrize("line", [line for name in COMMANDS for line, _ in examples(name)])
 def test_an_example(line: str) -> None:
-    assert isinstance(GROUP, typer.core.TyperGroup)
     found = re.search(r"async-inspect [^|&)]+", line)
     assert found
     words = shlex.split(found[0])

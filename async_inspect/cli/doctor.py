@@ -31,7 +31,7 @@ def doctor(
     Nothing is sent: look at it before you do.
     """
     from async_inspect.launcher.bug_report import bundle
-    from async_inspect.terminal.printing import say
+    from async_inspect.terminal.plain import say
 
     made = bundle(recording, output, records)
     for name, size in made.files:

@@ -47,7 +47,7 @@ def dump(
 ) -> None:
     """Every task with its stack, what it waits for and since when, who holds what, and who waits in a cycle."""
 
-    from async_inspect.terminal.printing import say
+    from async_inspect.terminal.plain import say
 
     def lines(place: Path, pids: list[int] | None) -> Iterator[str]:
         yield from _raw(place, pids, records) if header or records else _picture(place, at, pids, as_json)

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from async_inspect.launcher.info import facts
-from async_inspect.terminal.printing import say
+from async_inspect.terminal.plain import say
 
 EXAMPLES = (
     ("async-inspect info", "of the Python that attach would take"),

@@ -1,74 +1,74 @@
 """The registry of commands, and what they share: errors become one line, the target's arguments are kept from typer.
 
 A new command is a module here with a function of the same name and EXAMPLES (command line, what it does), and its line
-in COMMANDS.
+in COMMANDS.  Only the module of the command that is called is imported.
 """
 
 import errno
+import importlib
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any, NoReturn
 
 import typer
 import typer.core
 
-from async_inspect.cli.attach import attach
-from async_inspect.cli.check import check
-from async_inspect.cli.critical_path import critical_path
-from async_inspect.cli.doctor import doctor
-from async_inspect.cli.dump import dump
-from async_inspect.cli.env import env
-from async_inspect.cli.export import export
-from async_inspect.cli.info import info
-from async_inspect.cli.monitor import monitor
-from async_inspect.cli.report import report
-from async_inspect.cli.stats import stats
-from async_inspect.cli.version import version
 from async_inspect.errors import FAILED, INTERRUPTED, UserError
 from async_inspect.launcher import target
 from async_inspect.support import internal, system
-from async_inspect.terminal.printing import prepare
+from async_inspect.terminal.plain import prepare
 
-COMMANDS: tuple[Callable[..., None], ...] = (
-    attach,
-    monitor,
-    env,
-    export,
-    report,
-    stats,
-    check,
-    critical_path,
-    dump,
-    info,
-    doctor,
-    version,
+COMMANDS = (
+    "attach",
+    "monitor",
+    "env",
+    "export",
+    "report",
+    "stats",
+    "check",
+    "critical-path",
+    "dump",
+    "info",
+    "doctor",
+    "version",
 )
 # These run a program: what follows its name is the program's, and never seen by typer.
 WITH_TARGET = {"attach": "SCRIPT [ARGS]... | -m MODULE | -c CODE | -- COMMAND"}
 
 
-def application() -> typer.Typer:
-    """All commands."""
+def application(names: Iterable[str] = COMMANDS) -> typer.core.TyperGroup:
+    """The command line with these commands."""
     app = typer.Typer(
         cls=_Commands,
+        callback=lambda: None,  # or an only command would be no group's
         help="An X-ray for async Python: records every await of an unchanged program, exactly.",
         no_args_is_help=True,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    for command in COMMANDS:
-        name = command.__name__.replace("_", "-")
+    for name in names:
         usage = f"[OPTIONS] {WITH_TARGET[name]}" if name in WITH_TARGET else "[OPTIONS]"
-        app.command(name, options_metavar=usage, epilog=_epilog(examples(command)))(command)
-    return app
+        app.command(name, options_metavar=usage, epilog=_epilog(examples(name)))(_function(name))
+    group = typer.main.get_command(app)
+    assert isinstance(group, typer.core.TyperGroup)
+    return group
 
 
-def examples(command: Callable[..., None]) -> tuple[tuple[str, str], ...]:
-    """(command line, what it does) of each that its help shows."""
-    shown: tuple[tuple[str, str], ...] = vars(sys.modules[command.__module__])["EXAMPLES"]
+def examples(name: str) -> tuple[tuple[str, str], ...]:
+    """(command line, what it does) of each that the command's help shows."""
+    shown: tuple[tuple[str, str], ...] = _module(name).EXAMPLES
     return shown
+
+
+def _function(name: str) -> Callable[..., None]:
+    found: Callable[..., None] = getattr(_module(name), name.replace("-", "_"))
+    return found
+
+
+def _module(name: str) -> Any:
+    return importlib.import_module(f"async_inspect.cli.{name.replace('-', '_')}")
 
 
 def _epilog(rows: tuple[tuple[str, str], ...]) -> str:
@@ -107,15 +107,16 @@ def main(args: list[str] | None = None) -> NoReturn:
 
 
 def _run(args: list[str]) -> None:
-    command = typer.main.get_command(application())
+    name = args[0] if args else ""
+    commands = application([name] if name in COMMANDS else COMMANDS)
     to_run = None
-    if args[:1] not in ([name] for name in WITH_TARGET):
+    if name in WITH_TARGET:
+        own_args, to_run = target.split(args[1:], _valued(commands, name))
+        args = [name, *own_args]
+    else:
         system.spare_threads()
-    if args and args[0] in WITH_TARGET:
-        own_args, to_run = target.split(args[1:], _valued(command, args[0]))
-        args = [args[0], *own_args]
     try:
-        command.main(args=args, prog_name="async-inspect", obj=to_run)
+        commands.main(args=args, prog_name="async-inspect", obj=to_run)
     except OSError as exc:
         if exc.filename is None and exc.errno == errno.ENOENT:  # os.getcwd() says so
             raise UserError("the current folder is gone: change to one that is there, or give absolute paths") from None
@@ -145,8 +146,7 @@ def _flushed(status: int) -> int:
     return status
 
 
-def _valued(group: object, name: str) -> frozenset[str]:
+def _valued(group: typer.core.TyperGroup, name: str) -> frozenset[str]:
     """The options of this command that take a value."""
-    assert isinstance(group, typer.core.TyperGroup)
     parameters = group.commands[name].params
     return frozenset(word for option in parameters if not getattr(option, "is_flag", False) for word in option.opts)

@@ -12,7 +12,6 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
 
@@ -59,6 +58,8 @@ def say(line: str) -> None:
 
 def versions() -> Iterator[str]:
     """Versions of everything involved, for a bug report."""
+    from importlib.metadata import PackageNotFoundError, version  # only now: it takes long to import
+
     yield f"async-inspect {__version__}"
     yield f"{platform.python_implementation()} {sys.version}"
     yield platform.platform()

@@ -1,28 +1,15 @@
-"""What is printed: names as data, whatever the terminal, the locale or the encoding.
+"""Tables and styled text on the terminal: names as data.
 
 Knows rich, and how it takes text for more than text: strings for its markup.  Here no string ever is.
 """
 
-import sys
 from typing import Any
 
 import rich.console
 import rich.table
 from rich.text import Text
 
-from ..support.names import LEGIBLE, clean, clean_lines
-
-
-def prepare() -> None:
-    """Have stdout and stderr take any text: what their encoding lacks is written legibly."""
-    for stream in sys.stdout, sys.stderr:
-        if stream is not None and hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors=LEGIBLE)
-
-
-def say(line: str) -> None:
-    """A line of text, with names in it, to stdout."""
-    print(clean(line))
+from ..support.names import clean_lines
 
 
 class Console(rich.console.Console):

@@ -36,9 +36,9 @@ def test_info_of_what_is_no_python(tool: Tool) -> None:
     assert run.stderr == "async-inspect: --python /no/python: no such program\n"
 
 
-@pytest.mark.parametrize("name", [command.__name__ for command in COMMANDS])
+@pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_explains_itself(name: str, tool: Tool) -> None:
-    run = tool(name.replace("_", "-"), "--help")
+    run = tool(name, "--help")
     assert run.status == 0
     assert "Usage" in run.stdout
 
