@@ -45,7 +45,7 @@ def probe_actions() -> str:
     """core/actions.h"""
     sums = {
         name: [f"P_{action}" for action, bit in actions.ACTIONS.items() if bit & getattr(actions, name)]
-        for name in ("COLD_AT_START", "COLD_AT_RETURN", "TOLD", "ROLES", "STEPS", "WATCHED")
+        for name in ("COLD_AT_START", "COLD_AT_RETURN", "AT_SUSPENSION", "ROLES", "STEPS", "WATCHED")
     }
     watched = sums.pop("WATCHED")
     parts = [

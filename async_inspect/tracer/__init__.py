@@ -1,9 +1,9 @@
 """The recorder in the traced program: how recording starts there, survives a fork and ends.
 
-Knows cores, files, tool ids and probes well enough to bring them together.  Knows nothing of what is recorded.  Ways
-in: ``attach`` (the door in ``boot/``, everything from the environment, never raises, never prints), ``start`` (for who
-asks for it by hand and wants to hear why it fails), and ``enter`` (the same for who comes into a process that runs
-already, and ``leave``s it as it was).
+Knows cores, files, tool ids and probes well enough to bring them together.  Knows nothing of what is recorded.  Entry
+points: ``start_from_environment`` (for ``boot/``; all settings from the environment; never raises, never prints),
+``start`` (called by hand; raises where it fails), and ``enter`` and ``leave`` (for the tool that injects the recorder
+into a process that runs already, and removes it again).
 
 Under the door this package is loaded as ``_async_inspect.tracer``, so that the program's own ``async_inspect``, if it
 imports one, is another and untouched.
@@ -38,9 +38,9 @@ _core: "ModuleType | None" = None  # since the first start of this process
 _core_reason = ""
 _tool_id: int | None = None  # the one that we took
 _path: str | None = None  # of the recording
-_unhook: "Callable[[], object] | None" = None  # takes back what the interpreter calls
-_entered_by = ""  # who came into this process
-_on_process: "Callable[[FrameType], None] | None" = None  # who looks at children that subprocess starts
+_unhook: "Callable[[], object] | None" = None  # unregisters our fork and exit hooks
+_injected_by = ""  # the tool that injected the recorder
+_on_process: "Callable[[FrameType], None] | None" = None  # notes children that subprocess starts
 
 
 class Settings:
@@ -60,7 +60,7 @@ class Settings:
         """``max_size``: the bound of the recording, in bytes.  ``without``: sources that are off.  ``slow_poll_ms``: a
         poll that lasts longer is looked into (0: none is).  ``calls``: calls that coroutines make are recorded.
         ``children``: so is what the process forks, and under the door every Python that it starts.  ``tags``: names of
-        context variables whose text is recorded.  ``run``: what the recordings of one run have in common; "": this one
+        context variables whose text is recorded.  ``run``: the id of the run that it belongs to; "": it
         stands alone.  ``argv``: command lines are recorded.  ValueError: a bound or a time that can't be."""
         if not 0 <= max_size <= LARGEST_SIZE:
             raise ValueError(f"max_size {max_size}: not between 0 and {LARGEST_SIZE} bytes")
@@ -79,8 +79,8 @@ class Settings:
 _settings = Settings()
 
 
-def attach() -> None:
-    """Start as the environment says.  Whatever goes wrong is written to a log beside the recordings."""
+def start_from_environment() -> None:
+    """Start with the settings in the environment.  Errors are written to a log beside the recordings."""
     get = os.environ.get
     if not get(env.DIR) or get(env.DISABLE) == "1" or get(env.ONLY, own := str(os.getpid())) != own:
         return
@@ -89,37 +89,37 @@ def attach() -> None:
         return
     code = _code(sys.orig_argv)
     if _FORKSERVER in code:
-        os.register_at_fork(after_in_child=_start_as_told)
+        os.register_at_fork(after_in_child=_start_recording)
     elif _TRACKER not in code and not _is_the_tool(sys.orig_argv):
-        _start_as_told()
+        _start_recording()
 
 
-def _start_as_told() -> None:
+def _start_recording() -> None:
     global _on_process
     folder = os.environ.get(env.DIR)
     try:
         if folder and recording() is None:
             settings = _settings_of(os.environ.get)
             follows = os.environ.get(env.FOLLOW_ENV) == "1"
-            _on_process = unrecorded.hook(_miss, follows, settings.argv) if settings.children else None
+            _on_process = unrecorded.hook(_note_unrecorded, follows, settings.argv) if settings.children else None
             start(folder=folder, settings=settings)
             if follows:
                 from . import inherit_env
 
                 inherit_env.install()
     except KeyboardInterrupt:
-        raise  # the program's, not ours
+        raise  # it is the program's
     except BaseException as exc:
-        _complain(f"{folder}/{os.getpid()}", exc)
+        _log_error(f"{folder}/{os.getpid()}", exc)
 
 
-def _miss(line: str) -> None:
+def _note_unrecorded(line: str) -> None:
     if _path is not None:
         writer.append(_path.removesuffix(".rec") + ev.MISSED_SUFFIX, line)
 
 
 def _code(words: "list[str]") -> str:
-    """What Python was told to run by -c; mostly nothing."""
+    """The code after -c on Python's command line; mostly ""."""
     return words[words.index("-c") + 1] if "-c" in words[:-1] else ""
 
 
@@ -129,17 +129,17 @@ def _is_the_tool(words: "list[str]") -> bool:
     return script == TOOL_NAME or words[1:3] == ["-m", "async_inspect"]
 
 
-def enter(asked: "Mapping[str, str]") -> str:
-    """Start in a process that runs already, as the environment would say if this were it; raises as ``start`` does."""
-    global _entered_by
-    get = asked.get
-    path = start(folder=asked[env.DIR], settings=_settings_of(get), get=get)
-    _entered_by = asked["by"]
+def enter(request: "Mapping[str, str]") -> str:
+    """Start in a process that runs already, with ``request`` in place of the environment; raises as ``start`` does."""
+    global _injected_by
+    get = request.get
+    path = start(folder=request[env.DIR], settings=_settings_of(get), get=get)
+    _injected_by = request["by"]
     return path
 
 
 def leave() -> None:
-    """Stop, and take back all that the process was asked for."""
+    """Stop, and unregister everything from the process."""
     global _unhook
     stop()
     unhook, _unhook = _unhook, None
@@ -156,7 +156,7 @@ def start(
 ) -> str:
     """Record this process into ``path``, or into a new file in ``folder``; the file's path is returned.
 
-    ``get``: what the environment says of the core.
+    ``get``: reads the variables about the core.
     Raises RuntimeError where nothing can be recorded, OSError where the file cannot be had.
     """
     global _core, _core_reason, _settings, _tool_id
@@ -174,13 +174,13 @@ def start(
         _free_tool_id()
         raise
     _hook()
-    _core.adopt(existing.tasks())  # who came meanwhile
+    _core.adopt(existing.tasks())  # those created meanwhile
     assert _path is not None
     return _path
 
 
 def stop(last: bool = False) -> None:
-    """Stop recording; nothing when nothing is recorded.  ``last``: since the process ends."""
+    """Stop recording, if something is recorded.  ``last``: the process ends."""
     if _core is not None:
         _core.stop(last)
     _free_tool_id()
@@ -196,17 +196,17 @@ def recording() -> "ModuleType | None":
 
 
 def path() -> str:
-    """Of the recording that is, or was, made."""
+    """The path of the recording that is, or was, made."""
     return _path or ""
 
 
-def entered_by() -> str:
-    """Who came into this process to record it; "": it was recorded from its start."""
-    return _entered_by
+def injected_by() -> str:
+    """The tool that injected the recorder, "pid:start time"; "": the process was recorded from its start."""
+    return _injected_by
 
 
 def _open(path: str | None, folder: str, tasks: "Collection[object]" = ()) -> None:
-    """Create a recording and let the core run into it."""
+    """Create a recording and start the core, which writes it."""
     global _path
     assert _core is not None
     if path is None:
@@ -214,10 +214,10 @@ def _open(path: str | None, folder: str, tasks: "Collection[object]" = ()) -> No
         path = made
     else:
         path = os.path.abspath(path)
-        fd, made = writer.create_beside(path)
+        fd, made = writer.create_replacement(path)
     try:
-        said = writer.metadata(_core.NAME, _core_reason, _settings)
-        size = writer.write_header(fd, said)
+        metadata = writer.metadata(_core.NAME, _core_reason, _settings)
+        size = writer.write_header(fd, metadata)
         assert _tool_id is not None
         _set_probes(_core, _tool_id, _settings.without)
         slow_poll_ns = int(_settings.slow_poll_ms * 1e6)
@@ -244,7 +244,7 @@ def _open(path: str | None, folder: str, tasks: "Collection[object]" = ()) -> No
 
 
 def _settings_of(get: "Callable[[str], str | None]") -> Settings:
-    """What the environment says."""
+    """The settings in the environment."""
     slow = get(env.SLOW_POLL_MS)
     return Settings(
         max_size=int(get(env.MAX_SIZE) or DEFAULT_MAX_SIZE),
@@ -273,7 +273,7 @@ def _set_probes(core: "ModuleType", tool_id: int, without: "Collection[str]") ->
 
 
 def _enable(tool_id: int, qualname: str, file_tail: str) -> None:
-    """Have a function seen again: DISABLE outlives the recording in which a callback returned it."""
+    """Enable a function's events again: DISABLE outlives the recording in which a callback returned it."""
     found: object = sys.modules.get(file_tail.strip("/").removesuffix(".py").replace("/", "."))
     for name in qualname.split("."):
         found = getattr(found, "__dict__", {}).get(name)
@@ -300,7 +300,7 @@ def _free_tool_id() -> None:
 
 
 def _hook() -> None:
-    """Once a process: be there at its end, and in the children it forks."""
+    """Once a process: register for its end, and for forks."""
     global _unhook
     if _unhook is None:
         _unhook = hooks.add(_before_fork, _after_fork, _at_exit)
@@ -310,7 +310,7 @@ def _at_exit() -> None:
     try:
         stop(last=True)
     except BaseException as exc:
-        _complain(_path, exc)
+        _log_error(_path, exc)
 
 
 def _before_fork() -> None:
@@ -319,7 +319,7 @@ def _before_fork() -> None:
 
 
 def _after_fork() -> None:
-    """In a forked child: leave the parent's recording alone and begin one of the child's own."""
+    """In a forked child: abandon the parent's recording and begin one of the child's own."""
     try:
         if _core is not None and _core.recording():
             _core.abandon()
@@ -328,13 +328,15 @@ def _after_fork() -> None:
             else:
                 _free_tool_id()
     except BaseException as exc:
-        _complain(_path, exc)
+        _log_error(_path, exc)
         _free_tool_id()
 
 
-def _complain(beside: str | None, exc: BaseException) -> None:
-    if beside:
-        writer.log(f"{beside.removesuffix('.rec')}.log", f"pid {os.getpid()}: {type(exc).__name__}: {exc}{_where(exc)}")
+def _log_error(recording_path: str | None, exc: BaseException) -> None:
+    if recording_path:
+        writer.log(
+            f"{recording_path.removesuffix('.rec')}.log", f"pid {os.getpid()}: {type(exc).__name__}: {exc}{_where(exc)}"
+        )
 
 
 def _where(exc: BaseException) -> str:

@@ -1,6 +1,6 @@
-"""What a source may ask a core to tell of a function's calls: the actions, bit by bit.  Declared here alone.
+"""The actions that a source may request for calls of a function, one bit each.  Declared here alone.
 
-Knows their names, and which local variables of the function are read, by the names given here.  Knows nothing of how
+Knows their names, and which local variables of the function each reads, by the names given here.  Knows nothing of how
 that is done (``pycore/probes.py``, ``core/probes.c``; for both, ``cold.py``).  ``core/actions.h`` is written from this
 (scripts/generate).
 """
@@ -48,7 +48,7 @@ ACTIONS = {name: bit for name, bit in list(globals().items()) if name.isupper()}
 # Rare by nature, and done in Python for both cores (``cold.py``): when the function is called, or has returned.
 COLD_AT_START = NEVER | HANDLER | MOVE
 COLD_AT_RETURN = PROCESS | MEMBER
-TOLD = USE | MANY | UNTIL | CHILDREN  # of coroutines, once they suspend
-ROLES = TOLD | TAKE  # of coroutines
+AT_SUSPENSION = USE | MANY | UNTIL | CHILDREN  # done for coroutines, once they suspend
+ROLES = AT_SUSPENSION | TAKE  # of coroutines
 STEPS = RUN | SIGNAL | LOOP | EXPIRE | IO | JOB  # their frames say on whose behalf something happens
 WATCHED = ALONE  # a coroutine's code that has our local events, where that bit has no meaning

@@ -1,7 +1,7 @@
-"""Which core records: decided here and nowhere else, with the reason as text.
+"""Choosing the core that records, with the reason as text.
 
-Knows where a C core for this very Python may lie, and loads it without importing anything the program had not.  Does
-not know how one is built (``corebuild``, in the viewer).
+Knows where a C core for exactly this Python may be, and loads it without importing anything that the program has not.
+Does not know how one is built (``launcher/corebuild.py``).
 """
 
 import _frozen_importlib
@@ -30,8 +30,8 @@ FREE_THREADED = "t" in getattr(sys, "abiflags", "")  # Windows has none
 def choose(forced: str = "", cores: str = "", hint: str = "") -> "tuple[ModuleType, str]":
     """The core and why it is this one; ``forced`` is "c", "python" or "".
 
-    Where C is forced and cannot be had it is still the twin: a traced program is no place for an error.  Who may
-    raise looks at the core's ``NAME``.
+    Where C is forced and not available it is the Python core all the same: nothing may raise in a traced program.  A
+    caller that may raise checks the core's ``NAME``.
     """
     if forced == "python":
         return _twin(), ASKED
@@ -63,7 +63,7 @@ def untested(version: int) -> str:
 
 
 def places(cores: str = "", suffix: str = SUFFIX) -> list[str]:
-    """Where a C core with this suffix may lie: beside this file, or in the user's cache."""
+    """The paths at which a C core with this suffix may be: beside this file, or in the user's cache."""
     found = [f"{os.path.dirname(__file__)}/_core{suffix}"]
     if cores:
         found.append(f"{cores}-{suffix[1:].rpartition('.')[0]}/_core{suffix}")
@@ -81,7 +81,7 @@ def _load(path: str) -> "ModuleType":
 
 
 def _self_test(core: "ModuleType") -> None:
-    """ImportError where what it reads of frames is not what this Python says of them."""
+    """ImportError where the core reads other values from frames than this Python does."""
 
     async def outer(inner: "Coroutine[object, object, object]") -> None:
         await inner

@@ -1,10 +1,11 @@
-"""What is rare is done here, once for both cores: the actions (``actions.py``) of functions that are seldom called.
+"""Rare actions (``actions.py``), implemented once, in Python, for both cores.
 
-Knows what each reads off the function that was called, and the records that come of it.  Knows nothing of how a core
-finds an id or writes: what it offers is in ``_core.pyi``, under "for cold.py".  Standard library only.
+Knows which local variables of the called function each action reads, and the records that it writes.  Knows nothing of
+how a core finds an id or writes: what it uses of the core is in ``_core.pyi``, under "for cold.py".  Standard library
+only.
 
-An action belongs here where no program comes by it per task or per await.  No events of ours are on meanwhile, and
-nothing is half done in the core: other threads may run, and a signal's handler.
+An action belongs here if no program triggers it once a task or once an await.  Our events are off meanwhile, and the
+core is in a consistent state: other threads may run, and signal handlers.
 """
 
 from .. import events as ev
@@ -28,7 +29,7 @@ def never_awaited(core: "ModuleType", frame: "FrameType") -> None:
 
 
 def exception_handler(core: "ModuleType", frame: "FrameType") -> None:
-    """A loop's exception handler is called: asyncio found that a task failed unheard, or is gone."""
+    """A loop's exception handler was called: for an exception never retrieved, or a task destroyed while pending."""
     context = frame.f_locals.get("context")
     message = context.get("message") if type(context) is dict else None
     if type(context) is not dict or type(message) is not str:
@@ -41,7 +42,7 @@ def exception_handler(core: "ModuleType", frame: "FrameType") -> None:
 
 
 def moves(core: "ModuleType", frame: "FrameType") -> None:
-    """A task of trio's has started, and goes over to another nursery with all that is in the one it was started in."""
+    """``status.started()`` in trio: the task moves to another nursery, with all others in its old one."""
     status = frame.f_locals.get("self")
     owner = core.get(core.get(status, "_new_nursery"), "_parent_task")
     children = core.get(core.get(status, "_old_nursery"), "_children")
@@ -68,9 +69,9 @@ ACTIONS: "dict[int, Callable[[ModuleType, FrameType], object]]" = {
 def handler(
     core: "ModuleType", on_process: "Callable[[FrameType], object] | None"
 ) -> "Callable[[int, FrameType], None]":
-    """Whom the core calls: with one of the actions, and the function's frame.
+    """The function that the core calls with an action and the called function's frame.
 
-    It raises what is the program's, such as KeyboardInterrupt.  ``on_process``: who does PROCESS.
+    It re-raises only exceptions of the program's, such as KeyboardInterrupt.  ``on_process``: implements PROCESS.
     """
 
     def do(action: int, frame: "FrameType") -> None:

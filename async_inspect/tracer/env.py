@@ -1,4 +1,4 @@
-"""The environment variables: all that the launcher and a traced program ever say to each other.
+"""The environment variables by which the launcher configures the recorder in a traced program.
 
 Knows their names.  A program's children inherit them, and with them the recorder.
 """
@@ -6,8 +6,8 @@ Knows their names.  A program's children inherit them, and with them the recorde
 DIR = "ASYNC_INSPECT_DIR"  # the folder for recordings; without it nothing is recorded
 MAX_SIZE = "ASYNC_INSPECT_MAX_SIZE"  # the bound of one recording, in bytes
 WITHOUT = "ASYNC_INSPECT_WITHOUT"  # names of sources (``sources/``) that are off, with commas between
-SLOW_POLL_MS = "ASYNC_INSPECT_SLOW_POLL_MS"  # from when on a poll is looked into; 0: never
-RUN = "ASYNC_INSPECT_RUN"  # what the recordings of one run have in common: its children's are the same
+SLOW_POLL_MS = "ASYNC_INSPECT_SLOW_POLL_MS"  # from what length on the watchdog looks at a poll; 0: never
+RUN = "ASYNC_INSPECT_RUN"  # the id of the run; children have the same
 CALLS = "ASYNC_INSPECT_CALLS"  # "1": record each call that a coroutine's own code makes
 TAGS = "ASYNC_INSPECT_TAGS"  # names of context variables whose text is recorded, with commas between
 CORES = "ASYNC_INSPECT_CORES"  # where built C cores lie, less the "-<SOABI>" at the end of each one's folder
@@ -17,7 +17,7 @@ FOLLOW_ENV = "ASYNC_INSPECT_FOLLOW_ENV"  # "1": an environment that a program ma
 NO_ARGV = "ASYNC_INSPECT_NO_ARGV"  # "1": command lines are not recorded
 DOOR = "ASYNC_INSPECT_DOOR"  # for ``preload.c``: the file that starts the recorder
 
-# These two are for people.
+# These two are set by users.
 CORE = "ASYNC_INSPECT_CORE"  # "c" or "python": which core must record
 DISABLE = "ASYNC_INSPECT_DISABLE"  # "1": every door is a no-op
 

@@ -1,6 +1,6 @@
-"""Whose an exception is that comes up amid code of ours which the program did not call: ours, or the program's.
+"""Whether an exception that was raised amid our code is our error, or the program's (from a signal handler, say).
 
-Knows which frames are ours.  Knows nothing of what was being done.  Standard library only.
+Knows which frames are ours.  Standard library only.
 """
 
 _OUR_ERRORS = ("builtins", "struct")  # modules of what our own code may raise
@@ -9,7 +9,7 @@ _type_module = type.__dict__["__module__"].__get__
 
 
 def is_ours(exc: BaseException) -> bool:
-    """Whether it is our fault, and goes no further.
+    """Whether it is our error, which must not be raised into the program.
 
     It may be what a signal's handler raised just then, or what another thread has this one raise: those are the
     program's, and pass as though they had not come through our frames.

@@ -1,7 +1,7 @@
-"""The tasks that were there before the recording, found without running any of the program's code.
+"""Finding the tasks that existed before the recording, without running any of the program's code.
 
-Knows where asyncio keeps them: up to Python 3.13 in two sets, from 3.14 on C keeps its own by their loop.  Does not
-know what is written of them: that is the core's (``adopt``).
+Knows where asyncio keeps them: up to Python 3.13 in two sets; from 3.14 on C tasks are kept by loop.  The core records
+them (``adopt``).
 """
 
 import sys
@@ -14,7 +14,7 @@ _RUN = (".run_forever", ".run_until_complete", "Runner.run")  # methods that run
 
 
 def tasks() -> list[object]:
-    """All that have not ended, of all loops of all threads; none where the program has not imported asyncio."""
+    """All tasks that have not ended, of all loops and threads; [] where the program has not imported asyncio."""
     names = getattr(sys.modules.get("asyncio.tasks"), "__dict__", {})
     found: dict[int, object] = {}
     for known in names.get("_scheduled_tasks"), names.get("_eager_tasks"):
@@ -27,7 +27,7 @@ def tasks() -> list[object]:
 
 
 def _members(known: object) -> list[object]:
-    """Of a set, or of a WeakSet."""
+    """The members of a set or a WeakSet."""
     if type(known) is set:
         return list(known)
     weak = getattr(known, "data", None)
@@ -35,7 +35,7 @@ def _members(known: object) -> list[object]:
 
 
 def _loops(tasks: list[object]) -> list[object]:
-    """The loops of these, and those that run on any thread; where none is seen to run, all that there are."""
+    """The loops of these tasks, and those running on any thread; where there are none, every loop that exists."""
     abstract = getattr(sys.modules.get("asyncio.events"), "AbstractEventLoop", None)
     if abstract is None:
         return []

@@ -1,8 +1,8 @@
-"""What the interpreter calls at a fork and at its end: asked for once a process, and given up so that nothing stays.
+"""Hooks for forks and for the interpreter's exit, which can be removed again.
 
-Knows how that is taken back.  Knows nothing of what is called.  What was registered for forks can't be: so that is a
-function which holds an empty list then, and nothing of ours, and whoever comes next finds and fills that again.
-"""
+Knows nothing of what is called.  ``os.register_at_fork`` can't be undone: so what is registered is a function that
+holds a list of calls, empty after removal, and no reference to our modules; the next recorder in this process finds it
+and fills its list again."""
 
 import os
 import sys
@@ -19,7 +19,7 @@ _BEFORE, _AFTER = "async-inspect: before a fork", "async-inspect: after a fork, 
 
 
 def add(before: "Call", after_in_child: "Call", at_exit: "Call") -> "Call":
-    """Have these called; what is returned takes that back."""
+    """Register these calls; the function that is returned removes them."""
     lists = {hook.__name__: hook.__defaults__[1] for hook in _found()}  # type: ignore[index]
     if not lists:
         lists = {_BEFORE: [], _AFTER: []}
@@ -44,7 +44,7 @@ def add(before: "Call", after_in_child: "Call", at_exit: "Call") -> "Call":
 
 
 def _hook(name: str, calls: "list[Call]") -> "FunctionType":
-    """A function that calls these, and knows no module: with them it would keep all of us."""
+    """A function that calls these, without a reference to our module's globals, which it would keep alive."""
 
     def forward(weak, calls, _found_by):  # type: ignore[no-untyped-def]
         if weak is None:  # else no fork, but the end of the interpreter: what the reference is to is gone
@@ -53,12 +53,12 @@ def _hook(name: str, calls: "list[Call]") -> "FunctionType":
 
     found_by: list[object] = []
     hook: FunctionType = type(forward)(forward.__code__, {"__builtins__": {}}, name, (None, calls, found_by))  # type: ignore[misc]
-    found_by.append(ref(os.register_at_fork, hook))  # the one way back to it that is no name in the program
+    found_by.append(ref(os.register_at_fork, hook))  # how the next recorder finds it
     return hook
 
 
 def _found() -> "list[FunctionType]":
-    """The hooks of who was here before."""
+    """The hooks that an earlier recorder in this process registered."""
     if not hasattr(os, "register_at_fork"):
         return []
     found = (weak.__callback__ for weak in getweakrefs(os.register_at_fork))

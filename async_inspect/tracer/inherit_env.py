@@ -1,8 +1,8 @@
-"""``--follow-env``: a program that makes up the environment of a child gives it our variables too.
+"""``--follow-env``: adds our variables where a program gives a child an environment of its own.
 
-Knows by which functions of C a Python program starts another one (``subprocess``, ``multiprocessing`` and ``os.exec…``
-all come down to these), and which variables are ours.  Wraps them, so that what fails in them shows one frame more.
-Does not see what starts a program without them: ``os.system``, uvloop, C code.
+Knows the C functions by which Python starts programs (``subprocess``, ``multiprocessing`` and ``os.exec…`` all use
+these), and which variables are ours.  Wraps these functions, so a traceback through them has one frame more.  Does not
+see what starts programs without them: ``os.system``, uvloop, C code.
 """
 
 import _posixsubprocess
@@ -24,7 +24,7 @@ _boot = _preload = b""
 
 
 def install() -> None:
-    """From now on, in this process and what it forks."""
+    """Wrap the functions, in this process and those it forks."""
     global _boot, _preload
     _ours.update((key, value) for key, value in os.environb.items() if key.startswith(_PREFIX))
     _boot = os.fsencode(os.path.dirname(__file__)) + b"/boot"
@@ -38,7 +38,7 @@ def install() -> None:
 
 
 def merged(given: "Mapping[bytes, bytes]") -> dict[bytes, bytes]:
-    """This environment, and what is missing of ours."""
+    """This environment, with our variables where they are missing."""
     found = {**_ours, **given}
     for name, ours in (b"PYTHONPATH", _boot), (b"LD_PRELOAD", _preload):
         old = found.get(name, b"")
@@ -48,12 +48,12 @@ def merged(given: "Mapping[bytes, bytes]") -> dict[bytes, bytes]:
 
 
 def _changed(environment: object, none_is: object) -> object:
-    """A mapping as ``os`` takes it; as it is where it holds ours already, or is none that ``os`` would take."""
+    """An environment with our variables added; unchanged where it has them, or where ``os`` would reject it."""
     try:
         items = (none_is if environment is None else environment).items()  # type: ignore[attr-defined]
         given = {os.fsencode(key): os.fsencode(value) for key, value in items}
     except Exception:
-        return environment  # whoever gets it says what is wrong with it
+        return environment  # the wrapped function will raise the error
     found = merged(given)
     return found if found != given else environment
 
@@ -72,7 +72,7 @@ def _with_third(function: "Callable[..., object]", none_is: object = None) -> "C
 
 
 def _execv(function: "Callable[..., object]") -> "Callable[..., object]":
-    """It takes the environment as it is, which the program may have changed."""
+    """``execv`` uses the process's environment, which the program may have changed."""
     execve = posix.execve
 
     def wrapper(*args: object, **options: object) -> object:

@@ -1,9 +1,9 @@
-"""Whether somebody else could have put there what is about to be used as code or configuration.
+"""Whether a file that is about to be used as code or configuration could have been written by another user.
 
 Knows owners, modes, links and the folders up to the root.  One rule, for the tool and, where a core is loaded, for the
-traced program: it, every folder and every link on the way to it are this user's or root's, and nobody else may write
-them.  A folder in which everybody may make files but only their owners remove them (``/tmp``) is no harm in itself.
-Then nobody else can change it between this look and its use, either.
+traced program: the file, every folder and every link on its path belong to this user or root, and no other user may
+write them.  A sticky folder (``/tmp``) is acceptable on the path.  So no other user can change the file between this
+check and its use, either.
 """
 
 import os
@@ -15,7 +15,7 @@ _ACL = "system.posix_acl_access"
 
 
 def untrusted(path: str) -> str:
-    """Why what lies at this path must not be used; "": it may be.  What isn't there must not be, either."""
+    """Why the file at this path must not be used; "": it may be.  A missing file must not be used, either."""
     if not hasattr(os, "geteuid"):
         return ""  # Windows: whose a file is stands in lists that Python doesn't read
     try:
@@ -49,7 +49,7 @@ def _walk(path: str) -> str:
 
 
 def _who_else(path: str, status: os.stat_result) -> str:
-    """Who else could have made or changed this one thing."""
+    """Why another user could have written this one file, folder or link; "": none could."""
     mode, owner = status.st_mode, status.st_uid
     if owner not in (os.geteuid(), 0):
         return f"{path} is another user's (uid {owner})"
@@ -63,5 +63,5 @@ def _who_else(path: str, status: os.stat_result) -> str:
 
 
 def _attributes(path: str) -> "list[str]":
-    """A group of the user's own number is theirs alone, unless a list of rights says more than the mode."""
+    """The extended attributes, among them an ACL, which may grant more than the mode of a user's private group."""
     return os.listxattr(path) if hasattr(os, "listxattr") else []

@@ -1,10 +1,10 @@
-"""Which Pythons this program starts that will not be recorded, written beside its recording.
+"""Listing the Pythons that this program starts and that will not be recorded, in a file beside its recording.
 
-Knows what keeps the recorder out of a Python: -I, -E, -S, an environment without our variables.  Is told of every child
-that ``subprocess`` starts (asyncio's too), after it was.  Not known: what is started in other ways (``os.exec…``,
+Knows what keeps the recorder out of a Python: -I, -E, -S, an environment without our variables.  Is called after every
+child that ``subprocess`` starts (asyncio's too).  Not seen: what is started in other ways (``os.exec…``,
 ``os.posix_spawn``, a shell), and what a program that is no Python starts.
 
-A line each, "pid TAB why TAB command" (``events.py`` says how the file is called).
+A line each, "pid TAB why TAB command" (the file's name is in ``events.py``).
 """
 
 import os
@@ -23,9 +23,9 @@ ENDS_OPTIONS = "cm"
 MAX_COMMAND = 300  # characters
 
 
-def hook(tell: "Callable[[str], object]", merged: bool, argv: bool = True) -> "Callable[[FrameType], None]":
-    """Who looks at a child that was started, and says the line.  ``merged``: ``inherit_env`` adds what is missing.
-    ``argv``: with its arguments."""
+def hook(write_line: "Callable[[str], object]", merged: bool, argv: bool = True) -> "Callable[[FrameType], None]":
+    """The function to call with the frame of a child's start; it writes a line if the child will not be recorded.
+    ``merged``: ``inherit_env`` is installed.  ``argv``: the line has the command's arguments."""
 
     def on_process(frame: "FrameType") -> None:
         known = frame.f_locals
@@ -36,7 +36,7 @@ def hook(tell: "Callable[[str], object]", merged: bool, argv: bool = True) -> "C
         why = reason(program, words, environ, merged)
         if why:
             command = " ".join(" ".join(words if argv else words[:1]).split())[:MAX_COMMAND]
-            tell(f"{known['self'].pid}\t{why}\t{command}")
+            write_line(f"{known['self'].pid}\t{why}\t{command}")
 
     return on_process
 

@@ -1,7 +1,7 @@
 r"""The recording's file, up to its first slot: name, header, metadata.
 
-Knows what surrounds the records.  Does not know the records: from there on the file is the core's.  Runs in the traced
-program before its first line, so it uses only what a bare Python has loaded by then.
+Knows what comes before the records; these are written by the core.  Runs in the traced program before its first line,
+so it uses only modules that a bare Python has loaded by then.
 
 Metadata, one "key TAB value LF" a line (``events.py`` has the escapes)::
 
@@ -13,8 +13,8 @@ Metadata, one "key TAB value LF" a line (``events.py`` has the escapes)::
     core               c or python              core_reason        why this one
     max_size           the bound in bytes
     source             each source that is on, one line a name
-    run                what the recordings of one run have in common, where the environment says it
-    slow_poll_ms       from when on a poll is looked into   calls   1: calls that coroutines make are recorded
+    run                the id of the run, where the environment has one
+    slow_poll_ms       from what length on polls are looked at      calls   1: calls of coroutines are recorded
 """
 
 import os
@@ -33,12 +33,12 @@ if TYPE_CHECKING:
 # Python makes no descriptor inheritable by itself, but on one system each of these has another name.
 OPEN_FLAGS = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOINHERIT", 0)
 
-# What somebody else has put there is not written to, and never waited for.
+# A link or a pipe that another user has put there is not followed, and not waited for.
 _OURS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
 def create(folder: str) -> tuple[int, str]:
-    """A new recording's file in this folder, as (fd, path); its name tells when and who."""
+    """A new recording's file in this folder, as (fd, path); named by time and pid."""
     stem = f"{folder}/{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{os.getpid()}"
     again = 0
     while True:
@@ -50,15 +50,15 @@ def create(folder: str) -> tuple[int, str]:
 
 
 def create_at(path: str) -> int:
-    """The file of this very name, which must not exist: whoever maps an old one keeps what they have."""
+    """Create the file of exactly this name, which must not exist: an old one may be mapped by a reader."""
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | OPEN_FLAGS, 0o600)
     if hasattr(os, "fchmod"):
         os.fchmod(fd, 0o600)  # a umask may take the user's own rights, too
     return fd
 
 
-def create_beside(path: str) -> tuple[int, str]:
-    """A new file that may take this path's place once it is a recording, as (fd, its path until then).
+def create_replacement(path: str) -> tuple[int, str]:
+    """A new file that is to replace an older recording at this path, as (fd, its path until then).
 
     Where nothing is there, it is the path itself.  FileExistsError: what is there is no recording, or one that another
     process still makes.
@@ -81,7 +81,7 @@ def create_beside(path: str) -> tuple[int, str]:
 
 
 def _is_made(header: bytes) -> bool:
-    """Whether another process is still making the recording that begins so."""
+    """Whether another process is still writing the recording with this header."""
     pid = int.from_bytes(header[ev.PID_OFFSET : ev.PID_OFFSET + 4], "little")
     state = int.from_bytes(header[ev.STATE_OFFSET : ev.STATE_OFFSET + 4], "little")
     if state != ev.RUNNING or pid in (0, os.getpid()):
@@ -119,7 +119,7 @@ def write_header(fd: int, metadata: list[tuple[str, str]]) -> int:
 
 
 def metadata(core: str, core_reason: str, settings: "Settings") -> list[tuple[str, str]]:
-    """What the viewer wants to know of this process."""
+    """The metadata about this process."""
     try:
         cwd = os.getcwd()
     except OSError:  # removed under the process
@@ -155,7 +155,7 @@ def stdlib() -> str:
 
 
 def log(path: str, text: str) -> None:
-    """Add a line to this log, the only place where the tracer complains."""
+    """Add a line to this log, the only place where the tracer reports errors."""
     append(path, f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} {text}")
 
 
@@ -168,7 +168,7 @@ def append(path: str, line: str) -> None:
         finally:
             os.close(fd)
     except OSError:
-        pass  # and if not even that can be written, nothing is said
+        pass  # the log is the last resort
 
 
 def _line(key: str, value: str) -> bytes:

@@ -102,7 +102,7 @@ tracer.stop()
 assert not any(sys.monitoring.get_tool(n) for n in range(6))
 for number in {taken}:
     sys.monitoring.use_tool_id(number, "other")
-tracer.attach()
+tracer.start_from_environment()
 print([n for n in range(6) if sys.monitoring.get_tool(n) == "async-inspect"])
 tracer.stop()
 print([n for n in range(6) if sys.monitoring.get_tool(n)])
@@ -114,10 +114,10 @@ print([n for n in range(6) if sys.monitoring.get_tool(n)])
 
 def test_start_is_idempotent_and_one_a_process(tmp_path: Path) -> None:
     code = f"""{TRACER}
-tracer.attach()
+tracer.start_from_environment()
 sys.path.insert(0, {str(ROOT)!r})
 from async_inspect import tracer as another
-another.attach()
+another.start_from_environment()
 try:
     another.start()
 except RuntimeError as exc:

@@ -15,7 +15,7 @@ def start() -> "tuple[str, ...]":
     """Load the tracer under its private name, without the package around it, and record."""
     loaded = sys.modules.get("_async_inspect.tracer")
     if loaded is not None and loaded.recording() is not None:
-        return "recorded", loaded.path(), loaded.entered_by()
+        return "recorded", loaded.path(), loaded.injected_by()
     forget()
     cached = list(sys.path_importer_cache)
     package = REQUEST["package"]

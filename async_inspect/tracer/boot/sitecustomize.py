@@ -21,7 +21,7 @@ def _start(package):
     try:
         from _async_inspect import tracer
 
-        tracer.attach()
+        tracer.start_from_environment()
     finally:
         # What looking for the tracer left behind: its own folders, and those of the library that were looked into.
         for path in set(sys.path_importer_cache).difference(known):

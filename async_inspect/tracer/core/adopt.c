@@ -162,7 +162,7 @@ static void adopt_suspended(Thread *th, PyObject *task, uint64_t ts, PyObject *a
         Frame *its = one->frame;
         PyCodeObject *code = frame_code(its);
         if (one->role & (P_USE | P_MANY)) {
-            tell_role(th, one, its, code, ts);
+            record_wait_target(th, one, its, code, ts);
         }
         if (R.edges && PyUnicode_CompareWithASCIIString(code->co_qualname, "TaskGroup.__aexit__") == 0) {
             PyObject *group = local_of(its, code, word.self), *members = group ? get(group, word.tasks_attr) : NULL;

@@ -28,7 +28,7 @@ static PyObject *on_plain_start(Thread *th, Frame *f, PyCodeObject *code)
     if (info->at_start == NULL) {
         return Py_NewRef(disable);
     }
-    info->at_start->tell(th, f, code, probe, NULL);
+    info->at_start->handler(th, f, code, probe, NULL);
     if (UNLIKELY(probe & COLD_AT_START && PyErr_Occurred())) {
         return NULL;
     }
@@ -45,7 +45,7 @@ static inline PyObject *start_event(Thread *th, Frame *f, PyObject *const *args)
     if (!(code->co_flags & ASYNC_FLAGS)) {
         return on_plain_start(th, f, code);
     }
-    settle(th);
+    end_burst(th);
     CodeInfo *info = watch(code);
     Coro *c = find(f);
     if (UNLIKELY(info == NULL)) {
@@ -76,7 +76,7 @@ static inline PyObject *resume_event(Thread *th, Frame *f, PyObject *const *args
     if (UNLIKELY(!(code->co_flags & ASYNC_FLAGS))) {
         return Py_NewRef(disable);
     }
-    settle(th);
+    end_burst(th);
     Coro *c = find(f);
     if (UNLIKELY(c == NULL || c->state == ST_CREATED)) {
         watch(code);
@@ -137,8 +137,8 @@ static inline PyObject *yield_event(Thread *th, Frame *f, PyObject *const *args)
             set_child(up, child);
             up->off = off;
             put(th, LINK, th->up_ts, up->id, child->id, th->top, (uint32_t)off, 0);
-            if (UNLIKELY(up->role & TOLD && !up->root->bare)) {
-                tell_role(th, up, f, (PyCodeObject *)args[0], th->up_ts);
+            if (UNLIKELY(up->role & AT_SUSPENSION && !up->root->bare)) {
+                record_wait_target(th, up, f, (PyCodeObject *)args[0], th->up_ts);
             }
         }
         th->up_child = up;
@@ -149,7 +149,7 @@ static inline PyObject *yield_event(Thread *th, Frame *f, PyObject *const *args)
         return plain_yield(th, f, (PyCodeObject *)args[0]);
     }
     PyObject *sleeper = th->sleeper;
-    settle(th);
+    end_burst(th);
     Coro *c = running(th, f);
     if (UNLIKELY(c == NULL)) {
         Py_RETURN_NONE;
@@ -195,8 +195,8 @@ static inline PyObject *yield_event(Thread *th, Frame *f, PyObject *const *args)
     if (UNLIKELY(sleeper == args[2])) {
         put(th, TIMER, ts, c->id, (uint32_t)th->due, after, (uint32_t)(th->due >> 32), 0);
     }
-    if (UNLIKELY(c->role & TOLD && !c->root->bare)) {
-        tell_role(th, c, f, (PyCodeObject *)args[0], ts);
+    if (UNLIKELY(c->role & AT_SUSPENSION && !c->root->bare)) {
+        record_wait_target(th, c, f, (PyCodeObject *)args[0], ts);
     }
     if (R.edges && !flags && aux && (aux != R.future_string || R.shields)) {
         edges_of(th, c->root, args[2]);
@@ -207,7 +207,7 @@ static inline PyObject *yield_event(Thread *th, Frame *f, PyObject *const *args)
 static inline PyObject *return_event(Thread *th, Frame *f, PyObject *const *args)
 {
     if (((PyCodeObject *)args[0])->co_flags & ASYNC_FLAGS) {
-        settle(th);
+        end_burst(th);
         Coro *c = running(th, f);
         if (c != NULL) {
             if (UNLIKELY(c->role & P_TAKE)) {
@@ -220,7 +220,7 @@ static inline PyObject *return_event(Thread *th, Frame *f, PyObject *const *args
         CodeInfo *info = known_code((PyCodeObject *)args[0]);
         if (info != NULL && info->at_return != NULL) {
             int actions = info->probe;
-            info->at_return->tell(th, f, (PyCodeObject *)args[0], actions, args[2]);
+            info->at_return->handler(th, f, (PyCodeObject *)args[0], actions, args[2]);
             if (UNLIKELY(actions & COLD_AT_RETURN && PyErr_Occurred())) {
                 return NULL;
             }
@@ -233,7 +233,7 @@ static inline PyObject *unwind_event(Thread *th, Frame *f, PyObject *const *args
 {
     PyCodeObject *code = (PyCodeObject *)args[0];
     if (code->co_flags & ASYNC_FLAGS) {
-        settle(th);
+        end_burst(th);
         Coro *c = running(th, f);
         if (c != NULL) {
             finish(th, c, RAISE, offset_of(args[1]), args[2]);
@@ -257,7 +257,7 @@ static PyObject *throw_event(Thread *th, Frame *f, PyObject *const *args)
     if (!(code->co_flags & ASYNC_FLAGS)) {
         return Py_NewRef(LOCAL_THROW ? disable : Py_None);
     }
-    settle(th);
+    end_burst(th);
     watch(code);
     Coro *c = find(f);
     if (c == NULL || c->state == ST_CREATED) {

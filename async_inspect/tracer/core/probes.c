@@ -4,7 +4,7 @@
 
 typedef struct Probe {
     int action;
-    void (*tell)(Thread *th, Frame *f, PyCodeObject *code, int actions, PyObject *value); /* ACTION() */
+    void (*handler)(Thread *th, Frame *f, PyCodeObject *code, int actions, PyObject *value); /* ACTION() */
     int flags; /* only of code that has these */
 } Probe;
 

@@ -335,7 +335,7 @@ static inline void finish(Thread *th, Coro *c, int kind, int off, PyObject *exc)
 }
 
 /* Whatever burst went on is over: something else happens now. */
-static inline void settle(Thread *th)
+static inline void end_burst(Thread *th)
 {
     if (UNLIKELY(th->resume != NULL)) {
         set_top(th, th->resume->awaiter); /* the burst stopped short of its leaf */

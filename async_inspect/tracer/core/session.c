@@ -2,7 +2,7 @@
  *
  * Knows what a recording needs and gives back. Knows nothing of what is recorded. */
 
-static int attach(void)
+static int register_callbacks(void)
 {
     for (int i = 0; i < EVENTS; i++) {
         Callback *callback = PyObject_New(Callback, &callback_type);
@@ -183,7 +183,7 @@ static PyObject *start(PyObject *self UNUSED, PyObject *args, PyObject *kwargs)
     R.header->tail_size = TAIL_SIZE;
     R.nodes = OTHER_NODE;
     put_definition(NODE, OTHER_NODE, 0, 0, 0, 0);
-    if (!attach()) {
+    if (!register_callbacks()) {
         PyObject *error = PyErr_GetRaisedException();
         detach(0);
         release();

@@ -77,7 +77,7 @@ static void wait_until(Thread *th, Coro *c, PyObject *deadline, uint64_t ts)
 }
 
 /* What a suspended coroutine's own code says of the suspension, when it first waits. */
-static void tell_role(Thread *th, Coro *c, Frame *f, PyCodeObject *code, uint64_t ts)
+static void record_wait_target(Thread *th, Coro *c, Frame *f, PyCodeObject *code, uint64_t ts)
 {
     if (c->role & P_USE) {
         uint32_t resource = resource_of(f, code);
@@ -96,7 +96,7 @@ static void tell_role(Thread *th, Coro *c, Frame *f, PyCodeObject *code, uint64_
     if (c->role & P_UNTIL) {
         wait_until(th, c, local_of(f, code, word.deadline), ts);
     }
-    c->role &= ~TOLD;
+    c->role &= ~AT_SUSPENSION;
 }
 
 /* What a suspended leaf yielded, as SUSPEND's aux and flags. */

@@ -61,7 +61,7 @@ def start(
     _wanted, _cold = {}, _nothing
     try:
         with recorder.lock:  # nothing is written before what was there
-            recorder.attach()
+            recorder.register_callbacks()
             _adopt(recorder, tasks)
     except BaseException:
         try:

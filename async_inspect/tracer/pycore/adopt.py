@@ -196,7 +196,7 @@ def _suspend_chain(
         coros.put(ev.LINK, ts, coro.id, coro.child.id, top, coro.off)
     for coro, frame in reversed(chain):
         if coro.role & (USE | MANY):
-            probes.tell_role(coro, frame, ts)
+            probes.record_wait_target(coro, frame, ts)
         if recorder.edges and introspect.exact(frame.f_code.co_qualname) == "TaskGroup.__aexit__":
             probes.edges.to_all(root, introspect.get(frame.f_locals.get("self"), "_tasks"), 0)
     if waiter is not None:

@@ -394,7 +394,7 @@ class Coroutines:
 
     # --- what an event finds ---
 
-    def settle(self) -> None:
+    def end_burst(self) -> None:
         """Whatever burst went on is over: something else happens now."""
         thread = self.thread
         if thread.resume is not None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from .tape import Tape
 
-    type Tell = Callable[[FrameType, int, object], object]
+    type Handler = Callable[[FrameType, int, object], object]
 
 CO_COROUTINE = 0x80
 CO_ITERABLE_COROUTINE = 0x100
@@ -42,8 +42,8 @@ class Code:
         self.kind = ev.CODE_PLAIN
         self.ends_stack = False  # no frame outside this one says more about where a task was made
         self.probe = 0  # what a source wants to know of it (``actions.py``), or that a coroutine's has our local events
-        self.at_start: Tell | None = None  # what is done then, of a function that is no coroutine's ...
-        self.at_return: Tell | None = None  # ... (``probes.py``)
+        self.at_start: Handler | None = None  # what is done then, of a function that is no coroutine's ...
+        self.at_return: Handler | None = None  # ... (``probes.py``)
         self.returns = False  # of what makes tasks: it tells us when it returns
         self.ref: ref[CodeType] | None = None
         self.sends: frozenset[int] | None = None
@@ -171,13 +171,13 @@ class Definitions:
 
         Not ``at_send``: at a suspended await, where a frame stands while ``throw()`` goes through it.
         """
-        info = self.looked_at(code)
+        info = self.read_code(code)
         assert info.sends is not None
         return lasti in (info.sends if at_send else info.suspends)
 
     def suspended_at(self, frame: "FrameType") -> int:
         """Where a suspended frame stands, as the event of its suspension would say."""
-        suspends, lasti = self.looked_at(frame.f_code).suspends, frame.f_lasti
+        suspends, lasti = self.read_code(frame.f_code).suspends, frame.f_lasti
         # From 3.13 on a frame stands after the instruction that suspended it.
         return lasti - 2 if lasti in suspends and lasti - 2 in suspends else lasti
 
@@ -186,9 +186,9 @@ class Definitions:
 
         That the value then is a wrapper of CPython's own is a leak that is to be closed (gh-129013).
         """
-        return off in self.looked_at(code).items
+        return off in self.read_code(code).items
 
-    def looked_at(self, code: "CodeType") -> Code:
+    def read_code(self, code: "CodeType") -> Code:
         """What is known of this code, with where its awaits and items are."""
         info = self.code_of(code)
         if info.sends is None:

@@ -63,7 +63,7 @@ def _passes_for_ours(recorder: "Recorder", exc: BaseException) -> bool:
     try:
         with recorder.lock:
             recorder.tape.lose()
-            recorder.coros.settle()
+            recorder.coros.end_burst()
     except MemoryError:
         return True
     return is_ours(exc)

@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import CodeType, FrameType
 
-    from .definitions import Code, Definitions, Tell
+    from .definitions import Code, Definitions, Handler
     from .tape import Tape
 
-    type Table = tuple[tuple[int, Tell, int], ...]
+    type Table = tuple[tuple[int, Handler, int], ...]
 
 _NEAR = 4  # frames
 
@@ -303,7 +303,7 @@ class Probes:
         timeout = frame.f_locals.get("timeout")
         # Only built-in numbers are looked at: a zero lets it return at once.
         self.thread.idle = not (type(timeout) in (int, float) and timeout <= 0)  # type: ignore[operator]
-        if self.coros.unrun and _asked_by_loop(frame):
+        if self.coros.unrun and _called_by_loop(frame):
             self.coros.had_turns()
         self.thread.asked = self.tape.now()
 
@@ -358,7 +358,7 @@ class Probes:
 
     # --- who waits for many ---
 
-    def tell_role(self, coro: Coro, frame: "FrameType", ts: int) -> None:
+    def record_wait_target(self, coro: Coro, frame: "FrameType", ts: int) -> None:
         """What a suspended coroutine's own code says of the suspension, when it first waits."""
         if coro.role & act.USE:
             self.put(ev.USE, ts, coro.id, self.resource_of(frame))
@@ -368,10 +368,10 @@ class Probes:
             self.edges.to_all(coro.root, introspect.get(frame.f_locals.get("self"), "_children"), 0)
         if coro.role & act.UNTIL:
             self.trio.wait_until(coro, frame.f_locals.get("deadline"), ts)
-        coro.role &= ~act.TOLD
+        coro.role &= ~act.AT_SUSPENSION
 
 
-def _asked_by_loop(frame: "FrameType") -> bool:
+def _called_by_loop(frame: "FrameType") -> bool:
     """Whether it is a loop that asks its selector, itself or by way of a selector of the program's."""
     caller = frame.f_back
     for _ in range(_NEAR):
@@ -383,10 +383,10 @@ def _asked_by_loop(frame: "FrameType") -> bool:
     return caller is not None
 
 
-def _first_of(table: "Table", actions: int, code: "CodeType") -> "Tell | None":
-    for action, tell, flags in table:
+def _first_of(table: "Table", actions: int, code: "CodeType") -> "Handler | None":
+    for action, handler, flags in table:
         if actions & action and code.co_flags & flags == flags:
-            return tell
+            return handler
     return None
 
 

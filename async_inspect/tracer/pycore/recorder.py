@@ -101,7 +101,7 @@ class Recorder:
     def on_start(self, frame: "FrameType", code: "CodeType", off: int) -> object:
         if not code.co_flags & ASYNC:
             return self.on_plain_start(frame, code)
-        self.coros.settle()
+        self.coros.end_burst()
         self.watch(code)
         key = id(frame)
         coro = self.live.get(key)
@@ -166,7 +166,7 @@ class Recorder:
             return None
         if not code.co_flags & ASYNC:
             return _MON.DISABLE
-        self.coros.settle()
+        self.coros.end_burst()
         coro = self.live.get(key)
         if coro is None or coro.state == CREATED:
             self.watch(code)
@@ -195,8 +195,8 @@ class Recorder:
                 up.child = child
                 up.off = off
                 self.coros.put(ev.LINK, thread.up_ts, up.id, child.id, thread.top, off)
-                if up.role & act.TOLD and not up.root.bare:
-                    self.probes.tell_role(up, frame, thread.up_ts)
+                if up.role & act.AT_SUSPENSION and not up.root.bare:
+                    self.probes.record_wait_target(up, frame, thread.up_ts)
             thread.up_child = up
             thread.up = up.awaiter
             return None
@@ -204,13 +204,13 @@ class Recorder:
             self.probes.edges.on_yield(frame)
             return None
         sleeper = thread.sleeper
-        self.coros.settle()
+        self.coros.end_burst()
         coro = self.coros.running(frame)
         if code.co_flags & CO_ASYNC_GENERATOR and self.defs.is_item(code, off):
             self.hand_item(coro, off)
             return None
         if self.tags is not None:
-            self.tags.tell(coro.root)
+            self.tags.record_tags(coro.root)
         aux, flags = self.awaited(value)
         coro.child = None
         coro.off = off
@@ -225,8 +225,8 @@ class Recorder:
         thread.up_ts = ts
         if sleeper == id(value):
             self.coros.put(ev.TIMER, ts, coro.id, thread.due & 0xFFFFFFFF, after, thread.due >> 32)
-        if coro.role & act.TOLD and not coro.root.bare:
-            self.probes.tell_role(coro, frame, ts)
+        if coro.role & act.AT_SUSPENSION and not coro.root.bare:
+            self.probes.record_wait_target(coro, frame, ts)
         if self.edges and not flags and aux:
             self.probes.edges.to(coro.root, value)
         return None
@@ -251,12 +251,12 @@ class Recorder:
 
     def on_return(self, frame: "FrameType", code: "CodeType", off: int, value: object) -> object:
         if code.co_flags & ASYNC:
-            self.coros.settle()
+            self.coros.end_burst()
             coro = self.coros.running(frame)
             if coro.role & act.TAKE:
                 self.probes.take(coro, frame)
             if self.tags is not None:
-                self.tags.tell(coro.root)
+                self.tags.record_tags(coro.root)
             self.coros.finish(coro, ev.RETURN, off, None)
             return None
         info = self.codes.get(id(code))
@@ -273,10 +273,10 @@ class Recorder:
 
     def on_unwind(self, frame: "FrameType", code: "CodeType", off: int, exc: BaseException) -> object:
         if code.co_flags & ASYNC:
-            self.coros.settle()
+            self.coros.end_burst()
             coro = self.coros.running(frame)
             if self.tags is not None and type(exc) is not GeneratorExit:  # anybody may close it
-                self.tags.tell(coro.root)
+                self.tags.record_tags(coro.root)
             self.coros.finish(coro, ev.RAISE, off, exc)
             return None
         info = self.codes.get(id(code))
@@ -290,7 +290,7 @@ class Recorder:
     def on_throw(self, frame: "FrameType", code: "CodeType", off: int, exc: BaseException) -> object:
         if not code.co_flags & ASYNC:
             return _MON.DISABLE if _LOCAL_THROW else None
-        self.coros.settle()
+        self.coros.end_burst()
         self.watch(code)
         thread = self.thread
         coro = self.live.get(id(frame))
@@ -320,7 +320,7 @@ class Recorder:
 
     # --- life ---
 
-    def attach(self) -> None:
+    def register_callbacks(self) -> None:
         for event, handler in (
             (_E.PY_START, self.on_start),
             (_E.PY_RESUME, self.on_resume),

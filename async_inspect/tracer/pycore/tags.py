@@ -34,7 +34,7 @@ class Tags:
             if type(var) is self.var_type and var.name in self.names:
                 self.vars.setdefault(var.name, var)
 
-    def tell(self, root: Coro) -> None:
+    def record_tags(self, root: Coro) -> None:
         """What runs is about to stop: write what its root's tags are, if they are others than before."""
         if len(self.vars) < len(set(self.names)):
             self.find()
