@@ -46,7 +46,8 @@
 #define LIKELY(x) __builtin_expect(!!(x), 1)
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
 #define UNUSED __attribute__((unused))
-#define RARE __attribute__((noinline, cold)) static /* a function that stays out of those that call it */
+#define RARE __attribute__((noinline)) static /* a function that stays out of those that call it */
+#define OFTEN __attribute__((always_inline)) static inline
 
 #include "core/vocabulary.h"
 #include "core/actions.h"

@@ -333,7 +333,7 @@ RARE CodeInfo *new_code(PyCodeObject *code)
     return info;
 }
 
-static inline CodeInfo *code_of(PyCodeObject *code)
+OFTEN CodeInfo *code_of(PyCodeObject *code)
 {
     CodeInfo *info = recent[RECENT(code)];
     if (LIKELY(info != NULL && is_of(info, code))) {

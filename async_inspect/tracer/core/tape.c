@@ -85,7 +85,7 @@ static uint64_t take_bearing(void)
 }
 #endif
 
-static inline uint64_t now(void)
+OFTEN uint64_t now(void)
 {
     if (UNLIKELY(R.ticks)) {
         return ++R.tick;
@@ -208,7 +208,7 @@ static inline Record *slot(void)
     return R.pos++;
 }
 
-static inline void put_raw(uint64_t ts, uint32_t coro, uint32_t aux, uint32_t node, uint32_t task, uint32_t off,
+OFTEN void put_raw(uint64_t ts, uint32_t coro, uint32_t aux, uint32_t node, uint32_t task, uint32_t off,
                            int thread, int flags, int kind)
 {
     Record *r = slot();
