@@ -294,7 +294,7 @@ def test_memory_is_that_of_what_lives(tmp_path: Path, monkeypatch: pytest.Monkey
         gc.collect()
         used.append(tracemalloc.get_traced_memory()[0])
     tracemalloc.stop()
-    assert used[-1] < used[0] + 40_000, used  # a task alone was 500 bytes, and there are 3,600 more
+    assert used[-1] < used[0] + 100_000, used  # a task alone was 500 bytes, and there are 3,600 more
     recording = follower.recording
     bound = 2 * (100 + 300) + max(np.diff(parts))
     for kept in (live.tasks.size, recording.names, recording.tags, recording.messages, recording.resources):
