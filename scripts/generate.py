@@ -50,10 +50,14 @@ def probe_actions() -> str:
     watched = sums.pop("WATCHED")
     parts = [
         WRITTEN.format("async_inspect/tracer/actions.py"),
-        _enum(f"P_{name} = 1 << {bit.bit_length() - 1}" for name, bit in actions.ACTIONS.items()),
+        _enum(f"P_{name} = {_bit(bit.bit_length() - 1)}" for name, bit in actions.ACTIONS.items()),
         _enum([f"P_WATCHED = {watched[0]}", *(f"{name} = {' | '.join(members)}" for name, members in sums.items())]),
     ]
     return "\n".join(parts) + "\n"
+
+
+def _bit(number: int) -> str:
+    return f"1{'LL' * (number > 30)} << {number}"  # beyond an int's, as GNU C has it
 
 
 def exports() -> str:

@@ -3,7 +3,7 @@
  * Knows which event begins, resumes, suspends or ends what. Knows nothing of how records are written. */
 
 /* Ask for these events of a plain function. */
-static void ask_for(PyCodeObject *code, int probe, long bits)
+static void ask_for(PyCodeObject *code, Actions probe, long bits)
 {
     bits |= probe & P_SPAWN && LOCAL_THROW ? event_bits[B_UNWIND] : 0;
     if (bits) {
@@ -14,7 +14,7 @@ static void ask_for(PyCodeObject *code, int probe, long bits)
 static PyObject *on_plain_start(Thread *th, Frame *f, PyCodeObject *code)
 {
     CodeInfo *info = known_code(code);
-    int probe = info != NULL ? info->probe : 0;
+    Actions probe = info != NULL ? info->probe : 0;
     if (!probe) {
         probe = wanted_of(code);
         info = probe ? code_of(code) : NULL;
@@ -219,7 +219,7 @@ static inline PyObject *return_event(Thread *th, Frame *f, PyObject *const *args
     else {
         CodeInfo *info = known_code((PyCodeObject *)args[0]);
         if (info != NULL && info->at_return != NULL) {
-            int actions = info->probe;
+            Actions actions = info->probe;
             info->at_return->handler(th, f, (PyCodeObject *)args[0], actions, args[2]);
             if (UNLIKELY(actions & COLD_AT_RETURN && PyErr_Occurred())) {
                 return NULL;

@@ -4,10 +4,10 @@
 
 /* Events are off while we are called. What is raised is the program's (by a signal's handler, say) and reaches it: the
  * callback fails. But where there was no room for the call itself, that is ours: a record is lost. */
-static void call_cold(int actions)
+static void call_cold(Actions actions)
 {
-    int first = actions & -actions;
-    PyObject *call = Py_XNewRef(probes.cold), *bits = PyLong_FromLong(first); /* it may stop the recording */
+    Actions first = actions & -actions;
+    PyObject *call = Py_XNewRef(probes.cold), *bits = PyLong_FromLongLong(first); /* it may stop the recording */
     PyObject *frame = (PyObject *)PyThreadState_GetFrame(PyThreadState_Get()), *words[] = {bits, frame};
     PyObject *done = call && bits && frame ? PyObject_Vectorcall(call, words, 2, NULL) : NULL;
     if (done == NULL && (!PyErr_Occurred() || PyErr_ExceptionMatches(PyExc_MemoryError)

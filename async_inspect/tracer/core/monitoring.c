@@ -47,14 +47,14 @@ static void watch_throws(void)
 }
 
 /* What a source wants to know of this function: P_*, by its name and file. */
-static int wanted_of(PyCodeObject *code)
+static Actions wanted_of(PyCodeObject *code)
 {
     PyObject *name = exact(code->co_qualname), *wanted = name && probes.wanted ? PyDict_GetItemWithError(probes.wanted, name) : NULL;
     Py_XDECREF(name);
     PyObject *tail, *actions;
     for (Py_ssize_t i = 0; wanted != NULL && PyDict_Next(wanted, &i, &tail, &actions);) {
         if (PyUnicode_Tailmatch(code->co_filename, tail, 0, PY_SSIZE_T_MAX, 1) == 1) {
-            return (int)PyLong_AsLong(actions);
+            return PyLong_AsLongLong(actions);
         }
     }
     drop_error();
@@ -62,7 +62,7 @@ static int wanted_of(PyCodeObject *code)
 }
 
 /* The same, of one that is running. */
-static int wanted_of_frame(PyCodeObject *code)
+static Actions wanted_of_frame(PyCodeObject *code)
 {
     CodeInfo *info = known_code(code);
     return info != NULL && info->probe ? info->probe : wanted_of(code);
@@ -89,4 +89,4 @@ static inline CodeInfo *watch(PyCodeObject *code)
 
 /* What does an action: `actions` are all that the function was asked for, `value` what it returns (NULL: it is called). */
 #define ACTION(name) \
-    static void name(Thread *th UNUSED, Frame *f UNUSED, PyCodeObject *code UNUSED, int actions UNUSED, PyObject *value UNUSED)
+    static void name(Thread *th UNUSED, Frame *f UNUSED, PyCodeObject *code UNUSED, Actions actions UNUSED, PyObject *value UNUSED)

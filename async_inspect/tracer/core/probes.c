@@ -3,8 +3,8 @@
  * Knows a table. Knows nothing of which functions these are (sources/). */
 
 typedef struct Probe {
-    int action;
-    void (*handler)(Thread *th, Frame *f, PyCodeObject *code, int actions, PyObject *value); /* ACTION() */
+    Actions action;
+    void (*handler)(Thread *th, Frame *f, PyCodeObject *code, Actions actions, PyObject *value); /* ACTION() */
     int flags; /* only of code that has these */
 } Probe;
 
@@ -21,7 +21,7 @@ static const Probe at_return[] = {
     {COLD_AT_RETURN, cold_return, 0},
 };
 
-static const Probe *first_of(const Probe *table, size_t n, int actions, PyCodeObject *code)
+static const Probe *first_of(const Probe *table, size_t n, Actions actions, PyCodeObject *code)
 {
     for (const Probe *one = table; one < table + n; one++) {
         if (actions & one->action && (code->co_flags & one->flags) == one->flags) {
@@ -32,7 +32,7 @@ static const Probe *first_of(const Probe *table, size_t n, int actions, PyCodeOb
 }
 
 /* A function that a source asks for, and that is no coroutine's, is called for the first time. */
-static void prepare(CodeInfo *info, PyCodeObject *code, int actions)
+static void prepare(CodeInfo *info, PyCodeObject *code, Actions actions)
 {
     info->probe = actions;
     info->at_start = first_of(at_start, sizeof at_start / sizeof *at_start, actions, code);

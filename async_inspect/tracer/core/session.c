@@ -308,7 +308,7 @@ static PyObject *set_probes(PyObject *self UNUSED, PyObject *args)
     probes.all = 0;
     for (Py_ssize_t i = 0; PyDict_Next(wanted, &i, NULL, &files);) {
         for (Py_ssize_t k = 0; PyDict_Check(files) && PyDict_Next(files, &k, NULL, &actions);) {
-            probes.all |= (int)PyLong_AsLong(actions);
+            probes.all |= PyLong_AsLongLong(actions);
         }
     }
     if (PyErr_Occurred()) {

@@ -7,12 +7,14 @@ enum { ST_CREATED, ST_ALIVE, ST_ITEM, ST_DEAD, ST_ADOPTED }; /* where a coroutin
 #define STEP_KEY(step) ((void *)((uintptr_t)(step) | 1)) /* no frame is there */
 #define ASYNC_FLAGS (CO_COROUTINE | CO_ITERABLE_COROUTINE | CO_ASYNC_GENERATOR)
 
+typedef int64_t Actions; /* P_*, bit by bit */
+
 typedef struct CodeInfo {
     struct CodeInfo *next; /* in its hash bucket */
     void *key;             /* where its code object is, or was ... */
     PyWeakReference *ref;  /* ... and whether that lives: no memory that another code got is taken for it */
     uint32_t id;
-    int probe;               /* P_* */
+    Actions probe;
     const struct Probe *at_start, *at_return; /* what is done then, of a function that is no coroutine's; NULL: nothing */
     uint8_t kind, ends_stack;
     uint8_t returns; /* of what makes tasks: it tells us when it returns */
@@ -31,7 +33,7 @@ typedef struct Coro {
     Py_hash_t name_hash, tags; /* of the name and the tags that were written; 0: none */
     uint32_t id, node, code; /* the code's id, not its entry: that dies with the code, we may not know when this ends */
     int off;
-    int role; /* ROLES of its code, less what was told */
+    Actions role; /* ROLES of its code, less what was told */
     uint8_t state, is_task, is_agen;
     uint8_t step;    /* a task that is made of a step of an async generator (create_task(gen.__anext__())): it has an id and
                       * no frame, `child` is the generator, whose `root` it is, and `frame` is STEP_KEY() of the step */
@@ -134,7 +136,7 @@ static struct {
 static PyObject *disable, *sys_dict;
 static struct {
     PyObject *wanted; /* P_* by the function's qualified name and how its file's path ends ... */
-    int all;          /* ... and all of these together */
+    Actions all;      /* ... and all of these together */
     PyObject *cold;   /* who does those that are rare */
 } probes;
 static struct { PyObject *set_events, *set_local_events, *register_callback; } monitoring; /* sys.monitoring's functions */

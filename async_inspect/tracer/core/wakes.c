@@ -56,7 +56,7 @@ static int by_handle(PyObject *handle, uint32_t *aux, uint32_t *off)
     return id ? BY_CALLBACK : BY_CODE;
 }
 
-static int by_trio(Thread *th, Frame *g, int step, uint32_t *aux, uint32_t *off)
+static int by_trio(Thread *th, Frame *g, Actions step, uint32_t *aux, uint32_t *off)
 {
     if (step & P_JOB) {
         *aux = th->job;
@@ -86,7 +86,7 @@ static int cause(Thread *th, Frame *f, uint32_t *aux, uint32_t *off)
         if (th->top != NULL && th->top->frame == g) {
             return BY_CODE;
         }
-        int wanted = wanted_of_frame(frame_code(g)), step = wanted & STEPS;
+        Actions wanted = wanted_of_frame(frame_code(g)), step = wanted & STEPS;
         if (wanted & P_SCOPE && !(wanted & P_MADE) && th->scope == NULL) {
             PyObject *origin = local_of(g, frame_code(g), word.origin);
             th->scope = origin ? origin : local_of(g, frame_code(g), word.self);
