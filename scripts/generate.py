@@ -53,7 +53,16 @@ def probe_actions() -> str:
         _enum(f"P_{name} = {_bit(bit.bit_length() - 1)}" for name, bit in actions.ACTIONS.items()),
         _enum([f"P_WATCHED = {watched[0]}", *(f"{name} = {' | '.join(members)}" for name, members in sums.items())]),
     ]
-    return "\n".join(parts) + "\n"
+    return "\n".join([*parts, *map(_done, ("AT_START", "AT_RETURN"))]) + "\n"
+
+
+def _done(when: str) -> str:
+    """A table of Probes, as a macro."""
+    names = {bit: f"P_{name}" for name, bit in actions.ACTIONS.items()} | {
+        getattr(actions, name): name for name in ("COLD_AT_START", "COLD_AT_RETURN")
+    }
+    rows = (f"    {{{names[bit]}, {name}, {flags}}}," for bit, name, flags in getattr(actions, when))
+    return " \\\n".join([f"#define DONE_{when}", *rows])
 
 
 def _bit(number: int) -> str:

@@ -1,8 +1,8 @@
 """The actions that a source may request for calls of a function, one bit each.  Declared here alone.
 
-Knows their names, and which local variables of the function each reads, by the names given here.  Knows nothing of how
-that is done (``pycore/probes.py``, ``core/probes.c``; for both, ``cold.py``).  ``core/actions.h`` is written from this
-(scripts/generate).
+Knows their names, which local variables of the function each reads, by the names given here, and what of either core
+does them.  Knows nothing of how (``pycore/probes.py`` and beside it, ``core/``; for both, ``cold.py``).
+``core/actions.h`` is written from this (scripts/generate).
 """
 
 SPAWN = 1 << 0  # ``coro`` is being made a task; ``name`` (or ``kwargs``) may name it
@@ -52,3 +52,32 @@ AT_SUSPENSION = USE | MANY | UNTIL | CHILDREN  # done for coroutines, once they 
 ROLES = AT_SUSPENSION | TAKE  # of coroutines
 STEPS = RUN | SIGNAL | LOOP | EXPIRE | IO | JOB  # their frames say on whose behalf something happens
 WATCHED = ALONE  # a coroutine's code that has our local events, where that bit has no meaning
+
+# Of a function that is no coroutine's the first action of each list is done, when it is called and when it returns: by
+# what is called so in both cores; only of code that has these flags.
+_GENERATOR = 0x20  # CO_GENERATOR
+AT_START = (
+    (SPAWN, "spawn", 0),
+    (READY, "ready", 0),
+    (TIMER, "timer", 0),
+    (SELECT, "ask_selector", 0),
+    (MADE, "made", 0),
+    (GIVE, "give", 0),
+    (POST, "post", 0),
+    (PUT, "put_next", 0),
+    (LEAVE, "leave", 0),
+    (JOB, "job", 0),
+    (MANY, "begins", _GENERATOR),
+    (COLD_AT_START, "cold_start", 0),
+)
+AT_RETURN = (
+    (SPAWN, "spawned", 0),
+    (SOON, "soon", 0),
+    (SELECT, "selector_answers", 0),
+    (SHIELD, "shield", 0),
+    (TASK, "new_trio_task", 0),
+    (TAKE, "taken", 0),
+    (MANY, "ends", _GENERATOR),
+    (MANY, "wait_for_many", 0),
+    (COLD_AT_RETURN, "cold_return", 0),
+)

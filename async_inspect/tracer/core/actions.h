@@ -12,3 +12,26 @@ enum {
     AT_SUSPENSION = P_USE | P_MANY | P_UNTIL | P_CHILDREN, ROLES = P_USE | P_TAKE | P_MANY | P_UNTIL | P_CHILDREN,
     STEPS = P_RUN | P_SIGNAL | P_LOOP | P_EXPIRE | P_IO | P_JOB
 };
+#define DONE_AT_START \
+    {P_SPAWN, spawn, 0}, \
+    {P_READY, ready, 0}, \
+    {P_TIMER, timer, 0}, \
+    {P_SELECT, ask_selector, 0}, \
+    {P_MADE, made, 0}, \
+    {P_GIVE, give, 0}, \
+    {P_POST, post, 0}, \
+    {P_PUT, put_next, 0}, \
+    {P_LEAVE, leave, 0}, \
+    {P_JOB, job, 0}, \
+    {P_MANY, begins, 32}, \
+    {COLD_AT_START, cold_start, 0},
+#define DONE_AT_RETURN \
+    {P_SPAWN, spawned, 0}, \
+    {P_SOON, soon, 0}, \
+    {P_SELECT, selector_answers, 0}, \
+    {P_SHIELD, shield, 0}, \
+    {P_TASK, new_trio_task, 0}, \
+    {P_TAKE, taken, 0}, \
+    {P_MANY, ends, 32}, \
+    {P_MANY, wait_for_many, 0}, \
+    {COLD_AT_RETURN, cold_return, 0},

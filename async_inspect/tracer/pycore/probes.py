@@ -10,7 +10,7 @@ from ... import events as ev
 from .. import actions as act
 from . import introspect
 from .coroutine import ADOPTED, ALIVE, CREATED, Coro
-from .coroutines import CO_GENERATOR, Coroutines
+from .coroutines import Coroutines
 from .edges import Edges, many_of
 from .objects import Objects
 from .scopes import Scopes
@@ -64,33 +64,8 @@ class Probes:
         self.edges = Edges(self)
         self.trio = Trio(self)
         self.scopes = Scopes(self)
-        # Of several that a function is asked for, the first of each is done; only of code that has these flags.
-        edges, trio = self.edges, self.trio
-        self.at_start: Table = (
-            (act.SPAWN, self.spawn, 0),
-            (act.READY, self.ready, 0),
-            (act.TIMER, self.timer, 0),
-            (act.SELECT, self.ask_selector, 0),
-            (act.MADE, self.made, 0),
-            (act.GIVE, self.give, 0),
-            (act.POST, self.post, 0),
-            (act.PUT, trio.put_next, 0),
-            (act.LEAVE, trio.leave, 0),
-            (act.JOB, trio.job, 0),
-            (act.MANY, edges.begins, CO_GENERATOR),
-            (act.COLD_AT_START, self.cold_start, 0),
-        )
-        self.at_return: Table = (
-            (act.SPAWN, self.spawned, 0),
-            (act.SOON, self.soon, 0),
-            (act.SELECT, self.selector_answers, 0),
-            (act.SHIELD, edges.shield, 0),
-            (act.TASK, trio.new_task, 0),
-            (act.TAKE, self.taken, 0),
-            (act.MANY, edges.ends, CO_GENERATOR),
-            (act.MANY, edges.wait_for_many, 0),
-            (act.COLD_AT_RETURN, self.cold_return, 0),
-        )
+        parts = self, self.edges, self.trio
+        self.at_start, self.at_return = _table(parts, act.AT_START), _table(parts, act.AT_RETURN)
 
     def objects(self) -> tuple[Objects, ...]:
         own = self.resources, self.handles, self.posted, self.edges.shields
@@ -381,6 +356,14 @@ def _called_by_loop(frame: "FrameType") -> bool:
     else:
         return False
     return caller is not None
+
+
+def _table(parts: tuple[object, ...], rows: tuple[tuple[int, str, int], ...]) -> "Table":
+    """With what does it, of whichever part has it, in place of its name."""
+    return tuple(
+        (action, next(getattr(part, name) for part in parts if hasattr(part, name)), flags)
+        for action, name, flags in rows
+    )
 
 
 def _first_of(table: "Table", actions: int, code: "CodeType") -> "Handler | None":

@@ -26,7 +26,7 @@ class Trio:
         self.thread = probes.thread
         self.jobs = Objects(probes.tape.lose)  # callback id, by what a job is known by, until it runs
 
-    def new_task(self, frame: "FrameType", actions: int, task: object) -> None:
+    def new_trio_task(self, frame: "FrameType", actions: int, task: object) -> None:
         """A function made a task, and returns it."""
         made = introspect.coroutine_of(task) if introspect.is_trio_task(task) else None
         if type(made) is not CoroutineType or made.cr_running or made.cr_suspended or made.cr_frame is None:
