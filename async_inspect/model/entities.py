@@ -1,6 +1,6 @@
-"""The types that people read, one thing at a time: tasks, awaits, trees, and what must hold of them.
+"""Single objects for users of the library: tasks, awaits, trees, with validation.
 
-Knows nothing of columns (``tables.py``) or of how things are found.  Times are ``int`` nanoseconds since the recording
+Knows nothing of columns (``tables.py``) or of how they are built.  Times are ``int`` nanoseconds since the recording
 began, in names that end in ``_ns``.
 """
 
@@ -22,7 +22,7 @@ class Frozen(BaseModel):
 
     @classmethod
     def of(cls, exact: bool, /, **figures: object) -> Self:
-        """One of these; where a trace isn't exact and says so, whether they add up or not."""
+        """An instance; without validation where the trace isn't exact."""
         if exact:
             try:
                 return cls.model_validate(figures)

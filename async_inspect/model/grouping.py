@@ -82,9 +82,9 @@ class Ordered:
         """``who``: ids below 2**31."""
         self._low = int(when.min()) if len(when) else 0
         self._size = int(when.max()) - self._low + 2 if len(when) else 1
-        self._people = int(who.max()) + 1 if len(who) else 0
+        self._keys_count = int(who.max()) + 1 if len(who) else 0
         self._moments: Any1d | None = None
-        if self._people * self._size >= 1 << 62:
+        if self._keys_count * self._size >= 1 << 62:
             self._moments = np.unique(when)
             self._size = len(self._moments) + 1
         key = self._key_of(who, when, "left")
@@ -101,19 +101,20 @@ class Ordered:
         else:
             within = np.clip(when.astype(np.int64), self._low - 1, self._low + self._size - 1) - self._low
             rank = np.clip(within + (side == "right"), 0, self._size - 1)
-        key: Ints = np.minimum(who.astype(np.int64), self._people) * self._size + rank
+        key: Ints = np.minimum(who.astype(np.int64), self._keys_count) * self._size + rank
         return key
 
 
 class Cycles:
-    """Some who go from one to the next, all at once, to be asked who comes back to where it was (Brent's way)."""
+    """Cycle detection (Brent's algorithm) for many walkers at once."""
 
     def __init__(self) -> None:
         self._steps = 0
         self._was: Any1d = np.zeros(0, np.int64)
 
     def closed(self, at: Any1d, to: Any1d) -> npt.NDArray[np.bool_]:
-        """Of those that are ``at`` and go ``to``, who was there at the last power of two of steps; ask at each step."""
+        """Which walkers, now ``at`` and going ``to``, return to where they were at the last power of two of steps.  To
+        be called at each step."""
         if self._steps & (self._steps - 1) == 0:
             self._was = at
         self._steps += 1
@@ -121,13 +122,13 @@ class Cycles:
         return closed
 
     def keep(self, rows: Ints) -> Ints:
-        """Only these rows go on."""
+        """Continue with these walkers only."""
         self._was = self._was[rows]
         return rows
 
 
 class LastBefore:
-    """Rows (who, when), to be asked for someone's last row at or before a moment."""
+    """As-of lookup: for (who, when), the last row of that ``who`` at or before ``when``."""
 
     def __init__(self, who: Any1d, when: Ints, count: int = 0) -> None:
         """``count``: ``who`` is below; where most have one row only, it is found without a search then."""
@@ -154,7 +155,7 @@ class LastBefore:
 
 
 class FirstAfter:
-    """Rows (who, when), to be asked for someone's first row after one moment and before another."""
+    """Lookup of the first row of a ``who`` after one moment and before another."""
 
     def __init__(self, who: Any1d, when: Ints) -> None:
         self._rows = Ordered(who, when)

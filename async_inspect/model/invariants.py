@@ -1,11 +1,9 @@
-"""What must hold of every trace, checked on its columns when it is built.
+"""The invariants of every trace, checked on its columns when it is built.
 
-That references refer to what is there, and that times are times of the recording, follows from what columns mean
-(``meanings.py``); what else must hold is written here, rule by rule.
-``checked`` marks what breaks a rule as not exact, the tasks that it is about and the trace, and takes out of the
-columns what can't be (a time below 0): so everything else can be reported.  Of a sound trace ``violations`` is empty,
-whatever the program did.
-"""
+That references are valid, and times are within the recording, follows from the columns' meanings (``meanings.py``); the
+other invariants are written here, rule by rule.  ``checked`` marks a trace that violates one, and the tasks concerned,
+as not exact, and replaces impossible values (a time below 0), so that everything else can be reported.  Of a sound
+trace ``violations`` is empty, whatever the program did."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
@@ -35,13 +33,13 @@ def violations(trace: TraceData) -> list[str]:
 
 
 def checked[D: TraceData](trace: D) -> D:
-    """The trace with what breaks a rule marked, and without times that can't be."""
+    """The trace with violations marked, and impossible values replaced."""
     found = list(_broken(trace))
     if not found:
         return trace
     table = trace.task_table
     marks = np.zeros(len(table) + 1, np.bool_)
-    said = []
+    broken_rules = []
     for rule in found:
         rows = np.flatnonzero(rule.broken)
         example = f"row {rows[0]}"
@@ -50,8 +48,9 @@ def checked[D: TraceData](trace: D) -> D:
             marks[tasks[(tasks > 0) & (tasks <= len(table))]] = True
             first = int(tasks[0])
             example = f"task {first} ({table.name[first - 1]})" if 0 < first <= len(table) else example
-        said.append(Violation(rule=rule.name, rows=len(rows), example=example))
-    trace = replace(trace, task_table=replace(table, inexact=table.inexact | marks[1:]), violations=tuple(said))
+        broken_rules.append(Violation(rule=rule.name, rows=len(rows), example=example))
+    table = replace(table, inexact=table.inexact | marks[1:])
+    trace = replace(trace, task_table=table, violations=tuple(broken_rules))
     return _possible(trace)
 
 
@@ -65,7 +64,7 @@ def _broken(trace: TraceData) -> Iterator[_Rule]:
 
 def _possible[D: TraceData](trace: D) -> D:
     """Times below 0 as 0, parts no longer than what they are parts of, no references to what isn't there."""
-    tables: dict[str, Any] = {name: _ordered(_there(trace, name, table)) for name, table in trace.tables.items()}
+    tables: dict[str, Any] = {name: _ordered(_existing(trace, name, table)) for name, table in trace.tables.items()}
     tasks, awaits, calls, nodes, lines = (
         tables[name] for name in ("task_table", "awaits", "calls", "node_sums", "line_sums")
     )
@@ -93,8 +92,8 @@ def _span(table: t.Table) -> tuple[str, str] | None:
     return (of["begin"], of["end"]) if of.keys() >= {"begin", "end"} else None
 
 
-def _there(trace: TraceData, name: str, table: t.Table) -> t.Table:
-    """With none in place of what isn't there."""
+def _existing(trace: TraceData, name: str, table: t.Table) -> t.Table:
+    """The table with "none" in place of invalid references."""
     more: dict[str, Any] = {}
     for column, means, _ in columns(type(table)):
         values, (low, high) = getattr(table, column), _range(trace, name, means)
@@ -104,7 +103,7 @@ def _there(trace: TraceData, name: str, table: t.Table) -> t.Table:
 
 
 def _ordered(table: t.Table) -> t.Table:
-    """With no end before its begin."""
+    """The table with no end before its begin."""
     span = _span(table)
     if span is None:
         return table

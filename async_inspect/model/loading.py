@@ -131,7 +131,7 @@ def read(path: Path, window_ns: Window, cwd: str, report_progress: Callable[[int
         left = recording.count
         if ending.ending(recording) in ending.BROKEN_OFF:
             left, last_ts = ending.sure(recording.chunks)
-            builder.saw(last_ts)
+            builder.note_time(last_ts)
         for slots in recording.chunks:
             for begin in range(0, len(slots), CHUNK):
                 chunk = slots[begin : begin + min(CHUNK, left)]

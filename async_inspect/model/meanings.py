@@ -1,8 +1,7 @@
-"""What the columns of tables can mean: a moment, a row of some table, a number that the recording gave.
+"""The meanings of table columns: a time, a row number of some table, a number that the recording assigned.
 
-Knows: the kinds of meaning, and how a table's columns say theirs (``tables.py``).  From the meanings follow how traces
-are merged (``transform/merge.py``), what goes with what where a part is taken (``transform/select.py``), and which
-references and times can't be (``invariants.py``).
+Knows: the kinds of meaning, and how tables declare their columns' (``tables.py``).  Merging (``transform/merge.py``),
+selecting (``transform/select.py``) and the checks of references and times (``invariants.py``) follow from them.
 """
 
 from dataclasses import dataclass, fields
@@ -15,7 +14,7 @@ import numpy.typing as npt
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """What is the same in every trace: a count, a text, a length of time."""
+    """A value that refers to nothing: a count, a text, a duration."""
 
     unit: Literal["", "ns"] = ""
 
@@ -47,7 +46,7 @@ class Bound:
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """A number that the recording gave to such a thing; below ``first``: none."""
+    """An id that the recording assigned; below ``first``: none."""
 
     of: str
     first: Literal[0, 1] = 1
@@ -55,7 +54,7 @@ class Number:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A row of that table which another column's value says; the row goes with it."""
+    """A row of a table that depends on another column's value; this row belongs to that one."""
 
     by: str
     of: tuple[str, ...]  # by that value
@@ -105,7 +104,7 @@ class Column(NamedTuple):
 
 
 def columns(table: type) -> tuple[Column, ...]:
-    """The columns of a table.  TypeError: nobody said what the whole numbers of one are."""
+    """The columns of a table.  TypeError: an integer column without a meaning."""
     return _columns(table)
 
 

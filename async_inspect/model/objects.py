@@ -1,6 +1,6 @@
-"""Looking at a trace one thing at a time: tasks, awaits, trees, segments.
+"""Single objects of a trace: tasks, awaits, trees, segments.
 
-Knows how the columns of ``tables.py`` become the types of ``trace.py``.
+Knows how the columns of ``tables.py`` become the types of ``entities.py``.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The columns of a Trace: small frozen dataclasses of numpy arrays, one row a thing.
+"""The columns of a Trace: frozen dataclasses of numpy arrays, one row per object.
 
 Knows: the shape and the unit of every column.  Knows nothing of recordings (``model/building/builder.py``) or of
 what follows from them (``trace.py``).

@@ -1,8 +1,7 @@
-"""Recording to TraceData: the one place where the parts come together.
+"""The Builder: recording to TraceData, calling the other modules of this folder in order.
 
-``Builder.feed`` takes the records as they come, ``Builder.data`` says what they mean so far.  A finished recording is
-fed at once, or in parts.  (What the live view shows of one that grows is summed up in ``live/``: what records mean is
-said once, for both, in ``kernels/``.)
+``Builder.feed`` takes the records, at once or in parts; ``Builder.data`` builds the tables.  (The live view has a model
+of its own, ``live/``; the meaning of records is in ``kernels/``, for both.)
 """
 
 from dataclasses import replace
@@ -49,21 +48,21 @@ class Builder:
         self._recording = recording
         self._window = window_ns
         self._cwd = recording.first("cwd") if cwd is None else cwd
-        self._gathered = RecordColumns(recording.header.start_ns, window_ns)
-        self._seen = 0  # the last that is known, if that is none of what was fed
+        self._records = RecordColumns(recording.header.start_ns, window_ns)
+        self._last_ts = 0  # time of the last record that is known of, also if it was not fed
 
     def feed(self, slots: Slots) -> None:
-        """Take in the slots that follow those fed before.  Costs what they cost."""
-        self._gathered.feed(slots)
+        """Add the next slots; takes time linear in their number."""
+        self._records.feed(slots)
 
-    def saw(self, ts: int) -> None:
-        """Something was recorded then that isn't fed, since a part of it is missing."""
-        self._seen = max(self._seen, ts)
+    def note_time(self, ts: int) -> None:
+        """Note the time of a record that isn't fed, since a part of it is missing."""
+        self._last_ts = max(self._last_ts, ts)
 
     def data(self) -> TraceData:
-        """What was fed means this; unfinished things end with it: at the recording's end if all records up to there
-        are in it, else at its last record (``recording/ending.py``)."""
-        recording, records = self._recording, self._gathered
+        """The tables of what was fed; unfinished things end at the recording's end if all records up to there were fed,
+        else at the last record (``recording/ending.py``)."""
+        recording, records = self._recording, self._records
         moments, broken_off, last = self._known()
         task_ids = find_tasks(records, moments)
         poll_spans = find_polls(records, task_ids, moments)
@@ -114,14 +113,14 @@ class Builder:
             covering=np.concatenate([[False], covering(functions)])[np.minimum(code_of, len(functions))],
             coroutine_count=len(code_of),
         )
-        stands = climb(graph, suspends["pos"][rows], leaf, leaf_node, of_leaves, task, end - start)
-        asked = wakes.find_selects(records, moments, since)
+        chained = climb(graph, suspends["pos"][rows], leaf, leaf_node, of_leaves, task, end - start)
+        selects = wakes.find_selects(records, moments, since)
         of_task = suspends["flags"][rows] & ev.AWAITS_TASK > 0
         aux = suspends["aux"][rows].astype(np.int64)
         due = due_times(records.columns("timers"), suspends["pos"], suspends["coro"], moments.base)
         due = np.where(due < 0, -1, moments.ns(due))[rows]
         next_poll = poll_spans.following[polls]
-        asleep = wakes.Suspended(
+        suspended = wakes.Suspended(
             pos=suspends["pos"][rows],
             until=np.where(ended, poll_spans.open_pos[next_poll], moments.slots) if len(polls) else polls,
             task=task,
@@ -131,21 +130,21 @@ class Builder:
             owned=~task_ids.driven[task - 1],
             yields=~of_task & (aux == 0),
         )
-        woken = wakes.woken(records, moments, task_ids.task_of, asked, asleep)
+        woken = wakes.woken(records, moments, task_ids.task_of, selects, suspended)
         awaits = t.Awaits(
             task=task.astype(np.int32),
             start_ns=start,
             end_ns=end,
             ended=ended,
-            node=stands.node,
-            location=stands.location,
-            leaf_node=stands.leaf_node,
-            leaf_location=stands.leaf_location,
-            chain=stands.chain,
-            stack=stands.stack,
+            node=chained.node,
+            location=chained.location,
+            leaf_node=chained.leaf_node,
+            leaf_location=chained.leaf_location,
+            chain=chained.chain,
+            stack=chained.stack,
             awaited=np.where(of_task, -1, aux - 1).astype(np.int32),
             awaited_task=np.where(of_task, task_ids.task_of[_known(aux, len(code_of))], 0).astype(np.int32),
-            resource=stands.resource,
+            resource=chained.resource,
             due_ns=due,
             woken_by=woken.by,
             waker=woken.waker,
@@ -170,16 +169,16 @@ class Builder:
                 parent=(graph.node_parent[1:] - 1).astype(np.int32),
                 function=(node_code[1:] - 1).astype(np.int32),
             ),
-            chains=stands.chains,
+            chains=chained.chains,
             task_table=tasks,
             polls=poll_spans.polls,
             awaits=awaits,
             calls=calls,
             entries=entries,
             node_sums=node_sums,
-            line_sums=stands.lines,
+            line_sums=chained.lines,
             resources=owned,
-            selects=asked.table,
+            selects=selects.table,
             sites=t.Chains(np.array(sites.inner, np.int32), sites.locations.astype(np.int32)),
             **side,
             events=event_log(records, task_ids, poll_spans, polls, tasks, awaits, side["points"], closings),
@@ -187,10 +186,10 @@ class Builder:
         return checked(select.since(trace, since) if since else trace)
 
     def _known(self) -> tuple[Moments, bool, metadata.Ended]:
-        """Up to when it is known, and whether that is not up to its end or the window's, as records are missing."""
-        recording, records, fed = self._recording, self._gathered, self._gathered.fed
+        """(times up to which it is known, whether it is broken off before its end and the window's, how it ended)."""
+        recording, records, fed = self._recording, self._records, self._records.fed
         known = en.ending(recording)
-        span = en.span(recording.header, known, records.first_ts, max(records.last_ts, self._seen))
+        span = en.span(recording.header, known, records.first_ts, max(records.last_ts, self._last_ts))
         moments, ended_ns = Moments(span.base, span.end, fed), span.ended and span.ended - span.base
         broken_off, until = known in en.BROKEN_OFF, self._window[1]
         missing = recording.missing + (recording.count - fed if broken_off else 0)
@@ -201,8 +200,8 @@ class Builder:
     def _node_sums(
         self, entries: t.Entries, awaits: t.Awaits, task_ids: TaskIds, moments: Moments
     ) -> tuple[t.NodeSums, Ints]:
-        """What ran and waited at each node, and each task's self time (by task)."""
-        root, node, ns = self._gathered.self_times(moments.end)
+        """(what ran and waited at each node, each task's self time by task id)."""
+        root, node, ns = self._records.self_times(moments.end)
         task = task_ids.task_of[_known(root, len(task_ids.task_of))]
         first = np.zeros(len(entries), np.bool_)
         first[np.unique(entries.call, return_index=True)[1]] = True
@@ -247,7 +246,7 @@ class Builder:
             error[row] = words.error(kind, recording.messages.get(int(task_ids.coro[row])))
         location = np.full(len(task_ids.coro), -1, np.int32)
         spawned = task_ids.spawn >= 0
-        location[spawned] = sites.shown(self._gathered.columns("spawns")["off"])[task_ids.spawn[spawned]]
+        location[spawned] = sites.shown(self._records.columns("spawns")["off"])[task_ids.spawn[spawned]]
         first = ends.end_ns.copy()
         first[polls.task[::-1] - 1] = polls.start_ns[::-1]
         return t.Tasks(
@@ -271,13 +270,13 @@ class Builder:
             location=location,
             inexact=np.zeros(len(task_ids.coro), np.bool_),
             error=error,
-            tags={row: tuple(dict.fromkeys(told)) for row, told in tags.items()},
+            tags={row: tuple(dict.fromkeys(values)) for row, values in tags.items()},
             inherited=_inherited(tags, task_ids.parent),
         )
 
 
 def _uses(records: RecordColumns, owned: t.Resources, coroutine_count: int) -> tuple[Columns, Ints]:
-    """What is known of who waits for what: the columns of uses, and for each the row of the resource."""
+    """The USE records of known coroutines and resources: their columns, and the row of each one's resource."""
     uses = records.columns("uses")
     row = find(owned.number, uses["aux"])
     good = np.flatnonzero((row >= 0) & (uses["coro"] < coroutine_count) & (uses["burst"] >= 0))
@@ -285,7 +284,7 @@ def _uses(records: RecordColumns, owned: t.Resources, coroutine_count: int) -> t
 
 
 def _known(ids: Ints, coroutine_count: int) -> Ints:
-    """Ids of coroutines that are spoken of; 0 for others."""
+    """These ids of coroutines; 0 in place of unknown ones."""
     return np.where(ids < coroutine_count, ids, 0).astype(np.int64)
 
 
@@ -310,10 +309,10 @@ def _inherited(tags: dict[int, list[str]], parent: Ints) -> dict[int, frozenset[
 
     If ever: what a parent has is told only when it stops, which is after it made the task.
     """
-    had = {row: frozenset(told) for row, told in tags.items()}
+    had = {row: frozenset(values) for row, values in tags.items()}
     nobody = frozenset[str]()
     found = {}
-    for row, told in tags.items():
-        first = dict(reversed([(tag.partition("=")[0], tag) for tag in told]))
+    for row, values in tags.items():
+        first = dict(reversed([(tag.partition("=")[0], tag) for tag in values]))
         found[row] = had.get(int(parent[row]) - 1, nobody) & frozenset(first.values())
     return {row: some for row, some in found.items() if some}

@@ -1,6 +1,6 @@
-"""Where awaits stand: from each suspension's leaf up its chain, all suspensions at once, one frame a round.
+"""Await points and chains: from each suspension's leaf outwards, all suspensions at once, one frame a round.
 
-Knows how chains, and sums over them, are put together.  How one gets outwards says ``kernels/awaiters.py``.
+Knows how chains, and sums over them, are built.  The walk itself is in ``kernels/awaiters.py``.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ import numpy.typing as npt
 from ... import events as ev
 from .. import tables as t
 from ..grouping import Ints, LastBefore, counts, group, sums
-from ..kernels.awaiters import Ascent, Latest, Wanted
+from ..kernels.awaiters import Ascent, Latest, WaitTargets
 from .scan import Columns
 
 type Part = tuple[list[Ints], Ints, Ints]  # (task, node, location), count, wait
@@ -34,7 +34,7 @@ class Chained:
 
 @dataclass
 class Graph:
-    """What chains are made of.  Ids are the recording's."""
+    """The inputs of ``climb``.  Ids are the recording's."""
 
     entries: Columns
     links: Columns
@@ -44,17 +44,18 @@ class Graph:
     unknown: Ints  # by node id: the location that says only which function it is
     uses: Columns  # of coroutines that wait for a resource, from which suspension on
     used: Ints  # by use: row of Resources
-    covering: npt.NDArray[np.bool_]  # by coroutine: what it waits for says more than what is inside of it
+    covering: npt.NDArray[np.bool_]  # by coroutine: its resource overrides those of inner frames
     coroutine_count: int
 
 
 def climb(graph: Graph, pos: Ints, coro: Ints, node: Ints, location: Ints, task: Ints, wait: Ints) -> Chained:
-    """For suspensions (slot, leaf coroutine, its node and location, task, how long it took): where they stand."""
+    """The await points and chains of suspensions (slot, leaf coroutine, its node and location, task, ns waited)."""
     entries, links, uses, size = graph.entries, graph.links, graph.uses, graph.coroutine_count
     entry_of = LastBefore(entries["coro"], entries["pos"], size)
     entered = Latest(entry_of, entries["node"], 0)
-    stands = Latest(LastBefore(links["coro"], links["burst"], size), graph.link_location, -1)
-    wanted = Wanted(Latest(LastBefore(uses["coro"], uses["burst"], size), graph.used + 1, 0), graph.covering, len(pos))
+    line_of = Latest(LastBefore(links["coro"], links["burst"], size), graph.link_location, -1)
+    used = Latest(LastBefore(uses["coro"], uses["burst"], size), graph.used + 1, 0)
+    targets = WaitTargets(used, graph.covering, len(pos))
 
     n = len(pos)
     point_node, point_location = node.copy(), location.copy()
@@ -72,12 +73,12 @@ def climb(graph: Graph, pos: Ints, coro: Ints, node: Ints, location: Ints, task:
         return which + (frames - len(place))
 
     ascent = Ascent(Latest(entry_of, entries["aux"], 0), coro, pos, size)
-    wanted.ask(ascent.rows, coro, pos)
+    targets.look_at(ascent.rows, coro, pos)
     chain = extend(np.full(n, -1, np.int64), location)
-    ascent.meet(graph.user[location] if n else np.zeros(0, np.bool_))
+    ascent.reach_point(graph.user[location] if n else np.zeros(0, np.bool_))
     stack = chain.copy()  # the chain as far as it was climbed
     parts: list[Part] = []
-    task_, wait_, node_, location_ = task, wait, node, location  # of who is still climbing
+    task_, wait_, node_, location_ = task, wait, node, location  # of those still climbing
     in_tree = np.ones(n, np.bool_)
     while ascent.going:
         inside = np.flatnonzero(in_tree)
@@ -92,14 +93,14 @@ def climb(graph: Graph, pos: Ints, coro: Ints, node: Ints, location: Ints, task:
         task_, wait_, node_ = task_[on], wait_[on], graph.node_parent[below]
         capped = np.flatnonzero(below == ev.OTHER_NODE)
         node_[capped] = entered(coro_[capped], pos_[capped])
-        location_ = stands(coro_, pos_)
+        location_ = line_of(coro_, pos_)
         location_ = np.where(location_ >= 0, location_, graph.unknown[node_])
         stack[rows] = extend(stack[rows], location_)
         seeking = np.flatnonzero(ascent.seeking())
-        wanted.ask(rows[seeking], coro_[seeking], pos_[seeking])
-        at = np.flatnonzero(ascent.meet(graph.user[location_]))
-        met = rows[at]
-        point_node[met], point_location[met], chain[met] = node_[at], location_[at], stack[met]
+        targets.look_at(rows[seeking], coro_[seeking], pos_[seeking])
+        at = np.flatnonzero(ascent.reach_point(graph.user[location_]))
+        reached = rows[at]
+        point_node[reached], point_location[reached], chain[reached] = node_[at], location_[at], stack[reached]
 
     found = ascent.found
     return Chained(
@@ -107,7 +108,7 @@ def climb(graph: Graph, pos: Ints, coro: Ints, node: Ints, location: Ints, task:
         location=point_location.astype(np.int32),
         leaf_node=(node - 1).astype(np.int32),
         leaf_location=location.astype(np.int32),
-        resource=(wanted.resource - 1).astype(np.int32),
+        resource=(targets.resource - 1).astype(np.int32),
         chain=np.where(found, chain, stack).astype(np.int32),  # where nothing is the user's: all frames
         stack=stack.astype(np.int32),
         chains=t.Chains(_join(inner).astype(np.int32), _join(where).astype(np.int32)),

@@ -1,6 +1,6 @@
 """How tasks ended, and when.
 
-Knows which record is whose end.  Which state follows from it says ``kernels/states.py``.
+Knows which record is the end of which task.  The state that follows from it is in ``kernels/states.py``.
 """
 
 from dataclasses import dataclass

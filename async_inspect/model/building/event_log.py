@@ -1,4 +1,4 @@
-"""What exports call events, put in order.
+"""The event log: all events that exports list, in order of time.
 
 Knows: which record makes which events, and their order at one moment.
 """

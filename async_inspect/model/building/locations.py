@@ -1,6 +1,6 @@
 """Where code is: functions, lines, and the stacks in which something was made, taken or dropped.
 
-Knows: how code ids and offsets become rows of ``Locations``, and which frame of a stack a person wants to see.
+Knows: how code ids and offsets become rows of ``Locations``, and which frame of a stack to show.
 """
 
 from collections.abc import Mapping, Sequence
@@ -77,12 +77,12 @@ class Sites:
             ranks.append(here)
 
     def rows(self, ids: Any1d) -> Ints:
-        """Of these sites the rows; -1 where there is no such."""
+        """The rows of these sites; -1: there is no such site."""
         return find(self._ids, ids)
 
     def best(self, ids: Any1d) -> Ints:
-        """Of these sites the row of the frame that a person wants to see: the innermost of the user's, else outside of
-        the standard library, else innermost; -1: there is none."""
+        """By site the row of the frame to show: the innermost of the user's, else the innermost outside of the standard
+        library, else the innermost; -1: there is none."""
         best: Ints = np.array([*self._best, -1], np.int64)[self.rows(ids)]
         return best
 

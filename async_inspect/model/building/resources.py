@@ -1,4 +1,4 @@
-"""Resources, and who held which: locks, queues, semaphores … by identity.
+"""Resources (locks, queues, semaphores …, by identity) and their holders.
 
 Knows: RESOURCE, USE, TAKE and GIVE.  Which resource an await waited for is found where its chain is climbed
 (``chains.py``).
@@ -19,7 +19,7 @@ from .tasks import Moments, TaskIds
 
 
 def find_resources(recording: Recording, functions: list[t.Function], sites: Sites) -> t.Resources:
-    """All that are defined."""
+    """All resources of a recording."""
     numbers = sorted(recording.resources)
 
     @cache
@@ -39,7 +39,7 @@ def find_resources(recording: Recording, functions: list[t.Function], sites: Sit
 def find_holds(
     records: RecordColumns, task_ids: TaskIds, moments: Moments, resources: t.Resources, sites: Sites
 ) -> t.Holds:
-    """Who held what."""
+    """The holds, in the order of taking."""
     rows = records.columns("holds")
     coroutine_count = len(task_ids.task_of)
     who = np.where(rows["task"] > 0, rows["task"], rows["coro"])  # a root that runs nested has its own

@@ -1,7 +1,7 @@
-"""What was seen beside suspensions, as tables of their own: edges, holds, the watchdog's stacks, calls, inspection
-points, runtime warnings.
+"""Tables beside tasks, polls and awaits: edges, holds, the watchdog's stacks, calls, inspection points, runtime
+warnings.
 
-Knows: which tables are found so, each by a function of what is known by then.  A new one is a function and its line in
+Each is built by a function of what is known by then.  A new one is a function and its line in
 ``SIDE_TABLES``.
 """
 
@@ -27,7 +27,7 @@ _RUNTIME_WARNINGS = {
 
 @dataclass
 class Known:
-    """What is known of a recording when they are found."""
+    """What is known of a recording when these tables are built."""
 
     recording: Recording
     records: RecordColumns
@@ -50,7 +50,7 @@ class Known:
 
 
 def _edges(known: Known) -> t.Edges:
-    """Who awaited whom: what suspensions say, and what was seen to gather tasks."""
+    """Edges between tasks: direct awaits, and those by way of something that gathers tasks."""
     rows, awaits = known.rows("edges"), known.awaits
     direct = np.flatnonzero(awaits.awaited_task)
     task = np.concatenate([awaits.task[direct], known.tasks(rows["coro"])])

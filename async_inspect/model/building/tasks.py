@@ -1,6 +1,6 @@
-"""Which coroutines are tasks, made when and by whom.
+"""Which coroutines are tasks, and when and by which task each was created.
 
-Knows what makes a coroutine a task: that it was spawned, or that it ran as a root.
+A coroutine is a task if it was spawned, or ran as a root.
 """
 
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ class Moments:
 
 @dataclass
 class TaskIds:
-    """Who the tasks are.  ``task_of`` gives a task's id (0: none) by the recording's id of a coroutine."""
+    """The tasks.  ``task_of`` gives a task's id (0: none) by the recording's id of a coroutine."""
 
     coro: Ints  # by task - 1
     task_of: Ints
@@ -44,7 +44,7 @@ class TaskIds:
 
 
 def find_tasks(records: RecordColumns, moments: Moments) -> TaskIds:
-    """Who is a task: every root that ran, and what was spawned and has not run yet."""
+    """The tasks: every root that ran, and what was spawned and has not run yet."""
     opens, entries = records.columns("opens"), records.columns("entries")
     exits, spawns = records.columns("exits"), records.columns("spawns")
     coroutine_count = 1 + max(

@@ -1,7 +1,7 @@
-"""Who woke a suspended task, and since when it could have run; when loops asked their selectors.
+"""What woke each suspended task, and since when it was ready; when loops asked their selectors.
 
-Knows the records that say what a loop was told to run next, and by whom (WAKE, SOON), and when the loop asked its
-selector (SELECT).  Since when a task was ready says ``kernels/wakes.py``; for how long at most, this.
+Knows the records of what a loop is to run next, and why (WAKE, SOON), and of when the loop asked its selector (SELECT).
+The time since when a task was certainly ready is computed in ``kernels/wakes.py``, the upper bound here.
 """
 
 from dataclasses import dataclass
@@ -52,50 +52,53 @@ class Woken:
     scope_site: Ints  # the site where that was made; 0: not known
 
 
-def woken(records: RecordColumns, moments: Moments, task_of: Ints, asked: "Asked", asleep: Suspended) -> Woken:
-    """By whom each was woken, and how long it could have run."""
-    n, wait = len(asleep.pos), asleep.end_ns - asleep.start_ns
+def woken(
+    records: RecordColumns, moments: Moments, task_of: Ints, selects: "SelectorCalls", suspended: Suspended
+) -> Woken:
+    """What woke each suspension, and how long it was ready."""
+    n, wait = len(suspended.pos), suspended.end_ns - suspended.start_ns
     by, waker = np.zeros(n, np.uint8), np.zeros(n, np.int32)
-    # A timer to which no loop has come yet wakes nobody, and is due.
-    since = np.where(asleep.until == moments.slots, asleep.due_ns, -1)
+    # A timer that is due but that no loop has handled yet makes its task ready.
+    since = np.where(suspended.until == moments.slots, suspended.due_ns, -1)
     more = np.where(since >= 0, 0, -1)  # beyond the least; -1: not known
-    itself = asleep.yields & asleep.owned
+    itself = suspended.yields & suspended.owned
     by[itself], more[itself] = t.BY_ITSELF, 0
 
     soons, wakes = records.columns("soons"), records.columns("wakes")
-    wake = _first_wakes(wakes, task_of, asleep)
-    rows = np.flatnonzero((wake >= 0) & asleep.owned & ~itself)
+    wake = _first_wakes(wakes, task_of, suspended)
+    rows = np.flatnonzero((wake >= 0) & suspended.owned & ~itself)
     wake = wake[rows] + len(soons["pos"])
-    told = {name: np.concatenate([soons[name], wakes[name]]) for name in wakes}
-    origin = origins(soons["coro"], told["flags"], told["aux"])[wake]
+    both = {name: np.concatenate([soons[name], wakes[name]]) for name in wakes}
+    origin = origins(soons["coro"], both["flags"], both["aux"])[wake]
     known = origin >= 0
     origin = np.where(known, origin, wake)
 
-    how = np.where(known, _BY_FLAGS[told["flags"][origin]], 0)
-    named = told["flags"][origin] == ev.BY_TASK  # else it is the one that ran
-    who = task_of[_known(np.where(named, told["aux"][origin], told["task"][origin]), len(task_of))]
+    how = np.where(known, _BY_FLAGS[both["flags"][origin]], 0)
+    named = both["flags"][origin] == ev.BY_TASK  # else it is the one that ran
+    who = task_of[_known(np.where(named, both["aux"][origin], both["task"][origin]), len(task_of))]
     how[(how == t.BY_TASK) & (who == 0)] = 0
     by[rows], waker[rows] = how, np.where(how == t.BY_TASK, who, 0)
 
-    runnable = runnable_since(told, asked.before, asked.answered)[origin]
-    since[rows] = np.maximum(moments.ns(np.minimum(np.where(known, runnable, CALLED), told["ts"][wake])), 0)
+    runnable = runnable_since(both, selects.before, selects.answered)[origin]
+    since[rows] = np.maximum(moments.ns(np.minimum(np.where(known, runnable, CALLED), both["ts"][wake])), 0)
     more[rows] = np.where((how == 0) | ((how == t.BY_TIMER) & (runnable == CALLED)), -1, 0)
     io = np.flatnonzero(how == t.BY_IO)
-    more[rows[io]] = _busy(asked, told["thread"][origin[io]], told["pos"][origin[io]], asleep.start_ns[rows[io]])
-    ready = ready_ns(asleep.start_ns, asleep.end_ns, since, asleep.yields, asleep.owned)
+    by_io, start = origin[io], suspended.start_ns[rows[io]]
+    more[rows[io]] = _busy(selects, both["thread"][by_io], both["pos"][by_io], start)
+    ready = ready_ns(suspended.start_ns, suspended.end_ns, since, suspended.yields, suspended.owned)
     most = np.where((ready < 0) | (more < 0), -1, np.minimum(ready + more, wait))
-    return Woken(by, waker, ready, most, *_cancelled(records, task_of, asleep))
+    return Woken(by, waker, ready, most, *_cancelled(records, task_of, suspended))
 
 
-def _cancelled(records: RecordColumns, task_of: Ints, asleep: Suspended) -> tuple[Ints, Ints]:
-    """Of each suspension the cancel scope that it ended for, as ``Woken`` has it."""
+def _cancelled(records: RecordColumns, task_of: Ints, suspended: Suspended) -> tuple[Ints, Ints]:
+    """By suspension, the cancel scope that ended it, as in ``Woken``."""
     rows = records.columns("cancels")
-    row = _first_wakes(rows, task_of, asleep)
+    row = _first_wakes(rows, task_of, suspended)
     return np.append(rows["aux"].astype(np.int64), 0)[row], np.append(rows["off"].astype(np.int64), 0)[row]
 
 
 @dataclass
-class Asked:
+class SelectorCalls:
     """When loops asked their selectors.  Rows are in order of (thread, slot)."""
 
     table: t.Selects
@@ -103,32 +106,32 @@ class Asked:
     before: LastBefore  # by thread and slot: the row of the last answer
 
 
-def find_selects(records: RecordColumns, moments: Moments, since: int) -> Asked:
+def find_selects(records: RecordColumns, moments: Moments, since: int) -> SelectorCalls:
     """When loops asked their selectors, as a window from ``since`` on shows it."""
     rows = records.columns("selects")
     order = np.lexsort((rows["pos"], rows["thread"]))
     ts, thread = rows["ts"][order], rows["thread"][order]
     end = moments.ns(ts)
-    asked = moments.ns(moment(rows["aux"], rows["off"])[order])
+    selects = moments.ns(moment(rows["aux"], rows["off"])[order])
     table = t.Selects(
         thread=thread.astype(np.int32),
-        start_ns=np.minimum(np.maximum(asked, since), end),
+        start_ns=np.minimum(np.maximum(selects, since), end),
         end_ns=end,
         idle=rows["flags"][order] & ev.IDLE > 0,
     )
-    return Asked(table, ts, LastBefore(thread, rows["pos"][order]))
+    return SelectorCalls(table, ts, LastBefore(thread, rows["pos"][order]))
 
 
-def _first_wakes(wakes: Columns, task_of: Ints, asleep: Suspended) -> Ints:
-    """Of each suspension the first wake before its task runs again: a row of wakes, -1."""
+def _first_wakes(wakes: Columns, task_of: Ints, suspended: Suspended) -> Ints:
+    """By suspension, the row of the first wake before its task runs again; -1: none."""
     task = task_of[_known(wakes["coro"], len(task_of))]
-    return FirstAfter(task, wakes["pos"])(asleep.task, asleep.pos, asleep.until)
+    return FirstAfter(task, wakes["pos"])(suspended.task, suspended.pos, suspended.until)
 
 
-def _busy(asked: Asked, thread: Any1d, pos: Ints, start: Ints) -> Ints:
+def _busy(selects: SelectorCalls, thread: Any1d, pos: Ints, start: Ints) -> Ints:
     """For wakes by I/O, how much longer than for sure the task could have run: for as long as the loop was busy before
     it asked the selector, which then answered.  -1: not known."""
-    last, table = asked.before(thread, pos), asked.table
+    last, table = selects.before(thread, pos), selects.table
     if not len(table):
         return last
     past = np.maximum(last - 1, 0)

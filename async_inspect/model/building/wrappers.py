@@ -1,6 +1,6 @@
 """Tasks whose root coroutine is a library's wrapper: they are about the coroutine that it awaits first.
 
-Knows whose wrappers there are.
+Knows the wrappers.
 """
 
 from collections.abc import Sequence

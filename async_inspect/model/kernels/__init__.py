@@ -1,2 +1,2 @@
-"""What records mean, each meaning written once: for a whole recording (``building/``) and for one that grows
-(``live/``).  Pure functions of columns; what was known before a chunk is handed in with it."""
+"""The meaning of records, written once, for whole recordings (``building/``) and for growing ones (``live/``).  Pure
+functions of columns; what is known from earlier chunks is an argument."""

@@ -1,7 +1,7 @@
-"""Who awaits whom, where each stands and what it waits for: as of a slot, and from a leaf outwards.
+"""Chains of awaiting coroutines, as of a slot, walked from the leaf outwards.
 
-Knows: that a coroutine's awaiter is that of its last entry, that it stands where its last LINK says, and that it waits
-for what its last USE says; which frame is the await point.  Knows nothing of times.
+Knows: a coroutine's awaiter is that of its last entry, its line that of its last LINK, and the resource it waits for
+that of its last USE; and which frame of a chain is the await point.  Knows nothing of times.
 """
 
 from typing import Final
@@ -18,10 +18,10 @@ type Columns = dict[str, Any1d]
 
 
 class Latest:
-    """What someone's last row at or before a slot says, or what held before all of them."""
+    """The value of a coroutine's last row at or before a slot; a default where it has none."""
 
     def __init__(self, row_of: LastBefore, values: Any1d, before: Any1d | int) -> None:
-        """``values``: by row.  ``before``: by who, or the same for all."""
+        """``values``: by row.  ``before``: the default, by coroutine or for all."""
         self._row_of, self._values, self._before = row_of, values.astype(np.int64), before
 
     def __call__(self, who: Ints, when: Ints) -> Ints:
@@ -33,22 +33,22 @@ class Latest:
 
 
 class Ascent:
-    """Suspensions on their way from the leaf outwards, all of them at once, a frame a round."""
+    """The walk of all suspensions from their leaves outwards at once, one frame a round."""
 
     def __init__(self, awaiter: Latest, coro: Ints, pos: Ints, coroutine_count: int) -> None:
-        """``coro``, ``pos``: of each suspension the leaf and the slot."""
-        self.rows, self.coro, self.pos = np.arange(len(coro)), coro, pos  # of those that are on their way still
+        """``coro``, ``pos``: the leaf and the slot of each suspension."""
+        self.rows, self.coro, self.pos = np.arange(len(coro)), coro, pos  # of those still walking
         self._awaiter, self._count, self._rounds = awaiter, coroutine_count, 0
-        self.found = np.zeros(len(coro), np.bool_)  # of all: it met its await point
+        self.found = np.zeros(len(coro), np.bool_)  # of all: whether its await point was reached
         self._cycles = Cycles()  # of awaiters: only damage has them
 
     @property
     def going(self) -> bool:
-        """Whether anybody is; no chain is longer than there are coroutines."""
+        """Whether any is still walking; no chain is longer than the number of coroutines."""
         return len(self.rows) > 0 and self._rounds <= self._count
 
     def up(self) -> Ints:
-        """A frame outwards: which of those that were on their way have one."""
+        """Go one frame outwards; the indices of those that have one."""
         self._rounds += 1
         to = self._awaiter(self.coro, self.pos)
         on = np.flatnonzero((to > 0) & (to < self._count) & ~self._cycles.closed(self.coro, to))
@@ -57,45 +57,44 @@ class Ascent:
         return on
 
     def keep(self, on: Ints) -> None:
-        """Only these go on."""
+        """Continue with these only."""
         self.rows, self.coro, self.pos = self.rows[on], self.coro[on], self.pos[on]
         if self._rounds:
             self._cycles.keep(on)
 
     def seeking(self) -> t.Bools:
-        """Who has not met its await point."""
+        """By suspension still walking, whether its await point has not been reached."""
         return ~self.found[self.rows]
 
-    def meet(self, user: t.Bools) -> t.Bools:
-        """Who stands at its await point: at a frame of the user's (``user``: of those that stand), the innermost.
-        Where there is none, the leaf is that."""
-        met = user & self.seeking()
-        self.found[self.rows[met]] = True
-        return met
+    def reach_point(self, user: t.Bools) -> t.Bools:
+        """Which suspensions reach their await point at this frame: the innermost of the user's (``user``: by suspension
+        still walking).  Where no frame is the user's, the leaf is the await point."""
+        reached = user & self.seeking()
+        self.found[self.rows[reached]] = True
+        return reached
 
 
-class Wanted:
-    """The resource of each suspension, as its frames are met from the leaf up to the await point: that of the innermost
-    frame that has one, but for those that say better what their inner ones wait for."""
+class WaitTargets:
+    """The resource that each suspension waits for: that of the innermost frame, up to the await point, that has one; a
+    frame that covers its inner ones overrides theirs."""
 
     def __init__(self, use: Latest, covering: t.Bools, count: int) -> None:
         """``use``: numbers of resources from 1.  ``covering``: by coroutine.  ``count``: of suspensions."""
         self._use, self._covering = use, covering
         self.resource = np.zeros(count, np.int64)  # 0: none, or not known
 
-    def ask(self, rows: Ints, coro: Ints, pos: Ints) -> None:
-        """What the next frames of these suspensions, ``coro``, wait for."""
+    def look_at(self, rows: Ints, coro: Ints, pos: Ints) -> None:
+        """Look at the next frames, ``coro``, of these suspensions."""
         use = self._use(coro, pos)
-        told = (use > 0) & ((self.resource[rows] == 0) | self._covering[coro])
-        self.resource[rows[told]] = use[told]
+        known = (use > 0) & ((self.resource[rows] == 0) | self._covering[coro])
+        self.resource[rows[known]] = use[known]
 
 
 def learn_codes(code: Any1d, started: t.Bools, spawns: Columns, entries: Columns, node_code: Any1d) -> None:
-    """What these records say of the code of each coroutine, into ``code`` (0: not known).  ``started``: of which it is
-    known for good.
+    """Update ``code``, the code id of each coroutine (0: not known), and ``started``, of which it is final.
 
-    START says it, and SPAWN.  ENTER says the leaf's node, which is not its own when a suspended chain is entered whole.
-    """
+    START has it, and SPAWN.  ENTER has only the leaf's node, which is another's when a suspended chain is entered
+    whole."""
     coro, starts = entries["coro"], entries["kind"] == ev.START
     again = np.flatnonzero(~starts)
     again = again[~started[coro[again]]]

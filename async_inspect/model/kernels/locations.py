@@ -1,4 +1,4 @@
-"""Which function a code object is, whose it is, and which frame of a stack a person wants to see."""
+"""The function of a code object, whether it is the user's, and which frame of a stack to show."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -13,7 +13,7 @@ UNKNOWN: Final = t.Function("?", "?", 0, user=False)
 
 
 def folders_are_declared(recording: Recording) -> bool:
-    """Whether the recording says where the standard library is; else that is told from the files of all codes."""
+    """Whether the recording names the standard library's folder; else it is inferred from the files of all codes."""
     return bool(recording.first("stdlib"))
 
 
@@ -34,5 +34,5 @@ def functions(recording: Recording, cwd: str, codes: Iterable[int]) -> dict[int,
 
 
 def rank(function: t.Function) -> int:
-    """How much a person wants to see a frame of this function, and none of a higher rank; of equals the innermost."""
+    """The priority of a frame of this function for being shown, lowest first; of equal ones the innermost."""
     return 0 if function.user else 1 if not function.file.startswith("<stdlib>") else 2

@@ -1,4 +1,4 @@
-"""What a poll is: what opens one is paired with what closes it, task by task, in order of slots.
+"""Polls: pairing the records that open one with those that close it, by task, in order of slots.
 
 Knows nothing of times: they may be equal, and a slot's number is not.
 """
@@ -9,9 +9,9 @@ from ..grouping import Any1d, Ints
 
 
 def pair_polls(open_task: Any1d, open_pos: Ints, close_task: Any1d, close_pos: Ints) -> tuple[Ints, Ints]:
-    """Of each poll, ordered by (task, start), the row that opens it, and the row that closes it (-1: it goes on).
+    """By poll, ordered by (task, start): the row that opens it, and the row that closes it (-1: it goes on).
 
-    ``pos``: from -1 on, for what was open before.  Rows of task 0 are nobody's.
+    ``pos``: -1 stands for what was open before.  Rows of task 0 are ignored.
     """
     task, pos = np.concatenate([open_task, close_task]), np.concatenate([open_pos, close_pos])
     n, slots = len(open_task), int(pos.max(initial=0)) + 2

@@ -1,4 +1,4 @@
-"""In which state a task is, by how it ran and by the record that ended its coroutine."""
+"""The state of a task, by how it ran and by the record that ended its coroutine."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -14,8 +14,8 @@ SWALLOWED: Final = ("GeneratorExit", "StopAsyncIteration")  # of an async genera
 
 @dataclass
 class Lives:
-    """What is known of some tasks.  Where the task runs an async generator, it is that one itself, which ``aclose()``
-    runs, or made of a step of it, and has an end of its own."""
+    """What the states of some tasks follow from.  A task that runs an async generator either is the generator itself,
+    run by ``aclose()``, or is made of a step of it and has an end of its own."""
 
     polled: t.Bools  # it ran
     running: t.Bools
@@ -28,9 +28,9 @@ class Lives:
 
 
 def task_states(lives: Lives, broken_off: bool) -> tuple[t.Bytes, t.Bools, t.Bools]:
-    """The states (``tables.STATES``), which tasks were closed from outside, or vanished, and which were seen to end.
+    """(states as of ``tables.STATES``, whether closed from outside or vanished, whether seen to end).
 
-    ``broken_off``: records are missing that may say how those ended whose end isn't there.
+    ``broken_off``: records are missing, so a task without a recorded end is Unknown.
     """
     kind, driven = lives.kind, lives.driven
     seen = kind > 0

@@ -1,7 +1,4 @@
-"""What a task, its error, a place, a resource and a wait are called, in reports and in the live view.
-
-Knows the words.  Knows nothing of how it is found what they are said of.
-"""
+"""Texts for a task, its error, a place, a resource and a wait, the same in reports and in the live view."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final

@@ -1,4 +1,4 @@
-"""What a recording means so far, while it grows: the same figures as the Trace's, at the cost of what is new only."""
+"""The live model: the figures of a Trace while the recording grows, updated at the cost of the new records only."""
 
 from .snapshot import LiveSnapshot, StackLine
 from .state import Live

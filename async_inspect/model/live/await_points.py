@@ -1,4 +1,4 @@
-"""Functions and await points as they become known, and how long was waited at each.
+"""Functions and await points, and sums of the waits at each.
 
 Knows: how a code id and an offset become a line.  Percentiles are of logarithmic buckets: at most 1/16 octave too much.
 """
@@ -36,7 +36,7 @@ class Functions:
         self._reasons: dict[tuple[int, ...], str] = {}
 
     def update(self) -> None:
-        """Take in the codes that came since the last time."""
+        """Add the code objects that were defined since the last time."""
         recording = self._recording
         codes = recording.codes
         if len(codes) == self._done and len(self.functions) > recording.highest_code:
@@ -53,7 +53,7 @@ class Functions:
         self.generator = np.array([kind == ev.CODE_ASYNC_GENERATOR for kind in kinds], np.bool_)
 
     def known(self, code: Any1d) -> Ints:
-        """These codes, 0 for those that nobody has."""
+        """These codes; 0 in place of unknown ones."""
         return np.where(code < len(self.functions), code, 0).astype(np.int64)
 
     def reason(self, codes: tuple[int, ...], rules: Sequence[Rule]) -> str:
@@ -72,7 +72,7 @@ class Functions:
 
 
 class Points:
-    """Await points, numbered from 0 as they are met, and the sums of the waits that ended there."""
+    """Await points, numbered from 0 in order of first use, and the sums of the waits that ended there."""
 
     def __init__(self, functions: Functions) -> None:
         self._functions = functions
@@ -104,7 +104,7 @@ class Points:
         return found
 
     def waited(self, point: Ints, ns: Ints) -> None:
-        """Waits that ended."""
+        """Add waits that ended."""
         add(self.sums["count"], point)
         add(self.sums["wait"], point, ns)
         np.maximum.at(self.sums["most"], point, ns)

@@ -1,8 +1,8 @@
-"""Coroutines as they are now: who awaits whom, where each stands and what it waits for, and from that the await points
-of suspensions.
+"""The coroutines that are alive: each one's awaiter, position and resource, and from these the await points of
+suspensions.
 
-Knows who is there: a coroutine has a row from when it is met until it is over and nobody asks for it any more, and a
-chunk's records are about rows, not ids, once they are taken in.  Knows nothing of times.
+A coroutine has a row from its first record until it has ended and nothing refers to it any more; ``assign_rows``
+replaces ids in a chunk's columns by rows.  Knows nothing of times.
 """
 
 from typing import Final
@@ -13,7 +13,7 @@ from ... import events as ev
 from ...recording.reader import Ids
 from ..building.scan import Columns
 from ..grouping import Any1d, Ints, LastBefore, find
-from ..kernels.awaiters import Ascent, Latest, Wanted, learn_codes
+from ..kernels.awaiters import Ascent, Latest, WaitTargets, learn_codes
 from ..kernels.locations import NOWHERE
 from .await_points import Functions
 from .growing import GrowingTable
@@ -27,7 +27,7 @@ _OF_COROUTINES: Final = {
 
 
 class Coroutines:
-    """By row (0: nobody): the recording's ``id``; ``awaiter`` (row) as of its last entry, its ``code``, the offset
+    """By row (0: none): the recording's ``id``; ``awaiter`` (row) as of its last entry, its ``code``, the offset
     ``off`` at which it stands, the resource that it waits for whenever it does (``use``, 0: none), the row of its
     ``task`` (0: none); whether its code is known for good (``started``), it ran (``entered``), it is ``over``."""
 
@@ -44,11 +44,11 @@ class Coroutines:
 
     @property
     def count(self) -> int:
-        """Every row is below."""
+        """One more than the highest row."""
         return self.columns.size
 
     def rows(self, ids: Any1d) -> Ints:
-        """Who has these ids; 0: nobody who is here."""
+        """The rows of these ids; 0: not here."""
         at = ids.astype(np.int64) - self._first
         found = np.zeros(len(ids), np.int64)
         recent = np.flatnonzero((at >= 0) & (at < len(self._recent)))
@@ -62,8 +62,8 @@ class Coroutines:
         """The rows of the tasks of these ids; 0: it is none, or not here."""
         return self.columns["task"][self.rows(ids)].astype(np.int64)
 
-    def take_in(self, found: dict[str, Columns]) -> None:
-        """Give rows to those whom a chunk speaks of first; from now on its columns hold rows."""
+    def assign_rows(self, found: dict[str, Columns]) -> None:
+        """Assign rows to the coroutines that are new in a chunk, and replace ids in its columns by rows."""
         ids = np.concatenate([found["entries"]["coro"], found["spawns"]["coro"], found["opens"]["task"]])
         new = np.sort(ids[self.rows(ids) == 0]).astype(np.int64)
         new = new[np.diff(new, prepend=0) > 0]
@@ -82,9 +82,9 @@ class Coroutines:
                 found[name][column] = self.rows(found[name][column])
 
     def learn(self, found: dict[str, Columns], node_code: Ids) -> Ints:
-        """What a chunk says of coroutines, up to ``settle`` beside what was known before.
+        """Learn from a chunk; what was known before is kept beside it until ``commit_chunk``.
 
-        The rows of entries that are a coroutine's first.
+        Returns the rows of the entries that are a coroutine's first.
         """
         columns, entries, links, uses = self.columns, found["entries"], found["links"], found["uses"]
         learn_codes(columns["code"], columns["started"], found["spawns"], entries, node_code)
@@ -94,12 +94,12 @@ class Coroutines:
         new = new[np.unique(coro[new], return_index=True)[1]]
         columns["entered"][coro] = True
         self._awaiter = Latest(LastBefore(coro, entries["pos"]), entries["aux"], columns["awaiter"])
-        self._stands = Latest(LastBefore(links["coro"], links["burst"]), links["off"], columns["off"])
+        self._offset_of = Latest(LastBefore(links["coro"], links["burst"]), links["off"], columns["off"])
         self._use = Latest(LastBefore(uses["coro"], uses["burst"]), uses["aux"], columns["use"])
         return new
 
-    def settle(self, found: dict[str, Columns]) -> None:
-        """From now on what the chunk said is what was known before."""
+    def commit_chunk(self, found: dict[str, Columns]) -> None:
+        """Merge what ``learn`` found in the chunk into the state."""
         columns, entries, links, uses = self.columns, found["entries"], found["links"], found["uses"]
         columns["awaiter"][entries["coro"]] = entries["aux"]
         columns["off"][links["coro"]] = links["off"]
@@ -108,8 +108,8 @@ class Coroutines:
         columns["awaiter"][0], columns["off"][0], columns["use"][0], columns["over"][0] = 0, NOWHERE, 0, False
 
     def forget(self, tasks: Ints) -> Ints:
-        """Only those stay that are not over, and those of tasks that stay.  ``tasks``: by row of a task, which it is
-        from now on (0: it is not here).  The same of coroutines."""
+        """Drop coroutines that have ended, but for those of tasks that stay.  ``tasks``: by old row of a task its new
+        one (0: dropped).  Returns the same for coroutines."""
         columns, size = self.columns, self.count
         columns["task"][:size] = tasks[columns["task"][:size]]
         stay = np.flatnonzero(~columns["over"][:size] | (columns["task"][:size] > 0))
@@ -123,22 +123,23 @@ class Coroutines:
         return rows
 
     def climb(self, coro: Ints, pos: Ints, code: Ints, off: Ints, functions: Functions) -> tuple[Ints, Ints, Ints]:
-        """Of suspensions (their leaf, slot, and where the leaf stands) the await points, as (code, offset), and the
-        resources that they wait for."""
+        """(code, offset, resource) of the await points of suspensions, given by leaf, slot, and the leaf's position."""
         point_code, point_off = code.copy(), off.copy()
         ascent = Ascent(self._awaiter, coro, pos, self.count)
-        wanted = Wanted(self._use, functions.covering[functions.known(self.columns["code"][: self.count])], len(coro))
-        wanted.ask(ascent.rows, coro, pos)
-        ascent.keep(np.flatnonzero(~ascent.meet(functions.user[code])))
+        covering = functions.covering[functions.known(self.columns["code"][: self.count])]
+        targets = WaitTargets(self._use, covering, len(coro))
+        targets.look_at(ascent.rows, coro, pos)
+        ascent.keep(np.flatnonzero(~ascent.reach_point(functions.user[code])))
         while ascent.going:
             ascent.up()
-            wanted.ask(ascent.rows, ascent.coro, ascent.pos)
+            targets.look_at(ascent.rows, ascent.coro, ascent.pos)
             code = functions.known(self.columns["code"][ascent.coro])
-            met = ascent.meet(functions.user[code])
-            rows = ascent.rows[met]
-            point_code[rows], point_off[rows] = code[met], self._stands(ascent.coro[met], ascent.pos[met])
-            ascent.keep(np.flatnonzero(~met))
-        return point_code, point_off, wanted.resource
+            reached = ascent.reach_point(functions.user[code])
+            rows = ascent.rows[reached]
+            point_code[rows] = code[reached]
+            point_off[rows] = self._offset_of(ascent.coro[reached], ascent.pos[reached])
+            ascent.keep(np.flatnonzero(~reached))
+        return point_code, point_off, targets.resource
 
     def chain(self, leaf: int, limit: int = 1000) -> list[int]:
         """A suspended leaf and its awaiters now, innermost first."""

@@ -23,8 +23,8 @@ class Rates:
         self._most, self._tasks = np.zeros(SLICES, np.int64), np.zeros(SLICES, np.int64)
         self.tasks = 0  # now
 
-    def reach(self, now: int) -> None:
-        """Time has come so far."""
+    def advance(self, now: int) -> None:
+        """Move on to this time."""
         wanted = now // SLICE_NS
         passed = np.arange(max(self.newest + 1, wanted - SLICES + 1), wanted + 1) % SLICES
         if len(passed):
@@ -38,24 +38,24 @@ class Rates:
         return slices % SLICES, slices > self.newest - SLICES
 
     def polled(self, moments: Ints) -> None:
-        """Polls began."""
+        """Count polls that began."""
         at, kept = self._at(moments)
         add(self._polls, at[kept])
 
     def ran(self, start: Ints, end: Ints) -> None:
-        """Spans in which tasks ran."""
+        """Add spans in which tasks ran."""
         add_spans(self._ran, start, end, self.newest)
 
     def waited(self, moments: Ints, ready: Ints) -> None:
-        """Tasks ran again, or for the first time, that had been ready for so long."""
+        """Tasks began a poll at these moments, having been ready for so long."""
         at, kept = self._at(moments)
         at, ready = at[kept], ready[kept]
         add(self._ready, at, ready)
         add(self._readied, at)
         np.maximum.at(self._most, at, ready)
 
-    def lived(self, created: Ints, ended: Ints) -> None:
-        """Tasks came and went."""
+    def came_and_went(self, created: Ints, ended: Ints) -> None:
+        """Tasks that were created and that ended."""
         first = max(self.newest - SLICES + 1, 0)
         step = np.zeros(SLICES, np.int64)
         for moments, by in ((created, 1), (ended, -1)):

@@ -1,6 +1,6 @@
-"""Who waits for whom by way of what gathers tasks, and who holds what, as far as it is so now.
+"""Current edges by way of something that gathers tasks, and current holds.
 
-Knows tasks and resources by the recording's ids.  What an edge and a hold mean say ``kernels/awaiters.py`` and
+Tasks and resources are by the recording's ids.  The meaning of edges and holds is in ``kernels/awaiters.py`` and
 ``kernels/resources.py``.
 """
 
@@ -18,31 +18,31 @@ from .coroutines import Coroutines
 from .growing import GrowingTable
 from .suspensions import RUNNING, WAITING, Polls
 
-RESOURCES_KEPT: Final = 1 << 16  # of those that nobody waits for or holds, the ones that were spoken of last
+RESOURCES_KEPT: Final = 1 << 16  # of resources not in use, so many of the last mentioned are kept
 
 
 class Edges:
-    """What was said of who waits for whom: ``who``, ``whom``, when (``ts``), and whether who ``ran`` then."""
+    """Edges: ``who`` waits for ``whom``, since ``ts``; whether who ``ran`` then."""
 
     def __init__(self) -> None:
         self.columns: Columns = {name: np.zeros(0, np.int64) for name in ("who", "whom", "ts", "ran")}
 
     def feed(self, edges: Columns, coroutines: Coroutines, tasks: GrowingTable, polls: Polls) -> None:
-        """A chunk's, and its polls.  ``tasks`` are as they were before the chunk."""
+        """Add a chunk's edges.  ``tasks``: as before the chunk.  ``polls``: the chunk's."""
         if not len(edges["coro"]):
             return
         row = coroutines.task(edges["coro"])
         at = LastBefore(polls.row, polls.start)(row, edges["ts"])
         ran = (at >= 0) & (~np.append(polls.done, False)[at] | (np.append(polls.end, 0)[at] > edges["ts"]))
         ran |= ~np.isin(row, polls.row) & (tasks["flags"][row] & RUNNING > 0)
-        told = {"who": edges["coro"], "whom": edges["aux"], "ts": edges["ts"], "ran": ran}
-        self.columns = _and(self.columns, told)
+        new_rows = {"who": edges["coro"], "whom": edges["aux"], "ts": edges["ts"], "ran": ran}
+        self.columns = _concatenated(self.columns, new_rows)
 
     def forget(self, coroutines: Coroutines, tasks: GrowingTable) -> None:
-        """What was said of a suspension is over with that, and of tasks with their end."""
+        """Drop the edges of suspensions and of tasks that have ended."""
         edges = self.columns
-        who, whom = coroutines.task(edges["who"]), coroutines.task(edges["whom"])
-        still = (who > 0) & (whom > 0) & (tasks["exit"][who] == 0) & (tasks["exit"][whom] == 0)
+        who, awaited = coroutines.task(edges["who"]), coroutines.task(edges["whom"])
+        still = (who > 0) & (awaited > 0) & (tasks["exit"][who] == 0) & (tasks["exit"][awaited] == 0)
         waits = (tasks["flags"][who] & WAITING > 0) & (tasks["slept"][who] <= edges["ts"])
         still &= waits | (edges["ran"] > 0)
         self.columns = {name: column[still] for name, column in edges.items()}
@@ -59,27 +59,29 @@ class Holds:
     def feed(self, found: dict[str, Columns], coroutines: Coroutines) -> None:
         """A chunk's records."""
         rows, resources = found["holds"], self._resources
-        spoken_of = np.unique(np.concatenate([rows["aux"], found["uses"]["aux"]])).tolist()
-        for number in spoken_of if len(resources) > RESOURCES_KEPT else ():
+        referenced = np.unique(np.concatenate([rows["aux"], found["uses"]["aux"]])).tolist()
+        for number in referenced if len(resources) > RESOURCES_KEPT else ():
             if number in resources:
                 resources[number] = resources.pop(number)  # the last ones are those spoken of last
         if not len(rows["aux"]):
             return
         who = np.where(rows["task"] > 0, rows["task"], rows["coro"])  # a root that runs nested has its own
         task = np.where(coroutines.task(who) > 0, who, 0)
-        both = _and(self.columns, {"resource": rows["aux"], "task": task, "ts": rows["ts"], "site": rows["off"]})
+        new_rows = {"resource": rows["aux"], "task": task, "ts": rows["ts"], "site": rows["off"]}
+        both = _concatenated(self.columns, new_rows)
         taken = np.concatenate([np.ones(len(self.columns["ts"]), np.bool_), rows["kind"] == ev.TAKE])
         held = taken & (pair_holds(both["resource"], both["task"], taken) < 0)
         self.columns = {name: column[held] for name, column in both.items()}
 
     def forget(self, used: Iterable[Any1d]) -> None:
-        """What resources are that nobody waits for or holds, but for the window.  ``used``: by whom they are."""
+        """Drop definitions of resources that are neither waited for nor held, but for the newest.  ``used``: resources
+        in use."""
         if len(self._resources) > 2 * RESOURCES_KEPT:
             wanted = set(np.concatenate([*used, self.columns["resource"]]).tolist())
             for number in [number for number in self._resources if number not in wanted][:-RESOURCES_KEPT]:
                 del self._resources[number]
 
 
-def _and(before: Columns, told: Columns) -> Columns:
-    """The rows of both."""
-    return {name: np.concatenate([column, told[name].astype(np.int64)]) for name, column in before.items()}
+def _concatenated(before: Columns, new_rows: Columns) -> Columns:
+    """Both, one after the other."""
+    return {name: np.concatenate([column, new_rows[name].astype(np.int64)]) for name, column in before.items()}

@@ -1,7 +1,7 @@
-"""The live state at one moment: what was summed up and what goes on, as people ask for it.
+"""The live model at one moment, read-only: what was summed up, plus what is going on.
 
-Knows: which moment it is.  Costs what there is now, not what there was.  The words are those of reports
-(``kernels/words.py``, ``reasons/``).  Knows nothing of screens.
+Costs time linear in what is alive, not in what there was.  Texts are those of reports (``kernels/words.py``,
+``reasons/``).  Knows nothing of screens.
 """
 
 from functools import cached_property
@@ -36,8 +36,8 @@ class StackLine(NamedTuple):
 
 
 class LiveSnapshot:
-    """A Live at a moment of the recording's own clock.  Tasks are spoken of by row, which is theirs until the Live is
-    fed again; by ``key`` they are known for good."""
+    """A Live at a moment of the recording's own clock.  Tasks are given by row, which is valid until the Live is fed
+    again; ``key`` is permanent."""
 
     def __init__(self, live: Live, now: int) -> None:
         self.live = live
@@ -52,7 +52,7 @@ class LiveSnapshot:
 
     @cached_property
     def rows(self) -> Ints:
-        """Who is there, or ended a moment ago; in the order of creation."""
+        """The tasks alive, or ended less than LINGER_NS ago, in the order of creation."""
         tasks, size = self._tasks, self.live.count
         there = (tasks["exit"][:size] == 0) | (tasks["ended"][:size] > self.now - LINGER_NS)
         return np.flatnonzero(there & (self.live.numbers() > 0))
@@ -79,8 +79,8 @@ class LiveSnapshot:
 
     def tags(self, row: int) -> str:
         """What its context variables are now, of those that were asked for."""
-        told = self.live.recording.tags.get(self.key(row), ())
-        return " ".join({tag.partition("=")[0]: tag for tag in told}.values())
+        tags_ = self.live.recording.tags.get(self.key(row), ())
+        return " ".join({tag.partition("=")[0]: tag for tag in tags_}.values())
 
     def _root(self, row: int) -> t.Function:
         return self._function(int(self.live.coroutines.columns["code"][self._tasks["coro"][row]]))
@@ -90,7 +90,7 @@ class LiveSnapshot:
         return functions[code if code < len(functions) else 0]
 
     def function(self, row: int) -> t.Function:
-        """Of its root coroutine; where that is a library's wrapper, of what this awaits first."""
+        """The function of its root coroutine; where that is a library's wrapper, of what this awaits first."""
         about = int(self._tasks["about"][row])
         return self._function(about) if about else self._root(row)
 
@@ -120,7 +120,7 @@ class LiveSnapshot:
         return self.age(rows) - self.run(rows)
 
     def ready(self, rows: Ints) -> Ints:
-        """How long it could have run for sure and did not."""
+        """For how long each was certainly ready."""
         tasks = self._tasks
         flags = tasks["flags"][rows]
         still = np.where(flags & WAITING > 0, self._ready_by_now(rows), 0)
@@ -134,7 +134,7 @@ class LiveSnapshot:
         return found
 
     def _ready_by_now(self, rows: Ints) -> Ints:
-        """For how long suspended tasks could have run for sure."""
+        """For how long suspended tasks have certainly been ready."""
         start, flags = self._tasks["slept"][rows], self._tasks["flags"][rows]
         return ready_ns(start, np.maximum(start, self.now), flags, flags, self.live.since(rows))
 
@@ -216,8 +216,8 @@ class LiveSnapshot:
         live, type_ = self.live, self._awaited_type(row)
         reasons, by_frames = vocabulary(live.rules), live.functions.reason(self._to_await_point(row), live.rules)
         of_task, gathers = self.awaited(row) > 0, type_ == GATHERING
-        asked = (np.array([one]) for one in (reasons.index(by_frames), of_task, not of_task and not type_, gathers))
-        return reasons[int(of_awaits(*asked)[0])]
+        columns_ = (np.array([one]) for one in (reasons.index(by_frames), of_task, not of_task and not type_, gathers))
+        return reasons[int(of_awaits(*columns_)[0])]
 
     def _to_await_point(self, row: int) -> tuple[int, ...]:
         """The codes of a suspended task from its leaf up to its await point; all where none is the user's."""
@@ -245,7 +245,7 @@ class LiveSnapshot:
         return Sites(frames, self.live.functions.functions[1:])
 
     def _shown(self, site: int) -> str | None:
-        """Of a site the frame that a person wants to see, "file:line"."""
+        """The frame of a site to show, "file:line"."""
         sites = self._site(site)
         (row,) = sites.best(np.array([site])).tolist()
         if row < 0:
@@ -269,10 +269,10 @@ class LiveSnapshot:
     def holds(self, row: int) -> list[str]:
         """What a task holds."""
         holds = self.live.holds.columns
-        mine = zip(*(column[holds["task"] == self.key(row)].tolist() for column in holds.values()), strict=True)
+        own_holds = zip(*(column[holds["task"] == self.key(row)].tolist() for column in holds.values()), strict=True)
         return [
             words.hold(self.resource(number) or "?", self._shown(site), ms(ts - self.live.base))
-            for number, _, ts, site in mine
+            for number, _, ts, site in own_holds
         ]
 
     def why(self, row: int, made: bool = True) -> str:
@@ -315,7 +315,8 @@ class LiveSnapshot:
 
     @cached_property
     def edges(self) -> tuple[Ints, Ints]:
-        """Who waits for whom now, (rows, rows), directly or by way of something that gathers tasks; each pair once."""
+        """Edges now, (waiting rows, awaited rows), directly or by way of something that gathers tasks; each pair
+        once."""
         live, tasks = self.live, self._tasks
         rows = self.rows[tasks["flags"][self.rows] & (WAITING | OF_TASK) == WAITING | OF_TASK]
         direct = live.coroutines.task(tasks["aux"][rows])
@@ -373,7 +374,7 @@ class LiveSnapshot:
     def slices(self, count: int) -> Slices:
         """The last half seconds."""
         tasks, live = self._tasks, self.live
-        live.rates.reach(max(self.elapsed_ns, 0))
+        live.rates.advance(max(self.elapsed_ns, 0))
         rows = self.rows[tasks["flags"][self.rows] & (RUNNING | OUTER) == RUNNING | OUTER]
         start = tasks["opened"][rows] - live.base
         return live.rates.last(count, (start, np.full(len(rows), max(self.elapsed_ns, 0))))

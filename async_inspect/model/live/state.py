@@ -1,4 +1,4 @@
-"""The live state: what there is and what was, fed with new records only.
+"""The live model's state, updated with new records only.
 
 Knows: a row for each task that is there, and for the last of those that ended, with sums and its last state; the sums
 of await points and functions, of all that ever was; and the last minutes.  A chunk costs what it holds, and all of it
@@ -71,7 +71,7 @@ class Live:
         self.remembered = RecentPolls()
         self.counted_from = 0  # sums of points, functions, longest polls
         self._kept, self._every, self._exits_left = kept, every, every
-        self._gathered = RecordColumns(recording.header.start_ns)
+        self._records = RecordColumns(recording.header.start_ns)
         self._wakes = Wakes()
         self._recent = Suspensions(*(np.zeros(0, np.int64) for _ in Suspensions._fields))
 
@@ -83,18 +83,18 @@ class Live:
     @property
     def fed(self) -> int:
         """Slots."""
-        return self._gathered.fed
+        return self._records.fed
 
     @property
     def base(self) -> int:
         """When the recording began."""
-        start, first = self.recording.header.start_ns, self._gathered.first_ts
+        start, first = self.recording.header.start_ns, self._records.first_ts
         return 0 if 0 <= first < start else start  # a recording by ticks
 
     @property
     def end(self) -> int:
         """When it ended, or its last record so far."""
-        records = self._gathered
+        records = self._records
         return span(self.recording.header, self.ending, records.first_ts, records.last_ts).end
 
     @property
@@ -124,7 +124,7 @@ class Live:
 
     def running(self, now: int) -> list[tuple[int, int, int]]:
         """(task's coroutine, node, ns since its thread's last record) of what runs."""
-        return self._gathered.running(now)
+        return self._records.running(now)
 
     def feed(self, slots: Slots) -> None:
         """Take in the slots that follow those fed before."""
@@ -132,19 +132,19 @@ class Live:
             self._feed(slots[begin : begin + PIECE])
 
     def _feed(self, slots: Slots) -> None:
-        self._gathered.feed(slots)
-        found, nodes, ns = self._gathered.take()
-        if self._gathered.last_ts < 0:
+        self._records.feed(slots)
+        found, nodes, ns = self._records.take()
+        if self._records.last_ts < 0:
             return
         self.functions.update()
-        self.rates.reach(max(self._gathered.last_ts - self.base, 0))
+        self.rates.advance(max(self._records.last_ts - self.base, 0))
         self.nodes.reach(len(self.recording.node_code))
         add(self.nodes["ran"], np.minimum(nodes, self.nodes.size - 1), ns)
-        self.coroutines.take_in(found)
+        self.coroutines.assign_rows(found)
         new = self.coroutines.learn(found, self.recording.node_code)
         add(self.nodes["calls"], np.minimum(found["entries"]["node"][new], self.nodes.size - 1))
         before = self.count
-        self.tasks.meet(found, new, self.functions, self.base)
+        self.tasks.add_new(found, new, self.functions, self.base)
         asleep = self._suspensions(found)
         awake = Wakeups(self._row(found["wakes"]["coro"]), found["wakes"], self._wakes.feed(found))
         polls = self._polls(found, asleep)
@@ -152,9 +152,9 @@ class Live:
         self._run(polls, asleep, awake)
         ended = self._exits(found["exits"])
         created = self.tasks["created"][before : self.count]
-        self.rates.lived(np.maximum(created - self.base, 0), ended - self.base)
+        self.rates.came_and_went(np.maximum(created - self.base, 0), ended - self.base)
         self.holds.feed(found, self.coroutines)
-        self.coroutines.settle(found)
+        self.coroutines.commit_chunk(found)
         self._exits_left -= len(found["exits"]["coro"])
         if self._exits_left <= 0:
             self._exits_left = self._every
@@ -183,7 +183,7 @@ class Live:
         fresh = rows[over & (tasks["flags"][rows] & (SPAWNED | RAN) == SPAWNED)]
         tasks["ready"][fresh] += tasks["ended"][fresh] - tasks["created"][fresh]
         gone = rows[(exits["kind"][seen] == ev.VANISH) & (exits["flags"][seen] & ev.NO_TASK > 0)]
-        tasks.were_none(gone)
+        tasks.mark_no_task(gone)
         ended: Ints = tasks["ended"][rows[over]]
         return ended
 
@@ -217,7 +217,7 @@ class Live:
         due = due_times(found["timers"], asleep.pos, ids, self.base)
         asleep.due[due >= 0] = due[due >= 0]
         self._amend(Suspensions(*(column[:old] for column in asleep)))
-        last = np.flatnonzero(np.isin(asleep.pos, self._gathered.poll_spans()))
+        last = np.flatnonzero(np.isin(asleep.pos, self._records.poll_spans()))
         self._recent = Suspensions(*(column[last] for column in asleep))
         return asleep
 

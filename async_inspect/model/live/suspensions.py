@@ -1,7 +1,6 @@
-"""What the live state is made of: what is kept of a task, a chunk's suspensions, polls and wakes; the polls that are
-remembered.
+"""Parts of the live state: the flags of a task; a chunk's suspensions, polls and wakes; the polls to show.
 
-Knows their columns.  Keeps nothing from one chunk to the next but the polls worth remembering.
+Knows their columns.  Keeps nothing from one chunk to the next but the longest and the latest polls.
 """
 
 import heapq
@@ -18,7 +17,7 @@ LONGEST = 20
 LAST_POLLS = 1 << 16
 
 # What is known of a task, in ``flags``.
-SPAWNED, OWNED, BEFORE, GONE, RUNNING, OUTER, WAITING, YIELDS, OF_TASK, RAN, ODD = (1 << n for n in range(11))
+SPAWNED, OWNED, BEFORE, NO_TASK, RUNNING, OUTER, WAITING, YIELDS, OF_TASK, RAN, ODD = (1 << n for n in range(11))
 
 
 class LongPoll(NamedTuple):
@@ -70,7 +69,7 @@ class Wakeups:
         self._first = FirstAfter(row, wakes["pos"])
 
     def rows(self) -> Ints:
-        """Who was woken."""
+        """The rows that were woken."""
         return np.unique(self._row[self._row > 0])
 
     def first(self, row: Ints, after: Ints, before: Any1d | int) -> Ints:
@@ -80,7 +79,7 @@ class Wakeups:
 
 
 def ready_ns(start: Ints, end: Ints, flags: Ints, task_flags: Ints, since: Ints) -> Ints:
-    """How much of a wait a task could certainly have run.  ``since``: 0: it was not woken, as far as is known."""
+    """For how long of a wait a task was certainly ready.  ``since``: 0: it was not woken, as far as is known."""
     since = np.where(since > 0, since, -1)
     return np.maximum(kernel.ready_ns(start, end, since, flags & YIELDS > 0, task_flags & OWNED > 0), 0)
 
@@ -98,7 +97,7 @@ class RecentPolls:
         ns: Ints = self._last[self._last[:, 0] == task, 1]
         return ns
 
-    def add(self, polls: Polls, ids: Ints, came: Any1d, asleep: Suspensions) -> None:
+    def add(self, polls: Polls, ids: Ints, came: Any1d, suspensions: Suspensions) -> None:
         """Those of a chunk that are over.  ``ids``: of their tasks.  ``came``: the await point that each came from."""
         done = np.flatnonzero(polls.done)
         ns = (polls.end - polls.start)[done]
@@ -110,13 +109,13 @@ class RecentPolls:
         long = np.flatnonzero(ns > bound)
         for row in done[long[np.argsort(-ns[long], kind="stable")[:LONGEST]]].tolist():
             slept = int(polls.suspension[row])
-            until = int(asleep.point[slept]) if slept >= 0 else -1
+            until = int(suspensions.point[slept]) if slept >= 0 else -1
             start, end = int(polls.start[row]), int(polls.end[row])
             found = LongPoll(end - start, int(ids[row]), start, int(came[row]), until, int(polls.end_pos[row]))
             self.longest.append(found)
         self.longest = heapq.nsmallest(LONGEST, self.longest, key=lambda poll: (-poll.ns, poll.pos))
 
     def amend(self, pos: Ints, point: Ints) -> None:
-        """These suspensions are at other await points than was known."""
+        """Correct the await points of these suspensions."""
         known = dict(zip(pos.tolist(), point.tolist(), strict=True))
         self.longest = [poll._replace(until=known.get(poll.pos, poll.until)) for poll in self.longest]

@@ -1,7 +1,7 @@
-"""The tasks: a row each, of those that are there and of the last of those that ended.
+"""The tasks that are alive, and the last of those that ended: a row each.
 
-Knows who is a task, made by whom, as which number a Trace has it; and who stays.  What a row says of polls and waits is
-kept up by ``state.py``.
+Knows which coroutines are tasks, their parents, their numbers in a Trace, and which are kept.  The columns about polls
+and waits are updated by ``state.py``.
 """
 
 import numpy as np
@@ -14,12 +14,12 @@ from ..grouping import Ints
 from .await_points import Functions
 from .coroutines import Coroutines
 from .growing import GrowingTable
-from .suspensions import BEFORE, GONE, ODD, OF_TASK, OWNED, RAN, SPAWNED, WAITING
+from .suspensions import BEFORE, NO_TASK, ODD, OF_TASK, OWNED, RAN, SPAWNED, WAITING
 
 
 class Tasks(GrowingTable):
-    """Row 0 is nobody.  ``id``, ``parent``, ``leaf`` and an awaited task (``aux``) are the recording's ids, ``coro`` is
-    a row of coroutines; ``before``: how many tasks of lower numbers are no more here."""
+    """Row 0 is no task.  ``id``, ``parent``, ``leaf`` and an awaited task (``aux``) are the recording's ids, ``coro``
+    is a row of coroutines; ``before``: how many tasks of lower numbers are no more here."""
 
     def __init__(self, coroutines: Coroutines) -> None:
         super().__init__(
@@ -41,8 +41,8 @@ class Tasks(GrowingTable):
         """The task's row of these coroutines, which are rows themselves; 0: none."""
         return self._coroutines.columns["task"][coro].astype(np.int64)
 
-    def meet(self, found: dict[str, Columns], new: Ints, functions: Functions, base: int) -> None:
-        """Rows for who is met the first time: spawned, or running without that."""
+    def add_new(self, found: dict[str, Columns], new: Ints, functions: Functions, base: int) -> None:
+        """Add rows for tasks that are new in a chunk: spawned, or running without having been spawned."""
         row, ids = self._coroutines.columns["task"], self._coroutines.columns["id"]
         opens, spawns, entries = found["opens"], found["spawns"], found["entries"]
         coro = np.concatenate([spawns["coro"], opens["task"]])
@@ -95,16 +95,16 @@ class Tasks(GrowingTable):
             unknown = (row > 0) & (self["about"][row] == 0)
             self["about"][row[unknown]] = code[entries["coro"][new[unknown]]]
 
-    def were_none(self, rows: Ints) -> None:
-        """These were no tasks after all."""
-        self["flags"][rows] |= GONE
+    def mark_no_task(self, rows: Ints) -> None:
+        """Mark rows that turned out to be no tasks."""
+        self["flags"][rows] |= NO_TASK
         self._renumber |= len(rows) > 0
 
     def numbers(self) -> Ints:
         """The ids of tasks by row, as a Trace has them; 0: it is none."""
         if self._renumber:
             flags = self["flags"][: self.size]
-            rows = np.flatnonzero((flags & RAN > 0) | (flags & (GONE | ODD) == 0))[1:]
+            rows = np.flatnonzero((flags & RAN > 0) | (flags & (NO_TASK | ODD) == 0))[1:]
             rows = rows[np.argsort(self["pos"][rows], kind="stable")]
             self["number"][: self.size] = 0
             self["number"][rows] = self["before"][rows] + np.arange(1, len(rows) + 1)
@@ -112,22 +112,22 @@ class Tasks(GrowingTable):
             self._renumber = False
         return self["number"][: self.size]
 
-    def forget(self, kept: int, spoken_of: Ints, recording: Recording) -> Ints:
-        """Of those that ended only the last ``kept`` stay, and who is spoken of by what stays: who made it, or is
-        awaited by it; and ``spoken_of``, by id.  By row, which it is from now on; 0: it is not here."""
+    def forget(self, kept: int, referenced: Ints, recording: Recording) -> Ints:
+        """Drop tasks that ended, but for the last ``kept``, the parents of tasks that stay, the tasks they await, and
+        ``referenced``, by id.  By old row the new one; 0: dropped."""
         numbers, size = self.numbers(), self.size
         ended = np.flatnonzero(self["exit"][:size] > 0)
         stays = np.ones(size, np.bool_)
         stays[ended[np.argsort(self["ended"][ended], kind="stable")][: max(len(ended) - kept, 0)]] = False
         waits = self["flags"][:size] & (WAITING | OF_TASK) == WAITING | OF_TASK
-        ids = np.concatenate([self["parent"][:size][stays], self["aux"][:size][waits], spoken_of])
+        ids = np.concatenate([self["parent"][:size][stays], self["aux"][:size][waits], referenced])
         stays[self._coroutines.task(ids)] = True
-        gone = np.flatnonzero(~stays)
-        for number in self["id"][gone].tolist():
+        forgotten_ = np.flatnonzero(~stays)
+        for number in self["id"][forgotten_].tolist():
             for texts in (recording.names, recording.tags, recording.messages):
                 texts.pop(number, None)
-        counted = gone[numbers[gone] > 0]
-        self.forgotten += len(gone)
+        counted = forgotten_[numbers[forgotten_] > 0]
+        self.forgotten += len(forgotten_)
         self._forgotten += len(counted)
         self["before"][:size] += np.searchsorted(np.sort(self["pos"][counted]), self["pos"][:size])
         here = np.flatnonzero(stays)

@@ -1,6 +1,6 @@
 """Since when a task that was woken could have run: ``kernels/wakes.py``, chunk by chunk.
 
-Of callbacks it remembers the newest ``REMEMBERED``: what one leads to comes soon after it.
+Only the newest ``REMEMBERED`` callbacks are kept: what one leads to comes soon after it.
 """
 
 import numpy as np
@@ -14,7 +14,7 @@ REMEMBERED = 1 << 18
 
 
 class Wakes:
-    """What woke whom."""
+    """Wake-ups and the callbacks that lead to them."""
 
     def __init__(self) -> None:
         self._ids = np.zeros(REMEMBERED, np.uint32)  # of callbacks, at id % REMEMBERED
@@ -22,7 +22,7 @@ class Wakes:
         self._answered: dict[int, int] = {}  # by thread: when its selector answered last
 
     def feed(self, found: dict[str, Columns]) -> Ints:
-        """Since when each of the chunk's wakes made its task ready."""
+        """By wake of the chunk, since when its task is ready."""
         selects, soons, wakes = found["selects"], found["soons"], found["wakes"]
         threads = np.array([*self._answered], np.int64)
         answered = np.concatenate([np.array([*self._answered.values()], np.int64), selects["ts"]])

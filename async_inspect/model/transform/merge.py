@@ -1,9 +1,8 @@
 """Several traces as one: the processes of a run side by side.
 
-Knows how what a column means (``meanings.py``) is said where rows of other traces come before its own.  Functions,
-types, lines and nodes that are the same are one; all else is put one process after the other, but for what its table
-says (``tables.Table``).  Times are of one clock, CLOCK_MONOTONIC, which all processes of a machine share.
-"""
+Knows how values of each meaning (``meanings.py``) change where rows of other traces come before.  Equal functions,
+types, lines and nodes become one; everything else is concatenated, process after process, unless its table is sorted or
+keyed (``tables.Table``).  Times are of one clock, CLOCK_MONOTONIC, which all processes of a machine share."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -20,7 +19,7 @@ from ..meanings import Bound, Meaning, Moment, Number, Row, Subject, Value, colu
 
 
 def merge[D: TraceData](traces: Sequence[D], clock_ns: int | None = None) -> D:
-    """These as one, whose tasks count on from one to the next.  One alone is as it was.
+    """These traces as one, whose tasks are numbered consecutively.  A single one is unchanged.
 
     ``clock_ns``: CLOCK_MONOTONIC at what is to be time 0; by default the beginning of the first.
     """
@@ -46,11 +45,11 @@ def merge[D: TraceData](traces: Sequence[D], clock_ns: int | None = None) -> D:
     )
 
 
-# --- what is the same ------------------------------------------------------------------------------------------------
+# --- shared tables ---------------------------------------------------------------------------------------------------
 
 
 class _Common:
-    """What there is once; and by trace and name where its own rows have gone (the last: -1)."""
+    """The tables that are shared; and by trace and table, the new row of each old one (the last: that of -1)."""
 
     def __init__(self, traces: Sequence[TraceData]) -> None:
         functions: dict[t.Function, int] = {}
@@ -80,11 +79,11 @@ def _nodes(traces: Sequence[TraceData], functions: list[Ints]) -> tuple[t.Nodes,
     known: dict[tuple[int, int], int] = {}
     found = []
     for trace, to in zip(traces, functions, strict=True):
-        mine: list[int] = []
+        own_nodes: list[int] = []
         for parent, function in zip(trace.nodes.parent.tolist(), to[trace.nodes.function].tolist(), strict=True):
-            key = mine[parent] if parent >= 0 else -1, function
-            mine.append(known.setdefault(key, len(known)))
-        found.append(np.array([*mine, -1], np.int64))
+            key = own_nodes[parent] if parent >= 0 else -1, function
+            own_nodes.append(known.setdefault(key, len(known)))
+        found.append(np.array([*own_nodes, -1], np.int64))
     rows = np.array([*known], np.int32).reshape(-1, 2)
     return t.Nodes(parent=rows[:, 0].copy(), function=rows[:, 1].copy()), found
 
@@ -94,7 +93,7 @@ def _nodes(traces: Sequence[TraceData], functions: list[Ints]) -> tuple[t.Nodes,
 
 @dataclass(frozen=True)
 class _Part:
-    """A trace, where its rows have gone of what there is once, and how many of all else come before its own."""
+    """A trace, its rows in the shared tables, and how many rows of all other tables come before its own."""
 
     trace: TraceData
     rows: dict[str, Ints]
@@ -102,16 +101,16 @@ class _Part:
     later: int  # ns
 
     def table(self, name: str) -> t.Table:
-        """One of its tables, as the merged trace says it."""
+        """One of its tables with the values of the merged trace."""
         table = self.trace.tables[name]
-        said: dict[str, Any] = {}
+        changed: dict[str, Any] = {}
         for column in columns(type(table)):
             values = getattr(table, column.name)
             if len(values) and not isinstance(column.means, Value):
-                said[column.name] = self._said(name, column.means, values).astype(values.dtype)
-        return replace(table, **said)
+                changed[column.name] = self._in_merged(name, column.means, values).astype(values.dtype)
+        return replace(table, **changed)
 
-    def _said(self, name: str, means: Meaning, values: Any) -> Any:
+    def _in_merged(self, name: str, means: Meaning, values: Any) -> Any:
         least = 0  # below, it says that there is none
         match means:
             case Row(of) if of in self.rows:
@@ -126,14 +125,13 @@ class _Part:
                 by = np.array([self.before[of] for of in of_kind])[getattr(self.trace.tables[name], kind)]
             case Value():
                 return values
-        return _more(values, by, least)
+        return _shifted(values, by, least)
 
     def processes(self) -> Iterable[Process]:
         """Its processes."""
         for one in self.trace.processes:
-            times = {"start_ns": int(_more(one.start_ns, self.later)), "end_ns": int(_more(one.end_ns, self.later))}
-            if one.ended_ns is not None:
-                times["ended_ns"] = int(_more(one.ended_ns, self.later))
+            known = {name: getattr(one, name) for name in ("start_ns", "end_ns", "ended_ns")}
+            times = {name: int(_shifted(ns, self.later)) for name, ns in known.items() if ns is not None}
             yield one.model_copy(update={**times, "thread": one.thread + self.before["thread"]})
 
 
@@ -145,13 +143,13 @@ def _placed(traces: Sequence[TraceData], common: _Common, clock_ns: int) -> Iter
             before[of] += size
 
 
-def _more(column: Any, by: Any, least: int = 0) -> Any:
-    """So much more, from the least on that isn't "none"."""
+def _shifted(column: Any, by: Any, least: int = 0) -> Any:
+    """``column`` + ``by`` where it is at least ``least``: lower values mean "none"."""
     return np.where(column >= least, column + by, column)
 
 
 def _sizes(trace: TraceData) -> dict[str, int]:
-    """How many there are of what is counted on: rows by table, and the numbers that the recording gave."""
+    """By table its length, and by kind of number the highest: what the next trace's values are shifted by."""
     sizes = {"processes": len(trace.processes)}
     for name, table in trace.tables.items():
         sizes[name] = len(table)
@@ -166,7 +164,7 @@ def _sizes(trace: TraceData) -> dict[str, int]:
 
 
 def _one(tables: Sequence[t.Table]) -> t.Table:
-    """These as one, in the way that they say."""
+    """The merged table: by key, sorted by time, or just concatenated, as its type declares."""
     kind, columns_of = type(tables[0]), _after_another(tables)
     if kind.key:
         keys, which = group(*(columns_of[name] + 1 for name in kind.key))
@@ -214,8 +212,8 @@ def _metadata(traces: Sequence[TraceData], clock_ns: int) -> Metadata:
             "damaged": sum(meta.damaged for meta in all_),
             "callbacks": sum(meta.callbacks for meta in all_),
             "cost_ns": _cost(all_),
-            "core": _said(meta.core for meta in all_),
-            "python": _said(meta.python for meta in all_),
+            "core": _distinct(meta.core for meta in all_),
+            "python": _distinct(meta.python for meta in all_),
             "sources": tuple(dict.fromkeys(source for meta in all_ for source in meta.sources)),
             "slow_poll_ns": min(meta.slow_poll_ns for meta in all_),
         }
@@ -242,6 +240,6 @@ def _cost(all_: Sequence[Metadata]) -> int | None:
     return cost * sum(meta.callbacks for meta in all_) // callbacks if callbacks else None
 
 
-def _said(words: Iterable[str]) -> str:
-    """Each word once."""
+def _distinct(words: Iterable[str]) -> str:
+    """The distinct words of comma-separated texts."""
     return ", ".join(dict.fromkeys(one for several in words for one in several.split(", ")))

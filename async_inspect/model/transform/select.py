@@ -1,7 +1,7 @@
-"""Less of a trace: some of its tasks, or fewer frames; a whole trace again, of which all that must hold holds.
+"""Parts of a trace: some of its tasks, or fewer frames; a consistent trace again.
 
-What goes with what follows from what columns mean (``meanings.py``); what is known here besides is what is reckoned
-anew of what is left: calls of which some entries are, and sums.  What is wanted is said in ``filters.py``.
+Which rows go with which follows from the meanings of columns (``meanings.py``); here is how calls of which only some
+entries are kept, and sums, are computed again.  The options are in ``filters.py``.
 """
 
 from collections.abc import Callable, Mapping
@@ -20,7 +20,7 @@ NOT_SHOWN = "a task that is filtered out"
 
 
 def filtered[D: TraceData](trace: D, wanted: Filter) -> D:
-    """What is wanted of a trace, but for the window of time; it says what it was asked for."""
+    """The trace filtered, except by the window of time; the filter is noted in its metadata."""
     trace = replace(trace, meta=trace.meta.model_copy(update={"filters": (*trace.meta.filters, wanted)}))
     if wanted.include or wanted.exclude:
         passes = np.array([wanted.passes_function(function) for function in trace.functions], np.bool_)
@@ -44,7 +44,7 @@ def filtered[D: TraceData](trace: D, wanted: Filter) -> D:
 
 
 def since[D: TraceData](trace: D, ns: int) -> D:
-    """Without what was over by ``ns``, of a trace whose earlier times are all ``ns``."""
+    """Without what had ended by ``ns``, of a trace whose earlier times are all ``ns``."""
     table = trace.task_table
     over = (table.end_ns <= ns) & (table.ended | table.closed)
     tasks = replace(
@@ -53,14 +53,15 @@ def since[D: TraceData](trace: D, ns: int) -> D:
         before=table.before | (table.created_ns <= ns),
     )
     # A call is there as long as an entry of it is.
-    kept = {name: _goes_on(other, ns) for name, other in trace.tables.items() if name not in ("task_table", "calls")}
+    others = {name: other for name, other in trace.tables.items() if name not in ("task_table", "calls")}
+    kept = {name: _lasts_beyond(other, ns) for name, other in others.items()}
     return select(
         replace(trace, task_table=tasks), ~over, {name: rows for name, rows in kept.items() if rows is not None}
     )
 
 
-def _goes_on(table: t.Table, ns: int) -> t.Bools | None:
-    """What of it was not over by then: what has not ended, what ended or was later.  None: nothing of it ends."""
+def _lasts_beyond(table: t.Table, ns: int) -> t.Bools | None:
+    """By row, whether it had not ended by ``ns``; None: rows of this table have no end."""
     for name, means, _ in columns(type(table)):
         if isinstance(means, Moment) and means.role in ("end", "at"):
             later: t.Bools = getattr(table, name) > ns
@@ -70,7 +71,7 @@ def _goes_on(table: t.Table, ns: int) -> t.Bools | None:
 
 
 def select[D: TraceData](trace: D, tasks: t.Bools, rows: Mapping[str, t.Bools] | None = None) -> D:
-    """Only these tasks, by row, and what is theirs; of the tables that are named only these ``rows`` of it.
+    """Only these tasks, by row, and the rows that belong to them; of the tables in ``rows`` only those rows.
 
     Awaits are only ever left out with their task: how many there were at each line is settled when a trace is built.
     """
@@ -96,7 +97,7 @@ def nothing[D: TraceData](trace: D) -> D:
 
 
 class _Kept:
-    """Which rows of each table are left, and what these are then."""
+    """Which rows of each table are kept, and their new numbers."""
 
     def __init__(self, trace: TraceData, rows: dict[str, t.Bools]) -> None:
         """``rows``: of these tables only these, and of these only those whose owners are left."""
@@ -106,7 +107,7 @@ class _Kept:
         self._new: dict[str, t.Ints] = {}
 
     def mask(self, name: str) -> t.Bools:
-        """By row, whether it is left."""
+        """By row, whether it is kept."""
         if name not in self._masks:
             table = self.trace.tables[name]
             kept = self.rows.get(name, np.ones(len(table), np.bool_))
@@ -120,20 +121,20 @@ class _Kept:
         return self._masks[name]
 
     def table(self, name: str) -> t.Table:
-        """What is left of one, which refers to what is left of others."""
+        """The rows kept of a table, with new row numbers in its columns."""
         table = self.trace.tables[name]
         kept = self.mask(name)
         if not kept.all():
             table = _rows(table, kept)
-        said = {}
+        changed = {}
         for column, means, _ in columns(type(table)):
-            values = self._said(name, table, column, means)
+            values = self._renumbered(name, table, column, means)
             if values is not None:
-                said[column] = values.astype(getattr(table, column).dtype)
-        return replace(table, **said)
+                changed[column] = values.astype(getattr(table, column).dtype)
+        return replace(table, **changed)
 
-    def _said(self, name: str, table: t.Table, column: str, means: Meaning) -> Any:
-        """A column of rows as they are then; None: as they were."""
+    def _renumbered(self, name: str, table: t.Table, column: str, means: Meaning) -> Any:
+        """A column with new row numbers; None: unchanged."""
         match means:
             case Row(of, first) if self._cut(of or name):
                 return self.to(of or name)[getattr(table, column) - first] + first
@@ -154,13 +155,13 @@ class _Kept:
             self._new[name] = np.append(np.where(kept, np.cumsum(kept) - 1, -1), -1)
         return self._new[name]
 
-    def _of_subject(self, table: t.Table, means: Subject, column: str, say: Callable[[str], Any]) -> Any:
-        """What is to be said of each row's subject."""
+    def _of_subject(self, table: t.Table, means: Subject, column: str, of_table: Callable[[str], Any]) -> Any:
+        """By row, ``of_table`` of its subject's table, at the subject's row."""
         rows, kinds = getattr(table, column), getattr(table, means.by)
-        found = np.zeros(len(table), say(means.of[0]).dtype)
+        found = np.zeros(len(table), of_table(means.of[0]).dtype)
         for kind, of in enumerate(means.of):
             at = np.flatnonzero(kinds == kind)
-            found[at] = say(of)[rows[at]]
+            found[at] = of_table(of)[rows[at]]
         return found
 
 
@@ -198,17 +199,17 @@ def _calls(trace: TraceData, kept: _Kept, some: t.Calls, some_entries: t.Entries
         return first[left], last[left]
 
     (all_first, all_last), (first, last) = ends(rows), ends(at)
-    fresh, cut = first != all_first, last != all_last  # its begin, its end is not among what is left
+    cut_begin, cut_end = first != all_first, last != all_last  # its begin, its end is not among what is left
     run = _run(trace, kept.mask("entries"))[left]
     return replace(
         some,
         node=entries.node[first],
         task=(kept.to("task_table")[entries.task[first] - 1] + 1).astype(np.int32),
-        start_ns=np.where(fresh, entries.start_ns[first], some.start_ns),
-        end_ns=np.where(cut, entries.end_ns[last], some.end_ns),
-        awaiter=np.where(fresh, -1, some.awaiter).astype(np.int32),  # whose awaiter it then was isn't known
+        start_ns=np.where(cut_begin, entries.start_ns[first], some.start_ns),
+        end_ns=np.where(cut_end, entries.end_ns[last], some.end_ns),
+        awaiter=np.where(cut_begin, -1, some.awaiter).astype(np.int32),  # whose awaiter it then was isn't known
         segments=sums(some_entries.call, some_entries.last_poll - some_entries.first_poll + 1, len(some)),
-        run_ns=np.where(fresh | (run < some.run_ns), run, some.run_ns),
+        run_ns=np.where(cut_begin | (run < some.run_ns), run, some.run_ns),
     )
 
 
