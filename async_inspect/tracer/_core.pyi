@@ -1,4 +1,4 @@
-"""The contract of a core: what ``_core`` (C) and ``pycore`` (Python) both are.
+"""The interface that both cores implement, ``_core`` (C) and ``pycore`` (Python).
 
 A core turns ``sys.monitoring`` events into the records of ``events.py``.  One per process, as module-level functions,
 since a process has one recording at a time.  Both cores write the same records for the same program.
@@ -44,11 +44,11 @@ def abandon() -> None:
     """In a forked child: forget the parent's recording without touching its file.  Then ``start`` may follow."""
 
 def rest() -> None:
-    """Before a fork: no thread of ours is left.  The watchdog begins anew by itself."""
+    """Before a fork: stop our threads.  The watchdog starts again by itself."""
 
 def recording() -> bool: ...
 def kept() -> dict[str, int]:
-    """How many entries there are for what lives, by table; for tests.
+    """The number of entries for living objects, by table; for tests.
 
     ``objects`` (by address), ``coroutines``, ``codes``, ``threads``: what bounds each is what the program has of these
     at once, not what it ever had.  ``held``: 1 where the watchdog had its lock as this process was forked.
@@ -65,7 +65,7 @@ def self_test(outer: object, inner: object, mark: object, stage: int) -> None:
     """
 
 def adopt(tasks: Collection[object]) -> None:
-    """The same for more of them, later."""
+    """Record further tasks that exist already, as ``start`` does."""
 
 def set_probes(wanted: dict[str, dict[str, int]], cold: Callable[[int, FrameType], object]) -> None:
     """Before each ``start``: which actions (those of ``actions.py``) are done when a function is called; its file's
@@ -83,7 +83,7 @@ def get(one: object, name: str) -> object:
     """An attribute; None where there is none, or where to get it would run code of the program's."""
 
 def put(kind: int, coro: object, aux: object, off: object, flags: int) -> None:
-    """Write a record of now, that changes nothing of what runs.
+    """Write a record with the current time, which does not change what runs.
 
     What isn't a number stands for its id: a task of asyncio's for its coroutine's, also where that failed (what became
     of one that never ran is written first, if nothing said so); a code object; a type, for its name's; a frame, for
@@ -91,7 +91,7 @@ def put(kind: int, coro: object, aux: object, off: object, flags: int) -> None:
     """
 
 def edge(waits: object, awaited: object) -> None:
-    """Write that a task awaits another, or those that it gathers; nothing where either is none that lives."""
+    """Write that a task awaits another, or those that it gathers; nothing where either is not alive."""
 
 def lose() -> None:
-    """Count a record that was due and could not be written."""
+    """Count a record that could not be written."""

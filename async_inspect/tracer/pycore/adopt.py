@@ -1,4 +1,4 @@
-"""What was there before the recording: tasks that wait, as they stand; and what runs on each thread.
+"""Adopting what existed before the recording: suspended tasks in their current state, and what runs on each thread.
 
 Knows how to walk from a task's root to what it waits for, and the records that say so: those of a life that begins and
 is suspended at one moment, flagged BEFORE.  Does not know how tasks are found (``tracer/existing.py``).
@@ -30,7 +30,7 @@ _MOST_FRAMES = 8 * ev.MAX_SITE_FRAMES
 
 
 def adopt(recorder: "Recorder", tasks: "Collection[object]") -> None:
-    """Write what there is."""
+    """Write the records of what exists."""
     for task in tasks:
         _expect(recorder, task)
     for ident, frame in sys._current_frames().items():
@@ -45,7 +45,7 @@ def adopt(recorder: "Recorder", tasks: "Collection[object]") -> None:
 
 
 def _expect(recorder: "Recorder", task: object) -> None:
-    """A task's root, if it is one that lives and isn't known: made, and not run yet as far as we know."""
+    """A task's root coroutine, if it is alive and new to us: created, and not run yet as far as is known."""
     made = introspect.get(task, "_coro")
     frame = made.cr_frame if type(made) is CoroutineType else None
     agen = introspect.agen_of(made)
@@ -75,7 +75,7 @@ def _expect_step(recorder: "Recorder", task: object, step: object, agen: "AsyncG
 
 
 def _adopt_running(recorder: "Recorder", ident: int, frame: "FrameType") -> None:
-    """The coroutines that run on a thread, outermost first."""
+    """The coroutines running on a thread, outermost first."""
     frames: list[FrameType] = []
     below: FrameType | None = frame
     while below is not None and len(frames) < _MOST_FRAMES:
@@ -106,7 +106,7 @@ def _adopt_running(recorder: "Recorder", ident: int, frame: "FrameType") -> None
 
 
 def _put_stack(recorder: "Recorder", ident: int, frame: "FrameType") -> None:
-    """What a thread does on which a coroutine runs."""
+    """Record what a thread with a running coroutine does."""
     state = recorder.coros.threads.states.get(ident, {})
     top = state.get("top")
     if top is not None:
@@ -123,7 +123,7 @@ def _native_id(ident: int) -> int:
 
 
 def _adopt_suspended(recorder: "Recorder", task: object, ts: int, asked: set[int]) -> None:
-    """A task that waits: its chain began before, and is suspended.
+    """A suspended task, whose chain began before the recording.
 
     ``asked``: the futures of which it is known whether they stand for another, which takes the longer the more wait
     for them.
@@ -212,7 +212,7 @@ def _suspend_chain(
 
 
 def _awaited_by(one: object) -> object:
-    """Whom a suspended one awaits, if that runs code."""
+    """The coroutine that a suspended one awaits; None: something without a frame."""
     inner: object = None
     if type(one) in _AWAITED:
         inner = introspect.get(one, _AWAITED[type(one)])

@@ -1,4 +1,4 @@
-"""One coroutine, as the Python core knows it: where it stands, whom it awaits and runs for, how it ended.
+"""One coroutine, as the Python core knows it: its position, its awaiter, its root, how it ended.
 
 Knows nothing of the others (``coroutines``) nor of what is written of it.
 """
@@ -19,7 +19,7 @@ ADOPTED = 4  # begun by hand, and then made a task
 
 
 class Coro:
-    """A coroutine that lives, or was made a task and is yet to run.
+    """A coroutine that is alive, or was made a task and has not run yet.
 
     Or a task that is made of a *step* of an async generator (``create_task(gen.__anext__())``): it has an id and no
     frame, ``child`` is the generator, whose ``root`` it is, and its key is that of the step, negative.
@@ -75,7 +75,7 @@ class Coro:
         self._root = None if root is self else root
 
     def outcome(self, task: object, exc: BaseException | None) -> int:
-        """How it ended, as flags; ``task``: whose step ended it."""
+        """How it ended, as flags; ``task``: the task whose step ended it."""
         if self.is_task:
             if task is None:
                 return ev.CLOSED
@@ -86,7 +86,7 @@ class Coro:
         return ev.CANCELLED if exc is not None and introspect.is_cancellation(exc) else 0
 
     def last_name(self, task: object) -> str | None:
-        """The task's name at its end, if the program gave it and it was not written yet."""
+        """The task's name at its end, if the program gave one and it has not been written."""
         name = introspect.task_name(task)
         if name is None or hash(name) == self.name_hash:
             return None

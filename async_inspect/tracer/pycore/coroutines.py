@@ -1,10 +1,9 @@
-"""The coroutines that live: who runs on which thread, who awaits whom, how each begins, is entered and ends.
+"""The coroutines that are alive: which runs on which thread, which awaits which, how each begins, is entered and ends.
 
-Knows each coroutine by the identity of its frame, and how to find an awaiter by walking frames; writes the events of a
-life (START, ENTER, RETURN, RAISE, VANISH and what goes with them).  Does not know which ``sys.monitoring`` event
-says what: that is ``pycore``.
+Identifies a coroutine by its frame, and finds an awaiter by walking frames; writes the records of its lifetime (START,
+ENTER, RETURN, RAISE, VANISH and what belongs to them).  The meaning of ``sys.monitoring`` events is in ``recorder.py``.
 
-Each coroutine that lives has a ``Coro`` (``coroutine``).  Each thread has a ``top``: the coroutine that runs on it.
+Each coroutine alive has a ``Coro`` (``coroutine.py``).  Each thread has a ``top``: the coroutine that runs on it.
 """
 
 from _thread import get_native_id
@@ -30,7 +29,7 @@ ASYNC = CO_COROUTINE | CO_ITERABLE_COROUTINE | CO_ASYNC_GENERATOR
 
 
 class Coroutines:
-    """All that live in one recording."""
+    """All coroutines alive in one recording."""
 
     def __init__(self, tape: "Tape", defs: "Definitions") -> None:
         self.tape = tape
@@ -45,7 +44,7 @@ class Coroutines:
     # --- writing ---
 
     def put(self, kind: int, ts: int, coro: int, aux: int, after: Coro | None, off: int, flags: int = 0) -> None:
-        """Write an event. ``after`` runs when it is over."""
+        """Write an event; ``after`` is the coroutine that runs after it."""
         thread = self.thread
         if thread.index < 0:
             if thread.index == NOT_YET:
@@ -62,7 +61,7 @@ class Coroutines:
     # --- frames ---
 
     def awaiter_of(self, frame: "FrameType", thrown: bool = False) -> Coro | None:
-        """The coroutine that awaits the one that runs in ``frame``, if one does.
+        """The awaiter of the coroutine that runs in ``frame``, if it has one.
 
         Plain generators are looked through.
         """
@@ -80,7 +79,7 @@ class Coroutines:
         return None
 
     def passed(self, coro: Coro, awaiter: Coro | None) -> bool:
-        """Whether a throw() that comes from ``awaiter`` (None: from outside) came to ``coro`` along its chain."""
+        """Whether a throw() from ``awaiter`` (None: from outside) reached ``coro`` along its chain."""
         below, up = coro, coro.awaiter
         while up is not None and up.child is below:
             if up is awaiter:
@@ -107,17 +106,17 @@ class Coroutines:
         return task
 
     def of(self, made: object) -> Coro | None:
-        """Whom a task runs that is made of this, as far as it is known and has not ended."""
+        """The coroutine of a task that is made of this, if it is known and has not ended."""
         if type(made) is CoroutineType:
             return self.live.get(id(made.cr_frame)) if made.cr_frame is not None else None
         return self.live.get(-id(made))
 
     def top_of(self, coro: Coro) -> Coro:
-        """Of one that no coroutine awaits, whom it runs for: itself, or the task that is made of its step."""
+        """The root of a coroutine that none awaits: itself, or the task that is made of its step."""
         return coro.root if coro.root.step and coro.root.child is coro else coro
 
     def root_of(self, coro: Coro) -> Coro:
-        """The same of one that is being entered."""
+        """The root of one that is being entered."""
         if coro.code.kind == ev.CODE_ASYNC_GENERATOR:
             step = introspect.coroutine_of(introspect.current_task())
             agen = introspect.agen_of(step)
@@ -152,7 +151,7 @@ class Coroutines:
         thread.top = coro
 
     def open(self, frame: "FrameType", flags: int, thrown: bool = False) -> Coro:
-        """A frame is first seen in mid-life: it was there before, or an exception is the first it sees."""
+        """A frame is first seen while alive: it began before the recording, or its first event is an exception."""
         code = frame.f_code
         if not thrown or self.defs.stands(code, frame.f_lasti, False):
             flags |= ev.BEFORE
@@ -162,13 +161,14 @@ class Coroutines:
         return coro
 
     def enter_root(self, root: Coro) -> None:
-        """What ran until now goes on when ``root`` stops; not one of its own, which then stopped unseen."""
+        """The coroutine that ran until now continues when ``root`` stops; unless it is of ``root``'s own chain: then
+        its stop was not seen."""
         top = self.thread.top
         if top is None or top.root is not root:
             root.outer = top
 
     def enter(self, coro: Coro, awaiter: Coro | None, flags: int) -> None:
-        """``coro`` is entered again, by another awaiter or at another await than it stood in: write an ENTER."""
+        """``coro`` is entered again, by another awaiter or at another await than before: write an ENTER."""
         thread = self.thread
         root = awaiter.root if awaiter is not None else self.root_of(coro)
         left = self.top_of(coro)
@@ -210,7 +210,7 @@ class Coroutines:
         coro.child = coro.outer = None
 
     def vanish(self, coro: Coro, flags: int = 0) -> None:
-        """``coro`` has ended and no event said so."""
+        """``coro`` has ended without an event."""
         root = self.top_of(coro)
         if coro.step:
             self.remember_failed(coro, None, True)
@@ -254,7 +254,7 @@ class Coroutines:
             self.finish_step(root, kind, exc, ts)
 
     def finish_step(self, task: Coro, kind: int, exc: BaseException | None, ts: int) -> None:
-        """A task that is made of a step of an async generator has ended: that handed an item over (ITEM), or ended."""
+        """A task made of a step of an async generator has ended: the generator yielded an item (ITEM), or ended."""
         thread = self.thread
         owner, after = self.step_of(task), thread.top
         step = introspect.coroutine_of(owner)
@@ -285,12 +285,12 @@ class Coroutines:
         self.drop(task)
 
     def remember_failed(self, coro: Coro, owner: object, failed: bool) -> None:
-        """A task has failed, or somebody else ended what it runs: asyncio may say later that nobody looked."""
+        """A task has failed, or its coroutine was ended from outside: asyncio may warn about it later."""
         if coro.is_task and (owner is None or (failed and introspect.is_task(owner))):
             self.failed.set(coro.made, coro.id, owner)
 
     def id_of(self, task: object) -> int:
-        """Of a task that may have ended; 0: it isn't known."""
+        """The id of a task that may have ended; 0: not known."""
         made, coro = introspect.get(task, "_coro"), self.of(introspect.get(task, "_coro"))
         if coro is not None:
             return coro.id
@@ -298,7 +298,7 @@ class Coroutines:
         return self.failed.get(id(made)) or next(unseen, 0)
 
     def had_turns(self) -> None:
-        """A loop of this thread begins another round: what was made before its last round began had its turn then.
+        """A loop of this thread begins a round: what was created before its last round began had its turn then.
 
         Where no frame ran the generator had ended, or ran already: the task failed, and nothing said so.
         """
@@ -308,7 +308,7 @@ class Coroutines:
             task.closing = True
 
     def finish_unrun(self, task: Coro, owner: object) -> None:
-        """The same where none of its code ran: the Task itself says what became of it, if it is over."""
+        """The same where none of its code ran: if it is done, the Task itself has its outcome."""
         exc, state = introspect.get(owner, "_exception"), introspect.get(owner, "_state")
         if state == "PENDING":
             return
@@ -329,7 +329,7 @@ class Coroutines:
         self.tape.put_text(data)
 
     def stop_at(self, after: Coro | None) -> None:
-        """What ran has stopped; ``after`` goes on."""
+        """The running coroutine has stopped; ``after`` continues."""
         self.thread.top = after
         if after is None:
             self.thread.serial += 1
@@ -344,7 +344,7 @@ class Coroutines:
             self.vanish(gone)
 
     def is_running(self, root: Coro) -> bool:
-        """Whether some thread runs anything of this chain."""
+        """Whether any thread runs a coroutine of this chain."""
         for state in self.threads.states.values():
             coro: Coro | None = state.get("top")
             for _ in range(len(self.live) + 1):  # one that stopped unseen may lead back
@@ -356,7 +356,7 @@ class Coroutines:
         return False
 
     def vanish_chain(self, coro: Coro) -> None:
-        """Another is in the memory of ``coro``: it has ended unseen.
+        """Another coroutine has the address of ``coro``, which has therefore ended unseen.
 
         So have those that were suspended in it, since they held it, and what it held itself: whatever the collector
         finalizes while events are off, as in a callback of another tool, or in one of ours.
@@ -370,7 +370,7 @@ class Coroutines:
     # --- tasks ---
 
     def step_of(self, coro: Coro) -> object:
-        """The task of which a step runs just now, if ``coro`` is its root."""
+        """The task that is running now, if ``coro`` is its root."""
         task = introspect.current_task()
         if task is not None:
             awaited = introspect.coroutine_of(task)
@@ -395,7 +395,7 @@ class Coroutines:
     # --- what an event finds ---
 
     def end_burst(self) -> None:
-        """Whatever burst went on is over: something else happens now."""
+        """End the current burst: another kind of event comes."""
         thread = self.thread
         if thread.resume is not None:
             thread.top = thread.resume.awaiter  # the burst stopped short of its leaf
@@ -404,7 +404,7 @@ class Coroutines:
         thread.sleeper = 0
 
     def running(self, frame: "FrameType") -> Coro:
-        """The coroutine of the frame that an event is about, and that runs."""
+        """The coroutine of a running frame that an event is about."""
         thread = self.thread
         top = thread.top
         if top is not None and top.key == id(frame):

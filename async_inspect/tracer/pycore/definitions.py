@@ -1,4 +1,4 @@
-"""The ids that a recording gives: code objects, await-tree nodes, strings, call sites; each defined when first seen.
+"""Ids of code objects, await-tree nodes, strings and call sites; each is defined in the recording on first use.
 
 Knows how a definition is written, before the first record that uses it, and what can be read off a code object: where
 its awaits are, and whether a stack need be followed past it.  Knows nothing of coroutines that live, nor of events.
@@ -30,7 +30,7 @@ _WRAP_ITEM = bytes((opmap["CALL_INTRINSIC_1"], _intrinsic_1_descs.index("INTRINS
 
 
 class Code:
-    """A code object that was seen, by its id in the recording."""
+    """A code object with its id in the recording."""
 
     __slots__ = (
         "at_return", "at_start", "awaits", "ends_stack", "id", "items", "kind", "probe", "ref", "returns", "sends",
@@ -63,7 +63,7 @@ class Code:
 
 
 class Definitions:
-    """Everything that has an id in one recording, but for coroutines and threads."""
+    """All ids of one recording, except those of coroutines and threads."""
 
     def __init__(self, tape: "Tape", stdlib: str) -> None:
         self.tape = tape
@@ -167,7 +167,7 @@ class Definitions:
         return site
 
     def stands(self, code: "CodeType", lasti: int, at_send: bool) -> bool:
-        """Whether a frame awaits: it stands at a SEND (or, as 3.12 has it, at that one's cache).
+        """Whether a frame awaits: it is at a SEND (or, as 3.12 has it, at that one's cache).
 
         Not ``at_send``: at a suspended await, where a frame stands while ``throw()`` goes through it.
         """
@@ -176,20 +176,20 @@ class Definitions:
         return lasti in (info.sends if at_send else info.suspends)
 
     def suspended_at(self, frame: "FrameType") -> int:
-        """Where a suspended frame stands, as the event of its suspension would say."""
+        """The offset of a suspended frame, as the event of its suspension would have it."""
         suspends, lasti = self.read_code(frame.f_code).suspends, frame.f_lasti
         # From 3.13 on a frame stands after the instruction that suspended it.
         return lasti - 2 if lasti in suspends and lasti - 2 in suspends else lasti
 
     def is_item(self, code: "CodeType", off: int) -> bool:
-        """Whether a yield of an async generator hands over an item, told from its bytecode.
+        """Whether a yield of an async generator yields an item, by its bytecode.
 
         That the value then is a wrapper of CPython's own is a leak that is to be closed (gh-129013).
         """
         return off in self.read_code(code).items
 
     def read_code(self, code: "CodeType") -> Code:
-        """What is known of this code, with where its awaits and items are."""
+        """The entry of this code, with the offsets of its awaits and items."""
         info = self.code_of(code)
         if info.sends is None:
             info.look(code)

@@ -1,4 +1,4 @@
-"""Who waits for many tasks at once: what gathers them, who opened their group, what shields one.
+"""Waits for many tasks at once: gather, task groups, shield.
 
 Knows how to find the tasks, and the records that say so.  Knows nothing of which functions wait so (``sources/``).
 """
@@ -18,14 +18,14 @@ _MAX_FRESH = 8
 
 
 class Edges:
-    """Those of a recorder."""
+    """The edges of a recorder."""
 
     def __init__(self, probes: "Probes") -> None:
         self.probes = probes
         self.shields = Objects(probes.tape.lose)  # worth to ask the future itself
 
     def begins(self, frame: "FrameType", actions: int, value: object) -> None:
-        """A generator: whom it waits for is known when it first yields."""
+        """A generator: the tasks it waits for are known when it first yields."""
         stack, below = set(), frame.f_back
         while below is not None:
             stack.add(id(below))

@@ -1,4 +1,4 @@
-"""What stands between ``sys.monitoring`` and the Python core: a callback that lets nothing of ours into the program.
+"""The wrapper around every callback: no exception of ours gets into the program.
 
 Knows which calls are events of the frame that runs, and whose an exception is that comes up amid one.  Knows nothing of
 what an event means.
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def guarded(recorder: "Recorder", handler: "Callable[..., object]") -> "Callable[..., object]":
-    """A callback that holds the lock, is timed now and then, and raises nothing of ours into the program.
+    """A callback that holds the lock, is timed now and then, and raises no exception of ours into the program.
 
     Called for whatever ``sys.monitoring`` or a compiled module (``PyMonitoring_Fire*Event``) says; what is no event
     of the frame that runs is none of ours: its "code" may be any object.
@@ -56,7 +56,7 @@ def _timed(recorder: "Recorder", handler: "Callable[..., object]", *args: object
 
 
 def _passes_for_ours(recorder: "Recorder", exc: BaseException) -> bool:
-    """Whether an exception amid a callback is our fault.
+    """Whether an exception amid a callback is our error.
 
     What the event said may be lost; the next ones put it right.
     """

@@ -1,4 +1,4 @@
-"""What the program's objects are asked, without running any of its code: types, exceptions, tasks, text.
+"""Reading the program's objects without running any of its code: types, exceptions, tasks, text.
 
 Knows which attributes may be read so, past whatever ``__getattribute__``, ``__str__`` or property a class of the
 program has, and where asyncio keeps what it knows, if the program has imported it.  Knows nothing of recordings.
@@ -62,7 +62,7 @@ def short_name(cls: type) -> str:
 
 
 def message_of(exc: BaseException) -> str | None:
-    """What ``exc`` says, if saying it runs no code of the program."""
+    """The message of ``exc``, if getting it runs no code of the program."""
     if not any(_of_class(type(exc), "__str__") is safe for safe in _SAFE_STR):
         return None
     parts = list(_exc_args(exc))
@@ -74,7 +74,7 @@ def message_of(exc: BaseException) -> str | None:
 
 
 def is_cancellation(exc: BaseException, depth: int = 0) -> bool:
-    """Whether ``exc`` says that its task was cancelled, or is a group of such that say so."""
+    """Whether ``exc`` means that its task was cancelled, or is a group of only such exceptions."""
     cancelled = part("asyncio.exceptions", "CancelledError")
     if cancelled is not None and issubclass(type(exc), cancelled):
         return True
@@ -101,7 +101,7 @@ def get(thing: object, name: str) -> object:
 
 
 def _of_class(cls: type, name: str) -> object:
-    """What a class, or one of its bases, has under this name, as it is."""
+    """The attribute of a class or its bases under this name, without descriptors."""
     for base in _type_mro(cls):
         found = _type_dict(base).get(name, _MISSING)
         if found is not _MISSING:
@@ -110,18 +110,18 @@ def _of_class(cls: type, name: str) -> object:
 
 
 def part(module: str, name: str) -> "Any":
-    """What a module that the program has imported calls so; None: there is none."""
+    """A name of a module that the program has imported; None: there is none."""
     found = sys.modules.get(module) if type(sys.modules) is dict else None
     return _module_dict(found).get(name) if issubclass(type(found), ModuleType) else None
 
 
 def trio_part(name: str) -> "Any":
-    """Something of trio's loop, if the program has imported that."""
+    """A name of trio's loop, if the program has imported trio."""
     return part("trio._core._run", name)
 
 
 def trio_now(name: str) -> object:
-    """What trio runs on this thread."""
+    """What trio runs now on this thread."""
     return getattr(trio_part("GLOBAL_RUN_CONTEXT"), name, None)
 
 
@@ -135,7 +135,7 @@ def is_guest() -> bool:
 
 
 def trio_moment(when: object) -> int:
-    """A moment of trio's clock on ours, if it tells the same time; else 0."""
+    """A time of trio's clock on ours, if both are the same clock; else 0."""
     clock = get(trio_now("runner"), "clock")
     offset = get(clock, "offset") if clock is not None and type(clock) is trio_part("SystemClock") else None
     if type(when) is not float or type(offset) is not float:
@@ -144,12 +144,12 @@ def trio_moment(when: object) -> int:
 
 
 def is_bare(value: object) -> bool:
-    """Whether what is yielded asks for nothing but to go on."""
+    """Whether the yielded value only asks to be resumed."""
     return value is None or (type(value) is type and value is trio_part("CancelShieldedCheckpoint"))
 
 
 def coroutine_of(task: object) -> object:
-    """What a task runs."""
+    """The coroutine of a task."""
     return get(task, "coro" if is_trio_task(task) else "_coro")
 
 
@@ -176,7 +176,7 @@ def is_function(value: object, qualname: str) -> bool:
 
 
 def callable_name(value: object) -> str:
-    """The name of what is called, without asking it."""
+    """The name of a callable, without calling its methods."""
     if type(value) is MethodType:
         value = value.__func__
     if type(value) is FunctionType:
@@ -193,7 +193,7 @@ def callable_name(value: object) -> str:
 
 
 def _class_of(value: object) -> type:
-    """It, if it is a class, else its class; not what its ``__class__`` says."""
+    """The object, if it is a class, else its type; ``__class__`` is not used."""
     return value if issubclass(type(value), type) else type(value)  # type: ignore[return-value]
 
 
@@ -255,7 +255,7 @@ def is_aclose(step: object) -> bool:
 
 
 def swallows(step: object, exc: BaseException | None) -> bool:
-    """Whether it is a good end of this step that its generator ended so (None: returned)."""
+    """Whether the step succeeded, given the exception that ended its generator (None: it returned)."""
     over = exc is None or issubclass(type(exc), StopAsyncIteration)
     if is_aclose(step):
         return over or issubclass(type(exc), GeneratorExit)

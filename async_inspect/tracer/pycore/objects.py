@@ -1,4 +1,4 @@
-"""What is known of objects by their address, as long as they live: the twin of what core/maps.c has for it.
+"""Numbers of objects by address, as long as these are alive: the twin of what core/maps.c has for it.
 
 Knows when an object is gone, by a weak reference, which calls nobody and keeps nothing alive.  Does not know what is
 kept, nor of what.  Standard library only.
@@ -42,7 +42,7 @@ class Objects:
         return self.numbers.pop(key, 0)
 
     def set(self, key: int, number: int, owner: object) -> None:
-        """``owner``: as long as it lives this is known, mostly the object itself; None: it isn't known."""
+        """``owner``: the entry is valid as long as it is alive, mostly the object itself; None: not known."""
         if not number:
             self.pop(key)
             return

@@ -1,4 +1,4 @@
-"""What is seen above coroutines: who makes a task, who wakes one, who holds what, who waits for many.
+"""The probes: creation of tasks, wake-ups, resources and their holders, waits for many tasks.
 
 Knows what each action that a source asks for (``actions.py``) reads off the function that was called, and the
 records that come of it.  Knows nothing of which functions these are (``sources/``), nor of coroutines' own events.
@@ -46,7 +46,7 @@ class Probes:
         wanted_of: "Callable[[CodeType], int]",
         cold: "Callable[[int, FrameType], object]",
     ) -> None:
-        """``cold``: who does the actions that are rare."""
+        """``cold``: the handler of the rare actions."""
         self.tape = tape
         self.defs = defs
         self.coros = coros
@@ -72,13 +72,13 @@ class Probes:
         return *own, self.scopes.sites, self.trio.jobs, self.coros.failed
 
     def put(self, kind: int, ts: int, coro: int, aux: int, off: int = 0, flags: int = 0) -> None:
-        """Write an event that changes nothing of what runs."""
+        """Write an event that does not change what runs."""
         self.coros.put(kind, ts, coro, aux, self.thread.top, off, flags)
 
     # --- functions that are called ---
 
     def prepare(self, info: "Code", code: "CodeType", actions: int) -> None:
-        """A function that a source asks for, and that is no coroutine's, is called for the first time."""
+        """A plain function that a source asks for is called for the first time."""
         info.probe = actions
         info.at_start = _first_of(self.at_start, actions, code)
         info.at_return = _first_of(self.at_return, actions, code)
@@ -169,7 +169,7 @@ class Probes:
     # --- who wakes whom ---
 
     def soon(self, frame: "FrameType", actions: int, handle: object) -> None:
-        """A callback was put among what the loop runs next, as ``handle``."""
+        """A callback was scheduled, as ``handle``."""
         callback = frame.f_locals.get("callback")
         task = introspect.stepped_task(callback)
         if task is not None:
@@ -181,13 +181,13 @@ class Probes:
             self.handles.set(id(handle), known or self.put_callback(frame), handle)
 
     def post(self, frame: "FrameType", actions: int, value: object) -> None:
-        """A callback is about to be put there, where another thread may run it at once."""
+        """A callback is about to be scheduled, and another thread may run it at once."""
         callback = frame.f_locals.get("callback")
         if callback is not None and introspect.stepped_task(callback) is None:
             self.posted.set(id(callback), self.put_callback(frame), callback)
 
     def put_wake(self, coro: Coro, frame: "FrameType") -> None:
-        """A suspended task was put among what runs next, by what runs ``frame``."""
+        """A suspended task was scheduled, by the code in ``frame``."""
         by, aux, off = self.cause(frame)
         ts = self.tape.now()
         self.put(ev.WAKE, ts, coro.id, aux, off, by)
@@ -209,7 +209,7 @@ class Probes:
             self.handles.set(id(handle), _IO if io else _SIGNAL, handle)
 
     def cause(self, frame: "FrameType") -> tuple[int, int, int]:
-        """By whom something is put among what a loop runs next, as (BY_*, aux, off)."""
+        """The cause of scheduling something, as (BY_*, aux, off)."""
         top = self.thread.top
         self.scopes.cancelled = None
         below = frame.f_back
@@ -236,7 +236,7 @@ class Probes:
         return info.probe if info is not None and info.probe else self.wanted_of(code)
 
     def by_step(self, task: object) -> tuple[int, int, int]:
-        """By the step of a task whose coroutine runs no more."""
+        """The cause where it is a task's step whose coroutine has stopped."""
         coro, thread = self.coro_of(task), self.thread
         self.unrun(task, coro)
         ended = id(introspect.coroutine_of(task)) == thread.ended
@@ -244,7 +244,7 @@ class Probes:
         return (ev.BY_TASK if stopped else ev.BY_CODE), stopped, 0
 
     def by_handle(self, handle: object) -> tuple[int, int, int]:
-        """By what the loop runs as this handle, which is no step of a task."""
+        """The cause where it is a handle that is no step of a task."""
         if introspect.is_timer(handle):
             due = self.moment_of(introspect.get(handle, "_loop"), introspect.get(handle, "_when"))
             return ev.BY_TIMER, due & 0xFFFFFFFF, due >> 32
@@ -255,13 +255,13 @@ class Probes:
         return (ev.BY_CALLBACK if callback else ev.BY_CODE), callback, 0
 
     def moment_of(self, loop: object, when: object) -> int:
-        """A loop's time as our clock's, if it tells the same time; else 0."""
+        """A loop's time on our clock, if both are the same clock; else 0."""
         if type(when) is float and 0 < when < 1e10 and not self.tape.ticks and introspect.has_our_clock(loop):
             return int(when * 1e9)
         return 0
 
     def timer(self, frame: "FrameType", actions: int, value: object) -> None:
-        """A timer is set: for whom, is seen when that suspends."""
+        """A timer is set; the suspension it belongs to follows."""
         values = frame.f_locals
         args = values.get("args")
         if (
@@ -298,7 +298,7 @@ class Probes:
         return self.resource_ids
 
     def resource_of(self, frame: "FrameType") -> int:
-        """The id of what a method is called on."""
+        """The resource id of a method's object."""
         return self.resource_for(frame.f_locals.get("self"))
 
     def resource_for(self, thing: object) -> int:
@@ -317,7 +317,7 @@ class Probes:
         self.put(ev.GIVE, self.tape.now(), top.root.id if top is not None else 0, resource)
 
     def taken(self, frame: "FrameType", actions: int, value: object) -> None:
-        """A function that is no coroutine's took it, for what runs."""
+        """A plain function took the resource, for the running task."""
         top = self.thread.top
         if top is not None:
             self.take(top, frame)
@@ -334,7 +334,7 @@ class Probes:
     # --- who waits for many ---
 
     def record_wait_target(self, coro: Coro, frame: "FrameType", ts: int) -> None:
-        """What a suspended coroutine's own code says of the suspension, when it first waits."""
+        """At the first suspension in a coroutine: the resource, tasks or deadline that its function waits for."""
         if coro.role & act.USE:
             self.put(ev.USE, ts, coro.id, self.resource_of(frame))
         if coro.role & act.MANY:
@@ -347,7 +347,7 @@ class Probes:
 
 
 def _called_by_loop(frame: "FrameType") -> bool:
-    """Whether it is a loop that asks its selector, itself or by way of a selector of the program's."""
+    """Whether a loop called its selector, directly or by way of a selector of the program's."""
     caller = frame.f_back
     for _ in range(_NEAR):
         if caller is None or caller.f_code.co_qualname == "BaseEventLoop._run_once":

@@ -46,7 +46,7 @@ _EVENTS_OF_ALL_CODE = _E.PY_START | _E.PY_RESUME | (_E.PY_THROW if _LOCAL_THROW 
 
 
 class Recorder:
-    """One recording being made: the callbacks, and what they share."""
+    """A recording in progress: the callbacks and their shared state."""
 
     def __init__(
         self,
@@ -59,7 +59,7 @@ class Recorder:
         tags: tuple[str, ...],
         cold: "Callable[[int, FrameType], object]",
     ) -> None:
-        """``wanted``: what sources want to know, actions by qualified name and the end of the file's path.  ``cold``:
+        """``wanted``: the actions of sources, by qualified name and the end of the file's path.  ``cold``:
         who does those that are rare."""
         self.tape = tape
         self.defs = Definitions(self.tape, stdlib)
@@ -80,14 +80,14 @@ class Recorder:
         self.throws_on = False
 
     def wanted_of(self, code: "CodeType") -> int:
-        """What a source wants to know of this function."""
+        """The actions that sources request for this function."""
         for tail, action in self.wanted.get(introspect.exact(code.co_qualname), {}).items():
             if introspect.exact(code.co_filename).endswith(tail):
                 return action
         return 0
 
     def awaited(self, value: object) -> tuple[int, int]:
-        """What a suspended leaf yielded, as SUSPEND's aux and flags."""
+        """SUSPEND's aux and flags for the value that a suspended leaf yielded."""
         if introspect.is_bare(value):
             return 0, 0
         if introspect.is_task(value):
@@ -137,7 +137,7 @@ class Recorder:
         return None
 
     def ask_for(self, code: "CodeType", action: int, events: int) -> None:
-        """Ask for these events of a plain function."""
+        """Enable these events for a plain function."""
         events |= _E.PY_UNWIND if action & act.SPAWN and _LOCAL_THROW else 0
         if events:
             _MON.set_local_events(self.tool, code, events)
@@ -232,7 +232,7 @@ class Recorder:
         return None
 
     def hand_item(self, coro: Coro, off: int) -> None:
-        """An async generator hands over an item, and its awaiter goes on."""
+        """An async generator yields an item, and its awaiter continues."""
         awaiter = coro.awaiter
         coro.state = ITEM
         if awaiter is not None and awaiter.child is coro:

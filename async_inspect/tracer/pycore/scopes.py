@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Scopes:
-    """Those of a recorder."""
+    """The cancel scopes of a recorder."""
 
     def __init__(self, probes: "Probes") -> None:
         self.probes = probes
@@ -27,7 +27,7 @@ class Scopes:
         self.sites.set(id(scope), site, scope)
 
     def look(self, frame: "FrameType", wanted: int) -> None:
-        """A frame on the way to a cause: whether it cancels something; the innermost counts."""
+        """A frame on the way to the cause of a wake-up: whether it cancels a scope; the innermost counts."""
         if wanted & SCOPE and not wanted & MADE and self.cancelled is None:
             values = frame.f_locals
             origin = values.get("origin")

@@ -1,4 +1,4 @@
-"""Context variables that were asked for by name: what a task's code sees in them.
+"""Tags: the values of requested context variables, as a task's code sees them.
 
 Knows which values are text that may be recorded, and when there is something new to say.  Read where a coroutine stops,
 from the context of whoever runs: that is the task's own.  Nothing of the program's is called: variables compare by
@@ -29,13 +29,13 @@ class Tags:
         self.context = copy_context
 
     def find(self) -> None:
-        """Find the variables that are in the context now and were not found before; of one name the first."""
+        """Find requested variables in the current context that were not found before; of one name the first."""
         for var in islice(self.context(), _MAX_VARIABLES):
             if type(var) is self.var_type and var.name in self.names:
                 self.vars.setdefault(var.name, var)
 
     def record_tags(self, root: Coro) -> None:
-        """What runs is about to stop: write what its root's tags are, if they are others than before."""
+        """The running coroutine is about to stop: write its root's tags, if they have changed."""
         if len(self.vars) < len(set(self.names)):
             self.find()
         context = self.context()

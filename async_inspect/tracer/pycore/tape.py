@@ -65,7 +65,7 @@ class Tape:
         return time.monotonic_ns()
 
     def own_fd(self) -> int:
-        """Our descriptor, if it still is ours.
+        """Our descriptor, if it still refers to our file.
 
         A daemon closes all it finds, and may give the number to another file.
         """
@@ -96,7 +96,7 @@ class Tape:
             self.map[offset : offset + size] = value.to_bytes(size, "little")
 
     def flush(self) -> None:
-        """Append the tail to the body and begin it anew; the order is what ``events.py`` says."""
+        """Append the tail to the body and empty it, in the order that ``events.py`` describes."""
         slots = (self.pos - self.tail) // ev.RECORD_SIZE
         if self.full or self.flushed + slots > self.max_slots or not self.append(self.map[self.tail : self.pos]):
             self.full = True
@@ -122,7 +122,7 @@ class Tape:
         return not data
 
     def lose(self) -> None:
-        """Something was due and could not be written."""
+        """Count a record that could not be written."""
         self.lost += 1
         self.set_header(ev.LOST_OFFSET, self.lost)
 
@@ -156,7 +156,7 @@ class Tape:
                 self.map[at + ev.TEXT_BYTES] = ev.TEXT
 
     def release(self) -> None:
-        """No word more into the file; nothing of it stays open.
+        """Write nothing more, and close everything.
 
         Where a mapping has its own descriptor (3.12), to close it closes that number, which may be another file's by
         now: then the mapping has to stay, for good.
@@ -190,7 +190,7 @@ def _map(fd: int, size: int) -> mmap:
 
 
 def _may_grow(size: int) -> bool:
-    """Whether the file may have that size: to try would be a SIGXFSZ, and what that does is the program's affair."""
+    """Whether the file may have that size: exceeding the limit would raise SIGXFSZ in the program."""
     if not _POSIX:
         return True
     most = getrlimit(RLIMIT_FSIZE)[0]
@@ -206,7 +206,7 @@ def _identity(fd: int) -> tuple[int, int] | None:
 
 
 def _high_duplicate(fd: int) -> int:
-    """The same under a number that programs which count descriptors from below don't meet."""
+    """A duplicate with a high number, out of the way of programs that expect low ones."""
     for least in (HIGH_FD, 3) if _POSIX else ():
         try:
             return fcntl(fd, F_DUPFD_CLOEXEC, least)

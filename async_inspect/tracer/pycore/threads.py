@@ -50,7 +50,7 @@ class Thread(State, _local):
 
 
 class Life:
-    """Ends with its thread."""
+    """An object that dies with its thread."""
 
 
 class Threads:
@@ -92,6 +92,6 @@ class Threads:
 
 
 def has_ended(state: "dict[str, Any]") -> bool:
-    """Whether the thread of this state is no more, though another may have its identity by now."""
+    """Whether the thread of this state has ended, though another may have its identity by now."""
     life: ref[object] | None = state.get("life")
     return life is not None and life() is None

@@ -1,4 +1,4 @@
-"""trio: its tasks, and who puts them among what it runs next.
+"""trio: its tasks, and what schedules them.
 
 Knows what the actions that only trio's functions ask for read off them.  Knows nothing of which functions these are
 (``sources/``).  Where trio keeps what it runs is in ``introspect``.
@@ -47,7 +47,7 @@ class Trio:
                 self.probes.edges.put(self.probes.coro_of(owner), coro)
 
     def put_next(self, frame: "FrameType", actions: int, value: object) -> None:
-        """A task was put among what runs next."""
+        """A task was scheduled."""
         task = frame.f_locals.get("task")
         made = introspect.coroutine_of(task) if introspect.is_trio_task(task) else None
         if type(made) is CoroutineType and made.cr_suspended:
@@ -56,7 +56,7 @@ class Trio:
                 self.probes.put_wake(coro, frame)
 
     def by(self, frame: "FrameType", step: int) -> tuple[int, int, int]:
-        """By what trio does in ``frame``, as (BY_*, aux, off)."""
+        """The cause of scheduling, by what trio does in ``frame``, as (BY_*, aux, off)."""
         if step & JOB:
             return (ev.BY_CALLBACK if self.thread.job else ev.BY_CODE), self.thread.job, 0
         if step & EXPIRE:
@@ -68,7 +68,7 @@ class Trio:
         return self.probes.by_step(task) if introspect.is_trio_task(task) else (ev.BY_CODE, 0, 0)
 
     def leave(self, frame: "FrameType", actions: int, value: object) -> None:
-        """A job is left for trio to run, mostly by another thread."""
+        """A job is queued for trio to run, mostly by another thread."""
         key = _job_key(frame.f_locals.get("sync_fn"), frame.f_locals.get("args"))
         one = not self.jobs.get(id(key))  # two that are alike can't be told apart
         number = self.probes.put_callback(frame)
@@ -82,7 +82,7 @@ class Trio:
             self.thread.job = self.jobs.pop(id(_job_key(*pair)))
 
     def wait_until(self, coro: Coro, deadline: object, ts: int) -> None:
-        """Whoever is suspended in ``coro`` waits until then."""
+        """A suspension in ``coro`` waits until this time."""
         due = self.moment_of(deadline)
         while coro.child is not None:
             coro = coro.child
@@ -93,5 +93,5 @@ class Trio:
 
 
 def _job_key(function: object, args: object) -> object:
-    """What a job is known by: its arguments, made for it alone, or its function."""
+    """The object that identifies a job: its arguments, if they were made for it alone, or its function."""
     return args if type(args) is tuple and args else function

@@ -1,4 +1,4 @@
-"""The watchdog: a thread that looks, once, what a poll does that has lasted too long.
+"""The watchdog: a thread that takes one stack of each poll that lasts too long.
 
 Knows how to tell that a poll lasts, and the record that comes of a look.  Knows nothing of why polls last.
 """
@@ -26,7 +26,7 @@ INTERPRETERS = frozenset(("_xxsubinterpreters", "_interpreters") if sys.version_
 
 
 class Watchdog:
-    """Begins when told to, as often as told: before a fork it has to rest, since Python warns of other threads then."""
+    """Can be started again and again: it is stopped before a fork, since Python warns of other threads then."""
 
     def __init__(self, recorder: "Recorder", slow_poll_ns: int) -> None:
         self.recorder = recorder
@@ -88,7 +88,7 @@ class Watchdog:
                     self.look(ident, state, serial)
 
     def look(self, ident: int, state: "dict[str, Any]", serial: int) -> None:
-        """Write what the thread does whose poll still lasts."""
+        """Write the stack of the thread whose poll still lasts."""
         recorder = self.recorder
         with recorder.lock:
             top = state.get("top")
