@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from async_inspect import events as ev
 from async_inspect.model import load
 from async_inspect.model.invariants import violations
 from async_inspect.tracer import pycore
@@ -96,3 +97,22 @@ def test_in_one_of_the_python_cores_own(tmp_path: Path, monkeypatch: pytest.Monk
 
     monkeypatch.setattr(Tape, "put_raw", put_raw)
     assert vanished(pycore, lambda: program(lambda: None), tmp_path / "run.rec") > 60
+
+
+def test_amid_a_record_that_is_made_outside_of_any_callback(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of what the collector finalizes there come events: they are lost, not written in the midst of another record."""
+    write = Tape.put_raw
+
+    def put_raw(*args: Any) -> None:
+        if args[-1] == ev.POINT:
+            gc.collect()
+        write(*args)
+
+    monkeypatch.setattr(Tape, "put_raw", put_raw)
+    recording = ticks.record(
+        pycore, lambda: program(lambda: pycore.point("here", "")), tmp_path / "run.rec", sources=ticks.ALL
+    )
+    with recording:
+        assert ticks.kinds(recording).count("POINT") == 30
+        assert recording.header.lost > 0
+    assert violations(load(tmp_path / "run.rec")) == []

@@ -12,6 +12,7 @@ from types import CodeType, FrameType
 from ... import events as ev
 from . import introspect
 from .adopt import adopt as _adopt
+from .guard import Record
 from .recorder import Recorder
 from .tape import Tape
 
@@ -60,7 +61,7 @@ def start(
     recorder = Recorder(tape, tool_id, stdlib, _wanted, slow_poll_ns, calls, tags, _cold)
     _wanted, _cold = {}, _nothing
     try:
-        with recorder.lock:  # nothing is written before what was there
+        with Record(recorder):  # nothing is written before what was there
             recorder.register_callbacks()
             _adopt(recorder, tasks)
     except BaseException:
@@ -118,7 +119,9 @@ def kept() -> dict[str, int]:
 def point(label: str, message: str) -> None:
     recorder = _recorder
     if recorder is not None:
-        with recorder.lock:
+        with Record(recorder) as free:
+            if not free:
+                return
             data = introspect.utf8(label).replace(b"\0", b"") + b"\0" + introspect.utf8(message)
             top = recorder.thread.top
             recorder.coros.put(ev.POINT, recorder.tape.now(), top.id if top is not None else 0, 0, top, len(data))
@@ -128,8 +131,9 @@ def point(label: str, message: str) -> None:
 def adopt(tasks: "Collection[object]") -> None:
     recorder = _recorder
     if recorder is not None:
-        with recorder.lock:
-            _adopt(recorder, tasks)
+        with Record(recorder) as free:
+            if free:
+                _adopt(recorder, tasks)
 
 
 # --- for cold.py ---

@@ -9,10 +9,12 @@ import time
 
 from ... import events as ev
 from ..errors import is_ours
+from .coroutines import ASYNC
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import CodeType
 
     from .recorder import Recorder
 
@@ -31,7 +33,7 @@ def guarded(recorder: "Recorder", handler: "Callable[..., object]") -> "Callable
         try:
             with recorder.lock:
                 frame = getframe(1)
-                if frame.f_code is not args[0]:
+                if frame.f_code is not args[0] or (recorder.makes_record and _is_lost(recorder, frame.f_code)):
                     return None
                 recorder.callbacks += 1
                 if recorder.callbacks % every:
@@ -43,6 +45,40 @@ def guarded(recorder: "Recorder", handler: "Callable[..., object]") -> "Callable
             return None
 
     return callback
+
+
+class Record:
+    """Where a record is made outside of any callback: true for who may make it.
+
+    The collector may run there, and finalize what the program left; unlike in a callback there are events of that.  In
+    the midst of a record none can be written: what would have been is counted as lost.
+    """
+
+    def __init__(self, recorder: "Recorder") -> None:
+        self.recorder = recorder
+
+    def __enter__(self) -> bool:
+        recorder = self.recorder
+        recorder.lock.acquire()
+        self.amid = recorder.makes_record or recorder.lock._recursion_count() > 1  # type: ignore[attr-defined,unused-ignore]
+        if self.amid:
+            recorder.tape.lose()
+        else:
+            recorder.makes_record = True
+        return not self.amid
+
+    def __exit__(self, *_: object) -> None:
+        if not self.amid:
+            self.recorder.makes_record = False
+        self.recorder.lock.release()
+
+
+def _is_lost(recorder: "Recorder", code: "CodeType") -> bool:
+    """Whether an event of this code would have been written, or changes what is known of who runs."""
+    lost = bool(code.co_flags & ASYNC or recorder.wanted_of(code))
+    if lost:
+        recorder.tape.lose()
+    return lost
 
 
 def _timed(recorder: "Recorder", handler: "Callable[..., object]", *args: object) -> object:

@@ -76,6 +76,7 @@ class Recorder:
         self.codes = self.defs.codes
         self.tool = tool_id
         self.lock = RLock()
+        self.makes_record = False  # outside of any callback (``guard.Record``)
         self.callbacks = self.timed = self.timed_ns = 0
         self.throws_on = False
 

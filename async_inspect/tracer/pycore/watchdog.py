@@ -10,6 +10,7 @@ from _weakref import ref
 from time import sleep
 
 from ... import events as ev
+from .guard import Record
 from .threads import Life, has_ended
 
 TYPE_CHECKING = False
@@ -90,8 +91,8 @@ class Watchdog:
     def look(self, ident: int, state: "dict[str, Any]", serial: int) -> None:
         """Write the stack of the thread whose poll still lasts."""
         recorder = self.recorder
-        with recorder.lock:
-            top = state.get("top")
+        with Record(recorder) as free:
+            top = state.get("top") if free else None
             frame = sys._current_frames().get(ident)
             if top is not None and frame is not None and state.get("serial", 0) == serial and not has_ended(state):
                 site = recorder.defs.site_of(frame, recorder.probes.run_code)
