@@ -176,7 +176,7 @@ def _closings(trace: Trace) -> list[tuple[int, int]]:
         return np.where(good, holds.task[row], 0).astype(np.int64)
 
     def following(row: t.Ints, at: t.Ints, goal: t.Ints) -> t.Ints:
-        """Whom these waits hang on at that time; 0: nobody."""
+        """The task that each of these waits depends on at that time; 0: none."""
         found = awaits.awaited_task[row].astype(np.int64)
         by_lock = waits_lock[row]
         found[by_lock] = holder(awaits.resource[row[by_lock]].astype(np.int64), at[by_lock])
@@ -209,7 +209,7 @@ def _closings(trace: Trace) -> list[tuple[int, int]]:
         begin, at_task = begin[~back], at_task[~back]
         at = awaits.start_ns[begin]
         row = waits.before(at_task, at, "right") - 1
-        stands = (row >= 0) & (awaits.task[row] == at_task) & (over[row] > at)
-        begin, row, at = begin[stands], row[stands], at[stands]
+        goes_on = (row >= 0) & (awaits.task[row] == at_task) & (over[row] > at)
+        begin, row, at = begin[goes_on], row[goes_on], at[goes_on]
         at_task = following(row, at, awaits.task[begin].astype(np.int64))
     return sorted(found)[:MOMENTS]

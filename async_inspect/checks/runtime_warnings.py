@@ -51,7 +51,7 @@ def find(trace: Trace) -> Iterator[Finding]:
 
 
 def _error(trace: Trace, row: RuntimeWarningFigures) -> str:
-    """The exception, with what it said where that is known."""
+    """The exception, with its message where that is known."""
     first = row.first
-    said = trace.task_table.error.get(first.task - 1) if first.task else None
-    return said or first.error or "an exception"
+    message = trace.task_table.error.get(first.task - 1) if first.task else None
+    return message or first.error or "an exception"

@@ -26,21 +26,21 @@ EVENTS = ("event_id", "task_id", "timestamp_ms", "kind", "details")
 
 def tasks(trace: Trace) -> Iterator[bytes]:
     """One row a task, and what is to be known of all of them in each row."""
-    said = of_all(trace)
+    of_all_ = of_all(trace)
     values = [field.reader(trace) for field in TASKS]
     tasks = (trace.task(number) for number in range(1, len(trace.task_table) + 1))
-    cells = ((*(_cell(value(task)) for value in values), *said.values()) for task in tasks)
+    cells = ((*(_cell(value(task)) for value in values), *of_all_.values()) for task in tasks)
     rows = (tuple(map(_field, row)) for row in cells)
-    yield from _text((*(field.key for field in TASKS), *said), rows)
+    yield from _text((*(field.key for field in TASKS), *of_all_), rows)
 
 
 def of_all(trace: Trace) -> dict[str, str]:
     """The last columns of tasks: of a filtered trace how it is filtered, of one that is not known up to its end up to
     when it is."""
-    said = {"filter": trace.meta.filter} if trace.meta.filters else {}
+    of_all_ = {"filter": trace.meta.filter} if trace.meta.filters else {}
     if until := known_until(trace):
-        said["known_until"] = until
-    return said
+        of_all_["known_until"] = until
+    return of_all_
 
 
 def events(trace: Trace) -> Iterator[bytes]:

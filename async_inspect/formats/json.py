@@ -60,10 +60,10 @@ def _rows(rows: Iterator[str]) -> Iterator[bytes]:
 
 
 def _tasks(trace: Trace) -> Iterator[str]:
-    said = [(field.key, field.reader(trace)) for field in fields.TASK]
+    readers = [(field.key, field.reader(trace)) for field in fields.TASK]
     for number in range(1, len(trace.task_table) + 1):
         task = trace.task(number)
-        yield json.dumps({key: value(task) for key, value in said})
+        yield json.dumps({key: value(task) for key, value in readers})
 
 
 def _events(trace: Trace) -> Iterator[str]:

@@ -211,12 +211,12 @@ class _Writer:
 
     def _begin(self, one: Slice) -> bytes:
         """The beginning of any other slice."""
-        kind, name, said = one.kind, self._words.name(one), self._words.args(one)
-        key = (kind, name, *said)
+        kind, name, args_ = one.kind, self._words.name(one), self._words.args(one)
+        key = (kind, name, *args_)
         found = self._texts.get(key)
         if found is None:
             named = pb.text(23, name) if kind == TASK else pb.number(10, self._interned.id(2, name))
-            event = _TYPE[BEGIN] + named + self._categories[kind] + self._interned.notes(said, "error")
+            event = _TYPE[BEGIN] + named + self._categories[kind] + self._interned.notes(args_, "error")
             if kind == TASK and one.row + 1 in self._spawners:
                 event += _flow(48, one.row + 1)
             if len(self._texts) >= MOST_TEXTS:

@@ -84,7 +84,7 @@ class _Writer:
         self.files: list[tuple[str, int]] = []
         self.records = self.left_out = self.problems = 0
         self._file = file
-        self._said: list[str] = []  # what could not be
+        self._problems: list[str] = []  # a line each
         self._failed: list[str] = []  # the tracebacks of that
 
     def write(self, place: Path, most: int) -> None:
@@ -105,11 +105,11 @@ class _Writer:
                 self._add(f"errors/{number}.txt", self.scrub.error(text))
             for number, text in enumerate(self._failed, 1):
                 self._add(f"errors/doctor-{number}.txt", self.scrub.error(text))
-            self.problems = len(self._said)
-            self._add("problems.txt", "".join(f"{line}\n" for line in self._said) or "none\n")
+            self.problems = len(self._problems)
+            self._add("problems.txt", "".join(f"{line}\n" for line in self._problems) or "none\n")
 
     def _recordings(self, place: Path) -> list[Path]:
-        """Those of the run that can be opened; what of the others is known is said."""
+        """The recordings of the run that can be opened; the others are reported as problems."""
         try:
             run = [one.path for one in runs.run_at(place)]
         except Exception as error:  # noqa: BLE001 - what fails is what the bundle is for
@@ -184,9 +184,9 @@ class _Writer:
 
     def _problem(self, what: str, error: Exception) -> None:
         known = isinstance(error, UserError)
-        said = error.message if isinstance(error, UserError) else str(error)
-        line = f"{what}: {'' if known else f'{self.scrub.type(type(error).__name__)}: '}{self.scrub.text(said)}"
-        self._said.append(" ".join(line.split()))
+        message = error.message if isinstance(error, UserError) else str(error)
+        line = f"{what}: {'' if known else f'{self.scrub.type(type(error).__name__)}: '}{self.scrub.text(message)}"
+        self._problems.append(" ".join(line.split()))
         if not known:
             self._failed.append("".join(traceback.format_exception(error)))
 

@@ -62,12 +62,12 @@ class Interpreter:
         return self.implementation == "cpython" and self.version >= OLDEST
 
 
-def find(asked: str | None, environ: dict[str, str]) -> str:
+def find(wanted: str | None, environ: dict[str, str]) -> str:
     """The Python for a target that names none itself: --python, $VIRTUAL_ENV's, the tool's own."""
-    if asked:
-        found = shutil.which(asked, path=environ.get("PATH"))
+    if wanted:
+        found = shutil.which(wanted, path=environ.get("PATH"))
         if found is None:
-            raise UserError(f"--python {asked}: no such program", 127)
+            raise UserError(f"--python {wanted}: no such program", 127)
         return found
     venv = environ.get("VIRTUAL_ENV")
     if venv:

@@ -34,7 +34,7 @@ def registration(
     environ: Mapping[str, str], folder: Path, title: str
 ) -> tuple[Callable[[int], None], Callable[[], None]]:
     """(register, unregister): the first puts a program on the list once its pid is known, the second takes it off."""
-    mine: list[Path] = []
+    files_: list[Path] = []
 
     def register(pid: int) -> None:
         began = processes.began(pid)
@@ -44,12 +44,12 @@ def registration(
             path = files.private_folder(place(environ)) / f"{pid}-{began}"
             with files.replacing(path) as file:
                 file.write(os.fsencode(f"{folder}\n{' '.join(title.split())}\n"))
-            mine.append(path)
+            files_.append(path)
         except OSError:
             pass
 
     def unregister() -> None:
-        for file in mine:
+        for file in files_:
             try:
                 file.unlink(missing_ok=True)
             except OSError:

@@ -2,7 +2,7 @@
 
 Knows what may stay since it is no secret: the names of the standard library's own files, functions and types, of the
 packages in site-packages (their files and functions), and the words of which this tool's own messages are made.
-Everything else is a name.  Which token stands for which name is known only as long as the ``Scrubber`` is.
+Everything else is a name.  The mapping from names to tokens exists only as long as the ``Scrubber``.
 """
 
 import builtins
@@ -36,7 +36,7 @@ _TOKEN: Final = re.compile(r"(?:name|path)-\d+(?:\.(?:pyc?|rec|so))?")
 _SHORTEST: Final = 3  # letters of a name that is looked for within text
 
 # Metadata that says nothing of the program, by what its values can be.
-_SAID: Final = {
+_SAFE_VALUES: Final = {
     **dict.fromkeys(("version", "python"), r"\d+(\.\d+)*[a-z0-9.+]{0,20}"),
     **dict.fromkeys(("pid", "ppid", "max_size", "calls"), r"\d{1,20}"),
     "implementation": "[a-z]{1,20}",
@@ -45,7 +45,7 @@ _SAID: Final = {
     "slow_poll_ms": r"[\d.e+]{1,20}",
     "source": "|".join(SOURCES),
 }
-_KEYS: Final = (*_SAID, *("argv", "base_prefix", "core_reason", "cwd", "executable", "prefix", "run", "site"),
+_KEYS: Final = (*_SAFE_VALUES, *("argv", "base_prefix", "core_reason", "cwd", "executable", "prefix", "run", "site"),
                 "stdlib", "tag")  # fmt: skip
 
 
@@ -94,7 +94,7 @@ class Scrubber:
 
     def value(self, key: str, text: str) -> tuple[str, str]:
         """A line of the metadata."""
-        if key in _SAID and re.fullmatch(_SAID[key], text, re.ASCII):
+        if key in _SAFE_VALUES and re.fullmatch(_SAFE_VALUES[key], text, re.ASCII):
             return key, text
         if key == "core_reason":
             return key, self.text(text)
@@ -105,7 +105,7 @@ class Scrubber:
         if kind == ev.CODE:
             file, name, table = [*texts, "", "", ""][:3]
             kept = self._kept(file)
-            # Of a damaged table nobody knows that it is one.
+            # A damaged table can't be recognised as one.
             return [self.path(file), name if kept and _DOTTED.fullmatch(name) else self.qualname(name),
                     f"{len(table) // 2} bytes of lines"]  # fmt: skip
         return [self.type(text) for text in texts] if kind == ev.STRING else [self.name(text) for text in texts]

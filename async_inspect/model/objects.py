@@ -106,8 +106,8 @@ def last_await(trace: TraceData, number: int) -> int:
 def awaiters(trace: TraceData) -> dict[int, tuple[int, ...]]:
     """Who awaited each task."""
     found: dict[int, list[int]] = defaultdict(list)
-    (who, whom), _ = group(trace.edges.task, trace.edges.awaited)
-    for awaiter, awaited in zip(who.tolist(), whom.tolist(), strict=True):
+    (who, others), _ = group(trace.edges.task, trace.edges.awaited)
+    for awaiter, awaited in zip(who.tolist(), others.tolist(), strict=True):
         found[awaited].append(awaiter)
     return {awaited: tuple(who) for awaited, who in found.items()}
 

@@ -275,10 +275,10 @@ def _events(trace: Trace, whole: t.Bools, polls: Part, awaits: Part) -> Iterator
         ((t.AWAIT_STARTED, t.AWAIT_ENDED), awaits),
     ):
         for one in kinds:
-            mine = np.flatnonzero(kind == one)
-            if len(mine):
-                expected[mine] = of.first[task[mine] - 1] + _ranks(task[mine])
-                row[mine] = np.searchsorted(of.rows, row[mine])
+            of_kind = np.flatnonzero(kind == one)
+            if len(of_kind):
+                expected[of_kind] = of.first[task[of_kind] - 1] + _ranks(task[of_kind])
+                row[of_kind] = np.searchsorted(of.rows, row[of_kind])
     points = np.flatnonzero(kind == t.INSPECTION_POINT)
     expected[points] = np.arange(len(points))
     of_tasks = ~np.isin(kind, (t.POLL_STARTED, t.POLL_ENDED, t.AWAIT_STARTED, t.AWAIT_ENDED, t.INSPECTION_POINT))

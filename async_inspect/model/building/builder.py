@@ -310,9 +310,9 @@ def _inherited(tags: dict[int, list[str]], parent: Ints) -> dict[int, frozenset[
     If ever: what a parent has is told only when it stops, which is after it made the task.
     """
     had = {row: frozenset(values) for row, values in tags.items()}
-    nobody = frozenset[str]()
+    no_tags = frozenset[str]()
     found = {}
     for row, values in tags.items():
         first = dict(reversed([(tag.partition("=")[0], tag) for tag in values]))
-        found[row] = had.get(int(parent[row]) - 1, nobody) & frozenset(first.values())
+        found[row] = had.get(int(parent[row]) - 1, no_tags) & frozenset(first.values())
     return {row: some for row, some in found.items() if some}

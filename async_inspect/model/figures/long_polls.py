@@ -173,8 +173,8 @@ class _Waiting:
         if len(selects):
             answers = Ordered(selects.thread, selects.end_ns)
             row = answers.order[np.minimum(answers.before(thread, end), len(selects) - 1)]
-            asked = (selects.thread[row] == thread) & (selects.end_ns[row] == end)
-            end = np.where(asked, selects.start_ns[row], end)
+            from_selector = (selects.thread[row] == thread) & (selects.end_ns[row] == end)
+            end = np.where(from_selector, selects.start_ns[row], end)
         return _Spans(task, thread, end - length, end)
 
     def held_up(self, task: int, thread: int, start: int, end: int) -> tuple[list[Victim], int]:

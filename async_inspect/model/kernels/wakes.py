@@ -60,20 +60,20 @@ def origins(callbacks: Any1d, flags: Any1d, aux: Any1d) -> Ints:
         cause = further
 
 
-def runnable_since(told: Columns, answer: LastBefore, answered: Ints) -> Ints:
+def runnable_since(records: Columns, answer: LastBefore, answered: Ints) -> Ints:
     """Since when a record that names no callback lets run what it leads to; CALLED: the wake says it.
 
     ``answer``: by thread and slot, the last answer of the selector; ``answered``: when that was.
     """
-    flags, since = told["flags"], np.full(len(told["flags"]), CALLED)
+    flags, since = records["flags"], np.full(len(records["flags"]), CALLED)
     at_once = (flags == ev.BY_THREAD) | (flags == ev.BY_SIGNAL)
-    since[at_once] = told["ts"][at_once]
-    due = moment(told["aux"], told["off"])
+    since[at_once] = records["ts"][at_once]
+    due = moment(records["aux"], records["off"])
     timed = (flags == ev.BY_TIMER) & (due > 0)
     since[timed] = due[timed]
     io = np.flatnonzero(flags == ev.BY_IO)
     if len(io) and len(answered):
-        row = answer(told["thread"][io], told["pos"][io])
+        row = answer(records["thread"][io], records["pos"][io])
         since[io] = np.where(row >= 0, answered[row], CALLED)
     return since
 

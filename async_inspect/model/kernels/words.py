@@ -51,11 +51,11 @@ def why(
         return f"sleeping for {timer}" if timer else "its timer is due"
     what = resource or (awaiting if reason in SAYS_ITSELF else "")
     word = "" if reason in SAYS_ITSELF or (resource and reason in SAYS_IT) else reason
-    said = " ".join(filter(None, (word, what))) or awaiting
+    what_for = " ".join(filter(None, (word, what))) or awaiting
     if not holders or not resource:
-        return said
+        return what_for
     held = ", ".join(f"task {one}" if one != itself else "itself" for one in holders[:HOLDERS])
-    return f"{said}, held by {held}{', …' * (len(holders) > HOLDERS)}"
+    return f"{what_for}, held by {held}{', …' * (len(holders) > HOLDERS)}"
 
 
 def hold(resource: str, taken_at: str | None, since: str) -> str:

@@ -321,12 +321,12 @@ class LiveSnapshot:
         rows = self.rows[tasks["flags"][self.rows] & (WAITING | OF_TASK) == WAITING | OF_TASK]
         direct = live.coroutines.task(tasks["aux"][rows])
         edges = live.edges.columns
-        who, whom = live.coroutines.task(edges["who"]), live.coroutines.task(edges["whom"])
-        there = np.flatnonzero((tasks["flags"][who] & WAITING > 0) & (whom > 0))
-        who, whom, since, ran = who[there], whom[there], edges["ts"][there], edges["ran"][there] > 0
+        who, others = live.coroutines.task(edges["who"]), live.coroutines.task(edges["whom"])
+        there = np.flatnonzero((tasks["flags"][who] & WAITING > 0) & (others > 0))
+        who, others, since, ran = who[there], others[there], edges["ts"][there], edges["ran"][there] > 0
         gathering = [row for row in np.unique(who[ran]).tolist() if self.reason(row) in FROM_BEFORE]
         still = waits_still(since, tasks["slept"][who], ran, np.isin(who, gathering))
-        both = np.stack([np.concatenate([rows, who[still]]), np.concatenate([direct, whom[still]])])
+        both = np.stack([np.concatenate([rows, who[still]]), np.concatenate([direct, others[still]])])
         both = np.unique(both[:, (both[1] > 0) & ~self.over(both[1])], axis=1)
         return both[0], both[1]
 

@@ -145,11 +145,11 @@ class Live:
         add(self.nodes["calls"], np.minimum(found["entries"]["node"][new], self.nodes.size - 1))
         before = self.count
         self.tasks.add_new(found, new, self.functions, self.base)
-        asleep = self._suspensions(found)
+        suspended = self._suspensions(found)
         awake = Wakeups(self._row(found["wakes"]["coro"]), found["wakes"], self._wakes.feed(found))
-        polls = self._polls(found, asleep)
+        polls = self._polls(found, suspended)
         self.edges.feed(found["edges"], self.coroutines, self.tasks, polls)
-        self._run(polls, asleep, awake)
+        self._run(polls, suspended, awake)
         ended = self._exits(found["exits"])
         created = self.tasks["created"][before : self.count]
         self.rates.came_and_went(np.maximum(created - self.base, 0), ended - self.base)
@@ -177,9 +177,9 @@ class Live:
         over = tasks["exit"][rows] == 0
         tasks["exit"][rows], tasks["exit_flags"][rows] = exits["kind"][seen], exits["flags"][seen]
         tasks["error"][rows], tasks["ended"][rows] = exits["aux"][seen], exits["ts"][seen]
-        asleep = rows[tasks["flags"][rows] & WAITING > 0]
-        self._sum_waits(asleep, np.maximum(tasks["ended"][asleep], tasks["slept"][asleep]))
-        tasks["flags"][asleep] &= ~WAITING
+        suspended = rows[tasks["flags"][rows] & WAITING > 0]
+        self._sum_waits(suspended, np.maximum(tasks["ended"][suspended], tasks["slept"][suspended]))
+        tasks["flags"][suspended] &= ~WAITING
         fresh = rows[over & (tasks["flags"][rows] & (SPAWNED | RAN) == SPAWNED)]
         tasks["ready"][fresh] += tasks["ended"][fresh] - tasks["created"][fresh]
         gone = rows[(exits["kind"][seen] == ev.VANISH) & (exits["flags"][seen] & ev.NO_TASK > 0)]
@@ -207,19 +207,19 @@ class Live:
             aux=rows["aux"].astype(np.int64), flags=flags, point=none, due=none - 1, resource=none,
             row=self._row(rows["before"]),
         )  # fmt: skip
-        asleep = Suspensions(*(np.concatenate(pair) for pair in zip(recent, fresh, strict=True)))
+        suspended = Suspensions(*(np.concatenate(pair) for pair in zip(recent, fresh, strict=True)))
         anew = np.ones(old + size, np.bool_)
         anew[:old] = np.isin(recent.pos, np.concatenate([found["links"]["burst"], found["uses"]["burst"]]))
-        *where, asleep.resource[anew] = self.coroutines.climb(
-            leaf[anew], asleep.pos[anew], asleep.code[anew], asleep.off[anew], self.functions
+        *where, suspended.resource[anew] = self.coroutines.climb(
+            leaf[anew], suspended.pos[anew], suspended.code[anew], suspended.off[anew], self.functions
         )
-        asleep.point[anew] = self.points.find(*where)
-        due = due_times(found["timers"], asleep.pos, ids, self.base)
-        asleep.due[due >= 0] = due[due >= 0]
-        self._amend(Suspensions(*(column[:old] for column in asleep)))
-        last = np.flatnonzero(np.isin(asleep.pos, self._records.poll_spans()))
-        self._recent = Suspensions(*(column[last] for column in asleep))
-        return asleep
+        suspended.point[anew] = self.points.find(*where)
+        due = due_times(found["timers"], suspended.pos, ids, self.base)
+        suspended.due[due >= 0] = due[due >= 0]
+        self._amend(Suspensions(*(column[:old] for column in suspended)))
+        last = np.flatnonzero(np.isin(suspended.pos, self._records.poll_spans()))
+        self._recent = Suspensions(*(column[last] for column in suspended))
+        return suspended
 
     def _amend(self, recent: Suspensions) -> None:
         """More became known of suspensions that were taken in before."""
@@ -231,7 +231,7 @@ class Live:
 
     # --- polls and waits ---------------------------------------------------------------------------------------------
 
-    def _polls(self, found: dict[str, Columns], asleep: Suspensions) -> Polls:
+    def _polls(self, found: dict[str, Columns], suspended: Suspensions) -> Polls:
         """The chunk's polls, those among them that were open before."""
         tasks, opens, closes = self.tasks, found["opens"], found["closes"]
         opened, closed = self._row(opens["task"]), self._row(closes["before"])
@@ -250,18 +250,18 @@ class Live:
             done=by >= 0,
             end=np.append(closes["ts"], 0)[by],
             end_pos=end_pos,
-            suspension=find(asleep.pos, end_pos),
+            suspension=find(suspended.pos, end_pos),
         )
 
-    def _run(self, polls: Polls, asleep: Suspensions, awake: Wakeups) -> None:
+    def _run(self, polls: Polls, suspended: Suspensions, awake: Wakeups) -> None:
         """What tasks did, from poll to poll."""
         if len(polls.row):
-            self._polled(polls, asleep, awake)
+            self._polled(polls, suspended, awake)
         tasks, waiting = self.tasks, awake.rows()
         waiting = waiting[(tasks["flags"][waiting] & WAITING > 0) & (tasks["since"][waiting] == 0)]
         tasks["since"][waiting] = awake.first(waiting, tasks["slot"][waiting], self.fed)
 
-    def _polled(self, polls: Polls, asleep: Suspensions, awake: Wakeups) -> None:
+    def _polled(self, polls: Polls, suspended: Suspensions, awake: Wakeups) -> None:
         tasks, base, row = self.tasks, self.base, polls.row
         new, done = polls.pos >= 0, polls.done
         first = np.concatenate([[True], row[1:] != row[:-1]])
@@ -291,9 +291,11 @@ class Live:
         self._sum_waits(rows, polls.start[woken])
         back = np.flatnonzero(~first & np.concatenate([[False], polls.suspension[:-1] >= 0]))
         slept = polls.suspension[back - 1]
-        came[back] = asleep.point[slept]
-        since = awake.first(row[back], asleep.pos[slept], polls.pos[back])
-        self._sums(row[back], polls.end[back - 1], polls.start[back], asleep.point[slept], asleep.flags[slept], since)
+        came[back] = suspended.point[slept]
+        since = awake.first(row[back], suspended.pos[slept], polls.pos[back])
+        self._sums(
+            row[back], polls.end[back - 1], polls.start[back], suspended.point[slept], suspended.flags[slept], since
+        )
 
         rows, final = row[last], np.flatnonzero(last)
         slept, over = polls.suspension[final], done[final]
@@ -304,12 +306,12 @@ class Live:
         tasks["flags"][rows] = flags
         waits = np.flatnonzero(over & (slept >= 0))
         rows, slept = rows[waits], slept[waits]
-        tasks["flags"][rows] |= WAITING | asleep.flags[slept]
+        tasks["flags"][rows] |= WAITING | suspended.flags[slept]
         tasks["slept"][rows] = polls.end[final[waits]]
         for name in ("leaf", "code", "off", "aux", "point", "resource", "due"):
-            tasks[name][rows] = getattr(asleep, name)[slept]
-        tasks["slot"][rows], tasks["since"][rows] = asleep.pos[slept], 0
-        self.remembered.add(polls, tasks["id"][row], came, asleep)
+            tasks[name][rows] = getattr(suspended, name)[slept]
+        tasks["slot"][rows], tasks["since"][rows] = suspended.pos[slept], 0
+        self.remembered.add(polls, tasks["id"][row], came, suspended)
 
     def _sum_waits(self, rows: Ints, end: Ints) -> None:
         """The waits of these tasks are over."""

@@ -71,10 +71,10 @@ def of_awaits(by_frames: t.Small, of_task: t.Bools, of_nothing: t.Bools, gathers
 
 def of_frames(frames: Iterable[t.Function], rules: Sequence[Rule]) -> str:
     """What the frames of a chain say, from the leaf outwards up to the await point."""
-    said = _NOTHING
+    verdict = _NOTHING
     for function in frames:
-        said = said.outwards(*_asked(function, rules))
-    return said.reason
+        verdict = verdict.outwards(*_rules_of(function, rules))
+    return verdict.reason
 
 
 def covering(functions: Sequence[t.Function]) -> t.Bools:
@@ -106,14 +106,14 @@ class _Verdict(NamedTuple):
 _NOTHING: Final = _Verdict(UNKNOWN, False, None)
 
 
-def _asked(function: t.Function, rules: Sequence[Rule]) -> tuple[str, Sequence[Rule], Sequence[Rule]]:
+def _rules_of(function: t.Function, rules: Sequence[Rule]) -> tuple[str, Sequence[Rule], Sequence[Rule]]:
     """Of a frame of this function, what ``outwards`` asks for."""
     return _library(function.file), _own_rules(function, rules), _shipped_rules(function)
 
 
 def _of_chains(trace: TraceData) -> list[str]:
     """The reason of every chain, as ``of_frames``; what the inner frames of several say is asked once."""
-    frames = [_asked(function, trace.rules) for function in trace.functions]
+    frames = [_rules_of(function, trace.rules) for function in trace.functions]
     inner, function = trace.chains.inner.tolist(), trace.locations.function[trace.chains.location].tolist()
     known = {-1: _NOTHING}
     for outermost in range(len(inner)):

@@ -36,9 +36,9 @@ def adopt(recorder: "Recorder", tasks: "Collection[object]") -> None:
     for ident, frame in sys._current_frames().items():
         _adopt_running(recorder, ident, frame)
     ts = recorder.tape.now()
-    asked: set[int] = set()
+    looked_up: set[int] = set()
     for task in tasks:
-        _adopt_suspended(recorder, task, ts, asked)
+        _adopt_suspended(recorder, task, ts, looked_up)
     for ident, frame in sys._current_frames().items():
         if ident != get_ident():
             _put_stack(recorder, ident, frame)
@@ -122,7 +122,7 @@ def _native_id(ident: int) -> int:
     return native if type(native) is int else 0
 
 
-def _adopt_suspended(recorder: "Recorder", task: object, ts: int, asked: set[int]) -> None:
+def _adopt_suspended(recorder: "Recorder", task: object, ts: int, looked_up: set[int]) -> None:
     """A suspended task, whose chain began before the recording.
 
     ``asked``: the futures of which it is known whether they stand for another, which takes the longer the more wait
@@ -151,7 +151,7 @@ def _adopt_suspended(recorder: "Recorder", task: object, ts: int, asked: set[int
     if name is not None:
         coros.put_name(root, name, ts, chain[-1][0] if chain else top)
     if chain:
-        _suspend_chain(recorder, chain, introspect.get(task, "_fut_waiter"), ts, asked)
+        _suspend_chain(recorder, chain, introspect.get(task, "_fut_waiter"), ts, looked_up)
 
 
 def _begin_chain(recorder: "Recorder", root: Coro, made: object, ts: int) -> "list[tuple[Coro, FrameType]]":
@@ -183,7 +183,7 @@ def _begin_chain(recorder: "Recorder", root: Coro, made: object, ts: int) -> "li
 
 
 def _suspend_chain(
-    recorder: "Recorder", chain: "list[tuple[Coro, FrameType]]", waiter: object, ts: int, asked: set[int]
+    recorder: "Recorder", chain: "list[tuple[Coro, FrameType]]", waiter: object, ts: int, looked_up: set[int]
 ) -> None:
     """Write that it is suspended, where, and what it waits for."""
     coros, probes, top = recorder.coros, recorder.probes, recorder.coros.thread.top
@@ -200,8 +200,8 @@ def _suspend_chain(
         if recorder.edges and introspect.exact(frame.f_code.co_qualname) == "TaskGroup.__aexit__":
             probes.edges.to_all(root, introspect.get(frame.f_locals.get("self"), "_tasks"), 0)
     if waiter is not None:
-        first = id(waiter) not in asked
-        asked.add(id(waiter))
+        first = id(waiter) not in looked_up
+        looked_up.add(id(waiter))
         if first and introspect.shielded(waiter) is not None:
             probes.edges.shields.set(id(waiter), 1, waiter)
         if recorder.edges and not flags:

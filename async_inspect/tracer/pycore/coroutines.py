@@ -70,8 +70,8 @@ class Coroutines:
             code = below.f_code
             if not code.co_flags & (ASYNC | CO_GENERATOR):
                 return None
-            stands = self.defs.stands
-            if not stands(code, below.f_lasti, True) and not (thrown and stands(code, below.f_lasti, False)):
+            is_at_await = self.defs.is_at_await
+            if not is_at_await(code, below.f_lasti, True) and not (thrown and is_at_await(code, below.f_lasti, False)):
                 return None
             if code.co_flags & ASYNC:
                 return self.live.get(id(below)) or self.open(below, 0, thrown)
@@ -153,7 +153,7 @@ class Coroutines:
     def open(self, frame: "FrameType", flags: int, thrown: bool = False) -> Coro:
         """A frame is first seen while alive: it began before the recording, or its first event is an exception."""
         code = frame.f_code
-        if not thrown or self.defs.stands(code, frame.f_lasti, False):
+        if not thrown or self.defs.is_at_await(code, frame.f_lasti, False):
             flags |= ev.BEFORE
         awaiter = self.awaiter_of(frame, thrown)
         coro = self.live.get(id(frame)) or self.new(id(frame), code)

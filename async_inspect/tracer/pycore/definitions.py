@@ -166,7 +166,7 @@ class Definitions:
             frame = frame.f_back
         return site
 
-    def stands(self, code: "CodeType", lasti: int, at_send: bool) -> bool:
+    def is_at_await(self, code: "CodeType", lasti: int, at_send: bool) -> bool:
         """Whether a frame awaits: it is at a SEND (or, as 3.12 has it, at that one's cache).
 
         Not ``at_send``: at a suspended await, where a frame stands while ``throw()`` goes through it.

@@ -280,13 +280,13 @@ class Probes:
         self.thread.idle = not (type(timeout) in (int, float) and timeout <= 0)  # type: ignore[operator]
         if self.coros.unrun and _called_by_loop(frame):
             self.coros.had_turns()
-        self.thread.asked = self.tape.now()
+        self.thread.select_began = self.tape.now()
 
     def selector_answers(self, frame: "FrameType", actions: int, value: object) -> None:
-        asked, self.thread.asked = self.thread.asked, 0
-        if asked:
+        select_began, self.thread.select_began = self.thread.select_began, 0
+        if select_began:
             flags = ev.IDLE if self.thread.idle else 0
-            self.put(ev.SELECT, self.tape.now(), 0, asked & 0xFFFFFFFF, asked >> 32, flags)
+            self.put(ev.SELECT, self.tape.now(), 0, select_began & 0xFFFFFFFF, select_began >> 32, flags)
 
     # --- who holds what ---
 

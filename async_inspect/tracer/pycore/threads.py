@@ -34,7 +34,7 @@ class State:
     spawner = 0  # ... and the frame that was making it
     sleeper = 0  # the future that a timer was just set for, until the next event ...
     due = 0  # ... and for when
-    asked = 0  # when the selector was asked
+    select_began = 0  # when the selector was asked
     idle = False
     ended = 0  # the coroutine of the task that ended last ...
     ended_id = 0

@@ -1,4 +1,4 @@
-"""One task: its whole await stack with the source's lines, whom it awaits, who awaits it, its children, its polls."""
+"""One task: its whole await stack with source lines, the tasks it awaits, its awaiters, its children, its polls."""
 
 import numpy as np
 
@@ -95,10 +95,10 @@ def _stack(seen: LiveSnapshot, row: int, width: int) -> list[Line]:
 
 def _others(seen: LiveSnapshot, row: int) -> list[tuple[int, Line]]:
     """Tasks around this one: (row, line); 0: a heading."""
-    who, whom = seen.edges
+    who, others = seen.edges
     around = {
-        "it awaits": whom[who == row].tolist(),
-        "awaited by": who[whom == row].tolist(),
+        "it awaits": others[who == row].tolist(),
+        "awaited by": who[others == row].tolist(),
         "its parent": [p for p in seen.parent(np.array([row])).tolist() if p],
         "its children": seen.rows[seen.parent(seen.rows) == row].tolist(),
     }

@@ -1,4 +1,4 @@
-"""The tasks as a table: each with its state, where it stands and since when, and its figures."""
+"""The table of tasks: each with its state, its await point and since when, and its figures."""
 
 import numpy as np
 
@@ -33,8 +33,8 @@ def draw(scene: Scene) -> Page:
     lines = [_title(scene, len(rows)), heading(columns, sizes, *state.sort)]
     shown = rows[here]
     names = [column.title for column in columns if column.title in FIGURES]
-    told = (states[here], seen.over(shown), seen.parent(shown), *(seen.figure(name, shown) for name in names))
-    places = zip(shown.tolist(), *(of.tolist() for of in told), strict=True)
+    columns_ = (states[here], seen.over(shown), seen.parent(shown), *(seen.figure(name, shown) for name in names))
+    places = zip(shown.tolist(), *(of.tolist() for of in columns_), strict=True)
     for at, (task, code, over, parent, *values) in enumerate(places, here.start):
         word = t.SHOWN_STATES[code]
         colour = STYLE_OF_STATE[word]

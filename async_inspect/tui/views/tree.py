@@ -1,4 +1,4 @@
-"""The tasks as a tree: by who made them, or by who awaits whom."""
+"""The tasks as a tree: by parent, or by awaiter."""
 
 from collections import defaultdict
 
@@ -42,12 +42,12 @@ def by_parent(seen: LiveSnapshot) -> dict[int, list[int]]:
 
 
 def by_await(seen: LiveSnapshot) -> dict[int, list[int]]:
-    """Whom each task awaits; below 0 those whom nobody awaits.  Of tasks that only await each other, the first."""
-    who, whom = (side.tolist() for side in seen.edges)
+    """The tasks that each task awaits; below 0 those that no task awaits.  Of a cycle of tasks, the first."""
+    who, others = (side.tolist() for side in seen.edges)
     found: dict[int, list[int]] = defaultdict(list)
-    for row, other in zip(who, whom, strict=True):
+    for row, other in zip(who, others, strict=True):
         found[row].append(other)
-    found[0] = sorted(set(who) - set(whom))
+    found[0] = sorted(set(who) - set(others))
     reached = _reached(found, found[0])
     for row in sorted(set(who)):
         if row not in reached:
