@@ -129,8 +129,8 @@ class Frame(NamedTuple):
     line: int  # 0: not known
 
 
-class Wakes(Frozen):
-    """How often a task was woken so."""
+class WakeCount(Frozen):
+    """How often a task was woken by one waker."""
 
     woken_by: str  # tables.WAKERS
     waker: int | None  # the task that woke it
@@ -204,7 +204,7 @@ class Task(Frozen):
     ready_most_ns: int  # and no more
     parent: int | None  # the task that spawned it
     awaiters: tuple[int, ...]  # the tasks that awaited it, directly or by what gathers tasks
-    wakes: tuple[Wakes, ...]  # who woke it how often, as far as that is known, most often first
+    wakes: tuple[WakeCount, ...]  # who woke it how often, as far as that is known, most often first
     holds: tuple[Hold, ...]  # what it holds at the end of the recording
     location: str | None  # "file:line" of its spawning
     error: str | None  # of a Failed task: "ValueError: message"

@@ -25,7 +25,7 @@ class Page(NamedTuple):
     drawer: bool = False  # with all that is said of one task, too
 
 
-class Live(NamedTuple):
+class LiveFigure(NamedTuple):
     """How the live view shows a figure: of the model's LiveSnapshot it is the figure of this name."""
 
     name: str
@@ -43,7 +43,7 @@ class Field(NamedTuple):
     column: str = ""  # of ``tables.Tasks``, as it is; a time below 0 is not known
     csv: bool = True  # a table has it, too
     page: Page | None = None
-    live: Live | None = None
+    live: LiveFigure | None = None
 
     def reader(self, trace: TraceData) -> Callable[[Task], object]:
         """What files say of a task of this trace."""
@@ -92,7 +92,7 @@ _ALL: Final = (
         "its life: `run_time_ms` + `wait_time_ms`",
         attrgetter("lifetime_ns"),
         page=Page("duration"),
-        live=Live("age", narrow=True),
+        live=LiveFigure("age", narrow=True),
     ),
     Field(
         "poll_count",
@@ -100,7 +100,7 @@ _ALL: Final = (
         "how often it was run up to its next suspension, or its end",
         column="polls",
         page=Page("polls", drawer=True),
-        live=Live("polls", narrow=True, summed=True),
+        live=LiveFigure("polls", narrow=True, summed=True),
     ),
     Field(
         "run_time_ms",
@@ -108,7 +108,7 @@ _ALL: Final = (
         "how long it ran",
         column="run_ns",
         page=Page("run"),
-        live=Live("run", narrow=True, summed=True),
+        live=LiveFigure("run", narrow=True, summed=True),
     ),
     Field("parent_id", "id", "the task that made it", attrgetter("parent"), page=Page("parent")),
     Field(
@@ -117,7 +117,7 @@ _ALL: Final = (
         "how long it did not run",
         attrgetter("wait_ns"),
         page=Page("wait"),
-        live=Live("wait", narrow=True),
+        live=LiveFigure("wait", narrow=True),
     ),
     Field(
         "ready_time_ms",
@@ -125,7 +125,7 @@ _ALL: Final = (
         "how much of that it could have run, where that is known exactly",
         attrgetter("ready_ns"),
         page=Page("ready"),
-        live=Live("ready", narrow=True, summed=True),
+        live=LiveFigure("ready", narrow=True, summed=True),
     ),
     Field(
         "ready_min_ms",

@@ -17,7 +17,7 @@ from ..support.settings import Rule
 from . import event_text, loading, objects, reasons
 from . import tables as t
 from .data import TraceData
-from .entities import Await, Hold, Scope, Task, TreeNode, Wakes
+from .entities import Await, Hold, Scope, Task, TreeNode, WakeCount
 from .figures import cancelled_waits, waiting
 from .filters import Filter, filter_of
 from .loading import Progress
@@ -68,7 +68,7 @@ class Trace(TraceData):
         return objects.awaiters(self)
 
     @property
-    def wakes(self) -> dict[int, tuple[Wakes, ...]]:
+    def wakes(self) -> dict[int, tuple[WakeCount, ...]]:
         """By task id, what woke it and how often, most often first; no entry: not known."""
         return waiting.wakes(self)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from .. import events as ev
-from ..model.live import Live
+from ..model.live import LiveModel
 from ..model.live.state import PIECE
 from ..recording.reader import Recording
 from ..recording.slots import Slots
@@ -29,7 +29,7 @@ class Follower:
         """UserError: it can't be read.  ``replay``: from its beginning, as fast as it went then.  ``rules``: the user's
         own, for reasons."""
         self.recording = Recording(path, at_most=PIECE)
-        self.live = Live(self.recording, rules)
+        self.live = LiveModel(self.recording, rules)
         self.replaying = replay
         self.over = False  # the host has said that the program has ended
         self._waiting: deque[Slots] = deque()  # read, but not fed to the live model yet

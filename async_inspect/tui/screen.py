@@ -79,7 +79,7 @@ class View:
                     took = time.monotonic() - began
                     if began >= due:
                         due = began + max(1 / RATES[self.state.rate], took / BUSY)
-                select.select(terminal.wakes, [], [], max(due - time.monotonic(), 0))
+                select.select(terminal.wake_fds, [], [], max(due - time.monotonic(), 0))
         finally:
             self._reports.stop()
             self._findings.stop()

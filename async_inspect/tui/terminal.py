@@ -1,6 +1,6 @@
-"""The terminal: the other screen, what has changed since the last frame, its size, and signals, as long as we have it.
+"""The terminal: alternate screen, frames of which only changes are written, its size, and signals.
 
-Knows terminals and signals.  Knows nothing of what is drawn.  Whatever ends the view, the terminal is put back.
+Knows terminals and signals.  Knows nothing of what is drawn.  However the view ends, the terminal is restored.
 """
 
 import io
@@ -18,7 +18,7 @@ from .keys import Keys
 
 ENTER = b"\x1b[?1049h\x1b[?25l\x1b[2J"
 LEAVE = b"\x1b[0m\x1b[?25h\x1b[?1049l"
-HEARD = system.signals("SIGINT", "SIGTERM", "SIGHUP", "SIGWINCH", "SIGCONT", "SIGQUIT")
+SIGNALS = system.signals("SIGINT", "SIGTERM", "SIGHUP", "SIGWINCH", "SIGCONT", "SIGQUIT")
 
 
 class Terminal:
@@ -34,14 +34,14 @@ class Terminal:
         for fd in self._wake:
             os.set_blocking(fd, False)
         self._wakeup = -1
-        self.heard: set[int] = set()
+        self.signals: set[int] = set()
 
     def __enter__(self) -> Self:
-        for number in HEARD:
+        for number in SIGNALS:
             before = signal.getsignal(number)
             if before != signal.SIG_IGN:
                 self._before[number] = before
-                signal.signal(number, self._hear)
+                signal.signal(number, self._on_signal)
         self._wakeup = signal.set_wakeup_fd(self._wake[1], warn_on_full_buffer=False)
         self.keys.__enter__()
         self._write(ENTER)
@@ -59,32 +59,32 @@ class Terminal:
         for fd in self._wake:
             os.close(fd)
 
-    def _hear(self, number: int, frame: FrameType | None) -> None:
-        """Note the signal, and let whoever heard it before us do so too."""
-        self.heard.add(number)
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        """Note the signal, and call the handler that was there before ours."""
+        self.signals.add(number)
         before = self._before.get(number)
         if callable(before) and before is not signal.default_int_handler:
             before(number, frame)
 
     @property
-    def wakes(self) -> tuple[int, int]:
-        """What can be read when something has happened: a key, a signal."""
+    def wake_fds(self) -> tuple[int, int]:
+        """The descriptors that become readable when a key or a signal comes."""
         return self.keys.fd, self._wake[0]
 
     def take_signals(self) -> set[int]:
-        """What was heard since the last time."""
+        """The signals since the last call."""
         try:
             os.read(self._wake[0], 4096)
         except BlockingIOError:
             pass
-        heard, self.heard = self.heard, set()
-        if signal.SIGCONT in heard:  # somebody had the terminal meanwhile
+        signals, self.signals = self.signals, set()
+        if signal.SIGCONT in signals:  # somebody had the terminal meanwhile
             self.keys.__exit__()
             self.keys.__enter__()
             self._write(ENTER)
-        if heard & {signal.SIGCONT, signal.SIGWINCH}:
+        if signals & {signal.SIGCONT, signal.SIGWINCH}:
             self._shown = []
-        return heard
+        return signals
 
     def size(self) -> tuple[int, int]:
         """(columns, lines)"""
@@ -95,7 +95,7 @@ class Terminal:
         return max(width, 20), max(height, 6)
 
     def draw(self, lines: list[Line], width: int, height: int, light: bool) -> None:
-        """Show these lines: what differs from those that are shown."""
+        """Show these lines; only those that have changed are written."""
         text = render(self._console(width, height, light), lines, width)
         fresh = len(self._shown) != len(text)
         out = ["\x1b[2J" if fresh else ""]

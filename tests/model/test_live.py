@@ -14,7 +14,7 @@ from async_inspect import events as ev
 from async_inspect.model import Builder, stats
 from async_inspect.model.figures.moment import Moment, now
 from async_inspect.model.kernels import words
-from async_inspect.model.live import Live, LiveSnapshot
+from async_inspect.model.live import LiveModel, LiveSnapshot
 from async_inspect.model.tables import STATES
 from async_inspect.model.text import ms
 from async_inspect.model.trace import Trace
@@ -58,7 +58,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Recording]:
     return {name: open_recording(folder / f"{name}.rec") for name in (*programs, *SAMPLES)}
 
 
-def of_live(live: Live) -> dict[str, Any]:
+def of_live(live: LiveModel) -> dict[str, Any]:
     """Every figure that a view shows, at the recording's end, in a form in which a Trace has it too."""
     seen = LiveSnapshot(live, live.end)
     rows = np.arange(1, live.count)[live.numbers()[1:] > 0]
@@ -168,7 +168,7 @@ def busy(trace: Trace) -> int:
     return total
 
 
-def assert_same(live: Live, trace: Trace) -> None:
+def assert_same(live: LiveModel, trace: Trace) -> None:
     ours, theirs = of_live(live), of_trace(trace)
     for name, value in theirs.items():
         assert ours[name] == value, name
@@ -177,7 +177,7 @@ def assert_same(live: Live, trace: Trace) -> None:
 @pytest.mark.parametrize("name", [*RUN, *LOADS, *SAMPLES])
 def test_figures_are_those_of_the_trace(name: str, recorded: dict[str, Recording]) -> None:
     slots = recorded[name].records
-    live, builder = Live(recorded[name]), Builder(recorded[name])
+    live, builder = LiveModel(recorded[name]), Builder(recorded[name])
     live.feed(slots)
     builder.feed(slots)
     assert_same(live, Trace.of(builder.data()))
@@ -191,7 +191,7 @@ def test_pieces_of_any_size(recorded: dict[str, Recording], name: str, steps: li
     slots = slots[: int(len(slots) * part)]
     recording = Recording(recorded[name].path)
     recording.header = recording.header._replace(end_ns=0)
-    live, builder = Live(recording), Builder(recording)
+    live, builder = LiveModel(recording), Builder(recording)
     begin = number = 0
     while begin < len(slots):
         end = begin + steps[number % len(steps)]
@@ -209,7 +209,7 @@ def test_a_window_of_what_ended(recorded: dict[str, Recording], name: str, step:
     slots = slots[: len(slots) * 4 // 5]
     recording = Recording(recorded[name].path)
     recording.header = recording.header._replace(end_ns=0)
-    live, builder = Live(recording, kept=kept, every=every), Builder(recording)
+    live, builder = LiveModel(recording, kept=kept, every=every), Builder(recording)
     builder.feed(slots)
     trace = Trace.of(builder.data())
     for begin in range(0, len(slots), step):
@@ -279,7 +279,7 @@ def test_memory_is_that_of_what_lives(tmp_path: Path, monkeypatch: pytest.Monkey
     slots, path = tape.slots, tmp_path / "a.rec"
     tape.slots = slots[:4]
     follower = Follower(tape.write(path))
-    follower.live = live = Live(follower.recording, kept=100, every=300)
+    follower.live = live = LiveModel(follower.recording, kept=100, every=300)
     used = []
     tracemalloc.start()
     for end in parts:

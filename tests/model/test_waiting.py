@@ -10,7 +10,7 @@ from rich.console import Console
 
 from async_inspect import Trace, load
 from async_inspect.model import Builder
-from async_inspect.model.entities import Wakes
+from async_inspect.model.entities import WakeCount
 from async_inspect.model.figures.stats import stats
 from async_inspect.model.figures.waiting import Holder, resource_figures, worst_ready
 from async_inspect.model.invariants import violations
@@ -31,10 +31,10 @@ def test_tasks(trace: Trace) -> None:
     exact = [task.ready_ns for task in trace.tasks]
     assert exact == [151 * MS, 1_500 * US, 2_100 * US, 109 * MS]
     assert [task.wakes for task in trace.tasks] == [
-        (Wakes(woken_by="timer", waker=None, count=1),),
-        (Wakes(woken_by="task", waker=1, count=1),),
-        (Wakes(woken_by="I/O", waker=None, count=1),),
-        (Wakes(woken_by="itself", waker=None, count=1),),
+        (WakeCount(woken_by="timer", waker=None, count=1),),
+        (WakeCount(woken_by="task", waker=1, count=1),),
+        (WakeCount(woken_by="I/O", waker=None, count=1),),
+        (WakeCount(woken_by="itself", waker=None, count=1),),
     ]
     assert trace.task(2).awaiters == (1,), "by way of what gathers tasks"
     assert [hold.resource for hold in trace.task(2).holds] == ["Lock 1 (made at app.py:11)"]

@@ -7,7 +7,7 @@ import pytest
 
 from async_inspect import events as ev
 from async_inspect.model import Trace, load
-from async_inspect.model.entities import Await, Wakes
+from async_inspect.model.entities import Await, WakeCount
 from async_inspect.model.invariants import violations
 
 from ..tape import Tape, at
@@ -76,7 +76,7 @@ def test_by_a_task(loop: Loop, tmp_path: Path) -> None:
     details = [trace.details(i) for i in range(len(trace.events))]
     place = "name=main, location=app.py:11, function=main, awaiting=asyncio.Future"
     assert f"{place}, woken_by=task 2, ready=0.00005ms" in details
-    assert trace.task(1).wakes == (Wakes(woken_by="task", waker=2, count=1),)
+    assert trace.task(1).wakes == (WakeCount(woken_by="task", waker=2, count=1),)
     assert (trace.task(1).ready_ns, trace.task(2).ready_ns) == (50, None)
     alone = trace.filter(min_duration_ms=200 / 1e6)  # without task 2
     assert told(alone.await_at(0)) == ("task", None, 50, 50)

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from async_inspect import events as ev
-from async_inspect.model.live import Live, LiveSnapshot
+from async_inspect.model.live import LiveModel, LiveSnapshot
 from async_inspect.model.tables import STATES
 from async_inspect.tui.draw import THEMES, chart, fit, number, span
 from async_inspect.tui.follow import Follower
@@ -199,7 +199,7 @@ def test_paused_views_can_be_walked(seen: LiveSnapshot) -> None:
 def test_those_that_ended_before(tmp_path: Path) -> None:
     """They are counted, and a task that is kept no more says so."""
     follower = Follower(tape().write(tmp_path / "a.rec"))
-    follower.live = Live(follower.recording, kept=0, every=1)
+    follower.live = LiveModel(follower.recording, kept=0, every=1)
     follower.step()
     follower.live.reset(follower.live.end)  # its poll is none of the longest any more
     follower.live.forget()

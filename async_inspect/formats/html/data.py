@@ -28,7 +28,7 @@ from ..csv import of_all
 from ..shared import timeline
 from .machines import ENDS, machines
 from .pack import numbers, text
-from .waits import edges, holds, queues, ready, ready_of_awaits, resources, wakes
+from .waits import edges, holds, queues, ready, ready_of_awaits, resources, wakeups
 
 
 @dataclass(frozen=True)
@@ -226,7 +226,7 @@ def _awaits(trace: Trace, chosen: Part, polls: Part) -> Iterator[bytes]:
     yield numbers("awaits.shape", shape[rows])
     yield numbers("awaits.task", awaits.awaited_task[rows], delta=True)
     yield from ready_of_awaits(trace, rows)
-    yield from wakes(trace, rows)
+    yield from wakeups(trace, rows)
 
 
 def _shapes_of(trace: Trace) -> tuple[list[t.Ints], t.Ints]:

@@ -35,7 +35,7 @@ def ready_of_awaits(trace: Trace, rows: t.Ints) -> Iterator[bytes]:
     yield numbers("awaits.more_ns", np.where((least < 0) | (most < 0), -1, most - least))
 
 
-def wakes(trace: Trace, rows: t.Ints) -> Iterator[bytes]:
+def wakeups(trace: Trace, rows: t.Ints) -> Iterator[bytes]:
     """By await: what woke it, the cancel scope that ended it, the resource that it waited for, its timer's delay."""
     awaits = trace.awaits
     due = awaits.due_ns[rows]

@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import tables as t
 from ..data import TraceData, cached_on_trace
-from ..entities import Frozen, Hold, Wakes
+from ..entities import Frozen, Hold, WakeCount
 from ..grouping import counts, group, sums
 from . import unfinished
 from .distribution import Distribution, spread
@@ -85,17 +85,17 @@ def bounds(trace: TraceData) -> tuple[t.Ints, t.Ints]:
 
 
 @cached_on_trace
-def wakes(trace: TraceData) -> dict[int, tuple[Wakes, ...]]:
+def wakes(trace: TraceData) -> dict[int, tuple[WakeCount, ...]]:
     """Who woke each task how often."""
     awaits = trace.awaits
     known = np.flatnonzero(awaits.woken_by)
     (task, by, waker), which = group(awaits.task[known], awaits.woken_by[known], awaits.waker[known])
     count = counts(which, len(task))
-    found: dict[int, list[Wakes]] = defaultdict(list)
+    found: dict[int, list[WakeCount]] = defaultdict(list)
     order = np.lexsort((waker, by, -count, task))
     columns = (column[order].tolist() for column in (task, by, waker, count))
     for number, how, who, times in zip(*columns, strict=True):
-        found[number].append(Wakes(woken_by=t.WAKERS[how], waker=who or None, count=times))
+        found[number].append(WakeCount(woken_by=t.WAKERS[how], waker=who or None, count=times))
     return {number: tuple(rows) for number, rows in found.items()}
 
 

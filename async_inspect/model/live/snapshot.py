@@ -21,7 +21,7 @@ from ..reasons import GATHERING, of_awaits, vocabulary
 from ..text import ms
 from .growing import Bools
 from .rates import SLICE_NS, Slices
-from .state import Live
+from .state import LiveModel
 from .suspensions import OF_TASK, OUTER, OWNED, RAN, RUNNING, SPAWNED, WAITING, YIELDS, LongPoll, ready_ns
 
 LINGER_NS = 5_000_000_000  # for so long those that ended are shown
@@ -36,10 +36,10 @@ class StackLine(NamedTuple):
 
 
 class LiveSnapshot:
-    """A Live at a moment of the recording's own clock.  Tasks are given by row, which is valid until the Live is fed
+    """A LiveModel at a moment of the recording's own clock.  Tasks are given by row, which is valid until that is fed
     again; ``key`` is permanent."""
 
-    def __init__(self, live: Live, now: int) -> None:
+    def __init__(self, live: LiveModel, now: int) -> None:
         self.live = live
         self.now = max(now, live.end if live.recording.header.end_ns else now)
         self._tasks = live.tasks

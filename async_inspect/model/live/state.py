@@ -43,7 +43,7 @@ from .suspensions import (
     ready_ns,
 )  # fmt: skip
 from .tasks import Tasks
-from .wakeups import Wakes
+from .wakeups import ReadySince
 
 PIECE: Final = 1 << 17  # slots at a time
 
@@ -53,7 +53,7 @@ ENDED_KEPT: Final = 20_000
 FORGET_EVERY: Final = 1 << 16
 
 
-class Live:
+class LiveModel:
     """Everything that a viewer shows of a recording that grows."""
 
     def __init__(
@@ -72,7 +72,7 @@ class Live:
         self.counted_from = 0  # sums of points, functions, longest polls
         self._kept, self._every, self._exits_left = kept, every, every
         self._records = RecordColumns(recording.header.start_ns)
-        self._wakes = Wakes()
+        self._wakes = ReadySince()
         self._recent = Suspensions(*(np.zeros(0, np.int64) for _ in Suspensions._fields))
 
     @property

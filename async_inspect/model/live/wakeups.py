@@ -13,7 +13,7 @@ from ..kernels.wakes import CALLED, origins, runnable_since
 REMEMBERED = 1 << 18
 
 
-class Wakes:
+class ReadySince:
     """Wake-ups and the callbacks that lead to them."""
 
     def __init__(self) -> None:
