@@ -1,4 +1,4 @@
-/* Three numbers to one; and what is known of objects by their address (the twin of that: pycore/known.py).
+/* Three numbers to one; and what is known of objects by their address (the twin of that: pycore/objects.py).
  *
  * Knows when an object is gone, without keeping it alive. Does not know what the numbers mean. */
 
