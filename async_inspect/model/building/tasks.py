@@ -11,6 +11,7 @@ import numpy.typing as npt
 from ... import events as ev
 from ...errors import UserError
 from ..grouping import Ints, take
+from ..kernels.tasks import are_tasks
 from .scan import RecordColumns
 
 type Bools = npt.NDArray[np.bool_]
@@ -67,8 +68,8 @@ def find_tasks(records: RecordColumns, moments: Moments) -> TaskIds:
     gone[exits["coro"][no_task]] = True
 
     ran = first_open >= 0
-    waiting = (spawn >= 0) & (first_entry < 0) & ~gone
-    coro = np.flatnonzero((ran | waiting) & (np.arange(coroutine_count) > 0))
+    some = (ran | (spawn >= 0)) & (np.arange(coroutine_count) > 0)
+    coro = np.flatnonzero(some & are_tasks(ran, first_entry >= 0, gone))
     spawn, opened, entry = spawn[coro], first_open[coro], first_entry[coro]
 
     spawned = spawn >= 0

@@ -22,7 +22,7 @@ from ..text import ms
 from .growing import Bools
 from .rates import SLICE_NS, Slices
 from .state import LiveModel
-from .suspensions import OF_TASK, OUTER, OWNED, RAN, RUNNING, SPAWNED, WAITING, YIELDS, LongPoll, ready_ns
+from .suspensions import BEFORE, OF_TASK, OUTER, OWNED, RAN, RUNNING, SPAWNED, WAITING, YIELDS, LongPoll, ready_ns
 
 LINGER_NS = 5_000_000_000  # for so long those that ended are shown
 
@@ -124,7 +124,7 @@ class LiveSnapshot:
         tasks = self._tasks
         flags = tasks["flags"][rows]
         still = np.where(flags & WAITING > 0, self._ready_by_now(rows), 0)
-        unborn = (flags & (SPAWNED | RAN) == SPAWNED) & ~self.over(rows)
+        unborn = (flags & (SPAWNED | BEFORE | RAN) == SPAWNED) & ~self.over(rows)
         return tasks["ready"][rows] + still + np.where(unborn, self.now - tasks["created"][rows], 0)
 
     def figure(self, name: str, rows: Ints) -> Ints:

@@ -29,6 +29,7 @@ from .growing import GrowingTable, add
 from .rates import Rates
 from .relations import Edges, Holds
 from .suspensions import (
+    BEFORE,
     OF_TASK,
     OUTER,
     RAN,
@@ -92,6 +93,11 @@ class LiveModel:
         return 0 if 0 <= first < start else start  # a recording by ticks
 
     @property
+    def begin(self) -> int:
+        """Since when time counts: later than the base where tasks existed before (``RecordColumns``)."""
+        return self.base + self._records.since
+
+    @property
     def end(self) -> int:
         """When it ended, or its last record so far."""
         records = self._records
@@ -144,7 +150,7 @@ class LiveModel:
         new = self.coroutines.learn(found, self.recording.node_code)
         add(self.nodes["calls"], np.minimum(found["entries"]["node"][new], self.nodes.size - 1))
         before = self.count
-        self.tasks.add_new(found, new, self.functions, self.base)
+        self.tasks.add_new(found, new, self.functions, self.begin)
         suspended = self._suspensions(found)
         awake = Wakeups(self._row(found["wakes"]["coro"]), found["wakes"], self._wakes.feed(found))
         polls = self._polls(found, suspended)
@@ -180,7 +186,7 @@ class LiveModel:
         suspended = rows[tasks["flags"][rows] & WAITING > 0]
         self._sum_waits(suspended, np.maximum(tasks["ended"][suspended], tasks["slept"][suspended]))
         tasks["flags"][suspended] &= ~WAITING
-        fresh = rows[over & (tasks["flags"][rows] & (SPAWNED | RAN) == SPAWNED)]
+        fresh = rows[over & (tasks["flags"][rows] & (SPAWNED | BEFORE | RAN) == SPAWNED)]
         tasks["ready"][fresh] += tasks["ended"][fresh] - tasks["created"][fresh]
         gone = rows[(exits["kind"][seen] == ev.VANISH) & (exits["flags"][seen] & ev.NO_TASK > 0)]
         tasks.mark_no_task(gone)
@@ -266,14 +272,15 @@ class LiveModel:
         new, done = polls.pos >= 0, polls.done
         first = np.concatenate([[True], row[1:] != row[:-1]])
         last = np.concatenate([row[1:] != row[:-1], [True]])
-        add(tasks["polls"], row[new])
+        counts = new & ~(done & (polls.end <= self.begin) & (self.begin > base))  # not what had ended before
+        add(tasks["polls"], row[counts])
         add(tasks["run"], row[done], (polls.end - polls.start)[done])
-        self.rates.polled(polls.start[new] - base)
+        self.rates.polled(polls.start[counts] - base)
         self.rates.ran((polls.start - base)[done & polls.outer], (polls.end - base)[done & polls.outer])
         unseen = np.flatnonzero(first & (tasks["flags"][row] & RAN == 0))
         rows = row[unseen]
         tasks["flags"][rows] |= RAN
-        unseen, rows = (part[tasks["flags"][rows] & SPAWNED > 0] for part in (unseen, rows))
+        unseen, rows = (part[tasks["flags"][rows] & (SPAWNED | BEFORE) == SPAWNED] for part in (unseen, rows))
         delay = polls.start[unseen] - tasks["created"][rows]
         tasks["ready"][rows] += delay
         self.rates.waited(polls.start[unseen] - base, delay)

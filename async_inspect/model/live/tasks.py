@@ -11,6 +11,7 @@ from ...recording.reader import Recording
 from ..building.scan import Columns
 from ..fields import LIVE
 from ..grouping import Ints
+from ..kernels.tasks import are_tasks
 from .await_points import Functions
 from .coroutines import Coroutines
 from .growing import GrowingTable
@@ -41,7 +42,7 @@ class Tasks(GrowingTable):
         """The task's row of these coroutines, which are rows themselves; 0: none."""
         return self._coroutines.columns["task"][coro].astype(np.int64)
 
-    def add_new(self, found: dict[str, Columns], new: Ints, functions: Functions, base: int) -> None:
+    def add_new(self, found: dict[str, Columns], new: Ints, functions: Functions, begin_ts: int) -> None:
         """Add rows for tasks that are new in a chunk: spawned, or running without having been spawned."""
         row, ids = self._coroutines.columns["task"], self._coroutines.columns["id"]
         opens, spawns, entries = found["opens"], found["spawns"], found["entries"]
@@ -65,7 +66,7 @@ class Tasks(GrowingTable):
         self["before"][fresh] = self._forgotten
         self.highest += size
         spawned = self._row(spawns["coro"])
-        self["flags"][spawned] |= SPAWNED | OWNED
+        self["flags"][spawned] |= SPAWNED | OWNED | np.where(spawns["flags"] & ev.BEFORE > 0, BEFORE, 0)
         if again.any():
             late = spawned[again]
             self["pos"][late], self["created"][late] = spawns["pos"][again], spawns["ts"][again]
@@ -77,7 +78,7 @@ class Tasks(GrowingTable):
         older = new[(entries["flags"][new] & ev.BEFORE > 0) & (entries["kind"][new] == ev.START)]
         older = self._row(np.where(entries["aux"][older] == 0, entries["task"][older], entries["coro"][older]))
         older = older[self["flags"][older] & SPAWNED == 0]
-        self["created"][older], self["parent"][older] = base, 0
+        self["created"][older], self["parent"][older] = begin_ts, 0
         self["flags"][older] |= BEFORE
         entered = self._row(entries["coro"][new])
         self["flags"][entered] |= ODD  # until it runs: it may be another's coroutine
@@ -104,7 +105,7 @@ class Tasks(GrowingTable):
         """The ids of tasks by row, as a Trace has them; 0: it is none."""
         if self._renumber:
             flags = self["flags"][: self.size]
-            rows = np.flatnonzero((flags & RAN > 0) | (flags & (NO_TASK | ODD) == 0))[1:]
+            rows = np.flatnonzero(are_tasks(flags & RAN > 0, flags & ODD > 0, flags & NO_TASK > 0))[1:]
             rows = rows[np.argsort(self["pos"][rows], kind="stable")]
             self["number"][: self.size] = 0
             self["number"][rows] = self["before"][rows] + np.arange(1, len(rows) + 1)
