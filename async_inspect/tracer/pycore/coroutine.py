@@ -3,6 +3,8 @@
 Knows nothing of the others (``coroutines``) nor of what is written of it.
 """
 
+from types import CoroutineType
+
 from ... import events as ev
 from . import introspect
 
@@ -93,3 +95,21 @@ class Coro:
         if introspect.is_trio_task(task):  # which tells no name of its making from the program's
             return name if self.name_hash else None
         return None if introspect.is_made_up(name) else name
+
+
+def step_of(coro: Coro, top: Coro | None) -> object:
+    """The task that is running now, if ``coro`` is its root."""
+    task = introspect.current_task()
+    if task is not None:
+        awaited = introspect.coroutine_of(task)
+        if type(awaited) is CoroutineType:
+            its = id(awaited.cr_frame) == coro.key
+        elif coro.step or introspect.agen_of(awaited) is not None:
+            its = -id(awaited) == coro.key
+        else:  # a task of what is no coroutine of Python's own
+            its = coro.outer is None and top in (None, coro)
+        if its:
+            return task
+    task = introspect.trio_now("task")
+    awaited = introspect.coroutine_of(task) if introspect.is_trio_task(task) else None
+    return task if type(awaited) is CoroutineType and id(awaited.cr_frame) == coro.key else None

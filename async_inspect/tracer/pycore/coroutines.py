@@ -12,7 +12,7 @@ from types import CoroutineType
 from ... import events as ev
 from ..actions import ROLES
 from . import introspect
-from .coroutine import ALIVE, CREATED, DEAD, Coro
+from .coroutine import ALIVE, CREATED, DEAD, Coro, step_of
 from .definitions import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_ITERABLE_COROUTINE
 from .objects import Objects
 from .threads import NOT_YET, State, Thread, Threads
@@ -88,7 +88,7 @@ class Coroutines:
         if up is not None or awaiter is not None or below is coro:
             return False
         # By hand it may be thrown into past its awaiters, but not into an async generator, which then says it runs.
-        return coro.code.kind == ev.CODE_ASYNC_GENERATOR or self.step_of(self.top_of(below)) is not None
+        return coro.code.kind == ev.CODE_ASYNC_GENERATOR or step_of(self.top_of(below), self.thread.top) is not None
 
     # --- coroutines ---
 
@@ -138,7 +138,7 @@ class Coroutines:
             coro.node = self.defs.node_of(awaiter.node, coro.code)
         else:
             root = coro.root = self.root_of(coro)
-            is_task = root.is_task or self.step_of(root) is not None
+            is_task = root.is_task or step_of(root, self.thread.top) is not None
             root.outer = thread.top
             coro.node = self.defs.node_of(0, coro.code)
         coro.is_task = is_task and coro.root is coro
@@ -146,7 +146,7 @@ class Coroutines:
         coro.role = coro.code.probe & ROLES
         if is_task:
             flags |= ev.IS_TASK
-            coro.root.made = coro.root.made or id(introspect.coroutine_of(self.step_of(coro.root)))
+            coro.root.made = coro.root.made or id(introspect.coroutine_of(step_of(coro.root, self.thread.top)))
         self.put(ev.START, self.tape.now(), coro.id, awaiter.id if awaiter else 0, coro, coro.code.id, flags)
         thread.top = coro
 
@@ -176,7 +176,7 @@ class Coroutines:
             self.vanish(left)  # its step is over, or the generator would not run for another
         if awaiter is None:
             self.enter_root(root)
-            if self.step_of(root) is not None:
+            if step_of(root, self.thread.top) is not None:
                 root.is_task = True
                 flags |= ev.IS_TASK
         if coro.code.kind == ev.CODE_ASYNC_GENERATOR:
@@ -227,7 +227,7 @@ class Coroutines:
         if root is not coro:
             after = root.outer
         elif coro.awaiter is None:
-            task = self.step_of(coro) if coro.is_task else None
+            task = step_of(coro, self.thread.top) if coro.is_task else None
             flags = coro.outcome(task, exc)
             if exc is not None:
                 message = introspect.message_of(exc)
@@ -256,7 +256,7 @@ class Coroutines:
     def finish_step(self, task: Coro, kind: int, exc: BaseException | None, ts: int) -> None:
         """A task made of a step of an async generator has ended: the generator yielded an item (ITEM), or ended."""
         thread = self.thread
-        owner, after = self.step_of(task), thread.top
+        owner, after = step_of(task, self.thread.top), thread.top
         step = introspect.coroutine_of(owner)
         aux, message, good = 0, None, kind == ev.RETURN
         if owner is not None:
@@ -368,23 +368,6 @@ class Coroutines:
         self.vanish(coro)
 
     # --- tasks ---
-
-    def step_of(self, coro: Coro) -> object:
-        """The task that is running now, if ``coro`` is its root."""
-        task = introspect.current_task()
-        if task is not None:
-            awaited = introspect.coroutine_of(task)
-            if type(awaited) is CoroutineType:
-                its = id(awaited.cr_frame) == coro.key
-            elif coro.step or introspect.agen_of(awaited) is not None:
-                its = -id(awaited) == coro.key
-            else:  # a task of what is no coroutine of Python's own
-                its = coro.outer is None and self.thread.top in (None, coro)
-            if its:
-                return task
-        task = introspect.trio_now("task")
-        awaited = introspect.coroutine_of(task) if introspect.is_trio_task(task) else None
-        return task if type(awaited) is CoroutineType and id(awaited.cr_frame) == coro.key else None
 
     def put_name(self, coro: Coro, name: str, ts: int, after: Coro | None) -> None:
         coro.name_hash = hash(name)
