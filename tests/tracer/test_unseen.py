@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import os
 import sys
 import types
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from . import ticks
 
 pytestmark = pytest.mark.tracer
 OTHER_TOOL = 3
+IS_USED_AGAIN = not os.environ.get("PYTHONMALLOC")  # memory: a sanitizer's allocator waits with that
 
 
 class Circle:
@@ -85,7 +87,9 @@ def test_in_a_callback_of_another_tool(core_module: types.ModuleType, tmp_path: 
         sys.monitoring.set_local_events(OTHER_TOOL, code, 0)
         sys.monitoring.register_callback(OTHER_TOOL, events.PY_START, None)
         sys.monitoring.free_tool_id(OTHER_TOOL)
-    assert number > 60  # of 90 in all, and asyncio.sleep's; seen to be gone as far as their memory was used again
+    assert (
+        number > 60 or not IS_USED_AGAIN
+    )  # of 90 in all, and asyncio.sleep's; seen to be gone as far as their memory was used again
 
 
 def test_in_one_of_the_python_cores_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,7 +100,8 @@ def test_in_one_of_the_python_cores_own(tmp_path: Path, monkeypatch: pytest.Monk
         write(*args)
 
     monkeypatch.setattr(Tape, "put_raw", put_raw)
-    assert vanished(pycore, lambda: program(lambda: None), tmp_path / "run.rec") > 60
+    number = vanished(pycore, lambda: program(lambda: None), tmp_path / "run.rec")
+    assert number > 60 or not IS_USED_AGAIN
 
 
 def test_amid_a_record_that_is_made_outside_of_any_callback(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
