@@ -18,10 +18,8 @@ GIVE = 1 << 9  # ``self`` is given back by whoever holds it
 USE = 1 << 10  # a coroutine function: whoever is suspended in it waits for ``self``
 TAKE = 1 << 11  # a coroutine function: if it returns, its task holds ``self``, or its ``_lock`` if it has one; another
 #                 function: if it returns
-MANY = (
-    1 << 12
-)  # waits for all the tasks in ``todo``, or ``fs``: a coroutine function once it suspends, a generator once
-#                 it yields, another once it returns
+MANY = 1 << 12  # waits for all tasks in ``todo``, or ``fs``: a coroutine function once it suspends, a generator once it
+#                 yields, another once it returns
 SHIELD = 1 << 13  # the future that it returns stands for ``inner``
 NEVER = 1 << 14  # ``coro`` was never awaited
 HANDLER = 1 << 15  # an exception handler: ``context`` says what happened
@@ -38,9 +36,7 @@ CHILDREN = 1 << 25  # a coroutine function: whoever is suspended in it waits for
 MOVE = 1 << 26  # all in ``self._old_nursery`` goes over to ``self._new_nursery``, whose owner waits for it
 ALONE = 1 << 27  # with SELECT: only where trio is no other loop's guest
 PROCESS = 1 << 28  # when it returns, a process was started, of which ``unrecorded.py`` is told
-MEMBER = (
-    1 << 29
-)  # when it returns: ``task`` is in the task group ``self``, for which its ``cancel_scope._host_task`` waits
+MEMBER = 1 << 29  # when it returns: ``task`` is in the group ``self``, whose ``cancel_scope._host_task`` waits for it
 SCOPE = 1 << 30  # its frames cancel ``origin``, or ``self``; with MADE: ``self``, which may be cancelled so, is made
 
 ACTIONS = {name: bit for name, bit in list(globals().items()) if name.isupper()}
