@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Coroutine, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from async_inspect.model import Trace, load
@@ -35,7 +36,7 @@ class Late:
         run = ticks.record(
             self.core, lambda: self.loop.run_until_complete(main), self.path, sources=ticks.ALL, tasks=tasks
         )
-        assert run.header.lost == 0
+        assert (run.header.lost, run.damaged) == (0, 0)
         run.close()
         trace = load(self.path)
         assert violations(trace) == []
@@ -162,6 +163,42 @@ def test_a_coroutine_begun_by_hand_is_the_tasks_it_is_made(core_module: types.Mo
         (main.__qualname__, "task", "Completed", 2),
         ("one", "task", "Completed", 3),
     ]
+
+
+def test_who_is_found_after_one_that_gathers_makes_time_not_go_back(late: Late) -> None:
+    """Several tasks that gather or have a group, with others found before and after each."""
+    gate = late.loop.create_future()
+    made: list[asyncio.Task[Any]] = []
+
+    async def group() -> None:
+        async with asyncio.TaskGroup() as members:
+            members.create_task(wait(gate), name="member")
+
+    async def gather() -> None:
+        await asyncio.gather(wait(gate), wait(gate))
+
+    async def begin() -> None:
+        for n in range(4):
+            made.append(asyncio.ensure_future(gather()))
+            made.append(asyncio.ensure_future(group()))
+            made.append(asyncio.create_task(wait(gate), name=f"alone {n}"))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+
+    async def rest() -> None:
+        gate.set_result(None)
+        await asyncio.wait(made)
+
+    late.unseen(begin())
+    trace = late.seen(rest())
+    before = [task for task in trace.tasks if task.created_before_recording]
+    assert [task.name for task in before].count("member") == 4
+    [moment] = {task.created_ns for task in before}
+    edges = trace.edges
+    since = edges.since_ns[np.isin(edges.task, [task.id for task in before])]
+    assert len(since) == 4 * 2 + 4
+    assert set(since.tolist()) == {moment}, "what is there is there at one moment, and so is who awaits whom"
+    assert {task.state for task in trace.tasks} == {"Completed"}
 
 
 def test_whoever_waits_for_a_shielded_task_waits_for_that(late: Late) -> None:

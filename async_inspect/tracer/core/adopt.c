@@ -181,7 +181,7 @@ static void adopt_suspended(Thread *th, PyObject *task, uint64_t ts, PyObject *a
             edges_of(th, root, waiter);
         }
         if (R.wakes && state != NULL && PyUnicode_Check(state) && PyUnicode_CompareWithASCIIString(state, "PENDING") != 0) {
-            put(th, WAKE, now(), root->id, 0, th->top, 0, BY_CODE); /* it runs as soon as the loop comes to it */
+            put(th, WAKE, ts, root->id, 0, th->top, 0, BY_CODE); /* it runs as soon as the loop comes to it */
         }
         Py_XDECREF(state);
     }
@@ -203,11 +203,12 @@ static void adopt_all(PyObject *tasks)
     for (PyThreadState *ts = first_state(interpreter); ts != NULL; ts = next_state(ts)) {
         adopt_running(ts);
     }
-    uint64_t ts = now();
+    th->moment = now();
     PyObject *asked = PySet_New(NULL);
     for (Py_ssize_t i = 0; i < n; i++) {
-        adopt_suspended(th, PyList_GET_ITEM(tasks, i), ts, asked);
+        adopt_suspended(th, PyList_GET_ITEM(tasks, i), th->moment, asked);
     }
+    th->moment = 0;
     Py_XDECREF(asked);
     for (PyThreadState *one = first_state(interpreter); one != NULL; one = next_state(one)) {
         put_stack(one);

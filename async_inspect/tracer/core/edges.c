@@ -46,7 +46,7 @@ static int was_fresh(Thread *th, Frame *f)
 static void put_edge(Thread *th, Coro *waits, Coro *awaited)
 {
     if (waits != NULL && awaited != NULL && waits != awaited) {
-        put(th, EDGE, now(), waits->id, awaited->id, th->top, 0, 0);
+        put(th, EDGE, th->moment ? th->moment : now(), waits->id, awaited->id, th->top, 0, 0);
     }
 }
 

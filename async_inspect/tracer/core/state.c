@@ -63,6 +63,7 @@ typedef struct Thread {
     PyObject *sleeper; /* the future that a timer was just set for (its address), until the next event ... */
     uint64_t due;      /* ... and for when */
     uint64_t asked;    /* when the selector was asked */
+    uint64_t moment;   /* at which it adopts what is there, all at once; else 0 */
     int idle;
     void *ended; /* the frame of the task's root that ended last, or the key of its step ... */
     uint32_t ended_id;

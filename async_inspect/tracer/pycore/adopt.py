@@ -35,10 +35,14 @@ def adopt(recorder: "Recorder", tasks: "Collection[object]") -> None:
         _expect(recorder, task)
     for ident, frame in sys._current_frames().items():
         _adopt_running(recorder, ident, frame)
-    ts = recorder.tape.now()
     looked_up: set[int] = set()
-    for task in tasks:
-        _adopt_suspended(recorder, task, ts, looked_up)
+    thread = recorder.coros.thread
+    thread.moment = recorder.tape.now()
+    try:
+        for task in tasks:
+            _adopt_suspended(recorder, task, thread.moment, looked_up)
+    finally:
+        thread.moment = 0
     for ident, frame in sys._current_frames().items():
         if ident != get_ident():
             _put_stack(recorder, ident, frame)
@@ -208,7 +212,7 @@ def _suspend_chain(
             probes.edges.to(root, waiter)
         state = introspect.get(waiter, "_state")
         if recorder.hears_wakes and type(state) is str and state != "PENDING":
-            coros.put(ev.WAKE, recorder.tape.now(), root.id, 0, top, 0, ev.BY_CODE)  # it runs as soon as the loop comes
+            coros.put(ev.WAKE, ts, root.id, 0, top, 0, ev.BY_CODE)  # it runs as soon as the loop comes
 
 
 def _awaited_by(one: object) -> object:

@@ -83,7 +83,8 @@ class Edges:
 
     def put(self, waits: Coro | None, awaited: Coro | None) -> None:
         if waits is not None and awaited is not None and waits is not awaited:
-            self.probes.put(ev.EDGE, self.probes.tape.now(), waits.id, awaited.id)
+            ts = self.probes.thread.moment or self.probes.tape.now()
+            self.probes.put(ev.EDGE, ts, waits.id, awaited.id)
 
 
 def many_of(frame: "FrameType") -> object:

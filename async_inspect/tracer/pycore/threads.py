@@ -35,6 +35,7 @@ class State:
     sleeper = 0  # the future that a timer was just set for, until the next event ...
     due = 0  # ... and for when
     select_began = 0  # when the selector was asked
+    moment = 0  # at which it adopts what is there, all at once; else 0
     idle = False
     ended = 0  # the coroutine of the task that ended last ...
     ended_id = 0
