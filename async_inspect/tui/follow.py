@@ -89,8 +89,8 @@ class Follower:
             self.live.feed(piece)
             if time.monotonic_ns() - began > AT_A_TIME_SECONDS * 1e9:
                 break
-        if self.replaying and self._left:
-            self._now = until
+        if self.replaying:
+            self._now = until if self._left else min(until, self.live.end)
         elif self._left or not self.running or self.live.broken_off:
             self._now = self.live.end
         else:

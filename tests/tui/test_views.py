@@ -188,6 +188,22 @@ def test_replay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     follower.close()
 
 
+def test_replay_shows_its_own_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And not the end, which the header of a recording that ended in good order tells at once."""
+    clock = [10**15]
+    monkeypatch.setattr("time.monotonic_ns", lambda: clock[0])
+    whole = tape()
+    whole.end_ns = 1000 * MS
+    follower = Follower(whole.write(tmp_path / "a.rec"), replay=True)
+    shown = []
+    for passed in (2, 2, 496, 400, 400, 400):
+        clock[0] += passed * MS
+        follower.step()
+        shown.append(LiveSnapshot(follower.live, follower.now).elapsed_ns // MS)
+    assert shown == [2, 4, 500, 900, 1000, 1000], "a last part in which nothing happens is shown, too, and no more"
+    follower.close()
+
+
 def test_paused_views_can_be_walked(seen: LiveSnapshot) -> None:
     state = State(paused=True)
     _, facts = compose(state, seen, Around(), 80, 24)

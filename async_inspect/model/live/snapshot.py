@@ -41,7 +41,7 @@ class LiveSnapshot:
 
     def __init__(self, live: LiveModel, now: int) -> None:
         self.live = live
-        self.now = max(now, live.end if live.recording.header.end_ns else now)
+        self.now = max(now, live.fed_until)
         self._tasks = live.tasks
 
     @property

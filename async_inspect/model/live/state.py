@@ -104,6 +104,11 @@ class LiveModel:
         return span(self.recording.header, self.ending, records.first_ts, records.last_ts).end
 
     @property
+    def fed_until(self) -> int:
+        """The last record's time, of those that were fed: of a replay that is before the end."""
+        return max(self._records.last_ts, self.base)
+
+    @property
     def ending(self) -> Ending:
         """Why it is known no further."""
         return ending(self.recording)
