@@ -47,31 +47,31 @@ def forget() -> None:
         del sys.modules[name]
 
 
-def answer(fd: int) -> None:
-    try:
-        result = start() if REQUEST["do"] == "start" else stop()
-    except BaseException as exc:
-        result = "failed", type(exc).__name__, str(exc)
-    posix.write(fd, "\0".join(result).encode("utf-8", "surrogateescape") + b"\0\n")
-
-
-def main() -> None:
+def result() -> "tuple[str, ...]":
+    """Of what was asked for, or its error.  The program's own switch interval holds again when this returns."""
     # Importing releases the GIL at each file, and beside a thread that computes waits 5 ms and more to get it back.
     switch = sys.getswitchinterval()
     sys.setswitchinterval(0.0001)
     often = sys.getswitchinterval()
     try:
+        return start() if REQUEST["do"] == "start" else stop()
+    except BaseException as exc:
+        return "failed", type(exc).__name__, str(exc)
+    finally:
+        if sys.getswitchinterval() == often:  # else the program has set it meanwhile
+            sys.setswitchinterval(switch)
+
+
+def main() -> None:
+    try:
         fd = posix.open(REQUEST["answer"], posix.O_WRONLY | posix.O_CLOEXEC)
         try:
             posix.unlink(REQUEST["answer"])  # the script may be run twice: only one of the runs can do this
-            answer(fd)
+            posix.write(fd, "\0".join(result()).encode("utf-8", "surrogateescape") + b"\0\n")
         finally:
             posix.close(fd)
     except BaseException:
         pass
-    finally:
-        if sys.getswitchinterval() == often:  # else the program has set it meanwhile
-            sys.setswitchinterval(switch)
 
 
 main()
