@@ -67,6 +67,12 @@ async def wait(gate: "asyncio.Future[None]") -> None:
     await gate
 
 
+async def let_all_end(gates: "list[asyncio.Future[None]]", made: "list[asyncio.Task[None]]") -> None:
+    for gate in gates:
+        gate.set_result(None)
+    await asyncio.wait(made)
+
+
 async def begin_step(gate: "asyncio.Future[None]", made: "list[asyncio.Task[int]]") -> None:
     made.append(asyncio.ensure_future(items(gate).__anext__()))
     made[0].set_name("first")
@@ -185,12 +191,8 @@ def test_who_is_found_after_one_that_gathers_makes_time_not_go_back(late: Late) 
         await asyncio.sleep(0)
         await asyncio.sleep(0)
 
-    async def rest() -> None:
-        gate.set_result(None)
-        await asyncio.wait(made)
-
     late.unseen(begin())
-    trace = late.seen(rest())
+    trace = late.seen(let_all_end([gate], made))
     before = [task for task in trace.tasks if task.created_before_recording]
     assert [task.name for task in before].count("member") == 4
     [moment] = {task.created_ns for task in before}
@@ -214,12 +216,8 @@ def test_whoever_waits_for_a_shielded_task_waits_for_that(late: Late) -> None:
         made.extend(asyncio.create_task(look(outer), name=f"outer {number}") for number in range(3))
         await asyncio.sleep(0)
 
-    async def rest() -> None:
-        gate.set_result(None)
-        await asyncio.wait(made)
-
     late.unseen(begin())
-    trace = late.seen(rest())
+    trace = late.seen(let_all_end([gate], made))
     inner = task_of(trace, "inner")
     assert set(inner.awaiters) >= {task_of(trace, f"outer {number}").id for number in range(3)}
 
@@ -239,12 +237,7 @@ def test_a_future_that_many_wait_for_is_looked_at_once(
         made.extend(asyncio.create_task(wait(gates[number % len(gates)])) for number in range(20))
         await asyncio.sleep(0)
 
-    async def rest() -> None:
-        for gate in gates:
-            gate.set_result(None)
-        await asyncio.wait(made)
-
     late.unseen(begin())
-    late.seen(rest())
+    late.seen(let_all_end(gates, made))
     late.loop.close()
     assert len(looked) == len(gates) and {*looked} == {*gates}

@@ -41,13 +41,12 @@ def tag(field: int, wire: int) -> bytes:
 
 def number(field: int, value: int) -> bytes:
     """An integer, enum or bool field."""
-    return _LAST[field << 3] + (_LAST[value] if 0 <= value < _FEW else varint(value))
+    return tag(field, 0) + varint(value)
 
 
 def length_delimited(field: int, value: bytes) -> bytes:
     """A ``bytes`` field, or a message within a message."""
-    size = len(value)
-    return _LAST[field << 3 | 2] + (_LAST[size] if size < _FEW else varint(size)) + value
+    return tag(field, 2) + varint(len(value)) + value
 
 
 def text(field: int, value: str) -> bytes:

@@ -281,12 +281,9 @@ class LiveSnapshot:
         if not self.waits(row):
             return ""
         tasks, timer = self._tasks, None
-        start, due, at = int(tasks["slept"][row]), int(tasks["due"][row]), np.array([row])
+        start, due = int(tasks["slept"][row]), int(tasks["due"][row])
         if due >= 0:
-            ready = ready_ns(
-                tasks["slept"][at], np.array([self.now]), tasks["flags"][at], tasks["flags"][at], self.live.since(at)
-            )
-            timer = "" if ready[0] else ms(max(0, due - start))
+            timer = "" if self._ready_by_now(np.array([row]))[0] else ms(max(0, due - start))
         holders = [self.number(one) for one in self.holders(row)]
         resource = self.resource(int(tasks["resource"][row]), made)
         return words.why(self.reason(row), self.awaiting(row), resource, holders, self.number(row), timer)
