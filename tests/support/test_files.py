@@ -109,14 +109,15 @@ def test_what_fails_leaves_the_old_file(tmp_path: Path) -> None:
 
 
 WRITER = """
-import os, signal, sys
+import os, signal, sys, time
 from pathlib import Path
 sys.path.insert(0, {root!r})
 from async_inspect.support import files
 with files.replacing(Path("file")) as file:
     file.write(b"half of")
     print("written", flush=True)
-    signal.pause()
+    while True:  # signal.pause() would miss one that comes just before
+        time.sleep(0.01)
 """
 
 
