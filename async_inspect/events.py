@@ -44,6 +44,12 @@ counted with theirs.  The generator, which can run for one such task after the o
 (0), and ``task`` is the task's id; SPAWN, NAME, RETURN, RAISE, MESSAGE and VANISH are about the task itself.
 
 Where a record holds a moment besides its own, that is 64 bits in ``aux`` (the lower half) and ``off``.
+
+How much of this is written is the recording's *detail* (metadata "detail"): at ``calls`` (or where it isn't said) all;
+at ``awaits`` only roots are coroutines with an id.  Of what they await there is no START, RETURN, LINK, ITEM: a SUSPEND
+says the whole chain (IN_CHAIN), which is defined once, as a CHAIN for each of its frames.  RESUME's leaf is the root
+itself, THROW's coroutine the root, and ``node`` after a record the root's node: how a poll's time divides over the
+coroutines that ran is not known, nor which ran and never suspended.
 """
 
 MAGIC = b"ASYNCREC"
@@ -109,6 +115,8 @@ THREAD = 5  # coro: thread index. aux: the kernel's thread id
 TEXT = 6  # bytes 0..30 are a piece of the text of the definition before it, zero-padded
 RESOURCE = 7  # what tasks wait for or hold: a lock, a queue … coro: resource id. aux: string id of its type.
 #               off: site where it was made (0: not seen)
+CHAIN = 8  # a suspended frame and all that await it. coro: chain id. aux: the chain of who awaits it (0: it is a root's).
+#            node: its node. off: the bytecode offset where it stands
 
 FIRST_EVENT = 16  # kinds from here on are events: they have a time, and node/task after them
 
@@ -123,7 +131,7 @@ THROW = 21  # an exception was thrown into the suspended chain at coro; all its 
 #             aux: string id of the exception's type
 SUSPEND = 22  # leaf coro yielded and its whole chain is suspended. aux: string id of the awaited thing's type
 #               (0: a bare yield), or with AWAITS_TASK the task's id. Its awaiters are those of the last suspension
-#               but where a LINK follows. flags: AWAITS_TASK, BEFORE
+#               but where a LINK follows. flags: AWAITS_TASK, BEFORE, IN_CHAIN
 LINK = 23  # in the suspension before it, coro stands at off, awaiting aux (differs from last time). ts: the SUSPEND's
 ITEM = 24  # async generator coro handed an item to awaiter aux (0: to plain code)
 RETURN = 25  # coro returned, or it was a task of a step, and that came to a good end. flags: CANCELLED, CLOSED
@@ -139,7 +147,9 @@ WAKE = 30  # the suspended task coro was put among what the loop runs next. By w
 SOON = 31  # a callback that is no step of a task was put there. coro: callback id. By whom: flags, BY_*
 TIMER = 32  # the suspension before it waits for a timer. coro: its leaf. aux, off: when that is due. ts: the SUSPEND's
 SELECT = 33  # the loop's selector was asked what is ready, and answered at ts. aux, off: when it was asked. flags: IDLE
-USE = 34  # in the suspension before it, coro waits for resource aux, then and whenever it does. ts: the SUSPEND's
+USE = 34  # in the suspension before it, coro waits for resource aux, then and whenever it does. ts: the SUSPEND's.
+#           off: 0; at ``awaits`` coro is the root, it waits so in this suspension alone, and off says in which of the
+#           chain's frames, as the chain up to that one
 TAKE = 35  # coro took resource aux, and holds it. off: site where
 GIVE = 36  # coro (0: plain code) gave resource aux back, whoever held it
 EDGE = 37  # task coro waits for task aux by way of something that gathers tasks (gather, wait, TaskGroup, shield …)
@@ -165,6 +175,7 @@ KINDS = {
     THREAD: ("THREAD", "thread", "", ""),
     TEXT: ("TEXT", "", "", ""),
     RESOURCE: ("RESOURCE", "resource", "string", "site"),
+    CHAIN: ("CHAIN", "chain", "chain", ""),
     SPAWN: ("SPAWN", "coroutine", "code", "site"),
     NAME: ("NAME", "coroutine", "", "text"),
     START: ("START", "coroutine", "coroutine", "code"),
@@ -183,7 +194,7 @@ KINDS = {
     SOON: ("SOON", "", "", ""),
     TIMER: ("TIMER", "coroutine", "", ""),
     SELECT: ("SELECT", "", "", ""),
-    USE: ("USE", "coroutine", "resource", ""),
+    USE: ("USE", "coroutine", "resource", "chain"),
     TAKE: ("TAKE", "coroutine", "resource", "site"),
     GIVE: ("GIVE", "coroutine", "resource", ""),
     EDGE: ("EDGE", "coroutine", "coroutine", ""),
@@ -204,6 +215,7 @@ THROWN = 2  # START, ENTER: the first thing that happened to it was an exception
 BEFORE = 4  # START, SPAWN, SUSPEND: that was so before the recording began. Those that are suspended, or have not run
 #             yet, are written as they stand at one moment, with which the recording's time begins
 AWAITS_TASK = 1  # SUSPEND: aux is a task id
+IN_CHAIN = 2  # SUSPEND: coro is a root, and off the chain in which it is suspended, to its leaf
 CANCELLED = 1  # RETURN, RAISE of a task: the Task itself says that it was cancelled
 CLOSED = 2  # RETURN, RAISE of a root: closed from outside, not by a step of its task
 NO_TASK = 1  # VANISH after a SPAWN: create_task itself failed, there was no task
@@ -234,6 +246,8 @@ MOST_FLAGS = {CODE: CODE_GENERATOR_BASED, WAKE: BY_TASK, SOON: BY_TASK, RUNTIME_
 # What fields hold in place of what ``KINDS`` says where a kind has such flags.
 BY_FLAGS = {
     (SUSPEND, AWAITS_TASK): ("coroutine", "coroutine", ""),
+    (SUSPEND, IN_CHAIN): ("coroutine", "string", "chain"),
+    (SUSPEND, AWAITS_TASK | IN_CHAIN): ("coroutine", "coroutine", "chain"),
     (WAKE, BY_TASK): ("coroutine", "coroutine", ""),
     (SOON, BY_TASK): ("", "coroutine", ""),
     (RUNTIME_WARNING, NEVER_AWAITED): ("coroutine", "code", "site"),

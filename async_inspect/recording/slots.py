@@ -33,8 +33,8 @@ _SPARE_COROUTINES = 1 << 16  # attaching to a process numbers all its coroutines
 _ANY = 0xFFFFFFFF
 
 # What a field may hold: ANY number, or 0 and the ids of one of these, as ``events.KINDS`` names them.
-_THINGS: Final = ("", "code", "node", "string", "site", "thread", "resource", "coroutine")
-ANY, CODE, NODE, STRING, SITE, THREAD, RESOURCE, CORO = range(8)
+_THINGS: Final = ("", "code", "node", "string", "site", "thread", "resource", "chain", "coroutine")
+ANY, CODE, NODE, STRING, SITE, THREAD, RESOURCE, CHAIN, CORO = range(9)
 _DEFINES: Final = {
     kind: _THINGS.index(row[1]) for kind, row in ev.KINDS.items() if kind < ev.FIRST_EVENT and row[1]
 }  # fmt: skip
@@ -53,7 +53,7 @@ def _table() -> npt.NDArray[np.uint8]:
     for kind, (_, *words) in ev.KINDS.items():
         put(tuple(words), kind, list(range(ev.MOST_FLAGS.get(kind, 255) + 1)))
     for (kind, flag), holds in ev.BY_FLAGS.items():
-        put(holds, kind, [flag] if kind in ev.MOST_FLAGS else [flags for flags in range(256) if flags & flag])
+        put(holds, kind, [flag] if kind in ev.MOST_FLAGS else [flags for flags in range(256) if flags & flag == flag])
     return table.reshape(-1)
 
 
@@ -97,8 +97,8 @@ class SlotCheck:
         self.by_ticks: bool | None = None  # times are 1, 2, 3 …; None: no event yet
         self.start_ns = 0  # no time is earlier; where the header's is invalid, that of the first event
         self.end_is_wrong = False  # the header's
-        self._id_count = np.zeros(8, np.int64)  # by what they are ids of, how many were defined
-        self._highest = np.zeros(8, np.int64)  # and the highest of them
+        self._id_count = np.zeros(len(_THINGS), np.int64)  # by what they are ids of, how many were defined
+        self._highest = np.zeros(len(_THINGS), np.int64)  # and the highest of them
         self._highest[[ANY, THREAD]] = _ANY, -1
         self._defined = {what: _IdSet(old=True) for what in _DEFINES.values()}
         self._ran = _IdSet(old=False)  # coroutines that started
