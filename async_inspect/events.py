@@ -115,7 +115,7 @@ THREAD = 5  # coro: thread index. aux: the kernel's thread id
 TEXT = 6  # bytes 0..30 are a piece of the text of the definition before it, zero-padded
 RESOURCE = 7  # what tasks wait for or hold: a lock, a queue … coro: resource id. aux: string id of its type.
 #               off: site where it was made (0: not seen)
-CHAIN = 8  # a suspended frame and all that await it. coro: chain id. aux: the chain of who awaits it (0: it is a root's).
+CHAIN = 8  # a suspended frame and all that await it. coro: chain id. aux: the chain of who awaits it (0: a root).
 #            node: its node. off: the bytecode offset where it stands
 
 FIRST_EVENT = 16  # kinds from here on are events: they have a time, and node/task after them
