@@ -53,15 +53,18 @@ static int know_asyncio(void)
  * (a property, a descriptor of its own). */
 static PyObject *get(PyObject *task, PyObject *name)
 {
-    PyObject *descriptor = _PyType_Lookup(Py_TYPE(task), name); /* borrowed */
-    if (descriptor != NULL && Py_TYPE(descriptor)->tp_descr_get != NULL) {
-        PyTypeObject *kind = Py_TYPE(descriptor);
-        if (kind != &PyMemberDescr_Type && kind != &PyGetSetDescr_Type && kind != &PyFunction_Type && kind != &PyMethodDescr_Type) {
-            return NULL;
-        }
+    PyObject *descriptor = _PyType_Lookup(Py_TYPE(task), name), *value; /* the first is borrowed */
+    PyTypeObject *kind = descriptor != NULL ? Py_TYPE(descriptor) : NULL;
+    if (kind == &PyMemberDescr_Type || kind == &PyGetSetDescr_Type) { /* these go before what the object's own dict says */
+        value = kind->tp_descr_get(descriptor, task, (PyObject *)Py_TYPE(task));
     }
-    PyObject *value = PyObject_GenericGetAttr(task, name);
-    if (value == NULL) {
+    else if (kind == NULL || kind->tp_descr_get == NULL || kind == &PyFunction_Type || kind == &PyMethodDescr_Type) {
+        value = PyObject_GenericGetAttr(task, name);
+    }
+    else {
+        return NULL;
+    }
+    if (UNLIKELY(value == NULL)) {
         drop_error();
     }
     return value;
@@ -144,6 +147,41 @@ static int is_task(PyTypeObject *cls)
     return aio.py_task != NULL && PyType_Check(aio.py_task) && PyType_IsSubtype(cls, (PyTypeObject *)aio.py_task);
 }
 
+/* Where a C Task keeps its name: that is where the very object is which get_name() returned; -1: it isn't to be found. */
+static Py_ssize_t place_of_name(PyObject *task, PyObject *name)
+{
+    Py_ssize_t found = -1, size = ((PyTypeObject *)aio.c_task)->tp_basicsize;
+    for (Py_ssize_t at = sizeof(PyObject); name != NULL && at + (Py_ssize_t)sizeof name <= size; at += (Py_ssize_t)sizeof name) {
+        if (*(PyObject **)((char *)task + at) == name) {
+            if (found != -1) {
+                return -1;
+            }
+            found = at;
+        }
+    }
+    return found;
+}
+
+/* The name of a C Task; NULL: it has none but a number, of which get_name() would make one. */
+static PyObject *c_task_name(PyObject *task)
+{
+    if (LIKELY(aio.name_place > 0)) {
+        PyObject *there = *(PyObject **)((char *)task + aio.name_place);
+        if (there != NULL && PyLong_CheckExact(there)) {
+            return NULL;
+        }
+    }
+    PyObject *name = PyObject_CallOneArg(aio.get_name, task);
+    if (name == NULL) {
+        drop_error();
+    }
+    if (UNLIKELY(aio.name_place == 0)) {
+        aio.name_place = place_of_name(task, name);
+    }
+    return name;
+}
+
+/* A new reference, or NULL: it has none. */
 static PyObject *task_name(PyObject *task)
 {
     PyObject *name;
@@ -151,10 +189,7 @@ static PyObject *task_name(PyObject *task)
         name = get(task, word.task_name);
     }
     else if (PyType_IsSubtype(Py_TYPE(task), (PyTypeObject *)aio.c_task)) {
-        name = PyObject_CallOneArg(aio.get_name, task);
-        if (name == NULL) {
-            drop_error();
-        }
+        name = c_task_name(task);
     }
     else {
         name = get(task, word.name_attr);

@@ -145,6 +145,7 @@ static PyObject *type_module, *type_qualname;
 static struct {
     PyObject *current_task, *c_task, *py_task, *future, *get_name, *cancelled, *gathering, *timer_handle, *running_loop,
         *current_tasks;
+    Py_ssize_t name_place; /* in a C Task; 0: not looked yet */
     PyTypeObject *step; /* what loops call to step a C Task; borrowed, lives with the module */
 } aio;
 static struct { PyObject *context, *task, *clock, *checkpoint, *cancelled; } trio;
