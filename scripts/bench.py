@@ -18,67 +18,38 @@ from pathlib import Path
 from typing import NamedTuple
 
 from async_inspect.tracer.sources import SOURCES
-
-LOADS = Path(__file__).resolve().parent.parent / "fixtures" / "bench"
-BIN = Path(sys.executable).parent
-PYTHON = sys.executable
-
-
-class Load(NamedTuple):
-    title: str
-    file: str
-    target: float  # at most this, with the C core and no source but tasks
-    size: int  # for --quick, and for counting instructions
-    target_all: float = 0  # with all sources on; 0: none is set
-
-
-class Tool(NamedTuple):
-    title: str
-    command: Callable[[str], list[str]]  # what comes before the program, given a folder for what the tool writes
-    core: str = ""
+from scripts.bench_loads import (
+    BARE,
+    FLOOR,
+    LOADS,
+    OPTIMISED,
+    OURS,
+    PEERS,
+    PYTHON,
+    TABLE,
+    TWIN,
+    Load,
+    Tool,
+    attach,
+    environment,
+)
 
 
 class Sample(NamedTuple):
     seconds: float
+    cpu: float
     memory_mb: float
 
-
-TABLE = [
-    Load("await chains of depth 6 that only yield", "await_chains.py", 1.6, 10, 1.8),
-    Load("coroutine calls that never suspend", "coroutine_calls.py", 1.8, 5000),
-    Load("queues with locks", "queues_and_locks.py", 1.4, 50, 1.6),
-    Load("synchronous CPU work in a coroutine", "synchronous.py", 1.0, 5000),
-    Load("synchronous code that raises and catches", "exceptions.py", 1.15, 5000),
-    Load("aiohttp demo, server and clients", "aiohttp_shop.py", 1.25, 4, 1.4),
-]
-BARE = Tool("bare", lambda _: [PYTHON])
-
-
-def attach(folder: str) -> list[str]:
-    return [f"{BIN}/async-inspect", "attach", "--quiet", "--python", PYTHON, "-f", "folded", "-o", folder]
-
-
-TOOLS = [
-    Tool("ours (C)", attach, "c"),
-    Tool("ours (Python)", attach, "python"),
-    Tool(
-        "viztracer",
-        lambda folder: [f"{BIN}/viztracer", "--quiet", "--log_async", "-o", f"{folder}/viztracer.json", "--"],
-    ),
-    Tool("yappi", lambda folder: [PYTHON, "-m", "yappi", "-c", "wall", "-f", "pstat", "-o", f"{folder}/yappi"]),
-    Tool("cProfile", lambda folder: [PYTHON, "-m", "cProfile", "-o", f"{folder}/cprofile"]),
-    Tool("pyinstrument", lambda folder: [PYTHON, "-m", "pyinstrument", "-o", f"{folder}/pyinstrument.txt"]),
-]
+    def of(self, load: Load) -> float:
+        return self.cpu if load.by_cpu else self.seconds
 
 
 def run(tool: Tool, load: Load, size: int | None) -> Sample:
     """One run of a load under a tool."""
     with tempfile.TemporaryDirectory() as folder:
         command = [*tool.command(folder), str(LOADS / load.file), *([str(size)] if size else [])]
-        # Each run finds the same hash seed: the same work, in the same order.
-        env = {**os.environ, "PYTHONHASHSEED": "0"} | ({"ASYNC_INSPECT_CORE": tool.core} if tool.core else {})
-        done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
-    found = re.findall(r"^(\d+\.\d+) (\d+\.\d+)$", done.stdout, re.MULTILINE)
+        done = subprocess.run(command, env=environment(tool), capture_output=True, text=True, check=False)
+    found = re.findall(r"^(\d+\.\d+) (\d+\.\d+) (\d+\.\d+)$", done.stdout, re.MULTILINE)
     if done.returncode or not found:
         raise SystemExit(
             f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout[-500:]}{done.stderr[-2000:]}"
@@ -91,32 +62,35 @@ def run(tool: Tool, load: Load, size: int | None) -> Sample:
 
 def time_row(load: Load, rounds: int, size: int | None) -> list[str]:
     """A row of the first table: in each round everything once, bare first and last."""
-    ratios: dict[str, list[float]] = {tool.title: [] for tool in TOOLS}
+    tools = [FLOOR, *OURS, TWIN, *PEERS]
+    ratios: dict[str, list[float]] = {tool.title: [] for tool in tools}
     bare, spread, memory = [], [], []
     for number in range(rounds):
         before = run(BARE, load, size)
-        order = TOOLS if number % 2 == 0 else TOOLS[::-1]
+        order = tools if number % 2 == 0 else tools[::-1]
         samples = {tool.title: run(tool, load, size) for tool in order}
         after = run(BARE, load, size)
-        middle = (before.seconds + after.seconds) / 2
-        bare += [before.seconds, after.seconds]
-        spread.append(after.seconds / before.seconds)
-        memory.append(samples["ours (C)"].memory_mb - (before.memory_mb + after.memory_mb) / 2)
+        middle = (before.of(load) + after.of(load)) / 2
+        bare += [before.of(load), after.of(load)]
+        spread.append(after.of(load) / before.of(load))
+        memory.append(samples[OURS[0].title].memory_mb - (before.memory_mb + after.memory_mb) / 2)
         for title, sample in samples.items():
-            ratios[title].append(sample.seconds / middle)
+            ratios[title].append(sample.of(load) / middle)
         print(f"  {load.file}: round {number + 1} of {rounds}", file=sys.stderr)
     medians = {title: statistics.median(values) for title, values in ratios.items()}
-    ours, half = medians["ours (C)"], 1 + (medians["viztracer"] - 1) / 2
-    noise = max(*spread, 1 / min(spread))  # no target is finer than bare against bare
+    limits = dict(zip((tool.title for tool in OURS), load.limits, strict=True))
     return [
         load.title,
         f"{statistics.median(bare) * 1000:.1f} ms",
         f"{min(spread):.2f} – {max(spread):.2f}",
-        *(f"{medians[tool.title]:.2f}×" for tool in TOOLS),
-        f"≤ {load.target:g}× {verdict(ours <= max(load.target, noise))}",
-        f"≤ {half:.2f}× {verdict(ours <= max(half, noise))}",
+        *(f"{medians[tool.title]:.2f}×{stated(medians[tool.title], limits.get(tool.title))}" for tool in tools),
         f"{statistics.median(memory):+.1f} MB",
     ]
+
+
+def stated(value: float, limit: float | None) -> str:
+    """A limit beside what it is of; nothing where there is none."""
+    return "" if limit is None else f" (≤ {limit:g} {verdict(value <= limit)})"
 
 
 def verdict(met: bool) -> str:
@@ -124,7 +98,7 @@ def verdict(met: bool) -> str:
 
 
 TIME_HEAD = [
-    "load", "bare", "bare / bare", *(tool.title for tool in TOOLS), "target", "half of what viztracer adds", "memory",
+    "load", "bare", "bare / bare", *(tool.title for tool in (FLOOR, *OURS, TWIN, *PEERS)), "memory at calls",
 ]  # fmt: skip
 
 
@@ -141,7 +115,7 @@ ALONE = [
     *(Tool(name, with_sources(name), "c") for name in SOURCES),
     Tool("watchdog", with_sources(more=()), "c"),
     Tool("all", with_sources(*SOURCES, more=()), "c"),
-    Tool("all and --calls", with_sources(*SOURCES, more=("--calls",)), "c"),
+    Tool("all and --callees", with_sources(*SOURCES, more=("--callees",)), "c"),
 ]
 
 
@@ -150,77 +124,91 @@ def sources_row(load: Load, rounds: int, size: int | None) -> list[str]:
     ratios: dict[str, list[float]] = {tool.title: [] for tool in ALONE}
     spread = []
     for number in range(rounds):
-        before = run(BARE, load, size).seconds
+        before = run(BARE, load, size).of(load)
         order = ALONE if number % 2 == 0 else ALONE[::-1]
-        seconds = {tool.title: run(tool, load, size).seconds for tool in order}
-        after = run(BARE, load, size).seconds
+        seconds = {tool.title: run(tool, load, size).of(load) for tool in order}
+        after = run(BARE, load, size).of(load)
         spread.append(after / before)
         for title, value in seconds.items():
             ratios[title].append(value * 2 / (before + after))
         print(f"  {load.file}: round {number + 1} of {rounds}", file=sys.stderr)
     medians = {title: statistics.median(values) for title, values in ratios.items()}
-    noise = max(*spread, 1 / min(spread))
-    met = verdict(medians["all"] <= max(load.target_all, noise)) if load.target_all else ""
     return [
         load.title,
         f"{min(spread):.2f} – {max(spread):.2f}",
         *(f"{medians[tool.title]:.2f}×" for tool in ALONE),
-        f"≤ {load.target_all:g}× {met}" if load.target_all else "",
     ]
 
 
-SOURCES_HEAD = ["load", "bare / bare", *(tool.title for tool in ALONE), "target for all"]
+SOURCES_HEAD = ["load", "bare / bare", *(tool.title for tool in ALONE)]
 
 
 # --- instructions ----------------------------------------------------------------------------------------------------
 
-# Both run the load as a program in a process that has just started; the first argument is the recording, or "".
+# Runs the load as a program in a process that has just started; the first argument is the recording, or "".
 ENTER = """
 import contextlib, os, runpy, sys
-recording, program = sys.argv[1:3]
-sys.argv = sys.argv[2:]
+recording, detail, program = sys.argv[1:4]
+sys.argv = sys.argv[3:]
 sys.path.insert(0, os.path.dirname(program))
 import async_inspect
-with async_inspect.trace(recording) if recording else contextlib.nullcontext():
+with async_inspect.trace(recording, detail=detail) if recording else contextlib.nullcontext():
     runpy.run_path(program, run_name="__main__")
 """
 
 
-def instructions(load: Load, size: int, core: str) -> tuple[int, int]:
-    """(instructions, callbacks) of one run under callgrind; without a core, bare."""
+def instructions(load: Load, size: int, detail: str) -> int:
+    """The instructions of one run under callgrind; without a detail, bare."""
     with tempfile.TemporaryDirectory() as folder:
-        count, recording = f"{folder}/callgrind", f"{folder}/run.rec"
-        program = ["-c", ENTER, recording if core else "", str(LOADS / load.file), str(size)]
+        count, recording = f"{folder}/callgrind", f"{folder}/run.rec" if detail else ""
+        program = ["-c", ENTER, recording, detail, str(LOADS / load.file), str(size)]
         command = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={count}", PYTHON, *program]
-        env = {**os.environ, "PYTHONHASHSEED": "0", "ASYNC_INSPECT_CORE": core or "c"}
+        env = {**os.environ, "PYTHONHASHSEED": "0", "ASYNC_INSPECT_CORE": "c"}
         done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
         found = re.search(r"Collected : (\d+)", done.stderr)
         if done.returncode or found is None:
             raise SystemExit(f"{' '.join(command)} ended with {done.returncode}:\n{done.stderr[-2000:]}")
-        return int(found[1]), callbacks(recording) if core else 0
-
-
-def callbacks(recording: str) -> int:
-    import async_inspect
-
-    return async_inspect.load(recording).meta.callbacks
+        return int(found[1])
 
 
 def instructions_row(load: Load) -> list[str]:
-    """What one more event costs: the difference of two sizes, so that starting and ending don't count."""
-    small, large = load.size, load.size * 3
-    base = instructions(load, large, "")[0] - instructions(load, small, "")[0]
-    row = [load.title]
-    events = 0
-    for core in ("c", "python"):
-        (few, seen), (many, all_seen) = instructions(load, small, core), instructions(load, large, core)
-        events = all_seen - seen
-        row.append(f"{(many - few - base) / events:.0f}" if events else "no events")
+    """Of bare's own, with the difference of two sizes, so that starting and ending don't count."""
+    small, large = load.small, load.small * 3
+    grown = {
+        detail: instructions(load, large, detail) - instructions(load, small, detail)
+        for detail in ("", "calls", "awaits")
+    }
     print(f"  {load.file}: counted", file=sys.stderr)
-    return [*row, f"{events:,}"]
+    return [load.title, *(f"{grown[detail] / grown['']:.2f}×" for detail in ("calls", "awaits"))]
 
 
-INSTRUCTIONS_HEAD = ["load", "instructions an event (C)", "(Python)", "events counted"]
+INSTRUCTIONS_HEAD = ["load", "instructions at calls", "at awaits"]
+
+
+# --- bytes -----------------------------------------------------------------------------------------------------------
+
+REQUESTS = {"aiohttp_shop.py": 32, "fastapi_service.py": 1}  # for each of a load's size
+BYTES_HEAD = ["a request of", "bytes at calls", "records", "bytes at awaits", "records"]
+
+
+def recorded(load: Load, size: int, detail: str) -> tuple[int, int]:
+    """Bytes and records of the recording of one run."""
+    import async_inspect
+
+    with tempfile.TemporaryDirectory() as folder:
+        command = [*attach(folder, detail), str(LOADS / load.file), str(size)]
+        subprocess.run(command, env={**os.environ, "PYTHONHASHSEED": "0"}, capture_output=True, check=True)
+        files = list(Path(folder, "recording").glob("*.rec"))
+        return sum(file.stat().st_size for file in files), async_inspect.load(folder).meta.records
+
+
+def bytes_row(load: Load) -> list[str]:
+    """What one more request takes: the difference of two sizes."""
+    cells, many = [load.title], load.small * 2 * REQUESTS[load.file]
+    for detail in ("calls", "awaits"):
+        (few, first), (more, last) = (recorded(load, size, detail) for size in (load.small, load.small * 3))
+        cells += [f"{(more - few) / many:,.0f}", f"{(last - first) / many:.1f}"]
+    return cells
 
 
 # --- checks ----------------------------------------------------------------------------------------------------------
@@ -267,20 +255,25 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="small loads, one round: to see that it works")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--load", action="append", help="only this load, by its file name without .py")
-    parser.add_argument("--table", choices=("time", "sources", "checks", "instructions"), help="only this table")
+    parser.add_argument(
+        "--table", choices=("time", "sources", "checks", "bytes", "instructions"), help="only this table"
+    )
     chosen = parser.parse_args()
     loads = [load for load in TABLE if not chosen.load or load.file.removesuffix(".py") in chosen.load]
     rounds = 1 if chosen.quick else chosen.rounds
-    print(f"Python {sys.version.split()[0]}, {os.cpu_count()} cores, medians of {rounds}\n")
+    kind = "optimised" if OPTIMISED else "not optimised"
+    print(f"Python {sys.version.split()[0]} ({kind}), {os.cpu_count()} cores, medians of {rounds}\n")
     if chosen.table in (None, "time"):
-        show(TIME_HEAD, (time_row(load, rounds, load.size if chosen.quick else None) for load in loads))
+        show(TIME_HEAD, (time_row(load, rounds, load.small if chosen.quick else None) for load in loads))
     if chosen.table in (None, "sources"):
-        show(SOURCES_HEAD, (sources_row(load, rounds, load.size if chosen.quick else None) for load in loads))
+        show(SOURCES_HEAD, (sources_row(load, rounds, load.small if chosen.quick else None) for load in loads))
     if chosen.table in (None, "checks"):
-        show(CHECKS_HEAD, (checks_row(load, rounds, load.size if chosen.quick else None) for load in loads))
+        show(CHECKS_HEAD, (checks_row(load, rounds, load.small if chosen.quick else None) for load in loads))
+    if chosen.table in (None, "bytes"):
+        show(BYTES_HEAD, (bytes_row(load) for load in loads if load.file in REQUESTS))
     if chosen.table in (None, "instructions"):
-        # The demo does more of its waiting the slower it runs, so it has no two equal counts.
-        steady = [load for load in loads if load.file != "aiohttp_shop.py"]
+        # A service does more of its waiting the slower it runs, so it has no two equal counts.
+        steady = [load for load in loads if load.file not in REQUESTS]
         show(INSTRUCTIONS_HEAD, (instructions_row(load) for load in steady))
 
 
