@@ -1,6 +1,7 @@
 /* Callbacks that do nothing, in C, on the events that a recording at the detail "calls" hears: what CPython itself takes to
  * call anybody on these. Built and run by bench.py; public API alone. */
 #include <Python.h>
+#include <stddef.h>
 
 enum { START, RESUME, YIELD, RETURN, UNWIND, THROW, EVENTS };
 static const char *names[EVENTS] = {"PY_START", "PY_RESUME", "PY_YIELD", "PY_RETURN", "PY_UNWIND", "PY_THROW"};
