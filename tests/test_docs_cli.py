@@ -8,7 +8,8 @@ import pytest
 import typer
 
 from async_inspect import errors
-from async_inspect.cli.main import COMMANDS, WITH_TARGET, application, examples
+from async_inspect.cli.application import application
+from async_inspect.cli.commands import COMMANDS, WITH_TARGET, examples
 from async_inspect.launcher import target
 from async_inspect.tracer import env
 

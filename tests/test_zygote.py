@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from async_inspect.cli.main import COMMANDS
+from async_inspect.cli.commands import COMMANDS
 
 from . import samples
 from .tools import TARGET, TOOL, Run, run

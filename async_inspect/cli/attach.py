@@ -42,7 +42,7 @@ def attach(
             "-f",
             "--format",
             metavar="FORMAT",
-            help="Write this format (may be repeated; default: all that are worth it).",
+            help="Write this format (may be repeated), or `all`; default: those that stay small.",
         ),
     ] = None,
     python: Annotated[

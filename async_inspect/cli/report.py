@@ -9,7 +9,8 @@ from async_inspect.cli.options.filters import Wanted, with_filters
 from async_inspect.launcher.attach import DEFAULT_FOLDER
 
 EXAMPLES = (
-    ("async-inspect report async_inspect_exports", "all reports anew"),
+    ("async-inspect report async_inspect_exports", "the reports anew"),
+    ("async-inspect report async_inspect_exports -f all", "in every format, however large"),
     ("async-inspect report run.rec -o long --min-duration 20", "of tasks that lived at least 20 ms"),
 )
 
@@ -21,15 +22,18 @@ def report(
         DEFAULT_FOLDER
     ),
     formats: Annotated[
-        list[str] | None, typer.Option("-f", "--format", metavar="FORMAT", help="Only this format (may be repeated).")
+        list[str] | None,
+        typer.Option(
+            "-f", "--format", metavar="FORMAT", help="Only this format (may be repeated), or `all`; default: as attach."
+        ),
     ] = None,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No summary.")] = False,
     *,
     wanted: Wanted,
 ) -> None:
     """Write the reports of a recording, and its summary."""
-    from async_inspect.terminal import progress, summary
+    from async_inspect.terminal import progress, reports
 
     trace = progress.load(recording, wanted)
-    if status := summary.report(trace, output, formats, quiet):
+    if status := reports.report(trace, output, formats, quiet):
         raise SystemExit(status)

@@ -20,7 +20,21 @@ from ..model import tables as t
 from ..model.entities import Process
 from ..model.trace import Trace
 from ..support.names import clean_lines
-from .shared.timeline import CATEGORIES, FRAME, TASK, Instant, Instants, Slice, Timeline, counts, flows, lanes, pids
+from .shared.cost import Cost, cost
+from .shared.timeline import (
+    CATEGORIES,
+    FRAME,
+    TASK,
+    Instant,
+    Instants,
+    Slice,
+    Timeline,
+    counts,
+    flows,
+    lanes,
+    pids,
+    rows,
+)
 from .shared.words import Words, labels, trace_args
 
 BLOCK = 1 << 18  # characters a chunk
@@ -40,6 +54,15 @@ def write(trace: Trace, *, frames: bool = True) -> Iterator[bytes]:
             block, size = [], 0
     block.append(_named("process_labels", trace.meta.pid, trace.meta.pid, labels=", ".join(labels(trace))))
     yield ",\n".join(block).encode() + b"\n]}\n"
+
+
+def estimate(trace: Trace) -> Cost:
+    """What ``write`` would write."""
+    n = rows(trace)
+    return cost(
+        (n.tasks, 700, 20), (n.polls, 130, 2), (n.awaits, 200, 3), (n.frames, 190, 1.8), (n.instants, 200, 3),
+        (n.counts, 100, 1),
+    )  # fmt: skip
 
 
 def program(process: Process) -> str:

@@ -14,6 +14,7 @@ from itertools import batched
 from ..model import fields
 from ..model.metadata import known_until
 from ..model.trace import Trace
+from .shared.cost import Cost, cost
 from .shared.rows import BLOCK, event_rows
 
 type Row = tuple[object, ...]
@@ -34,6 +35,11 @@ def tasks(trace: Trace) -> Iterator[bytes]:
     yield from _text((*(field.key for field in TASKS), *of_all_), rows)
 
 
+def estimate_tasks(trace: Trace) -> Cost:
+    """What ``tasks`` would write."""
+    return cost((len(trace.task_table), 200, 20))
+
+
 def of_all(trace: Trace) -> dict[str, str]:
     """The last columns of tasks: of a filtered trace how it is filtered, of one that is not known up to its end up to
     when it is."""
@@ -46,6 +52,11 @@ def of_all(trace: Trace) -> dict[str, str]:
 def events(trace: Trace) -> Iterator[bytes]:
     """One row an event."""
     yield from _text(EVENTS, _events(trace))
+
+
+def estimate_events(trace: Trace) -> Cost:
+    """What ``events`` would write."""
+    return cost((len(trace.events), 110, 2.8))
 
 
 def _text(head: Row, rows: Iterable[Row]) -> Iterator[bytes]:

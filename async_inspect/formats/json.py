@@ -20,6 +20,7 @@ from ..model.figures.processes import process_figures
 from ..model.figures.runtime_warnings import runtime_warnings
 from ..model.trace import Trace
 from ..support.names import whole
+from .shared.cost import Cost, cost
 from .shared.rows import BLOCK, event_rows
 
 SCHEMA_VERSION = 2
@@ -45,6 +46,18 @@ def write(trace: Trace) -> Iterator[bytes]:
         yield f'\n],\n"{name}": ['.encode()
         yield from _rows(map(json.dumps, rows))
     yield b'\n],\n"metadata": ' + json.dumps(_metadata(trace), indent=2).encode() + b"\n}\n"
+
+
+def estimate(trace: Trace) -> Cost:
+    """What ``write`` would write."""
+    return cost(
+        (len(trace.task_table), 1100, 20),
+        (len(trace.events), 165, 1.9),
+        (len(trace.nodes), 320, 15),
+        (len(trace.resources), 130, 3),
+        (len(trace.holds), 140, 2),
+        (len(trace.runtime_warnings), 200, 3),
+    )
 
 
 def _rows(rows: Iterator[str]) -> Iterator[bytes]:

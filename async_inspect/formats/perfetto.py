@@ -20,7 +20,21 @@ from ..model import tables as t
 from ..model.trace import Trace
 from .chrome import first_thread, program
 from .shared import protobuf as pb
-from .shared.timeline import CATEGORIES, FRAME, TASK, Instant, Instants, Slice, Timeline, counts, flows, lanes, pids
+from .shared.cost import Cost, cost
+from .shared.timeline import (
+    CATEGORIES,
+    FRAME,
+    TASK,
+    Instant,
+    Instants,
+    Slice,
+    Timeline,
+    counts,
+    flows,
+    lanes,
+    pids,
+    rows,
+)
 from .shared.words import Words, labels
 
 BLOCK = 1 << 18  # bytes a chunk
@@ -49,6 +63,14 @@ def write(trace: Trace, *, frames: bool = True, compress: bool = True) -> Iterat
             yield _together(block, compress)
             block, size = [], 0
     yield _together(block, compress)
+
+
+def estimate(trace: Trace) -> Cost:
+    """What ``write`` would write, compressed."""
+    n = rows(trace)
+    return cost(
+        (n.tasks, 60, 30), (n.polls, 8, 5), (n.awaits, 8, 6), (n.frames, 6, 3), (n.instants, 10, 5), (n.counts, 6, 3)
+    )
 
 
 def _together(block: list[bytes], compress: bool) -> bytes:

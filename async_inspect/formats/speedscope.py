@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterator
 from typing import Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from .._version import __version__
 from ..model.tables import Function
@@ -22,17 +22,21 @@ BLOCK = 10_000
 # --- the file format -------------------------------------------------------------------------------------------------
 
 
-class Frame(BaseModel):
+class Part(BaseModel):
+    model_config = ConfigDict(defer_build=True)  # they are built without validation
+
+
+class Frame(Part):
     name: str
     file: str | None = None
     line: int | None = None
 
 
-class Shared(BaseModel):
+class Shared(Part):
     frames: list[Frame]
 
 
-class Profile(BaseModel):
+class Profile(Part):
     """The common part of both kinds of profiles; samples and events are written piece by piece."""
 
     type: Literal["sampled", "evented"]
@@ -42,7 +46,7 @@ class Profile(BaseModel):
     end: int = Field(serialization_alias="endValue")
 
 
-class File(BaseModel):
+class File(Part):
     """All but the profiles."""
 
     dollar_schema: str = Field(default=SCHEMA, serialization_alias="$schema")

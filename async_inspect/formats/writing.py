@@ -13,6 +13,7 @@ from typing import BinaryIO
 
 from ..checks import survey
 from ..errors import USAGE, UserError
+from ..model.data import cached_on_trace
 from ..model.trace import Trace
 from ..recording.header import is_recording
 from ..support.files import folder as folder_of
@@ -20,8 +21,9 @@ from ..support.files import replacing
 from ..support.internal import explained
 from . import FORMATS, Format, members, one
 from .options import checked
+from .shared.cost import Cost, total
 
-MANY_EVENTS = 1_000_000
+MOST = Cost(20_000_000, 2_000_000)  # of what isn't compact and is written without being asked for
 
 
 class IncompleteError(UserError):
@@ -44,7 +46,7 @@ def write(
 ) -> list[Path]:
     """Write reports into ``folder`` (made if need be) and return the files.
 
-    Without ``formats``: all of them, or only the compact ones where there are more than MANY_EVENTS events (see
+    Without ``formats``: all of them, or only the compact ones where the others would come to more than MOST (see
     ``left_out``).  ``progress`` is called with (format, bytes written so far).
 
     Reports of other formats in that folder get ".old" appended: they are of another run.  If a format fails, the others
@@ -148,8 +150,18 @@ def _guarded(
 
 
 def left_out(trace: Trace) -> list[Format]:
-    """The formats that ``write`` leaves out by itself because of the number of events."""
-    return [f for f in FORMATS.values() if not f.compact] if len(trace.events) > MANY_EVENTS else []
+    """The formats that ``write`` leaves out by itself: those that list what happened, where all of them together would
+    come to more than MOST."""
+    expected = growth(trace)
+    if expected.bytes <= MOST.bytes and expected.us <= MOST.us:
+        return []
+    return [row for row in FORMATS.values() if not row.compact]
+
+
+@cached_on_trace
+def growth(trace: Trace) -> Cost:
+    """What the formats that aren't compact would come to, all together."""
+    return total([row.estimate(trace) for row in FORMATS.values() if row.estimate])
 
 
 def export(

@@ -16,6 +16,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
 from async_inspect.errors import FAILED, INTERRUPTED, USAGE, UserError
+from async_inspect.formats import check_names
 from async_inspect.launcher import child, corebuild, interpreter, registry
 from async_inspect.launcher.target import Target, check, environment
 from async_inspect.recording import closing
@@ -61,7 +62,7 @@ def launch(target: Target | None, options: Options) -> NoReturn:
     argv = target.argv(python.path if python else "")
     if environ.get(env.DISABLE) == "1":
         child.mirror(child.run(argv, environ))
-    check_formats(options.formats)
+    check_names(options.formats)
     options = replace(options, rules=configured())  # now: an error in them must not wait for the program's end
     folder = writable(options.output.absolute() / FOLDER)
     run = f"{time.time_ns():x}-{os.getpid()}"
@@ -158,11 +159,11 @@ def write_reports(run: Sequence[Head], options: Options) -> int:
     """Recordings → Trace → files and summary; 0, or FAILED where that says that a check failed."""
     # Only now: numpy starts threads when it is imported, and nobody forks with those.
     from async_inspect.model import load_run
-    from async_inspect.terminal import progress, summary
+    from async_inspect.terminal import progress, reports
 
     with progress.reading_bar() as show_progress:
         trace = load_run(run, options.output, show_progress, options.wanted, options.rules)
-    return summary.report(trace, options.output, options.formats, options.quiet)
+    return reports.report(trace, options.output, options.formats, options.quiet)
 
 
 def finishing_command(run: Sequence[Head], options: Options) -> str:
@@ -184,19 +185,6 @@ def parse_size(text: str) -> int:
     if not 1 << 16 <= size <= LARGEST_SIZE:
         raise UserError(f"--max-size {text}: give a size like 500MB or 4GB, at least 64KB", USAGE)
     return size
-
-
-def check_formats(names: tuple[str, ...]) -> None:
-    """UserError: there is no such format.  Called before anything is done."""
-    if names:
-        from async_inspect.formats import members
-
-        for name in names:
-            try:
-                members(name)
-            except UserError as error:
-                if error.status == USAGE:
-                    raise  # a format that can't be loaded is reported when the reports are written
 
 
 def writable(folder: Path, make: bool = True) -> Path:

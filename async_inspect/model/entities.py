@@ -18,7 +18,7 @@ type StateName = Literal["Pending", "Running", "Blocked", "Completed", "Failed",
 
 
 class Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)  # built when first used: a run needs few
 
     @classmethod
     def of(cls, exact: bool, /, **figures: object) -> Self:

@@ -39,7 +39,7 @@ _STATE_CODES = {name: code for names in (t.SHOWN_STATES, t.STATES) for code, nam
 class Filter(BaseModel):
     """The selected part; by default all."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)  # built when first used: a run needs few
 
     pid: tuple[int, ...] = ()  # processes: any of them; none: all
     task: tuple[str, ...] = ()  # globs of names, "tag:" or "tag+:" and globs of tags: any of them; none: all

@@ -3,7 +3,9 @@
 Knows rich, and how it takes text for more than text: strings for its markup.  Here no string ever is.
 """
 
-from typing import Any
+import sys
+from contextlib import suppress
+from typing import IO, Any, cast
 
 import rich.console
 import rich.table
@@ -17,6 +19,32 @@ class Console(rich.console.Console):
 
     def print(self, *objects: Any, **options: Any) -> None:
         super().print(*map(_harmless, objects), **options)
+
+
+class _Tolerant:
+    """A stream that drops what can't be written: a terminal that is gone must not cost the reports."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        with suppress(OSError, ValueError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError, ValueError):
+            self._stream.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+def stderr(**options: Any) -> Console:
+    """A console on stderr that never raises OSError."""
+    if sys.stderr is None:  # we were started without
+        return Console(stderr=True, **options)
+    return Console(file=cast("IO[str]", _Tolerant(sys.stderr)), **options)
 
 
 class Table(rich.table.Table):

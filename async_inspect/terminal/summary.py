@@ -4,16 +4,15 @@ Knows how figures look.  Knows nothing of how they are found (``model/figures/st
 """
 
 import shlex
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from rich.console import Console, RenderableType
 from rich.text import Text
 
 from ..checks import survey
-from ..errors import FAILED
-from ..formats import writing
-from ..formats.writing import MANY_EVENTS, left_out
+from ..formats import ALL, Format
+from ..formats.writing import growth
 from ..model.figures.distribution import Distribution
 from ..model.figures.long_polls import BlockingPoll
 from ..model.figures.stats import Stats, stats
@@ -23,43 +22,27 @@ from ..model.trace import Trace
 from ..support.names import clean, cleaned
 from ..tracer.choose import ASKED
 from . import findings, missing
-from .printing import Table, numbers_table
-from .progress import stderr, writing_bar
+from .printing import Table, numbers_table, stderr
 
 TOP = 5
 PROCESSES = 10  # of them at most have a line each
 WORTH_A_LINE_NS = 1_000_000  # of having been ready: less is what any loop takes
 
 
-def report(trace: Trace, folder: Path, formats: Sequence[str] | None, quiet: bool) -> int:
-    """Write the reports and, unless ``quiet``, print the summary; 0, or FAILED where the summary says that a check
-    failed.
-
-    UserError: some reports could not be written; the others are there.
-    """
-    failed: list[str] = []
-    try:
-        with writing_bar() as progress:
-            written = writing.write(trace, folder, formats, progress)
-    except writing.IncompleteError as error:
-        written, failed = error.files, list(error.lines)
-    if not quiet:
-        render(trace, written)
-    elif failed and trace.meta.lost:
-        failed.append(f"{trace.meta.lost:,} events were lost while it was recorded")
-    if failed:
-        raise writing.IncompleteError(failed, written)
-    return FAILED if not quiet and survey(trace).failed else 0
-
-
-def render(trace: Trace, files: Iterable[Path] = (), console: Console | None = None) -> None:
-    """Print the summary of a trace, and the files that were written of it; on stderr, if not told otherwise."""
+def render(trace: Trace, console: Console | None = None) -> None:
+    """Print the summary of a trace; on stderr, if not told otherwise."""
     console = console or stderr(highlight=False)
-    files = list(files)
     for part in summary(trace, stats(trace, TOP)):
         console.print(part)
-    if files:
-        console.print(_files(trace, files), soft_wrap=True)  # paths and commands are to be copied
+
+
+def render_files(
+    trace: Trace, files: Iterable[Path], left_out: Iterable[Format] = (), console: Console | None = None
+) -> None:
+    """Print which files were written of it, and how to get those left out."""
+    if files := list(files):
+        console = console or stderr(highlight=False)
+        console.print(_files(trace, files, list(left_out)), soft_wrap=True)  # paths and commands are to be copied
 
 
 def summary(trace: Trace, figures: Stats) -> Iterator[RenderableType]:
@@ -255,7 +238,7 @@ def _no_c_core(trace: Trace) -> str:
     return "" if trace.meta.core != "python" or reason == ASKED else reason
 
 
-def _files(trace: Trace, files: list[Path]) -> Text:
+def _files(trace: Trace, files: list[Path], left_out: list[Format]) -> Text:
     text = Text("\nwritten: ", "bold")
     folders = {file.parent for file in files}
     if len(folders) == 1:
@@ -263,12 +246,17 @@ def _files(trace: Trace, files: list[Path]) -> Text:
         text.append(", ".join(file.name for file in files), "not bold")
     else:
         text.append(clean(", ".join(map(str, files))), "not bold")
-    written = {file.name for file in files}
-    for format in left_out(trace):
-        if format.file not in written:
-            command = f"async-inspect export {shlex.quote(trace.meta.path)} -f {format.name} -o {format.file}"
-            line = clean(f"more than {MANY_EVENTS:,} events; for {format.file}: {command}")
-            text.append(f"\n{line}", "not bold yellow")
+    if left_out:
+        expected = growth(trace)
+        size = f"about {expected.bytes / 1e6:,.0f} MB and {expected.us / 1e6:,.0f} s"
+        text.append(f"\nnot written ({size}): {', '.join(format.file for format in left_out)}", "not bold yellow")
+        one, of = left_out[0], shlex.quote(trace.meta.path)
+        for command in (
+            f"report {of} -o {shlex.quote(str(files[0].parent))} -f {ALL}",
+            f"export {of} -f {one.name} -o {one.file}",
+        ):
+            line = clean(f"async-inspect {command} {trace.meta.filter}".rstrip())
+            text.append(f"\n  {line}", "not bold yellow")
     return text
 
 

@@ -305,8 +305,8 @@ def test_what_cannot_be_said_costs_no_report_and_no_status(stream: str, status: 
 def test_a_terminal_that_is_closed_costs_no_report_and_no_status(tmp_path: Path) -> None:
     program = tmp_path / "program.py"
     program.write_text(
-        "import os, signal, sys\nsignal.signal(signal.SIGHUP, lambda *_: sys.exit(7))\n"
-        "os.write(1, b'on')\nsignal.pause()"
+        "import os, signal, sys, time\nsignal.signal(signal.SIGHUP, lambda *_: sys.exit(7))\n"
+        "os.write(1, b'on')\nwhile True: time.sleep(0.01)"  # pause() would wait for one that came just before
     )
     ours, theirs = pty.openpty()
     with subprocess.Popen(

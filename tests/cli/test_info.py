@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from async_inspect._version import __version__
-from async_inspect.cli.main import COMMANDS
+from async_inspect.cli.commands import COMMANDS
 
 from ..tools import Tool
 

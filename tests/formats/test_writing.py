@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,8 +17,9 @@ from async_inspect import Trace, load
 from async_inspect import events as ev
 from async_inspect.errors import UserError
 from async_inspect.formats import FORMATS, writing
+from async_inspect.formats.shared.cost import Cost
 from async_inspect.model import stats
-from async_inspect.terminal import summary
+from async_inspect.terminal import reports, summary
 from async_inspect.terminal.printing import Console
 
 from ..samples import SAMPLES
@@ -46,12 +48,58 @@ def test_reports_of_other_formats_are_old(trace: Trace, tmp_path: Path) -> None:
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(["data.json", *others])
 
 
-def test_many_events(trace: Trace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writing, "MANY_EVENTS", 3)
+def test_many_events(
+    trace: Trace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What lists them is left out where it would be too much, and the last lines say how to get it."""
     compact = [format.file for format in FORMATS.values() if format.compact]
-    assert [file.name for file in writing.write(trace, tmp_path / "out")] == compact
+    all_ = [format.file for format in FORMATS.values()]
+    size, us = writing.growth(trace)
+    for most, files in (
+        (Cost(size, us), all_),
+        (Cost(size - 1, us), compact),
+        (Cost(size, us - 1), compact),
+    ):
+        monkeypatch.setattr(writing, "MOST", most)
+        assert [file.name for file in writing.write(trace, tmp_path / "out")] == files
+        capsys.readouterr()
+        assert reports.report(trace, tmp_path / "out", None, quiet=False) == 0
+        told = capsys.readouterr().err
+        lines = [line for line in told[told.index("written:") :].splitlines() if line]
+        commands = [line.strip() for line in lines if line.strip().startswith("async-inspect ")]
+        assert commands == [
+            f"async-inspect report {tmp_path / 'a.rec'} -o {tmp_path / 'out'} -f all",
+            f"async-inspect export {tmp_path / 'a.rec'} -f json -o data.json",
+        ] * (files == compact)
     assert [file.name for file in writing.write(trace, tmp_path / "out", ["json"])] == ["data.json"]
-    assert f"async-inspect export {tmp_path / 'a.rec'} -f json" in shown(trace, [tmp_path / "out" / "flamegraph.txt"])
+    assert [file.name for file in writing.write(trace, tmp_path / "out", ["all"])] == all_
+
+
+def test_the_summary_comes_first(trace: Trace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before any file; and one that fails costs no report."""
+    told: list[str] = []
+    write = writing.write
+    monkeypatch.setattr(summary, "render", lambda *_: told.append("summary"))
+
+    def writes(*given: Any) -> list[Path]:
+        told.append("files")
+        return write(*given)
+
+    monkeypatch.setattr(writing, "write", writes)
+    assert reports.report(trace, tmp_path / "out", ["json"], quiet=False) == 0
+    assert told == ["summary", "files"]
+    assert reports.report(trace, tmp_path / "out", ["json"], quiet=True) == 0
+    assert told[2:] == ["files"]
+
+    def fails(_: Trace) -> None:
+        raise RuntimeError("bug")
+
+    monkeypatch.setattr(summary, "render", fails)
+    (tmp_path / "out" / "data.json").unlink()
+    with pytest.raises(writing.IncompleteError, match="the summary failed") as failed:
+        reports.report(trace, tmp_path / "out", ["json"], quiet=False)
+    assert failed.value.files == [tmp_path / "out" / "data.json"]
+    assert failed.value.files[0].exists()
 
 
 @pytest.mark.parametrize("where", ["the one that is exported", "another, which is cut off"])
@@ -110,8 +158,10 @@ def test_what_cannot_be_written(trace: Trace, tmp_path: Path) -> None:
 
 def shown(trace: Trace, files: list[Path]) -> str:
     out = io.StringIO()
-    summary.render(trace, files, Console(file=out, width=80, highlight=False))
-    told, _, _ = out.getvalue().partition("written: ")
+    console = Console(file=out, width=80, highlight=False)
+    summary.render(trace, console)
+    told = out.getvalue()
+    summary.render_files(trace, files, console=console)
     assert all(len(line) <= 80 for line in told.splitlines())
     return out.getvalue()
 

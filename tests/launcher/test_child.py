@@ -47,7 +47,7 @@ def python(code: str) -> list[str]:
         ("raise SystemExit(255)", 255),
         ("import os; os.kill(os.getpid(), 9)", -9),
         ("import os; os.kill(os.getpid(), 15)", -15),
-        ("import os; os.kill(os.getpid(), 2)\nimport signal; signal.pause()", -2),
+        ("import os, time; os.kill(os.getpid(), 2)\nwhile True: time.sleep(0.01)", -2),
         ("import os; os.abort()", -6),
         ("import os, signal; signal.signal(13, signal.SIG_DFL); os.kill(os.getpid(), 13)", -13),
     ],
@@ -78,8 +78,9 @@ def test_what_cannot_be_executed(name: str, status: int, tmp_path: Path, monkeyp
 
 @pytest.mark.parametrize("number", child.FORWARDED, ids=lambda number: number.name)
 def test_signals_are_forwarded(number: signal.Signals) -> None:
-    code = f"import signal, sys\nsignal.signal({number}, lambda *_: sys.exit(44))\nprint(1, flush=True)\n"
-    code += f"signal.alarm({PATIENCE_S})\nsignal.pause()"  # it ends if it hears nothing else
+    code = f"import signal, sys, time\nsignal.signal({number}, lambda *_: sys.exit(44))\n"
+    code += f"signal.alarm({PATIENCE_S})\n"  # it ends if it hears nothing else
+    code += "print(1, flush=True)\nwhile True: time.sleep(0.01)"  # pause() would wait for one that came just before
     with subprocess.Popen([*UNDER, *python(code)], stdout=subprocess.PIPE) as process:
         assert process.stdout
         process.stdout.readline()

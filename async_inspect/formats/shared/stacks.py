@@ -162,12 +162,19 @@ def path(trace: Trace, node: int) -> list[int]:
 def _cut(trace: Trace) -> tuple[t.Ints, t.Bools]:
     """By node: the node at which its stacks end (itself, or the one DEEPEST frames down), and whether they are cut
     off."""
-    depth: list[int] = []
+    depth = depths(trace)
     at: list[int] = []
     for node, parent in enumerate(trace.nodes.parent.tolist()):  # parents come before children
-        depth.append(1 if parent < 0 else depth[parent] + 1)
         at.append(node if depth[node] <= DEEPEST else at[parent])
     return np.array(at, np.int64), np.array(depth, np.int64) > DEEPEST
+
+
+def depths(trace: Trace) -> list[int]:
+    """By node, how many frames there are from the root down to it."""
+    found: list[int] = []
+    for parent in trace.nodes.parent.tolist():  # parents come before children
+        found.append(1 if parent < 0 else found[parent] + 1)
+    return found
 
 
 def functions(trace: Trace, stack: Stack) -> list[Function]:

@@ -16,6 +16,7 @@ import numpy as np
 
 from ...model import tables as t
 from ...model.trace import Trace
+from .stacks import depths
 
 TASK: Final = 0
 POLL: Final = 1
@@ -30,6 +31,27 @@ class Slice(NamedTuple):
     start_ns: int
     end_ns: int
     row: int  # of Tasks, Polls, Awaits; of a FRAME its node (-1: not known)
+
+
+class Rows(NamedTuple):
+    """How many slices and other things the timeline of a trace has."""
+
+    tasks: int
+    polls: int
+    awaits: int
+    frames: int  # at most
+    instants: int
+    counts: int  # at most
+
+
+def rows(trace: Trace) -> Rows:
+    """Told from columns, without walking them."""
+    entries, polls = trace.entries, len(trace.polls)
+    spanned = np.maximum(entries.last_poll.astype(np.int64) - entries.first_poll + 1, 0)
+    shown = np.array([*depths(trace), 0]) <= MAX_FRAMES  # the last is that of -1
+    frames = int(spanned[shown[entries.node]].sum())
+    instants, awaits = int(np.isin(trace.events.kind, INSTANTS).sum()), len(trace.awaits)
+    return Rows(len(trace.task_table), polls, awaits, frames, instants, 2 * polls + awaits)
 
 
 def pids(trace: Trace) -> list[int]:

@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Self
 
 from async_inspect.errors import FAILED, USAGE, UserError
+from async_inspect.formats import check_names
 from async_inspect.launcher import registry
-from async_inspect.launcher.attach import Options, check_formats, report, writable
+from async_inspect.launcher.attach import Options, report, writable
 from async_inspect.launcher.inject import process
 from async_inspect.launcher.inject.place import place
 from async_inspect.launcher.inject.session import Session
@@ -37,7 +38,7 @@ type View = Callable[[Path, Path, str, Callable[[], str]], None]  # (recording, 
 
 def record_process(pid: int, options: Options, seconds: float | None, view: View | None) -> int:
     """Record this process for ``seconds`` (None: until Ctrl-C, or its end), write the reports; the exit status."""
-    check_formats(options.formats)
+    check_names(options.formats)
     options = replace(options, rules=configured())
     one = process.inspect(pid)
     folder = writable(options.output.absolute() / FOLDER)
