@@ -14,11 +14,12 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from ..model import tables as t
 from ..model.figures.long_polls import slow_polls
 from ..model.finding import Finding
-from ..model.grouping import counts, group, sums
+from ..model.grouping import Ordered, counts, group, sums
 from ..model.text import ms, who
 from ..model.trace import Trace
 
@@ -35,15 +36,16 @@ def find(trace: Trace) -> Iterator[Finding]:
     n = len(tasks)
     total, times = sums(delays.task - 1, delays.ns, n), counts(delays.task - 1, n)
     kinds = group(tasks.process, tasks.function + 1)[1]  # tasks of another process's loop are no peers
-    kind = kinds[delays.task - 1]
     mean = total / np.maximum(times, 1)
     suspects = np.flatnonzero((total >= max(trace.meta.slow_poll_ns, 1)) & (tasks.function >= 0))
+    means = _Means(delays, n)
+    alike: dict[int, t.Ints] = {}  # the tasks of a kind
     for row in suspects[np.argsort(-total[suspects], kind="stable")][:MOST_TASKS].tolist():
-        function = int(tasks.function[row])
-        alive = (delays.end_ns > tasks.created_ns[row]) & (delays.end_ns <= tasks.end_ns[row])
-        (peer,), which = group(delays.task[peers := np.flatnonzero((kind == kinds[row]) & alive)])
-        means = sums(which, delays.ns[peers], len(peer)) / counts(which, len(peer))
-        median = float(np.median(means[peer != row + 1])) if len(peer) > PEERS else np.inf
+        function, kind = int(tasks.function[row]), int(kinds[row])
+        if kind not in alike:
+            alike[kind] = np.flatnonzero((kinds == kind) & (times > 0)) + 1
+        peer, of_peer = means.within(alike[kind], int(tasks.created_ns[row]), int(tasks.end_ns[row]))
+        median = float(np.median(of_peer[peer != row + 1])) if len(peer) > PEERS else np.inf
         if mean[row] < TIMES * max(median, 1):
             continue
         made = trace.functions[function]
@@ -67,6 +69,31 @@ class _Delays(NamedTuple):
     task: t.Ints
     end_ns: t.Ints
     ns: t.Ints
+
+
+class _Means:
+    """How long tasks were ready on average within a window: what a task costs to ask, not how often it was ready."""
+
+    def __init__(self, delays: _Delays, tasks: int) -> None:
+        self._rows = Ordered(delays.task, delays.end_ns)
+        order = self._rows.order
+        end = delays.end_ns[order]
+        self._sum = np.concatenate([[0], np.cumsum(delays.ns[order])])
+        self._begin = np.searchsorted(delays.task[order], np.arange(tasks + 2))
+        edges = np.append(end, 0)
+        self._first, self._last = edges[self._begin[:-1]], edges[self._begin[1:] - 1]
+
+    def within(self, tasks: t.Ints, after_ns: int, until_ns: int) -> tuple[t.Ints, npt.NDArray[np.float64]]:
+        """Those of these tasks (all of them have some) that were ready at an end in the window, and their means."""
+        begin, end = self._begin[tasks], self._begin[tasks + 1]
+        for edge, moment, some in (
+            (begin, after_ns, np.flatnonzero(self._first[tasks] <= after_ns)),
+            (end, until_ns, np.flatnonzero(self._last[tasks] > until_ns)),
+        ):
+            edge[some] = self._rows.before(tasks[some], np.full(len(some), moment), "right")
+        any_ = end > begin
+        begin, end = begin[any_], end[any_]
+        return tasks[any_], (self._sum[end] - self._sum[begin]) / (end - begin)
 
 
 def _delays(trace: Trace) -> _Delays:

@@ -7,7 +7,6 @@ Knows kinds of files, modes, locks and signals.  Knows nothing of what is in the
 import contextlib
 import errno
 import os
-import secrets
 import signal
 import stat
 import threading
@@ -92,7 +91,7 @@ def private_folder(path: Path) -> Path:
 
 def try_writing(place: Path) -> None:
     """Create and remove a file in this folder.  OSError: that can't be done."""
-    probe = place / f"{_PART}{secrets.token_hex(8)}.part"
+    probe = place / f"{_PART}{os.urandom(8).hex()}.part"
     os.close(create(probe))
     probe.unlink()
 
@@ -120,7 +119,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     What a killed writer left behind is removed by the next one in the same folder.  OSError: it can't be written.
     """
     _sweep(path.parent)
-    part = path.with_name(f"{_PART}{secrets.token_hex(8)}.part")
+    part = path.with_name(f"{_PART}{os.urandom(8).hex()}.part")
     with _removed(part), open(_create_locked(part), "wb") as file:
         yield file
         file.flush()

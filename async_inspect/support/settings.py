@@ -5,10 +5,9 @@ Knows: where the table may stand, and what is wrong with one.  Knows nothing of 
 """
 
 import os
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from ..errors import USAGE, UserError
 from ..tracer.trust import untrusted
@@ -40,7 +39,7 @@ def _tables() -> Iterator[tuple[str, object]]:
         path = folder / "pyproject.toml"
         text = _text(path)
         try:
-            tools = tomllib.loads(text).get("tool")
+            tools = _parsed(text).get("tool")
         except (ValueError, RecursionError) as error:
             if TOOL not in text:  # somebody else's
                 _pass_over(f"{path}: {error}")
@@ -59,10 +58,18 @@ def _tables() -> Iterator[tuple[str, object]]:
             _pass_over(f"{own} is not read: {reason}")
             return
         try:
-            table: object = tomllib.loads(text)
+            table: object = _parsed(text)
         except (ValueError, RecursionError) as error:
             table = error
         yield f"{own}: ", _whole(own, table)
+
+
+def _parsed(text: str) -> dict[str, Any]:
+    if not text:
+        return {}
+    import tomllib  # only where there is something to parse
+
+    return tomllib.loads(text)
 
 
 def _above() -> tuple[Path, ...]:

@@ -6,13 +6,13 @@ A machine is of one function, whatever calls it, and its states are lines of its
 an await, however often what is awaited suspends meanwhile; an await that never suspends is not seen.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields
 
 import numpy as np
 
 from ...model import tables as t
-from ...model.grouping import LastBefore, counts, group, sums
+from ...model.grouping import MOST, LastBefore, counts, find, group, sums
 from ...model.trace import Trace
 from .pack import numbers
 
@@ -111,48 +111,141 @@ def _never(trace: Trace, visits: Visits, machines: t.Small) -> Iterator[bytes]:
 
 def _visits(trace: Trace, shown: t.Bools) -> Visits:
     awaits, entries, nodes = trace.awaits, trace.entries, trace.nodes
-    row, node, location, child = _frames(trace, shown)
-    task, start = awaits.task[row], awaits.start_ns[row]
-    keys, which = group(
-        np.concatenate([entries.task, task, task]), np.concatenate([entries.node, node, child]).astype(np.int64) + 1
-    )
-    of_entries, of_frame, below = np.split(which, [len(entries), len(entries) + len(row)])
-    entry_of = LastBefore(of_entries, entries.start_ns, len(keys[0]))
-    entry = entry_of(of_frame, start)
-    known = np.flatnonzero(entry >= 0)
-    known = known[np.lexsort((start[known], entries.call[entry[known]]))]
-    row, location, child, below, entry, start = (c[known] for c in (row, location, child, below, entry, start))
-    call = entries.call[entry].astype(np.int64)
+    runs = _runs(trace, shown)
+    rows = _pieces(trace, runs)
+    call = entries.call[rows.entry].astype(np.int64)
+    order = np.argsort(call * max(len(awaits), 1) + rows.first, kind="stable")
+    if np.any((np.diff(call[order]) == 0) & (np.diff(awaits.start_ns[rows.first[order]]) < 0)):  # of several tasks
+        order = np.lexsort((rows.first, awaits.start_ns[rows.first], call))
+    rows, call = rows.taken(order), call[order]
+    location, child, start = rows.location, rows.child, awaits.start_ns[rows.first]
 
     # An await goes on where its frame stands at the same line, and what it awaits is in the same entry.
     same = (call[1:] == call[:-1]) & (location[1:] == location[:-1]) & (child[1:] == child[:-1]) & (child[1:] >= 0)
     at = np.flatnonzero(same)
-    inner = [entry_of(below[which], start[which]) for which in (at, at + 1)]
+    inner = [runs.entry_of(rows.below[which], start[which]) for which in (at, at + 1)]
     same[at] = (inner[0] == inner[1]) & (inner[0] >= 0)
-    new = np.concatenate([[True], ~same])[: len(row)]
+    new = np.concatenate([[True], ~same])[: len(call)]
     first = np.flatnonzero(new)
-    last = np.append(first[1:], len(row))[: len(first)] - 1
+    last = np.append(first[1:], len(call))[: len(first)] - 1
 
     order = np.argsort(entries.call, kind="stable")
     lengths = (entries.end_ns - entries.start_ns)[order]
     before = np.empty(len(entries), np.int64)  # for how long calls had been entered
     before[order] = np.cumsum(lengths) - lengths
-    begun = before[entry] - entries.start_ns[entry]
-    end = np.minimum(awaits.end_ns[row], entries.end_ns[entry])
+    begun = before[rows.entry] - entries.start_ns[rows.entry]
     functions = np.append(nodes.function, -1)
     return Visits(
         call=call[first],
         location=location[first],
         begin=begun[first] + start[first],
-        end=begun[last] + end[last],
-        wait=sums(np.cumsum(new) - 1, end - start, len(first)),
+        end=begun[last] + np.minimum(awaits.end_ns[rows.last[last]], entries.end_ns[rows.entry[last]]),
+        wait=sums(np.cumsum(new) - 1, rows.wait, len(first)),
         child=functions[child[first]].astype(np.int64),
     )
 
 
-def _frames(trace: Trace, shown: t.Bools) -> tuple[t.Ints, t.Ints, t.Ints, t.Ints]:
-    """The frames of all awaits whose functions are shown: the await's row, the frame's node and location, and the node
-    of the frame that it awaits (-1: of the leaf)."""
+@dataclass(frozen=True)
+class Runs:
+    """Awaits of one task that follow one another with one stack, as one; and the frames of each, one a row."""
+
+    first: t.Ints  # by run: its awaits
+    last: t.Ints
+    run: t.Ints  # by frame
+    node: t.Ints
+    location: t.Ints
+    child: t.Ints  # the node of the frame that it awaits (-1: of the leaf)
+    of_frame: t.Ints  # the number of (task, node); -1: nothing was ever entered there
+    below: t.Ints  # and that of (task, child)
+    entry_of: Callable[[t.Ints, t.Ints], t.Ints]  # (number, when) -> the entry; -1: none
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """The awaits ``first`` to ``last`` of one entry's frame, at one line: one await of what it awaits, or a part."""
+
+    first: t.Ints
+    last: t.Ints
+    entry: t.Ints
+    location: t.Ints
+    child: t.Ints
+    below: t.Ints
+    wait: t.Ints
+
+    def taken(self, rows: t.Ints) -> "Pieces":
+        return Pieces(*(getattr(self, field.name)[rows] for field in fields(self)))
+
+
+def _runs(trace: Trace, shown: t.Bools) -> Runs:
+    awaits, entries = trace.awaits, trace.entries
+    frames, begin, which = _frames(trace, shown)
+    new = np.flatnonzero(np.diff(awaits.task, prepend=-1) | np.diff(which, prepend=-1))
+    last = np.append(new[1:], len(awaits))[: len(new)] - 1
+    count = np.diff(begin)[which[new]]
+    run = np.repeat(np.arange(len(new)), count)
+    at = np.repeat(begin[which[new]] - (np.cumsum(count) - count), count) + np.arange(len(run))
+    node, location, child = frames[at].T
+    task, width = awaits.task[new][run].astype(np.int64), len(trace.nodes) + 1
+    keys, of_entries = np.unique(entries.task.astype(np.int64) * width + entries.node + 1, return_inverse=True)
+    entry_of = LastBefore(of_entries, entries.start_ns, len(keys))
+    of_frame, below = find(keys, task * width + node + 1), find(keys, task * width + child + 1)
+
+    def entry(number: t.Ints, when: t.Ints) -> t.Ints:
+        return np.where(number < 0, -1, entry_of(np.maximum(number, 0), when)) if len(keys) else number
+
+    return Runs(new, last, run, node, location, child, of_frame, below, entry)
+
+
+def _pieces(trace: Trace, runs: Runs) -> Pieces:
+    """Of each frame of each run one piece where that goes on all the time, else one an await."""
+    awaits, entries = trace.awaits, trace.entries
+    start, end, none = awaits.start_ns, awaits.end_ns, np.empty(0, np.int64)
+    first, last = runs.first[runs.run], runs.last[runs.run]
+    entry, inner = runs.entry_of(runs.of_frame, start[first]), runs.entry_of(runs.below, start[first])
+    several = last > first
+    stays = ~several
+    some = np.flatnonzero(several)
+    stays[some] = runs.entry_of(runs.of_frame[some], start[last[some]]) == entry[some]
+    over = end.copy()
+    over[runs.last] = np.iinfo(np.int64).min
+    latest = np.maximum.reduceat(over, runs.first)[runs.run] if len(runs.first) else none  # but for the last one's
+    whole = stays & ~several
+    some = np.flatnonzero(stays & several & (runs.child >= 0) & (inner >= 0))
+    goes_on = runs.entry_of(runs.below[some], start[last[some]]) == inner[some]
+    whole[some] = goes_on & (latest[some] <= entries.end_ns[entry[some]])
+    whole &= entry >= 0
+    waits = end - start
+    waits[runs.last] = 0
+    waited = sums(np.repeat(np.arange(len(runs.first)), runs.last - runs.first + 1), waits, len(runs.first))
+
+    one = np.flatnonzero(whole)
+    each = np.flatnonzero(~whole & ~(stays & (entry < 0)))
+    number = last[each] - first[each] + 1
+    frame = np.repeat(each, number)
+    row = np.repeat(first[each] - (np.cumsum(number) - number), number) + np.arange(len(frame))
+    of_row = entry[frame]
+    changing = np.flatnonzero(~stays[frame])
+    of_row[changing] = runs.entry_of(runs.of_frame[frame[changing]], start[row[changing]])
+    kept = np.flatnonzero(of_row >= 0)
+    frame, row, of_row = frame[kept], row[kept], of_row[kept]
+    frames = np.concatenate([one, frame])
+    lasts, of = np.concatenate([last[one], row]), np.concatenate([entry[one], of_row])
+    ending = np.minimum(end[lasts], entries.end_ns[of]) - start[lasts]
+    before = np.concatenate([waited[runs.run[one]], np.zeros(len(row), np.int64)])
+    return Pieces(
+        first=np.concatenate([first[one], row]),
+        last=lasts,
+        entry=of,
+        location=runs.location[frames],
+        child=runs.child[frames],
+        below=runs.below[frames],
+        wait=before + np.minimum(ending, MOST - before),
+    )
+
+
+def _frames(trace: Trace, shown: t.Bools) -> tuple[t.Ints, t.Ints, t.Ints]:
+    """The stacks of awaits, each once: the frames whose functions are shown (node, location, the node of the frame that
+    it awaits, -1: of the leaf), where each stack's begin, and which stack each await has."""
     awaits, nodes, chains = trace.awaits, trace.nodes, trace.chains
     (leaf, stack), which = group(awaits.leaf_node + 1, awaits.stack + 1)
     frames: list[tuple[int, int, int]] = []
@@ -170,10 +263,4 @@ def _frames(trace: Trace, shown: t.Bools) -> tuple[t.Ints, t.Ints, t.Ints, t.Int
                 frames.append((node, location, inside))
             node, inside = int(nodes.parent[node]), node
         first.append(len(frames))
-    table = np.array(frames, np.int64).reshape(-1, 3)
-    begin = np.array(first, np.int64)
-    count = np.diff(begin)[which]
-    row = np.repeat(np.arange(len(awaits)), count)
-    at = np.repeat(begin[which] - (np.cumsum(count) - count), count) + np.arange(len(row))
-    node_, location_, inside_ = table[at].T
-    return row, node_, location_, inside_
+    return np.array(frames, np.int64).reshape(-1, 3), np.array(first, np.int64), which
