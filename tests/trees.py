@@ -17,5 +17,12 @@ def tree_text(roots: tuple[TreeNode, ...]) -> str:
     return "\n".join(lines)
 
 
-def _ms(ns: int) -> str:
-    return f"{ns / 1e6:.3f} ms"
+def ran(roots: tuple[TreeNode, ...]) -> int:
+    """How long these ran, with all below; of a root that is always known."""
+    known = [root.run_ns for root in roots if root.run_ns is not None]
+    assert len(known) == len(roots)
+    return sum(known)
+
+
+def _ms(ns: int | None) -> str:
+    return "?" if ns is None else f"{ns / 1e6:.3f} ms"

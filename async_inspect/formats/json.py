@@ -101,8 +101,8 @@ def _tree(trace: Trace) -> Iterator[str]:
                 "line": node.line,
                 "calls": node.calls,
                 "segments": node.segments,
-                "run_time_ms": node.run_ns / 1e6,
-                "run_self_ms": node.run_self_ns / 1e6,
+                "run_time_ms": _ms(node.run_ns),
+                "run_self_ms": _ms(node.run_self_ns),
                 "wait_time_ms": node.wait_ns / 1e6,
                 "wait_self_ms": node.wait_self_ns / 1e6,
                 "awaits": [
@@ -115,6 +115,11 @@ def _tree(trace: Trace) -> Iterator[str]:
         stack += [(number, child) for child in reversed(node.children)]
 
 
+def _ms(ns: int | None) -> float | None:
+    """None: not known."""
+    return None if ns is None else ns / 1e6
+
+
 def _processes(trace: Trace) -> Iterator[dict[str, object]]:
     for one, figures in zip(trace.processes, process_figures(trace), strict=True):
         yield {
@@ -123,9 +128,10 @@ def _processes(trace: Trace) -> Iterator[dict[str, object]]:
             "argv": one.argv,
             "python": one.python,
             "core": one.core,
+            "detail": one.detail,
             "from_ms": one.start_ns / 1e6,
             "to_ms": one.end_ns / 1e6,
-            "ended_ms": None if one.ended_ns is None else one.ended_ns / 1e6,
+            "ended_ms": _ms(one.ended_ns),
             "ending": one.ending,
             "end_seen": one.end_seen,
             "finished": one.finished,
@@ -177,8 +183,8 @@ def _blocking(trace: Trace) -> Iterator[dict[str, object]]:
             "seen_by": poll.seen_by,
             "held_interpreter": poll.held_interpreter,
             "doing": poll.doing,
-            "doing_since_ms": None if poll.doing_since_ns is None else poll.doing_since_ns / 1e6,
-            "call_ms": None if poll.call_ns is None else poll.call_ns / 1e6,
+            "doing_since_ms": _ms(poll.doing_since_ns),
+            "call_ms": _ms(poll.call_ns),
             "stack": poll.stack,
             "victims": [{"task_id": v.task, "held_up_ms": v.held_up_ns / 1e6} for v in poll.victims],
             "maybe": poll.maybe,
@@ -229,10 +235,11 @@ def _metadata(trace: Trace) -> dict[str, object]:
         "inexact": trace.inexact,
         "inexact_tasks": int(trace.task_table.inexact.sum()),
         "violations": [one.model_dump() for one in trace.violations],
-        "tracer_cost_ms": None if meta.cost_ns is None else meta.cost_ns / 1e6,
+        "tracer_cost_ms": _ms(meta.cost_ns),
         "core": meta.core,
         "python": meta.python,
         "pid": meta.pid,
+        "detail": meta.detail,
         "sources": meta.sources,
         "slow_poll_ms": meta.slow_poll_ns / 1e6,
         "blocking_polls_in_all": len(slow_polls(trace, meta.slow_poll_ns)),  # more than MOST_BLOCKING are not listed

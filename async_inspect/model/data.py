@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from functools import cached_property, wraps
 from typing import Any, cast
 
+import numpy as np
+
 from ..support.settings import Rule
 from . import tables as t
 from .entities import Frame, LeftOut, Metadata, Process, Violation
@@ -50,6 +52,24 @@ class TraceData(t.Tables):
         """Of how many tasks the figures are not exact, as text; "": all are exact."""
         number = int(self.task_table.inexact.sum())
         return f"figures of {number:,} task{'s' if number != 1 else ''} are not exact" if self.violations else ""
+
+    @cached_property
+    def not_divided(self) -> t.Small:
+        """By node, the one below it for what ran and isn't divided over coroutines (``tables.NOT_DIVIDED``); -1: none.
+        The last is that of -1."""
+        if t.NOT_DIVIDED not in self.functions:
+            return np.full(len(self.nodes) + 1, -1, np.int32)
+        found = np.full(len(self.nodes) + 1, -1, np.int32)
+        made = np.flatnonzero(self.nodes.function == self.functions.index(t.NOT_DIVIDED))
+        found[self.nodes.parent[made]] = made
+        found[-1] = -1
+        return found
+
+    @cached_property
+    def calls_heard(self) -> t.Bools:
+        """By task id, whether calls of coroutines were heard in its process; for 0, in all."""
+        heard = np.array([one.detail == "calls" for one in self.processes], np.bool_)
+        return np.concatenate([[heard.all()], heard[self.task_table.process]])
 
     def tasks_of(self, process: int) -> slice:
         """The rows of tasks of a process, by its row."""

@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple, Self
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from ..recording.ending import BROKEN_OFF, WHOLE, Ending
+from ..recording.header import Detail
 from . import tables as t
 from .filters import Filter
 
@@ -41,6 +42,7 @@ class Process(Frozen):
     executable: str
     python: str
     core: str
+    detail: Detail  # "awaits": only roots were heard, so not how their polls divide over coroutines, nor calls
     start_ns: int  # when its recording began
     end_ns: int  # up to when it is known: to its end, or else to its last record. For all sums its tasks end then
     ended_ns: int | None  # when the process ended, though not all up to there is known; None: nobody saw it
@@ -103,6 +105,7 @@ class Metadata(Frozen):
     executable: str
     argv: tuple[str, ...]
     cwd: str  # to which files are shown relative
+    detail: str  # "calls" or "awaits" as of its processes; "calls, awaits" if they differ
     sources: tuple[str, ...]  # what was seen beside coroutines: wakes, resources …
     slow_poll_ns: int  # a poll of that length is called blocking
     extra: Mapping[str, tuple[str, ...]]  # all of the recording's metadata, as it stands there
@@ -246,28 +249,31 @@ class AwaitLine(Frozen):
 
 
 class TreeNode(Frozen):
-    """A function as awaited along one path from a root: (the awaiter's node, function)."""
+    """A function as awaited along one path from a root: (the awaiter's node, function).
+
+    At the detail "awaits" what ran stands in a node "not divided" below the root's; what is not known is None."""
 
     function: str
     file: str
     line: int
     user: bool
-    calls: int
-    segments: int  # how many times its frames ran uninterrupted
-    run_ns: int  # with all below it
-    run_self_ns: int
+    calls: int | None
+    segments: int | None  # how many times its frames ran uninterrupted
+    run_ns: int | None  # with all below it
+    run_self_ns: int | None
     wait_ns: int  # of all suspensions while it was in the chain
     wait_self_ns: int  # of those of which it was the leaf
     awaits: tuple[AwaitLine, ...]  # by wait, longest first
     await_lines: tuple[int, ...] | None  # on which the function awaits, whether it waited there or not; None: not known
-    children: tuple["TreeNode", ...]  # by run + wait, longest first
+    children: tuple["TreeNode", ...]  # by run + wait, as far as that is known, longest first
     exact: bool = True  # False: its await lines don't add up
 
     @model_validator(mode="after")
     def adds_up(self) -> Self:
         if not self.exact:
             return self
-        run = self.run_self_ns + sum(child.run_ns for child in self.children)
+        runs = (self.run_self_ns, *(child.run_ns for child in self.children))
+        run = sum(ns for ns in runs if ns is not None) if None not in runs else self.run_ns
         wait = self.wait_self_ns + sum(child.wait_ns for child in self.children)
         if run != self.run_ns or wait != self.wait_ns:
             raise ValueError(f"{self.function}: {run=} ≠ {self.run_ns} or {wait=} ≠ {self.wait_ns}")

@@ -60,6 +60,18 @@ def sums(inverse: Any1d, values: Any1d, size: int) -> Ints:
     return found
 
 
+def sums_if_known(inverse: Any1d, values: Any1d, size: int) -> Ints:
+    """The same of values that may be below 0, which is not known: then neither is the sum, which is -1."""
+    found = sums(inverse, known(values), size)
+    found[inverse[values < 0]] = -1
+    return found
+
+
+def known(values: Any1d) -> Ints:
+    """These values; 0 in place of what is not known."""
+    return np.maximum(values, 0).astype(np.int64)
+
+
 def exact_sum(values: Any1d) -> int:
     """The sum of whole numbers, exactly."""
     values = values.astype(np.int64)

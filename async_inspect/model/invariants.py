@@ -15,7 +15,7 @@ from . import tables as t
 from .data import TraceData
 from .entities import Violation
 from .figures.waiting import bounds
-from .grouping import MOST, exact_sum, sums
+from .grouping import MOST, exact_sum, known, sums
 from .meanings import Bound, Meaning, Moment, Row, Subject, columns
 
 
@@ -70,6 +70,7 @@ def _possible[D: TraceData](trace: D) -> D:
     )
     run = np.clip(tasks.run_ns, 0, tasks.end_ns - tasks.created_ns)
     wait = awaits.end_ns - awaits.start_ns
+    least = -_unknown(trace, nodes, nodes.self_ns).astype(np.int64)
     tables |= {
         "task_table": replace(
             tasks, run_ns=run, self_ns=np.clip(tasks.self_ns, 0, run), polls=np.maximum(tasks.polls, 0)
@@ -80,10 +81,16 @@ def _possible[D: TraceData](trace: D) -> D:
             ready_most_ns=np.minimum(awaits.ready_most_ns, wait),
         ),
         "calls": replace(calls, run_ns=np.clip(calls.run_ns, 0, calls.end_ns - calls.start_ns)),
-        "node_sums": replace(nodes, self_ns=np.maximum(nodes.self_ns, 0), wait_ns=np.maximum(nodes.wait_ns, 0)),
+        "node_sums": replace(nodes, self_ns=np.maximum(nodes.self_ns, least), wait_ns=np.maximum(nodes.wait_ns, 0)),
         "line_sums": replace(lines, wait_ns=np.maximum(lines.wait_ns, 0)),
     }
     return replace(trace, **tables)
+
+
+def _unknown(trace: TraceData, table: t.NodeSums, column: t.Ints) -> t.Bools:
+    """By row, whether the value is not known as calls were not heard."""
+    unknown: t.Bools = (column == -1) & ~trace.calls_heard[table.task]
+    return unknown
 
 
 def _span(table: t.Table) -> tuple[str, str] | None:
@@ -240,14 +247,15 @@ def _sums(trace: TraceData) -> list[_Rule]:
     below = sums(trace.nodes.parent[inner], at_lines[inner], len(trace.nodes))
     uneven = (at_lines < MOST) & (at_lines != own + below)
     self_ns = exact_sum(trace.task_table.self_ns)
+    ran_less = (nodes.self_ns < 0) & ~_unknown(trace, nodes, nodes.self_ns)
     return [
-        *_first("what ran or waited at a node is none below 0", (nodes.self_ns < 0) | (nodes.wait_ns < 0), nodes.task),
+        *_first("what ran or waited at a node is none below 0", ran_less | (nodes.wait_ns < 0), nodes.task),
         *_first("a node's await lines add up to what waited at and below it", uneven),
         *_first("all waits together, and all holds, are below 2**63 ns", np.array([max(waited, held) > MOST])),
-        *_first("self times add up to the tasks'", np.array([exact_sum(nodes.self_ns) != self_ns])),
+        *_first("self times add up to the tasks'", np.array([exact_sum(known(nodes.self_ns)) != self_ns])),
         *_first("all waits are at some node", np.array([exact_sum(nodes.wait_ns) != waited])),
         *_first("all waits pass one root's await lines", np.array([by_root != waited])),
-        *_first("all calls are at some node", np.array([nodes.calls.sum() != len(trace.calls)])),
+        *_first("all calls are at some node", np.array([known(nodes.calls).sum() != len(trace.calls)])),
     ]
 
 

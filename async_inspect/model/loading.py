@@ -165,7 +165,8 @@ def _idle(other: TraceData, one: Head, cwd: str) -> TraceData:
         missing=0,
         damaged=header.faults,
     )
-    meta, process = metadata.metadata(one, 0, moments, ended, cwd), metadata.process(one, 0, moments, ended)
+    meta = metadata.metadata(one, one.detail, 0, moments, ended, cwd)
+    process = metadata.process(one, one.detail, 0, moments, ended)
     return replace(select.nothing(other), violations=(), meta=meta, processes=(process,))
 
 

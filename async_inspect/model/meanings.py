@@ -17,6 +17,7 @@ class Value:
     """A value that refers to nothing: a count, a text, a duration."""
 
     unit: Literal["", "ns"] = ""
+    of_calls: bool = False  # below 0: not known, as the recording's detail is "awaits"; sums with it aren't, either
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,8 @@ type _Shorts = npt.NDArray[np.int32]
 type Count = Annotated[_Longs, Value()]
 type Line = Annotated[_Shorts, Value()]
 type Ns = Annotated[_Longs, Value("ns")]  # a length of time
+type CountOfCalls = Annotated[_Longs, Value(of_calls=True)]
+type NsOfCalls = Annotated[_Longs, Value("ns", of_calls=True)]
 type Time = Annotated[_Longs, Moment()]  # nanoseconds since the recording began
 type Begin = Annotated[_Longs, Moment("begin")]
 type End = Annotated[_Longs, Moment("end")]  # always a time; of what had not ended, the recording's end

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from .. import events as ev
 from ..recording.ending import Ending, text
-from ..recording.header import Head, Header, number
+from ..recording.header import Detail, Head, Header, number
 from .building.tasks import Moments
 from .data import TraceData
 from .entities import Metadata, Process
@@ -51,7 +51,7 @@ def _slow_poll(ms: str) -> int:
         return SLOW_POLL_NS
 
 
-def metadata(head: Head, records: int, moments: Moments, ended: Ended, cwd: str) -> Metadata:
+def metadata(head: Head, detail: Detail, records: int, moments: Moments, ended: Ended, cwd: str) -> Metadata:
     """The metadata of the trace.  ``records``: how many events.  ``cwd``: the folder to which paths are relative."""
     header, first = head.header, head.first
     return Metadata(
@@ -73,13 +73,14 @@ def metadata(head: Head, records: int, moments: Moments, ended: Ended, cwd: str)
         executable=first("executable"),
         argv=head.meta.get("argv", ()),
         cwd=cwd,
+        detail=detail,
         sources=head.meta.get("source", ()),
         slow_poll_ns=_slow_poll(first("slow_poll_ms")),
         extra=head.meta,
     )
 
 
-def process(head: Head, records: int, moments: Moments, ended: Ended) -> Process:
+def process(head: Head, detail: Detail, records: int, moments: Moments, ended: Ended) -> Process:
     """The process of a recording."""
     header, first = head.header, head.first
     return Process(
@@ -90,6 +91,7 @@ def process(head: Head, records: int, moments: Moments, ended: Ended) -> Process
         executable=first("executable"),
         python=first("python"),
         core=first("core"),
+        detail=detail,
         start_ns=0,
         end_ns=moments.end - moments.base,
         ended_ns=ended.ended_ns,

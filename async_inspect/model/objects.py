@@ -6,6 +6,7 @@ Knows how the columns of ``tables.py`` become the types of ``entities.py``.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from . import tables as t
 from .data import TraceData, cached_on_trace
 from .entities import Await, AwaitLine, Task, TreeNode
 from .figures import cancelled_waits, waiting
-from .grouping import Ints, group, sums
+from .grouping import Ints, group, known, sums, sums_if_known
 from .reasons import coded
 
 
@@ -121,14 +122,16 @@ def forest(trace: TraceData, number: int | None) -> tuple[TreeNode, ...]:
         picked, lines = _rows(node_rows.task, number), _rows(line_rows.task, number)
     size = len(trace.nodes)
     node = node_rows.node[picked]
-    known = node >= 0
-    node = node[known]
+    there = node >= 0
+    node = node[there]
 
     def total(column: Ints) -> Ints:
-        return sums(node, column[picked][known], size)
+        return sums_if_known(node, column[picked][there], size)
 
     calls, segments = total(node_rows.calls), total(node_rows.segments)
     own_run, own_wait = total(node_rows.self_ns), total(node_rows.wait_ns)
+    ran = sums(node, known(node_rows.self_ns[picked][there]), size)  # as far as that is known
+    divided = trace.not_divided < 0
     used = np.zeros(size, np.bool_)
     used[node] = True
     line_node = line_rows.node[lines]
@@ -136,22 +139,28 @@ def forest(trace: TraceData, number: int | None) -> tuple[TreeNode, ...]:
     awaits = _await_lines(trace, lines)
 
     done: dict[int, list[TreeNode]] = defaultdict(list)
+    ran_below: dict[int, list[int]] = defaultdict(list)
     parents = trace.nodes.parent.tolist()
     for at in np.flatnonzero(_with_ancestors(used, trace.nodes.parent))[::-1].tolist():  # children before parents
-        below = tuple(sorted(done.pop(at, ()), key=lambda n: (-n.run_ns - n.wait_ns, n.function, n.file, n.line)))
+        below = _sorted(done.pop(at, ()))
+        parts = [child.run_ns for child in below]
+        ran[at] += sum(ran_below.pop(at, ()))
+        ran_below[parents[at]].append(int(ran[at]))
+        # What of a root's run isn't known of its coroutines is in its node "not divided".
+        whole = not divided[at] or (own_run[at] >= 0 and None not in parts)
         code = int(trace.nodes.function[at])
         function = trace.functions[code] if code >= 0 else t.Function("(other)", "", 0, user=False)
-        run, wait = int(own_run[at]), int(own_wait[at])
+        wait = int(own_wait[at])
         made = TreeNode.of(
             not trace.inexact,
             function=function.name,
             file=function.file,
             line=function.line,
             user=function.user,
-            calls=int(calls[at]),
-            segments=int(segments[at]),
-            run_ns=run + sum(child.run_ns for child in below),
-            run_self_ns=run,
+            calls=_if_known(calls[at]),
+            segments=_if_known(segments[at]),
+            run_ns=int(ran[at]) if whole else None,
+            run_self_ns=_if_known(own_run[at]),
             wait_ns=wait + sum(child.wait_ns for child in below),
             wait_self_ns=wait,
             awaits=awaits.get(at, ()),
@@ -160,7 +169,16 @@ def forest(trace: TraceData, number: int | None) -> tuple[TreeNode, ...]:
             exact=sum(row.wait_ns for row in awaits.get(at, ())) == wait + sum(child.wait_ns for child in below),
         )
         done[parents[at]].append(made)
-    return tuple(sorted(done.pop(-1, ()), key=lambda n: (-n.run_ns - n.wait_ns, n.function, n.file, n.line)))
+    return _sorted(done.pop(-1, ()))
+
+
+def _if_known(value: int) -> int | None:
+    return int(value) if value >= 0 else None
+
+
+def _sorted(nodes: Iterable[TreeNode]) -> tuple[TreeNode, ...]:
+    """By run and wait, as far as they are known."""
+    return tuple(sorted(nodes, key=lambda n: (-(n.run_ns or 0) - n.wait_ns, n.function, n.file, n.line)))
 
 
 def _rows(tasks: t.Small, number: int) -> slice:

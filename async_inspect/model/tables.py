@@ -87,9 +87,16 @@ class Function(NamedTuple):
     awaits: tuple[int, ...] | None = None  # the lines on which it awaits; None: not known
 
 
+# At a recording's detail "awaits" it is not known how a poll's time divides over the coroutines that ran in it. So it
+# stands below the root's node, at a node of this function, which the model makes.
+NOT_DIVIDED: Final = Function("not divided", "", 0, user=False)
+
+
 @dataclass(frozen=True, slots=True)
 class Table:
     """A table's length is that of its columns."""
+
+    of_calls: ClassVar[bool] = False  # at the detail "awaits" only the rows of roots are there
 
     # How several processes' rows are one table, where they don't just follow one another:
     key: ClassVar[tuple[str, ...]] = ()  # of rows that are alike in these, the other columns are added up
@@ -247,6 +254,8 @@ class Stacks(Table):
 class Callouts(Table):
     """What coroutines called, and when."""
 
+    of_calls = True
+
     task: m.OfTask
     ts_ns: m.At
     thread: m.Thread
@@ -271,6 +280,8 @@ class RuntimeWarnings(Table):
 class Calls(Table):
     """Calls of coroutines and lives of async generators."""
 
+    of_calls = True
+
     coro: m.CoroNumber
     function: m.FunctionRow
     node: m.NodeRow  # at its first entry
@@ -288,6 +299,8 @@ class Calls(Table):
 class Entries(Table):
     """From each entry of a call to the next exit: one a coroutine call, one an item for async generators."""
 
+    of_calls = True
+
     call: m.CallRow
     task: m.OfTask
     node: m.NodeRow
@@ -299,15 +312,17 @@ class Entries(Table):
 
 @dataclass(frozen=True, slots=True)
 class NodeSums(Table):
-    """What ran and waited at each node, by task; ordered by (task, node)."""
+    """What ran and waited at each node, by task; ordered by (task, node).
+
+    At the detail "awaits" calls and segments are known of roots, and what ran itself only at nodes of NOT_DIVIDED."""
 
     key = ("task", "node")
 
     task: m.OfTask
     node: m.NodeRow
-    calls: m.Count
-    segments: m.Count
-    self_ns: m.Ns
+    calls: m.CountOfCalls
+    segments: m.CountOfCalls
+    self_ns: m.NsOfCalls
     wait_ns: m.Ns  # of suspensions whose leaf was here
 
 

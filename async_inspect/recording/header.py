@@ -7,7 +7,7 @@ import os
 import struct
 from io import FileIO
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from .. import events as ev
 from ..errors import UserError
@@ -21,6 +21,7 @@ _MOST_TAIL = 1 << 30  # bytes
 _PATHS = {"cwd", "executable", "prefix", "base_prefix", "stdlib", "site"}  # in the metadata
 
 type Meta = dict[str, tuple[str, ...]]
+type Detail = Literal["calls", "awaits"]  # how much of the program was written (``events.py``)
 
 
 class Header(NamedTuple):
@@ -57,6 +58,11 @@ class Head(NamedTuple):
     def run(self) -> str:
         """The id that all recordings of one run share; "": it stands alone."""
         return self.first("run")
+
+    @property
+    def detail(self) -> Detail:
+        """As the metadata says it."""
+        return "awaits" if self.first("detail") == "awaits" else "calls"
 
     def first(self, key: str) -> str:
         """The first value of a metadata key."""

@@ -17,9 +17,9 @@ from .. import events as ev
 from ..errors import UserError
 from ..support.files import read
 from .code import Code
-from .header import LATEST, WINDOWS, Header, Meta, number, open_file, read_header, with_slashes
+from .header import LATEST, WINDOWS, Detail, Head, Header, Meta, number, open_file, read_header, with_slashes
 from .runs import root_recording, run_at
-from .slots import CODE, DAMAGED, NODE, SLOT, STRING, SlotCheck, Slots, among
+from .slots import CHAIN, CODE, DAMAGED, NODE, SLOT, STRING, SlotCheck, Slots, among
 
 type Ids = npt.NDArray[np.uint32]
 type Bytes = npt.NDArray[np.uint8]
@@ -42,7 +42,8 @@ class Recording:
     """An open recording.  Make one with ``open_recording``.
 
     ``codes``, ``strings``, ``sites``, ``names`` … are its definitions and texts by id; ``node_parent`` and
-    ``node_code`` are arrays by node id.  ``records`` are all slots so far, definitions and texts among them.
+    ``node_code`` are arrays by node id, ``chain_parent``, ``chain_node`` and ``chain_off`` by chain id.  ``records``
+    are all slots so far, definitions and texts among them.
     """
 
     def __init__(self, path: Path, at_most: int = 0) -> None:
@@ -62,6 +63,9 @@ class Recording:
         self.points: list[tuple[int, str, str]] = []  # (slot, label, message)
         self.node_parent: Ids = np.zeros(2, np.uint32)
         self.node_code: Ids = np.zeros(2, np.uint32)
+        self.chain_parent: Ids = np.zeros(1, np.uint32)
+        self.chain_node: Ids = np.full(1, ev.OTHER_NODE, np.uint32)
+        self.chain_off: Ids = np.zeros(1, np.uint32)
         self.count = 0  # slots read
         self.unread = 0  # slots that the file has, and that are left to the next ``refresh``
         self.cut = False  # the file is shorter than it was, or has a hole: it is known only up to there
@@ -98,6 +102,16 @@ class Recording:
     def highest_string(self) -> int:
         """The highest string id that a slot refers to."""
         return self._slot_check.highest(STRING)
+
+    @property
+    def highest_chain(self) -> int:
+        """The highest chain id that a slot refers to; of one whose definition is damaged nothing is known."""
+        return self._slot_check.highest(CHAIN)
+
+    @property
+    def detail(self) -> Detail:
+        """How much of the program was written (``events.py``); where the metadata's word is gone, by the records."""
+        return "awaits" if self.highest_chain else Head(self.path, self.header, self.meta).detail
 
     @property
     def records(self) -> Slots:
@@ -221,6 +235,7 @@ class Recording:
         for at, slot in zip(texts.tolist(), slots[texts].tolist(), strict=True):
             self._define_text(at, slot, _text(data, at, slot[5]))
         self._define_nodes(slots[rare[kinds[rare] == ev.NODE]])
+        self._define_chains(slots[rare[kinds[rare] == ev.CHAIN]])
         for slot in slots[rare[kinds[rare] == ev.SITE]].tolist():
             self.sites[slot[1]] = (slot[2], slot[3], slot[5])
         for slot in slots[rare[kinds[rare] == ev.THREAD]].tolist():
@@ -253,14 +268,25 @@ class Recording:
             self.points.append((self.count + at, decoded(label), decoded(message)))
 
     def _define_nodes(self, slots: Slots) -> None:
-        ids = slots["coro"]
-        size = self._slot_check.highest(NODE) + 1
-        if size > len(self.node_parent):
-            grow = max(size, 2 * len(self.node_parent)) - len(self.node_parent)
-            self.node_parent = np.pad(self.node_parent, (0, grow))
-            self.node_code = np.pad(self.node_code, (0, grow))
+        ids, size = slots["coro"], self._slot_check.highest(NODE) + 1
+        self.node_parent, self.node_code = _reach(self.node_parent, size), _reach(self.node_code, size)
         self.node_parent[ids] = slots["aux"]
         self.node_code[ids] = slots["off"]
+
+    def _define_chains(self, slots: Slots) -> None:
+        ids, size = slots["coro"], self._slot_check.highest(CHAIN) + 1
+        self.chain_parent, self.chain_off = _reach(self.chain_parent, size), _reach(self.chain_off, size)
+        self.chain_node = _reach(self.chain_node, size, ev.OTHER_NODE)  # that of one whose definition is damaged
+        self.chain_parent[ids] = slots["aux"]
+        self.chain_node[ids] = slots["node"]
+        self.chain_off[ids] = slots["off"]
+
+
+def _reach(column: Ids, size: int, value: int = 0) -> Ids:
+    """The column with at least so many rows; new ones have this value."""
+    if size <= len(column):
+        return column
+    return np.pad(column, (0, max(size, 2 * len(column)) - len(column)), constant_values=value)
 
 
 def _slots(data: Bytes) -> Slots:

@@ -185,8 +185,11 @@ class SlotCheck:
             once[np.unique(ids, return_index=True)[1]] = True
             possible[possible] &= ~self._defined[what].has(ids[possible])
             possible &= once
-            if kind in (ev.NODE, ev.SITE):
+            if kind in (ev.NODE, ev.SITE, ev.CHAIN):
                 possible &= slots["aux"][own] < ids
+            if kind == ev.CHAIN:
+                node = slots["node"][own]
+                good[own[(node == 0) | (node > self.highest(NODE))]] = False
             if kind == ev.CODE:
                 possible &= slots["aux"][own] < 1 << 31
             self._defined[what].add(ids[possible])

@@ -14,6 +14,7 @@ from async_inspect.formats.folded import whole_microseconds
 from async_inspect.model import Trace, load
 
 from ..tape import Tape, two_tasks
+from ..trees import ran as ran_in
 
 
 def made(trace: Trace, format: str, **options: Any) -> bytes:
@@ -138,7 +139,7 @@ def test_speedscope(trace: Trace, long: Trace, empty: Trace) -> None:
 
 def test_every_format_says_the_same(trace: Trace, long: Trace) -> None:
     for one in (trace, long):
-        ran = sum(root.run_ns for root in one.tree)
+        ran = ran_in(one.tree)
         waited = sum(root.wait_ns for root in one.tree)
         profiles = speedscope(one)["profiles"]
         assert profiles[0]["endValue"] == ran + waited

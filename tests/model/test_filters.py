@@ -15,6 +15,7 @@ from async_inspect.model.invariants import violations
 
 from ..tape import two_tasks
 from ..tools import examples
+from ..trees import ran
 from .test_invariants import guarded
 
 
@@ -33,7 +34,7 @@ def sound(trace: Trace) -> Trace:
         trace.task_tree(task.id)
     for event in range(len(trace.events)):
         trace.details(event)
-    assert sum(root.run_ns for root in trace.tree) == int(trace.task_table.self_ns.sum())
+    assert ran(trace.tree) == int(trace.task_table.self_ns.sum())
     assert sum(root.wait_ns for root in trace.tree) == int((trace.awaits.end_ns - trace.awaits.start_ns).sum())
     return trace
 

@@ -21,6 +21,7 @@ from async_inspect.model.snapshot import snapshot
 
 from ..samples import contention, deep, kitchen, unfinished
 from ..tape import START_NS, Tape
+from ..trees import ran
 
 FACTOR = 1_000_000_007  # odd: the nanoseconds that a float drops are there
 WHO = st.one_of(st.integers(0, 4), st.integers(0, (1 << 31) - 1))
@@ -54,7 +55,7 @@ def test_sums_are_exact(long: Trace) -> None:
     figures = stats(long)
     assert figures.awaits.total_ns == sum(waits(long)) == sum(row.wait.total_ns for row in figures.reasons)
     assert figures.awaits.max_ns == max(waits(long), default=0)
-    assert figures.run_ns == sum(root.run_ns for root in long.tree) == int(long.node_sums.self_ns.sum())
+    assert figures.run_ns == ran(long.tree) == int(long.node_sums.self_ns.sum())
     assert sum(root.wait_ns for root in long.tree) == sum(waits(long))
     assert all(task.run_ns + task.wait_ns == task.lifetime_ns for task in long.tasks)
 

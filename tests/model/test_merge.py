@@ -64,7 +64,7 @@ def test_two_processes_of_one_program(tmp_path: Path) -> None:
     assert (trace.functions, trace.strings) == (alone.functions, alone.strings), "the same are one"
     assert len(trace.nodes) == len(alone.nodes)
     assert [(node.function, node.calls, node.run_ns, node.wait_ns) for node in trace.tree] == [
-        (node.function, 2 * node.calls, 2 * node.run_ns, 2 * node.wait_ns) for node in alone.tree
+        (node.function, 2 * (node.calls or 0), 2 * (node.run_ns or 0), 2 * node.wait_ns) for node in alone.tree
     ]
     assert [trace.details(row) for row in range(len(trace.events)) if trace.events.task[row] in (1, 2)] == [
         alone.details(row) for row in range(len(alone.events)) if alone.events.task[row]

@@ -76,7 +76,7 @@ def test_yappi_counts_the_same_calls(program: Path, core: str, attach: Attach, t
     for root in trace.tree:
         for _, node in root.walk():
             if Path(node.file).name == program.name:
-                in_trees[node.function, node.line] += node.calls
+                in_trees[node.function, node.line] += node.calls or 0
     known = {*by_call, *coroutines(compile(program.read_bytes(), program, "exec"))}
     theirs: Calls = Counter()
     for name, line, calls in json.loads((tmp_path / "calls.json").read_text()):

@@ -4,6 +4,7 @@
 of its own, ``live/``; the meaning of records is in ``kernels/``, for both.)
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -18,9 +19,10 @@ from .. import tables as t
 from ..data import TraceData
 from ..figures import cancelled_waits
 from ..filters import ALL, Window
-from ..grouping import Ints, find, group, sums
+from ..grouping import Ints, find, sums
 from ..invariants import checked
 from ..kernels import words
+from ..kernels.awaiters import Chains, OfFrames
 from ..kernels.locations import NOWHERE, UNKNOWN
 from ..kernels.states import SWALLOWED
 from ..kernels.wakes import due_times
@@ -28,15 +30,16 @@ from ..reasons import covering
 from ..transform import select
 from . import resources, wakes
 from .calls import codes_and_nodes, find_calls
-from .chains import Graph, climb
+from .chains import Graph, climb, find_leaves
 from .ends import Ends, find_ends
 from .event_log import event_log
 from .locations import Places, Sites
+from .node_sums import SelfTimes, self_times, sum_nodes, sum_roots
 from .polls import PollSpans, find_polls
 from .scan import Columns, RecordColumns
 from .side_tables import SIDE_TABLES, Known
 from .tasks import Bools, Moments, TaskIds, find_tasks
-from .wrappers import about
+from .wrappers import Stacks, about
 
 
 class Builder:
@@ -78,18 +81,17 @@ class Builder:
 
         places = Places(recording, self._cwd)
         sites = Sites(recording.sites, places.functions)
-        callouts = records.columns("callouts")
-        suspends, links = records.columns("suspends"), records.columns("links")
+        suspends, links, callouts = (records.columns(name) for name in ("suspends", "links", "callouts"))
+        chains = Chains.of(recording, len(code_of))
         polls = np.flatnonzero(poll_spans.suspension >= 0)
         if since := records.since:  # those that were over by then are not there
             polls = polls[_await_times(poll_spans, polls, ends)[1] > since]
         rows = poll_spans.suspension[polls]
-        leaf_node = np.minimum(suspends["below"][rows].astype(np.int64), size - 1)
-        leaf = _known(suspends["coro"][rows].astype(np.int64), len(code_of))
-        leaf_code = np.where(code_of[leaf] > 0, code_of[leaf], node_code[leaf_node])
+        leaves = find_leaves({name: column[rows] for name, column in suspends.items()}, chains, code_of, node_code)
         link_code = code_of[_known(links["coro"], len(code_of))]
-        of_leaves, of_links, of_functions, sites.locations, of_callouts = places.locate(
-            (leaf_code, suspends["off"][rows].astype(np.int64)),
+        of_leaves, of_chains, of_links, of_functions, sites.locations, of_callouts = places.locate(
+            (leaves.code, leaves.off),
+            (node_code[chains.node], chains.off),
             (link_code, links["off"].astype(np.int64)),
             (node_code, np.full(size, NOWHERE, np.int64)),
             (sites.code, sites.off),
@@ -99,9 +101,10 @@ class Builder:
         owned = resources.find_resources(recording, functions, sites)
         uses, used = _uses(records, owned, len(code_of))
 
-        start, end, ended = _await_times(poll_spans, polls, ends)
-        task = poll_spans.polls.task[polls].astype(np.int64)
+        (start, end, ended), task = _await_times(poll_spans, polls, ends), poll_spans.polls.task[polls].astype(np.int64)
         graph = Graph(
+            chains=chains,
+            of_chains=of_chains,
             entries=records.columns("entries"),
             links=links,
             link_location=of_links,
@@ -110,13 +113,11 @@ class Builder:
             unknown=of_functions,
             uses=uses,
             used=used,
-            covering=np.concatenate([[False], covering(functions)])[np.minimum(code_of, len(functions))],
-            coroutine_count=len(code_of),
+            covering=_covering(chains.column(code_of, node_code[chains.node]), functions),
         )
-        chained = climb(graph, suspends["pos"][rows], leaf, leaf_node, of_leaves, task, end - start)
+        chained = climb(graph, suspends["pos"][rows], leaves.frame, leaves.node, of_leaves, task, end - start)
         selects = wakes.find_selects(records, moments, since)
-        of_task = suspends["flags"][rows] & ev.AWAITS_TASK > 0
-        aux = suspends["aux"][rows].astype(np.int64)
+        of_task, aux = suspends["flags"][rows] & ev.AWAITS_TASK > 0, suspends["aux"][rows].astype(np.int64)
         due = due_times(records.columns("timers"), suspends["pos"], suspends["coro"], moments.base)
         due = np.where(due < 0, -1, moments.ns(due))[rows]
         next_poll = poll_spans.following[polls]
@@ -153,22 +154,30 @@ class Builder:
             ready_most_ns=woken.ready_most_ns,
         )
 
-        node_sums, self_ns = self._node_sums(entries, awaits, task_ids, moments)
-        tasks = about(self._tasks(task_ids, poll_spans, ends, self_ns, code_of, functions, sites), functions, calls)
+        nodes = t.Nodes((graph.node_parent[1:] - 1).astype(np.int32), (node_code[1:] - 1).astype(np.int32))
+        ran, undivided = self_times(records, task_ids, moments.end), recording.detail == "awaits"
+        nodes, node_sums = (
+            sum_roots(nodes, entries, awaits, ran, chained.lines, len(functions))
+            if undivided
+            else (nodes, sum_nodes(entries, awaits, ran))
+        )
+        tasks = about(
+            self._tasks(task_ids, poll_spans, ends, ran, code_of, functions, sites),
+            functions,
+            calls,
+            Stacks(awaits.task, awaits.stack, chained.chains, places.locations),
+        )
         known = Known(recording, records, task_ids, moments, sites, awaits, owned, len(functions), of_callouts)
         side = {name: find(known) for name, find in SIDE_TABLES.items()}
         closings = (ends.closed & ~task_ids.driven, ends.end_pos)
         head = Head(recording.path, recording.header, recording.meta)
         trace = TraceData(
-            meta=metadata.metadata(head, records.records, moments, last, self._cwd),
-            processes=(metadata.process(head, records.records, moments, last),),
-            functions=tuple(functions),
+            meta=metadata.metadata(head, recording.detail, records.records, moments, last, self._cwd),
+            processes=(metadata.process(head, recording.detail, records.records, moments, last),),
+            functions=(*functions, *[t.NOT_DIVIDED] * undivided),
             strings=_strings(recording),
             locations=places.locations,
-            nodes=t.Nodes(
-                parent=(graph.node_parent[1:] - 1).astype(np.int32),
-                function=(node_code[1:] - 1).astype(np.int32),
-            ),
+            nodes=nodes,
             chains=chained.chains,
             task_table=tasks,
             polls=poll_spans.polls,
@@ -197,35 +206,12 @@ class Builder:
             moments, broken_off = replace(moments, end=moments.base + until), False
         return moments, broken_off, metadata.Ended(known, ended_ns, missing, recording.damaged)
 
-    def _node_sums(
-        self, entries: t.Entries, awaits: t.Awaits, task_ids: TaskIds, moments: Moments
-    ) -> tuple[t.NodeSums, Ints]:
-        """(what ran and waited at each node, each task's self time by task id)."""
-        root, node, ns = self._records.self_times(moments.end)
-        task = task_ids.task_of[_known(root, len(task_ids.task_of))]
-        first = np.zeros(len(entries), np.bool_)
-        first[np.unique(entries.call, return_index=True)[1]] = True
-        distinct, which = group(
-            np.concatenate([entries.task, task, awaits.task]),
-            np.concatenate([entries.node + 1, node, awaits.leaf_node + 1]),
-        )
-        size, (a, b) = len(distinct[0]), (len(entries), len(entries) + len(task))
-        table = t.NodeSums(
-            task=distinct[0].astype(np.int32),
-            node=(distinct[1] - 1).astype(np.int32),
-            calls=sums(which[:a], first, size),
-            segments=sums(which[:a], entries.last_poll - entries.first_poll + 1, size),
-            self_ns=sums(which[a:b], ns, size),
-            wait_ns=sums(which[b:], awaits.end_ns - awaits.start_ns, size),
-        )
-        return table, sums(task, ns, len(task_ids.coro) + 1)
-
     def _tasks(
         self,
         task_ids: TaskIds,
         poll_spans: PollSpans,
         ends: Ends,
-        self_ns: Ints,
+        ran: SelfTimes,
         code_of: Ints,
         functions: list[t.Function],
         sites: Sites,
@@ -265,7 +251,7 @@ class Builder:
             created_seen=task_ids.created_seen,
             polls=sums(polls.task - 1, np.ones(len(polls)), len(task_ids.coro)),
             run_ns=sums(polls.task - 1, polls.end_ns - polls.start_ns, len(task_ids.coro)),
-            self_ns=self_ns[1:],
+            self_ns=sums(ran.task, ran.ns, len(task_ids.coro) + 1)[1:],
             parent=task_ids.parent.astype(np.int32),
             location=location,
             inexact=np.zeros(len(task_ids.coro), np.bool_),
@@ -281,6 +267,12 @@ def _uses(records: RecordColumns, owned: t.Resources, coroutine_count: int) -> t
     row = find(owned.number, uses["aux"])
     good = np.flatnonzero((row >= 0) & (uses["coro"] < coroutine_count) & (uses["burst"] >= 0))
     return {name: column[good] for name, column in uses.items()}, row[good]
+
+
+def _covering(codes: OfFrames, functions: list[t.Function]) -> Callable[[Ints], t.Bools]:
+    """Which of some frames say better what they wait for than those inside."""
+    covers = np.append(False, covering(functions))
+    return lambda frame: covers[np.minimum(codes[frame], len(functions))]
 
 
 def _known(ids: Ints, coroutine_count: int) -> Ints:

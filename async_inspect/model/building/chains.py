@@ -3,7 +3,9 @@
 Knows how chains, and sums over them, are built.  The walk itself is in ``kernels/awaiters.py``.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +13,7 @@ import numpy.typing as npt
 from ... import events as ev
 from .. import tables as t
 from ..grouping import Ints, LastBefore, counts, group, sums
-from ..kernels.awaiters import Ascent, Latest, WaitTargets
+from ..kernels.awaiters import Ascent, Chains, Latest, Uses, WaitTargets
 from .scan import Columns
 
 type Part = tuple[list[Ints], Ints, Ints]  # (task, node, location), count, wait
@@ -32,10 +34,33 @@ class Chained:
     lines: t.LineSums
 
 
+class Leaves(NamedTuple):
+    """The innermost frames of suspensions."""
+
+    frame: Ints
+    node: Ints
+    code: Ints
+    off: Ints
+
+
+def find_leaves(suspends: Columns, chains: Chains, code_of: Ints, node_code: Ints) -> Leaves:
+    """The leaves of these suspensions.  ``code_of``: by coroutine.  ``node_code``: by node."""
+    coro, off = suspends["coro"].astype(np.int64), suspends["off"].astype(np.int64)
+    in_chain = suspends["flags"] & ev.IN_CHAIN > 0
+    frame = chains.frame(np.where(in_chain, off, 0), np.where(coro < chains.first, coro, 0))
+    chain = np.maximum(frame - chains.first, 0)  # 0: none
+    below = np.minimum(suspends["below"].astype(np.int64), len(node_code) - 1)
+    node = np.where(chain > 0, chains.node[chain], below)
+    code = chains.column(code_of, node_code[chains.node])[frame]
+    return Leaves(frame, node, np.where(code > 0, code, node_code[node]), np.where(in_chain, chains.off[chain], off))
+
+
 @dataclass
 class Graph:
-    """The inputs of ``climb``.  Ids are the recording's."""
+    """The inputs of ``climb``.  Ids are the recording's, frames those of ``kernels/awaiters.py``."""
 
+    chains: Chains
+    of_chains: Ints  # by chain: the location where its frame stands
     entries: Columns
     links: Columns
     link_location: Ints  # by link: where it says its coroutine stands
@@ -44,21 +69,24 @@ class Graph:
     unknown: Ints  # by node id: the location that says only which function it is
     uses: Columns  # of coroutines that wait for a resource, from which suspension on
     used: Ints  # by use: row of Resources
-    covering: npt.NDArray[np.bool_]  # by coroutine: its resource overrides those of inner frames
-    coroutine_count: int
+    covering: Callable[[Ints], t.Bools]  # which of some frames do: their resource overrides those of inner frames
 
 
-def climb(graph: Graph, pos: Ints, coro: Ints, node: Ints, location: Ints, task: Ints, wait: Ints) -> Chained:
-    """The await points and chains of suspensions (slot, leaf coroutine, its node and location, task, ns waited)."""
-    entries, links, uses, size = graph.entries, graph.links, graph.uses, graph.coroutine_count
+def climb(graph: Graph, pos: Ints, frame: Ints, node: Ints, location: Ints, task: Ints, wait: Ints) -> Chained:
+    """The await points and chains of suspensions (slot, leaf frame, its node and location, task, ns waited)."""
+    entries, links, uses, chains = graph.entries, graph.links, graph.uses, graph.chains
+    size = chains.frames
     entry_of = LastBefore(entries["coro"], entries["pos"], size)
-    entered = Latest(entry_of, entries["node"], 0)
-    line_of = Latest(LastBefore(links["coro"], links["burst"], size), graph.link_location, -1)
-    used = Latest(LastBefore(uses["coro"], uses["burst"], size), graph.used + 1, 0)
+    awaiter, standing = (np.where(ids < chains.first, ids, 0) for ids in (entries["aux"], links["coro"]))
+    entered = Latest(entry_of, entries["node"], chains.column(0, chains.node))
+    line_of = Latest(
+        LastBefore(standing, links["burst"], size), graph.link_location, chains.column(-1, graph.of_chains)
+    )
+    use_of = LastBefore(chains.used_by(uses), uses["burst"], size)
+    used = Uses(chains, use_of, uses["burst"], graph.used + 1, 0)
     targets = WaitTargets(used, graph.covering, len(pos))
 
-    n = len(pos)
-    point_node, point_location = node.copy(), location.copy()
+    n, point_node, point_location = len(pos), node.copy(), location.copy()
     inner: list[Ints] = []
     where: list[Ints] = []
     frames = 0
@@ -72,8 +100,8 @@ def climb(graph: Graph, pos: Ints, coro: Ints, node: Ints, location: Ints, task:
         frames += len(place)
         return which + (frames - len(place))
 
-    ascent = Ascent(Latest(entry_of, entries["aux"], 0), coro, pos, size)
-    targets.look_at(ascent.rows, coro, pos)
+    ascent = Ascent(Latest(entry_of, awaiter, chains.column(0, chains.awaiter)), frame, pos, size)
+    targets.look_at(ascent.rows, frame, pos)
     chain = extend(np.full(n, -1, np.int64), location)
     ascent.reach_point(graph.user[location] if n else np.zeros(0, np.bool_))
     stack = chain.copy()  # the chain as far as it was climbed

@@ -34,7 +34,7 @@ KEPT = {
     "soons": ("pos", "ts", "coro", "aux", "off", "task", "thread", "flags"),
     "timers": ("burst", "coro", "aux", "off"),
     "selects": ("pos", "ts", "aux", "off", "thread", "flags"),
-    "uses": ("burst", "coro", "aux"),
+    "uses": ("burst", "coro", "aux", "off"),
     "holds": ("pos", "ts", "coro", "aux", "off", "task", "kind"),
     "edges": ("ts", "coro", "aux"),
     "cancels": ("pos", "coro", "aux", "off"),

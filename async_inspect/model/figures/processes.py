@@ -3,10 +3,11 @@
 import numpy as np
 
 from ...recording.ending import Ending
+from ...recording.header import Detail
 from .. import tables as t
 from ..data import TraceData
 from ..entities import Frozen
-from ..grouping import counts, sums
+from ..grouping import counts, known, sums
 
 
 class ProcessFigures(Frozen):
@@ -17,6 +18,7 @@ class ProcessFigures(Frozen):
     command: str
     python: str
     core: str
+    detail: Detail
     start_ns: int
     end_ns: int  # up to when it is known
     ended_ns: int | None  # when the process ended; None: nobody saw it
@@ -45,7 +47,7 @@ def process_figures(trace: TraceData) -> tuple[ProcessFigures, ...]:
     columns: tuple[t.Ints, ...] = (
         counts(of_task, size),
         counts(of_poll, size),
-        sums(of_node, np.where(nodes.task > 0, nodes.self_ns, 0), size),
+        sums(of_node, np.where(nodes.task > 0, known(nodes.self_ns), 0), size),
         sums(of_task[awaits.task - 1], awaits.end_ns - awaits.start_ns, size),
         longest,
     )
@@ -57,6 +59,7 @@ def process_figures(trace: TraceData) -> tuple[ProcessFigures, ...]:
             command=one.command,
             python=one.python,
             core=one.core,
+            detail=one.detail,
             start_ns=one.start_ns,
             end_ns=one.end_ns,
             ended_ns=one.ended_ns,

@@ -10,7 +10,7 @@ from ...recording.ending import Ending
 from .. import tables as t
 from ..data import TraceData
 from ..entities import Frozen, Violation
-from ..grouping import counts, exact_sum, group, sums
+from ..grouping import counts, exact_sum, group, known, sums
 from ..reasons import coded
 from . import unfinished
 from .cancelled_waits import CancelledWaitFigures, cancelled_wait_figures
@@ -56,6 +56,7 @@ class CoroutineFigures(Frozen):
     calls: int
     run_self_ns: int
     wait_self_ns: int
+    divided: bool  # False: it is a root, and its run is that of its polls, with all that it awaited (detail "awaits")
 
 
 class Stats(Frozen):
@@ -101,6 +102,7 @@ class Stats(Frozen):
     tracer_cost_ns: int | None
     core: str
     python: str
+    detail: str  # "awaits": how polls divide over coroutines is not known; "calls, awaits": of some processes
 
 
 def stats(trace: TraceData, top: int = 10, slow_poll_ms: float | None = None) -> Stats:
@@ -120,7 +122,7 @@ def stats(trace: TraceData, top: int = 10, slow_poll_ms: float | None = None) ->
         tasks=len(tasks),
         tasks_by_state={name: n for name, n in zip(t.STATES, states, strict=True) if n},
         peak_concurrency=peak(tasks.created_ns, tasks.end_ns),
-        run_ns=exact_sum(trace.node_sums.self_ns),
+        run_ns=exact_sum(known(trace.node_sums.self_ns)),
         polls=spread(polls.end_ns - polls.start_ns, going),
         awaits=spread(awaits.end_ns - awaits.start_ns, unfinished.awaits(trace)),
         task_lifetimes=spread(tasks.end_ns - tasks.created_ns, unfinished.tasks(trace)),
@@ -154,6 +156,7 @@ def stats(trace: TraceData, top: int = 10, slow_poll_ms: float | None = None) ->
         tracer_cost_ns=meta.cost_ns,
         core=meta.core,
         python=meta.python,
+        detail=meta.detail,
     )
 
 
@@ -210,18 +213,38 @@ def by_reason(trace: TraceData) -> tuple[ReasonFigures, ...]:
 
 
 def top_coroutines(trace: TraceData) -> tuple[CoroutineFigures, ...]:
-    """The functions, by self time, longest first."""
-    table = trace.node_sums
-    known = np.flatnonzero(table.node >= 0)
-    ran = trace.nodes.function[table.node[known]]
-    size = len(trace.functions) + 1  # the last: those after the cap, -1
-    columns = (table.self_ns, table.wait_ns, table.calls)
-    run, wait, calls = (sums(ran % size, column[known], size) for column in columns)
+    """The functions of which it is known how long they ran, by that, longest first."""
+    table, nodes = trace.node_sums, trace.nodes
+    rows = np.flatnonzero(table.node >= 0)
+    node = table.node[rows]
+    # What isn't divided is its root's; and so are, then, the root's other figures.
+    made = np.append(nodes.function, -1)[node] == _row_of(trace.functions, t.NOT_DIVIDED)
+    node = np.where(made, nodes.parent[node], node)
+    undivided = (made | ~trace.calls_heard[table.task[rows]]).astype(np.int64)
+    function, size = nodes.function[node], len(trace.functions) + 1  # the last: those after the cap, -1
+    key = undivided * size + function % size
+    run, wait, calls = (
+        sums(key, known(column[rows]), 2 * size) for column in (table.self_ns, table.wait_ns, table.calls)
+    )
     found = []
     for row in np.argsort(-run, kind="stable").tolist():
-        if row < size - 1 and (run[row] or calls[row]):
-            function = trace.functions[row]
-            place = f"{function.file}:{function.line}"
-            figures = {"calls": int(calls[row]), "run_self_ns": int(run[row]), "wait_self_ns": int(wait[row])}
-            found.append(CoroutineFigures(function=function.name, place=place, user=function.user, **figures))
+        divided, at = row < size, row % size
+        if at < size - 1 and (run[row] or calls[row]):
+            made_in = trace.functions[at]
+            found.append(
+                CoroutineFigures(
+                    function=made_in.name,
+                    place=f"{made_in.file}:{made_in.line}",
+                    user=made_in.user,
+                    calls=int(calls[row]),
+                    run_self_ns=int(run[row]),
+                    wait_self_ns=int(wait[row]),
+                    divided=divided,
+                )
+            )
     return tuple(found)
+
+
+def _row_of(functions: tuple[t.Function, ...], function: t.Function) -> int:
+    """-2: it is not there."""
+    return functions.index(function) if function in functions else -2

@@ -2,7 +2,8 @@
 suspensions.
 
 A coroutine has a row from its first record until it has ended and nothing refers to it any more; ``assign_rows``
-replaces ids in a chunk's columns by rows.  Knows nothing of times.
+replaces ids in a chunk's columns by rows.  Where a recording defines whole chains (detail "awaits"), frames are these.
+Knows nothing of times.
 """
 
 from typing import Final
@@ -10,10 +11,10 @@ from typing import Final
 import numpy as np
 
 from ... import events as ev
-from ...recording.reader import Ids
-from ..building.scan import Columns
+from ...recording.reader import Recording
+from ..building.scan import KEPT, Columns
 from ..grouping import Any1d, Ints, LastBefore, find
-from ..kernels.awaiters import Ascent, Latest, WaitTargets, learn_codes
+from ..kernels.awaiters import Ascent, Chains, Latest, OfFrames, Uses, WaitTargets, learn_codes
 from ..kernels.locations import NOWHERE
 from .await_points import Functions
 from .growing import GrowingTable
@@ -25,13 +26,17 @@ _OF_COROUTINES: Final = {
     "uses": ("coro",),
 }  # fmt: skip
 
+_NO_USES: Final[Columns] = {name: np.empty(0, np.int64) for name in KEPT["uses"]}
+
 
 class Coroutines:
     """By row (0: none): the recording's ``id``; ``awaiter`` (row) as of its last entry, its ``code``, the offset
     ``off`` at which it stands, the resource that it waits for whenever it does (``use``, 0: none), the row of its
     ``task`` (0: none); whether its code is known for good (``started``), it ran (``entered``), it is ``over``."""
 
-    def __init__(self) -> None:
+    def __init__(self, recording: Recording) -> None:
+        self.recording = recording
+        self._still_used = _NO_USES  # of suspensions of which there may be more to come
         self.columns = GrowingTable(
             id=np.int64, awaiter=np.int32, code=np.int64, off=np.int64, use=np.int64, task=np.int32, started=np.bool_,
             entered=np.bool_, over=np.bool_,
@@ -81,29 +86,42 @@ class Coroutines:
             for column in columns:
                 found[name][column] = self.rows(found[name][column])
 
-    def learn(self, found: dict[str, Columns], node_code: Ids) -> Ints:
+    def learn(self, found: dict[str, Columns]) -> Ints:
         """Learn from a chunk; what was known before is kept beside it until ``commit_chunk``.
 
         Returns the rows of the entries that are a coroutine's first.
         """
-        columns, entries, links, uses = self.columns, found["entries"], found["links"], found["uses"]
-        learn_codes(columns["code"], columns["started"], found["spawns"], entries, node_code)
+        columns, entries, links = self.columns, found["entries"], found["links"]
+        uses = {name: np.concatenate([column, found["uses"][name]]) for name, column in self._still_used.items()}
+        chains = self.chains = Chains.of(self.recording, self.count)
+        learn_codes(columns["code"], columns["started"], found["spawns"], entries, self.recording.node_code)
         columns["code"][0] = 0
         coro = entries["coro"]
         new = np.flatnonzero(~columns["entered"][coro])
         new = new[np.unique(coro[new], return_index=True)[1]]
         columns["entered"][coro] = True
-        self._awaiter = Latest(LastBefore(coro, entries["pos"]), entries["aux"], columns["awaiter"])
-        self._offset_of = Latest(LastBefore(links["coro"], links["burst"]), links["off"], columns["off"])
-        self._use = Latest(LastBefore(uses["coro"], uses["burst"]), uses["aux"], columns["use"])
+        awaiter, off = chains.column(columns["awaiter"], chains.awaiter), chains.column(columns["off"], chains.off)
+        self._awaiter = Latest(LastBefore(coro, entries["pos"]), entries["aux"], awaiter)
+        self._offset_of = Latest(LastBefore(links["coro"], links["burst"]), links["off"], off)
+        use_of = LastBefore(chains.used_by(uses), uses["burst"])
+        self._use = Uses(chains, use_of, uses["burst"], uses["aux"], columns["use"])
+        self._uses = uses
         return new
 
-    def commit_chunk(self, found: dict[str, Columns]) -> None:
-        """Merge what ``learn`` found in the chunk into the state."""
+    def codes(self) -> OfFrames:
+        """The code id of frames; 0: not known."""
+        return self.chains.column(self.columns["code"], self.recording.node_code[self.chains.node])
+
+    def commit_chunk(self, found: dict[str, Columns], going: list[int]) -> None:
+        """Merge what ``learn`` found in the chunk into the state.  ``going``: suspensions of which there may be more to
+        come."""
         columns, entries, links, uses = self.columns, found["entries"], found["links"], found["uses"]
         columns["awaiter"][entries["coro"]] = entries["aux"]
         columns["off"][links["coro"]] = links["off"]
-        columns["use"][uses["coro"]] = uses["aux"]
+        ever = uses["off"] == 0  # the others hold in their suspension alone
+        columns["use"][uses["coro"][ever]] = uses["aux"][ever]
+        still = (self._uses["off"] > 0) & np.isin(self._uses["burst"], going)
+        self._still_used = {name: column[still] for name, column in self._uses.items()}
         columns["over"][found["exits"]["coro"][found["exits"]["kind"] != ev.ITEM]] = True
         columns["awaiter"][0], columns["off"][0], columns["use"][0], columns["over"][0] = 0, NOWHERE, 0, False
 
@@ -122,18 +140,17 @@ class Coroutines:
         self._first, self._recent = max(self._first + len(self._recent), 1), np.zeros(0, np.int64)
         return rows
 
-    def climb(self, coro: Ints, pos: Ints, code: Ints, off: Ints, functions: Functions) -> tuple[Ints, Ints, Ints]:
+    def climb(self, frame: Ints, pos: Ints, code: Ints, off: Ints, functions: Functions) -> tuple[Ints, Ints, Ints]:
         """(code, offset, resource) of the await points of suspensions, given by leaf, slot, and the leaf's position."""
-        point_code, point_off = code.copy(), off.copy()
-        ascent = Ascent(self._awaiter, coro, pos, self.count)
-        covering = functions.covering[functions.known(self.columns["code"][: self.count])]
-        targets = WaitTargets(self._use, covering, len(coro))
-        targets.look_at(ascent.rows, coro, pos)
+        point_code, point_off, codes = code.copy(), off.copy(), self.codes()
+        ascent = Ascent(self._awaiter, frame, pos, self.chains.frames)
+        targets = WaitTargets(self._use, lambda frame: functions.covering[functions.known(codes[frame])], len(frame))
+        targets.look_at(ascent.rows, frame, pos)
         ascent.keep(np.flatnonzero(~ascent.reach_point(functions.user[code])))
         while ascent.going:
             ascent.up()
             targets.look_at(ascent.rows, ascent.coro, ascent.pos)
-            code = functions.known(self.columns["code"][ascent.coro])
+            code = functions.known(codes[ascent.coro])
             reached = ascent.reach_point(functions.user[code])
             rows = ascent.rows[reached]
             point_code[rows] = code[reached]
@@ -141,9 +158,14 @@ class Coroutines:
             ascent.keep(np.flatnonzero(~reached))
         return point_code, point_off, targets.resource
 
-    def chain(self, leaf: int, limit: int = 1000) -> list[int]:
-        """A suspended leaf and its awaiters now, innermost first."""
-        awaiter, found = self.columns["awaiter"], [leaf]
-        while len(found) < limit and (up := int(awaiter[found[-1]])):
-            found.append(up)
+    def chain(self, leaf: int, chain: int, limit: int = 1000) -> list[tuple[int, int]]:
+        """(code, offset) of the frames of a suspended leaf now, innermost first.  ``chain``: of those it is in; 0: it
+        is a coroutine's row."""
+        chains, columns, at = self.chains, self.columns, chain or leaf
+        up = chains.parent if chain else columns["awaiter"]
+        code = self.recording.node_code[chains.node] if chain else columns["code"]
+        off, found = chains.off if chain else columns["off"], list[tuple[int, int]]()
+        while at and len(found) < limit:
+            found.append((int(code[at]), int(off[at])))
+            at = int(up[at])
         return found

@@ -292,11 +292,8 @@ class LiveSnapshot:
         """(code, offset) of the frames of a suspended task, from its leaf to its root."""
         live, tasks = self.live, self._tasks
         leaf = int(live.coroutines.rows(tasks["leaf"][[row]])[0])
-        code, off = live.coroutines.columns["code"], live.coroutines.columns["off"]
-        return [
-            (int(tasks["code"][row]), int(tasks["off"][row])),
-            *((int(code[up]), int(off[up])) for up in live.coroutines.chain(leaf)[1:]),
-        ]
+        outwards = live.coroutines.chain(leaf, int(tasks["chain"][row]))[1:]
+        return [(int(tasks["code"][row]), int(tasks["off"][row])), *outwards]
 
     def stack(self, row: int) -> list[StackLine]:
         """The frames of a suspended task, from its root to its leaf."""

@@ -62,7 +62,7 @@ class LiveModel:
     ) -> None:
         """``rules``: the user's own, for reasons.  ``kept``, ``every``: as ENDED_KEPT, FORGET_EVERY."""
         self.recording, self.rules = recording, tuple(rules)
-        self.coroutines = Coroutines()
+        self.coroutines = Coroutines(recording)
         self.functions = Functions(recording)
         self.points = Points(self.functions)
         self.rates = Rates()
@@ -152,11 +152,12 @@ class LiveModel:
         self.nodes.reach(len(self.recording.node_code))
         add(self.nodes["ran"], np.minimum(nodes, self.nodes.size - 1), ns)
         self.coroutines.assign_rows(found)
-        new = self.coroutines.learn(found, self.recording.node_code)
+        new = self.coroutines.learn(found)
         add(self.nodes["calls"], np.minimum(found["entries"]["node"][new], self.nodes.size - 1))
         before = self.count
         self.tasks.add_new(found, new, self.functions, self.begin)
         suspended = self._suspensions(found)
+        self.tasks.look_into_wrappers(suspended, self.functions)
         awake = Wakeups(self._row(found["wakes"]["coro"]), found["wakes"], self._wakes.feed(found))
         polls = self._polls(found, suspended)
         self.edges.feed(found["edges"], self.coroutines, self.tasks, polls)
@@ -165,7 +166,7 @@ class LiveModel:
         created = self.tasks["created"][before : self.count]
         self.rates.came_and_went(np.maximum(created - self.base, 0), ended - self.base)
         self.holds.feed(found, self.coroutines)
-        self.coroutines.commit_chunk(found)
+        self.coroutines.commit_chunk(found, self._records.poll_spans())
         self._exits_left -= len(found["exits"]["coro"])
         if self._exits_left <= 0:
             self._exits_left = self._every
@@ -205,16 +206,19 @@ class LiveModel:
         rows, recent = found["suspends"], self._recent
         old, size = len(recent.pos), len(rows["pos"])
         ids = np.concatenate([recent.leaf, rows["coro"].astype(np.int64)])
-        leaf = self.coroutines.rows(ids)
+        in_chain, chains = rows["flags"] & ev.IN_CHAIN > 0, self.coroutines.chains
+        chain = np.where(in_chain, rows["off"], 0).astype(np.int64)
+        leaf = chains.frame(np.concatenate([recent.chain, chain]), self.coroutines.rows(ids))
         node_code = self.recording.node_code
         of_node = node_code[np.minimum(rows["below"], len(node_code) - 1)]
-        code = self.coroutines.columns["code"][leaf[old:]]
+        code = self.coroutines.codes()[leaf[old:]]
         code = self.functions.known(np.where(code > 0, code, of_node))
         of_task = rows["flags"] & ev.AWAITS_TASK > 0
         flags = np.where(of_task, OF_TASK, np.where(rows["aux"] == 0, YIELDS, 0))
         none = np.zeros(size, np.int64)
         fresh = Suspensions(
-            pos=rows["pos"], leaf=ids[old:], code=code, off=rows["off"].astype(np.int64),
+            pos=rows["pos"], leaf=ids[old:], chain=chain, code=code,
+            off=np.where(in_chain, chains.off[chain], rows["off"].astype(np.int64)),
             aux=rows["aux"].astype(np.int64), flags=flags, point=none, due=none - 1, resource=none,
             row=self._row(rows["before"]),
         )  # fmt: skip
@@ -320,7 +324,7 @@ class LiveModel:
         rows, slept = rows[waits], slept[waits]
         tasks["flags"][rows] |= WAITING | suspended.flags[slept]
         tasks["slept"][rows] = polls.end[final[waits]]
-        for name in ("leaf", "code", "off", "aux", "point", "resource", "due"):
+        for name in ("leaf", "chain", "code", "off", "aux", "point", "resource", "due"):
             tasks[name][rows] = getattr(suspended, name)[slept]
         tasks["slot"][rows], tasks["since"][rows] = suspended.pos[slept], 0
         self.remembered.add(polls, tasks["id"][row], came, suspended)

@@ -35,7 +35,8 @@ class Suspensions(NamedTuple):
     """Suspensions, ordered by slot."""
 
     pos: Ints
-    leaf: Ints  # its id in the recording
+    leaf: Ints  # its id in the recording; where the chain is defined, its root's
+    chain: Ints  # 0: it is not
     code: Ints  # the leaf's
     off: Ints
     aux: Ints

@@ -15,7 +15,7 @@ from ..kernels.tasks import are_tasks
 from .await_points import Functions
 from .coroutines import Coroutines
 from .growing import GrowingTable
-from .suspensions import BEFORE, NO_TASK, ODD, OF_TASK, OWNED, RAN, SPAWNED, WAITING
+from .suspensions import BEFORE, NO_TASK, ODD, OF_TASK, OWNED, RAN, SPAWNED, WAITING, Suspensions
 
 
 class Tasks(GrowingTable):
@@ -26,9 +26,9 @@ class Tasks(GrowingTable):
         super().__init__(
             id=np.int64, coro=np.int32, pos=np.int64, created=np.int64, parent=np.int64, about=np.int64,
             flags=np.int32, opened=np.int64, came=np.int32, thread=np.int32,
-            slept=np.int64, slot=np.int64, leaf=np.int64, code=np.int32, off=np.int64, aux=np.int64, point=np.int32,
-            resource=np.int64, since=np.int64, due=np.int64, exit=np.uint8, exit_flags=np.uint8, error=np.int64,
-            ended=np.int64, number=np.int64, before=np.int64,
+            slept=np.int64, slot=np.int64, leaf=np.int64, chain=np.int64, code=np.int32, off=np.int64, aux=np.int64,
+            point=np.int32, resource=np.int64, since=np.int64, due=np.int64, exit=np.uint8, exit_flags=np.uint8,
+            error=np.int64, ended=np.int64, number=np.int64, before=np.int64,
             **{live.name: np.int64 for _, live in LIVE if live.summed},
         )  # fmt: skip
         self.reach(1)
@@ -95,6 +95,19 @@ class Tasks(GrowingTable):
             row = self._row(entries["aux"][new])
             unknown = (row > 0) & (self["about"][row] == 0)
             self["about"][row[unknown]] = code[entries["coro"][new[unknown]]]
+
+    def look_into_wrappers(self, suspended: Suspensions, functions: Functions) -> None:
+        """The same of those whose calls aren't heard, by the chains in which they are suspended."""
+        chains, code = self._coroutines.chains, self._coroutines.columns["code"]
+        if functions.wraps.any() and len(chains.parent) > 1:
+            rows = np.flatnonzero((suspended.chain > 0) & (self["about"][suspended.row] == 0))[::-1]  # the first stays
+            rows = rows[functions.wraps[functions.known(code[self["coro"][suspended.row[rows]]])]]
+            at, up = suspended.chain[rows], chains.parent[suspended.chain[rows]]
+            while (further := chains.parent[up] > 0).any():
+                at, up = np.where(further, up, at), np.where(further, chains.parent[up], up)
+            inside = up > 0
+            of_node = self._coroutines.recording.node_code
+            self["about"][suspended.row[rows[inside]]] = of_node[chains.node[at[inside]]]
 
     def mark_no_task(self, rows: Ints) -> None:
         """Mark rows that turned out to be no tasks."""

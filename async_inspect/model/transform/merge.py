@@ -14,7 +14,7 @@ from ...recording.ending import most_open
 from .. import tables as t
 from ..data import TraceData
 from ..entities import Metadata, Process, Violation
-from ..grouping import Ints, group, sums
+from ..grouping import Ints, group, sums_if_known
 from ..meanings import Bound, Meaning, Moment, Number, Row, Subject, Value, columns
 
 
@@ -169,7 +169,8 @@ def _one(tables: Sequence[t.Table]) -> t.Table:
     if kind.key:
         keys, which = group(*(columns_of[name] + 1 for name in kind.key))
         whole = {name: key - 1 for name, key in zip(kind.key, keys, strict=True)}
-        whole |= {name: sums(which, columns_of[name], len(keys[0])) for name in columns_of.keys() - whole.keys()}
+        added = columns_of.keys() - whole.keys()
+        whole |= {name: sums_if_known(which, columns_of[name], len(keys[0])) for name in added}
         columns_of = {name: whole[name].astype(column.dtype) for name, column in columns_of.items()}
     if kind.by_time:
         order = np.argsort(columns_of[kind.by_time], kind="stable")
@@ -214,6 +215,7 @@ def _metadata(traces: Sequence[TraceData], clock_ns: int) -> Metadata:
             "cost_ns": _cost(all_),
             "core": _distinct(meta.core for meta in all_),
             "python": _distinct(meta.python for meta in all_),
+            "detail": _distinct(meta.detail for meta in all_),
             "sources": tuple(dict.fromkeys(source for meta in all_ for source in meta.sources)),
             "slow_poll_ns": min(meta.slow_poll_ns for meta in all_),
         }
