@@ -5,7 +5,7 @@ columns both know follows from what they mean (``meanings.py``): a new one is co
 """
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,7 +15,7 @@ from async_inspect import events as ev
 from async_inspect.model import Trace
 from async_inspect.model import tables as t
 from async_inspect.model.kernels.locations import NOWHERE
-from async_inspect.model.meanings import Bound, Meaning, Moment, Number, Row, Subject, Value, columns
+from async_inspect.model.meanings import Meaning, Moment, Number, Row, Value, columns
 from async_inspect.recording.reader import Recording
 
 from .tape import START_NS, Tape
@@ -44,6 +44,7 @@ class _Converted:
         self._off: dict[int, int] = {}
         self._use: dict[int, int] = {}
         self._ran: dict[int, int] = {}  # by task, its root coroutine
+        self._numbers = {0: 0}  # of coroutines and tasks
 
     def tape(self) -> Tape:
         tape, recording = self._tape, self._recording
@@ -88,19 +89,30 @@ class _Converted:
         return self._nodes[parent, code]
 
     def _put(self, fields: dict[str, int], **changed: int) -> None:
-        """With the node of the root that runs afterwards."""
+        """With the node of the root that runs afterwards, and coroutines numbered anew."""
         fields = {**fields, **changed}
         if fields["kind"] >= ev.FIRST_EVENT and fields["node"]:
             fields["node"] = self._node(0, self._code[self._ran[fields["task"]]])
-        ts = fields.pop("ts") - START_NS
-        self._tape.put(fields.pop("kind"), ts, **fields)
+        kind, flags = fields.pop("kind"), fields["flags"]
+        holds = ev.KINDS[kind][1:]
+        for (of_kind, flag), fields_ in ev.BY_FLAGS.items():
+            if of_kind == kind and (flags == flag if kind in ev.MOST_FLAGS else flags & flag == flag):
+                holds = fields_
+        for name, what in zip(("coro", "aux", "off"), holds, strict=True):
+            if what == "coroutine":
+                fields[name] = self._number(fields[name])
+        if kind >= ev.FIRST_EVENT:
+            fields["task"] = self._number(fields["task"])
+        self._tape.put(kind, fields.pop("ts") - START_NS, **fields)
+
+    def _number(self, coro: int) -> int:
+        return self._numbers.setdefault(coro, len(self._numbers))
 
     def _suspend(self, fields: dict[str, int], said: list[dict[str, int]]) -> None:
         for one in said:
-            if one["kind"] == ev.LINK:
-                self._off[one["coro"]] = one["off"]
-            elif one["kind"] == ev.USE:
-                self._use[one["coro"]] = one["aux"]
+            if one["kind"] != ev.TIMER:
+                known, value = (self._off, one["off"]) if one["kind"] == ev.LINK else (self._use, one["aux"])
+                known[one["coro"]] = value
         leaf = fields["coro"]
         self._off[leaf] = fields["off"]
         frames = [leaf]
@@ -108,12 +120,8 @@ class _Converted:
             frames.append(self._awaiter[frames[-1]])
         root, chain, node, uses = frames[-1], 0, 0, []
         for coro in reversed(frames):
-            node, off = self._node(node, self._code[coro]), self._off.get(coro, NOWHERE)
-            if (chain, node, off) not in self._chains:
-                number = len(self._chains) + 1
-                self._tape.put(ev.CHAIN, coro=number, aux=chain, node=node, off=off)
-                self._chains[chain, node, off] = number
-            chain = self._chains[chain, node, off]
+            node = self._node(node, self._code[coro])
+            chain = self._chain(chain, node, self._off.get(coro, NOWHERE))
             if coro in self._use:
                 uses.append((self._use[coro], chain))
         self._put(fields, coro=root, off=chain, flags=fields["flags"] | ev.IN_CHAIN)
@@ -123,6 +131,13 @@ class _Converted:
         for resource, up_to in uses:
             more = {"kind": ev.USE, "coro": root, "aux": resource, "off": up_to, "flags": 0}
             self._put({**fields, **more})
+
+    def _chain(self, parent: int, node: int, off: int) -> int:
+        key = parent, node, off
+        if key not in self._chains:
+            self._chains[key] = len(self._chains) + 1
+            self._tape.put(ev.CHAIN, coro=self._chains[key], aux=parent, node=node, off=off)
+        return self._chains[key]
 
     def _other(self, at: int, fields: dict[str, int]) -> None:
         kind, coro, aux = fields["kind"], fields["coro"], fields["aux"]
@@ -160,26 +175,32 @@ def same(calls: Trace, awaits: Trace, times: bool = True) -> None:
     """
     assert {one.detail for one in calls.processes} == {"calls"}
     assert {one.detail for one in awaits.processes} == {"awaits"}
+    several = _several_lives(calls)
     for name in calls.tables:
         if name not in SHAPES:
-            of = [_rows(trace, name, times) for trace in (calls, awaits)]
+            of = [_rows(trace, name, times, several) for trace in (calls, awaits)]
             assert of[1] == of[0], name
-    _same_sums(calls, awaits)
+    _same_sums(calls, awaits, several)
 
 
-def _rows(trace: Trace, name: str, times: bool) -> list[tuple[Any, ...]]:
+def _several_lives(calls: Trace) -> set[t.Function]:
+    """Async generators that ran as roots and for awaiters: at "awaits" a part of their lives is not heard."""
+    at_root = np.append(calls.nodes.parent < 0, False)[calls.entries.node]
+    both = set(calls.entries.call[at_root].tolist()) & set(calls.entries.call[~at_root].tolist())
+    return {calls.functions[calls.calls.function[row]] for row in both}
+
+
+def _rows(trace: Trace, name: str, times: bool, several: set[t.Function]) -> list[tuple[Any, ...]]:
     """The rows of a table, by what they mean; in order, where that says anything."""
     table = trace.tables[name]
     if name == "node_sums":
         return []  # below
     found = [_values(trace, name, means, getattr(table, column), times) for column, means, _ in columns(type(table))]
-    rows = [row for row in zip(*found, strict=True)] if found else []
-    kept = _of_roots(trace, name)
-    rows = [row for row, keep in zip(rows, kept, strict=True) if keep]
+    rows = [row for row, keep in zip(zip(*found, strict=True), _of_roots(trace, name, several), strict=True) if keep]
     return sorted(rows, key=repr) if type(table).key else rows
 
 
-def _of_roots(trace: Trace, name: str) -> list[bool]:
+def _of_roots(trace: Trace, name: str, several: set[t.Function]) -> list[bool]:
     """Which rows of a table both know."""
     table: Any = trace.tables[name]
     if not type(table).of_calls:
@@ -188,7 +209,7 @@ def _of_roots(trace: Trace, name: str) -> list[bool]:
         return [False] * len(table)
     entered = trace.entries.call
     at_root = np.append(trace.nodes.parent < 0, False)[trace.entries.node]
-    inner = np.zeros(len(trace.calls), np.bool_)
+    inner = np.array([trace.functions[row] in several for row in trace.calls.function.tolist()], np.bool_)
     inner[entered[~at_root]] = True
     kept: list[bool] = (~inner if name == "calls" else ~inner[entered]).tolist()
     return kept
@@ -197,41 +218,16 @@ def _of_roots(trace: Trace, name: str) -> list[bool]:
 def _values(trace: Trace, name: str, means: Meaning, column: Any, times: bool) -> list[Any]:
     if isinstance(column, dict):  # by row
         return [column.get(row) for row in range(len(trace.tables[name]))]
-    if isinstance(column, list):
-        return column
-    values: list[Any] = column.tolist()
+    values: list[Any] = column if isinstance(column, list) else column.tolist()
     match means:
-        case Value(unit) if unit == "ns" and not times:
+        case Value("ns") | Moment() if not times:
             return [(value > 0) - (value < 0) for value in values]
-        case Moment() if not times:
-            return [value >= 0 for value in values]
-        case Number("thread"):
-            return values
-        case Number() | Row("calls"):
-            return [value >= means.first for value in values]
-        case Row(of):
-            return [_thing(trace, of or name, value) if value >= means.first else None for value in values]
-        case Value() | Moment() | Bound() | Subject():
-            return values
-    raise AssertionError(means)
-
-
-def _thing(trace: Trace, of: str, row: int) -> Any:
-    """What a row of a table is."""
-    match of:
-        case "functions":
-            return trace.functions[row]
-        case "strings":
-            return trace.strings[row]
-        case "locations":
-            return trace.frame(row)
-        case "nodes":
-            return tuple(_path(trace, row))
-        case "chains" | "sites":
-            return tuple(_frames(trace, of, row))
-        case "resources":
-            return trace.resource(row, of=0)
-    return row
+        case Number(of, first) | Row("calls" as of, first) if of != "thread":
+            return [value >= first for value in values]
+        case Row(of, first):
+            what = THINGS.get(of or name)
+            return [(what(trace, value) if what else value) if value >= first else None for value in values]
+    return values
 
 
 def _path(trace: Trace, node: int) -> Iterator[t.Function | None]:
@@ -241,25 +237,37 @@ def _path(trace: Trace, node: int) -> Iterator[t.Function | None]:
         node = int(trace.nodes.parent[node])
 
 
-def _frames(trace: Trace, of: str, row: int) -> Iterator[Any]:
-    table: Any = trace.tables[of]
+def _frames(table: t.Chains, trace: Trace, row: int) -> Iterator[Any]:
     while row >= 0:
         location = int(table.location[row])
         yield trace.frame(location) if location >= 0 else None
         row = int(table.inner[row])
 
 
-def _same_sums(calls: Trace, awaits: Trace) -> None:
+# What a row of a table is; of those that aren't here, their number.
+THINGS: Final[dict[str, Callable[[Trace, int], Any]]] = {
+    "functions": lambda trace, row: trace.functions[row],
+    "strings": lambda trace, row: trace.strings[row],
+    "locations": lambda trace, row: trace.frame(row),
+    "nodes": lambda trace, row: tuple(_path(trace, row)),
+    "chains": lambda trace, row: tuple(_frames(trace.chains, trace, row)),
+    "sites": lambda trace, row: tuple(_frames(trace.sites, trace, row)),
+    "resources": lambda trace, row: trace.resource(row, of=0),
+}
+
+
+def _same_sums(calls: Trace, awaits: Trace, several: set[t.Function]) -> None:
     """What is known of nodes at "awaits" is as at "calls"; what isn't divided is what its root's tasks ran."""
-    theirs, own = ({key: sums for key, sums in _sums(trace)} for trace in (calls, awaits))
+    theirs, own = (dict(_sums(trace)) for trace in (calls, awaits))
     not_divided = {key: sums for key, sums in own.items() if key[1] and key[1][0] == t.NOT_DIVIDED}
-    for (task, path), (known_calls, segments, self_ns, wait_ns) in (own.keys() - not_divided.keys() and own).items():
+    for (task, path), (known_calls, segments, self_ns, wait_ns) in own.items():
         if (task, path) in not_divided:
             continue
         of_calls = theirs[task, path]
         assert wait_ns == of_calls[3]
         assert known_calls in (-1, of_calls[0])
-        assert (known_calls >= 0) == (len(path) == 1), "it is known of roots"
+        if path and path[-1] not in several:
+            assert (known_calls >= 0) == (len(path) == 1), "it is known of roots"
         assert segments in (-1, of_calls[1])
         assert self_ns == -1
     ran: dict[int, int] = defaultdict(int)
@@ -277,4 +285,4 @@ def _sums(trace: Trace) -> Iterator[tuple[tuple[int, tuple[Any, ...]], tuple[int
     table = trace.node_sums
     columns_ = (table.task, table.node, table.calls, table.segments, table.self_ns, table.wait_ns)
     for task, node, *sums in zip(*(column.tolist() for column in columns_), strict=True):
-        yield (task, tuple(_path(trace, node))), tuple(sums)  # type: ignore[misc]
+        yield (task, tuple(_path(trace, node))), tuple(sums)

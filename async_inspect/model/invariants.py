@@ -247,6 +247,7 @@ def _sums(trace: TraceData) -> list[_Rule]:
     below = sums(trace.nodes.parent[inner], at_lines[inner], len(trace.nodes))
     uneven = (at_lines < MOST) & (at_lines != own + below)
     self_ns = exact_sum(trace.task_table.self_ns)
+    in_nodes, in_calls = trace.calls_heard[nodes.task], trace.calls_heard[trace.calls.task]
     ran_less = (nodes.self_ns < 0) & ~_unknown(trace, nodes, nodes.self_ns)
     return [
         *_first("what ran or waited at a node is none below 0", ran_less | (nodes.wait_ns < 0), nodes.task),
@@ -255,7 +256,7 @@ def _sums(trace: TraceData) -> list[_Rule]:
         *_first("self times add up to the tasks'", np.array([exact_sum(known(nodes.self_ns)) != self_ns])),
         *_first("all waits are at some node", np.array([exact_sum(nodes.wait_ns) != waited])),
         *_first("all waits pass one root's await lines", np.array([by_root != waited])),
-        *_first("all calls are at some node", np.array([known(nodes.calls).sum() != len(trace.calls)])),
+        *_first("all calls are at some node", np.array([nodes.calls[in_nodes].sum() != in_calls.sum()])),
     ]
 
 

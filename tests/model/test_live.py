@@ -18,64 +18,15 @@ from async_inspect.model.live import LiveModel, LiveSnapshot
 from async_inspect.model.tables import STATES
 from async_inspect.model.text import ms
 from async_inspect.model.trace import Trace
-from async_inspect.recording.reader import Recording, open_recording
+from async_inspect.recording.reader import Recording
 from async_inspect.terminal.picture import why
 from async_inspect.tui.follow import Follower
 
-from ..samples import SAMPLES
 from ..tape import Tape
-from ..tools import PROGRAMS, ROOT, TARGET, examples, run
+from ..tools import examples
+from .conftest import AT_AWAITS, RECORDED
 
-RUN = [
-    "async_generators", "async_generator_root", "asynccontextmanager", "cancel_caught", "driven", "eager",
-    "exception_group", "gather", "known_waits", "pending", "queue_and_lock", "self_cancel", "several_runs", "shield",
-    "task_group", "threads", "timeouts", "to_thread",
-]  # fmt: skip
-LOADS = {"await_chains": "5", "queues_and_locks": "30"}
-
-
-# Runs a program under the recorder: the recording, then the program and its arguments.
-RECORD = """
-import runpy, sys
-import async_inspect
-recording, *sys.argv = sys.argv[1:]
-sys.path.insert(0, sys.argv[0].rpartition("/")[0])
-with async_inspect.trace(recording):
-    runpy.run_path(sys.argv[0], run_name="__main__")
-"""
-
-
-@pytest.fixture(scope="module")
-def recorded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Recording]:
-    """One run of each program."""
-    folder = tmp_path_factory.mktemp("recorded")
-    programs: dict[str, list[str | Path]] = {name: [PROGRAMS / f"{name}.py"] for name in RUN}
-    programs |= {name: [ROOT / "fixtures" / "bench" / f"{name}.py", size] for name, size in LOADS.items()}
-    for name, argv in programs.items():
-        run([TARGET, "-c", RECORD, folder / f"{name}.rec", *argv], cwd=folder, env={"PYTHONPATH": str(ROOT)})
-    for name, sample in TAPES.items():
-        sample().write(folder / f"{name}.rec")
-    return {name: open_recording(folder / f"{name}.rec") for name in (*programs, *TAPES)}
-
-
-def there_before() -> Tape:
-    """What a tracer writes that comes to a running process: a task that waits, and two that have not run."""
-    tape = Tape()
-    work, future = tape.code("work", 3), tape.string("asyncio.Future")
-    node = tape.node(0, work)
-    tape.put(ev.START, 500, coro=1, off=work, node=node, task=1, flags=ev.IS_TASK | ev.BEFORE)
-    tape.put(ev.SUSPEND, 500, coro=1, aux=future, off=4, flags=ev.BEFORE)
-    for coro in (2, 3):
-        tape.put(ev.SPAWN, 500, coro=coro, aux=work, flags=ev.BEFORE)
-    tape.put(ev.START, 700, coro=2, off=work, node=node, task=2, flags=ev.IS_TASK)
-    tape.put(ev.SUSPEND, 800, coro=2, aux=future, off=4)
-    tape.put(ev.WAKE, 850, coro=1, flags=ev.BY_THREAD)
-    tape.put(ev.RESUME, 900, coro=1, aux=1, node=node, task=1)
-    tape.put(ev.RETURN, 950, coro=1)
-    return tape
-
-
-TAPES = {**SAMPLES, "there_before": there_before}
+EVERY = [*RECORDED, *(f"{name}{AT_AWAITS}" for name in RECORDED)]
 
 
 def of_live(live: LiveModel) -> dict[str, Any]:
@@ -168,7 +119,10 @@ def of_trace(trace: Trace) -> dict[str, Any]:
             (one.place, one.function): (one.wait.count, one.wait.total_ns, one.wait.max_ns)
             for one in figures.top_awaits
         },
-        "coroutines": {(one.function, one.place): (one.run_self_ns, one.calls) for one in figures.top_coroutines},
+        "coroutines": {
+            (one.function, one.place): (one.run_self_ns, -1 if one.calls is None else one.calls)
+            for one in figures.top_coroutines
+        },
         "polls": [one.duration_ns for one in figures.longest_polls[:20]],
         "polls in all": figures.polls.count,
         "busy": busy(trace),
@@ -194,7 +148,7 @@ def assert_same(live: LiveModel, trace: Trace) -> None:
         assert ours[name] == value, name
 
 
-@pytest.mark.parametrize("name", [*RUN, *LOADS, *TAPES])
+@pytest.mark.parametrize("name", EVERY)
 def test_figures_are_those_of_the_trace(name: str, recorded: dict[str, Recording]) -> None:
     slots = recorded[name].records
     live, builder = LiveModel(recorded[name]), Builder(recorded[name])
@@ -204,7 +158,7 @@ def test_figures_are_those_of_the_trace(name: str, recorded: dict[str, Recording
 
 
 @settings(deadline=None, max_examples=examples(60))
-@given(st.sampled_from([*RUN, *SAMPLES]), st.lists(st.integers(1, 400), min_size=1, max_size=8), st.floats(0.05, 1))
+@given(st.sampled_from(EVERY), st.lists(st.integers(1, 400), min_size=1, max_size=8), st.floats(0.05, 1))
 def test_pieces_of_any_size(recorded: dict[str, Recording], name: str, steps: list[int], part: float) -> None:
     """Also in the middle: what was fed is what there is."""
     slots = recorded[name].records
@@ -222,7 +176,7 @@ def test_pieces_of_any_size(recorded: dict[str, Recording], name: str, steps: li
 
 
 @settings(deadline=None, max_examples=examples(30))
-@given(st.sampled_from([*RUN, *SAMPLES]), st.integers(5, 200), st.integers(0, 5), st.integers(1, 20))
+@given(st.sampled_from(EVERY), st.integers(5, 200), st.integers(0, 5), st.integers(1, 20))
 def test_a_window_of_what_ended(recorded: dict[str, Recording], name: str, step: int, kept: int, every: int) -> None:
     """Who fell out of it counts in all sums; of all others everything is known that a Trace knows."""
     slots = recorded[name].records

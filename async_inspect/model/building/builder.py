@@ -156,8 +156,9 @@ class Builder:
 
         nodes = t.Nodes((graph.node_parent[1:] - 1).astype(np.int32), (node_code[1:] - 1).astype(np.int32))
         ran, undivided = self_times(records, task_ids, moments.end), recording.detail == "awaits"
+        begun = graph.entries["kind"] == ev.START
         nodes, node_sums = (
-            sum_roots(nodes, entries, awaits, ran, chained.lines, len(functions))
+            sum_roots(nodes, entries, begun, awaits, ran, chained.lines, len(functions))
             if undivided
             else (nodes, sum_nodes(entries, awaits, ran))
         )

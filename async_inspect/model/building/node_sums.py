@@ -60,10 +60,16 @@ def _undivided(nodes: t.Nodes, ran: SelfTimes, function: int) -> tuple[t.Nodes, 
 
 
 def sum_roots(
-    nodes: t.Nodes, entries: t.Entries, awaits: t.Awaits, ran: SelfTimes, lines: t.LineSums, not_divided: int
+    nodes: t.Nodes,
+    entries: t.Entries,
+    starts: t.Bools,
+    awaits: t.Awaits,
+    ran: SelfTimes,
+    lines: t.LineSums,
+    not_divided: int,
 ) -> tuple[t.Nodes, t.NodeSums]:
-    """(nodes, the sums) where only roots were heard.  ``lines``: of all chains.  ``not_divided``: that function's
-    row."""
+    """(nodes, the sums) where only roots were heard.  ``starts``: by entry, whether it began there: an async generator
+    may have begun as no root.  ``lines``: of all chains.  ``not_divided``: that function's row."""
     nodes, ran = _undivided(nodes, ran, not_divided)
     known = sum_nodes(entries, awaits, ran)
     root = nodes.parent[ran.node]
@@ -80,9 +86,15 @@ def sum_roots(
     made = np.zeros(len(nodes) + 1, np.bool_)  # the last: of -1
     made[ran.node] = True
     heard = np.append(nodes.parent < 0, False)[found.node]
+    elsewhere = np.unique(entries.call, return_index=True)[1]
+    elsewhere = elsewhere[~starts[elsewhere]]
+    began = ~np.isin(
+        found.task.astype(np.int64) * len(made) + found.node,
+        entries.task[elsewhere].astype(np.int64) * len(made) + entries.node[elsewhere],
+    )
     return nodes, replace(
         found,
-        calls=np.where(heard, found.calls, -1),
+        calls=np.where(heard & began, found.calls, -1),
         segments=np.where(heard, found.segments, -1),
         self_ns=np.where(made[found.node], found.self_ns, -1),
     )

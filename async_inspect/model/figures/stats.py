@@ -10,7 +10,7 @@ from ...recording.ending import Ending
 from .. import tables as t
 from ..data import TraceData
 from ..entities import Frozen, Violation
-from ..grouping import counts, exact_sum, group, known, sums
+from ..grouping import counts, exact_sum, group, known, sums, sums_if_known
 from ..reasons import coded
 from . import unfinished
 from .cancelled_waits import CancelledWaitFigures, cancelled_wait_figures
@@ -53,7 +53,7 @@ class CoroutineFigures(Frozen):
     function: str
     place: str
     user: bool
-    calls: int
+    calls: int | None  # None: not known, of an async generator that began for an awaiter (detail "awaits")
     run_self_ns: int
     wait_self_ns: int
     divided: bool  # False: it is a root, and its run is that of its polls, with all that it awaited (detail "awaits")
@@ -223,9 +223,9 @@ def top_coroutines(trace: TraceData) -> tuple[CoroutineFigures, ...]:
     undivided = (made | ~trace.calls_heard[table.task[rows]]).astype(np.int64)
     function, size = nodes.function[node], len(trace.functions) + 1  # the last: those after the cap, -1
     key = undivided * size + function % size
-    run, wait, calls = (
-        sums(key, known(column[rows]), 2 * size) for column in (table.self_ns, table.wait_ns, table.calls)
-    )
+    run, wait = (sums(key, known(column[rows]), 2 * size) for column in (table.self_ns, table.wait_ns))
+    own = np.flatnonzero((undivided == 0) | ((nodes.parent[node] < 0) & ~made))
+    calls = sums_if_known(key[own], table.calls[rows[own]], 2 * size)
     found = []
     for row in np.argsort(-run, kind="stable").tolist():
         divided, at = row < size, row % size
@@ -236,7 +236,7 @@ def top_coroutines(trace: TraceData) -> tuple[CoroutineFigures, ...]:
                     function=made_in.name,
                     place=f"{made_in.file}:{made_in.line}",
                     user=made_in.user,
-                    calls=int(calls[row]),
+                    calls=int(calls[row]) if calls[row] >= 0 else None,
                     run_self_ns=int(run[row]),
                     wait_self_ns=int(wait[row]),
                     divided=divided,

@@ -99,11 +99,11 @@ class Uses:
     def __init__(self, chains: Chains, row_of: LastBefore, burst: Any1d, values: Any1d, before: Any1d | int) -> None:
         """``row_of``: the USE of a frame.  ``burst``, ``values``: by USE.  ``before``: the default, by coroutine."""
         self._resource = Latest(row_of, values, chains.column(before, 0))
-        self._said, self._first = Latest(row_of, burst, chains.column(-1, -1)), chains.first
+        self._suspension, self._first = Latest(row_of, burst, chains.column(-1, -1)), chains.first
 
     def __call__(self, who: Ints, when: Ints) -> Ints:
         found = self._resource(who, when)
-        return np.where((who < self._first) | (self._said(who, when) == when), found, 0)
+        return np.where((who < self._first) | (self._suspension(who, when) == when), found, 0)
 
 
 class Ascent:

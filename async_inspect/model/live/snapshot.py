@@ -337,7 +337,10 @@ class LiveSnapshot:
         return there, count[there], wait, most, p95
 
     def coroutines(self) -> tuple[Ints, Ints, Ints]:
-        """(code, how long its frames ran themselves, calls) by function that ran."""
+        """(code, how long its frames ran themselves, calls) by function that ran.
+
+        At the detail "awaits" functions are those of roots, and ran for as long as their tasks did.  Calls: -1: not
+        known."""
         live, size = self.live, len(self.live.functions.functions)
         ran = live.nodes["ran"].copy()
         for _, node, ns in live.running(self.now):
@@ -346,8 +349,9 @@ class LiveSnapshot:
         run, calls = np.zeros(size, np.int64), np.zeros(size, np.int64)
         np.add.at(run, code, ran[: len(code)])
         np.add.at(calls, code, live.nodes["calls"][: len(code)])
+        calls[code[live.nodes["unheard"][: len(code)]]] = -1
         run[0] = calls[0] = 0
-        there = np.flatnonzero((run > 0) | (calls > 0))
+        there = np.flatnonzero((run > 0) | (calls != 0))
         return there, run[there], calls[there]
 
     def longest(self, count: int) -> list[LongPoll]:

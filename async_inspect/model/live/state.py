@@ -67,7 +67,7 @@ class LiveModel:
         self.points = Points(self.functions)
         self.rates = Rates()
         self.tasks = Tasks(self.coroutines)
-        self.nodes = GrowingTable(ran=np.int64, calls=np.int64)
+        self.nodes = GrowingTable(ran=np.int64, calls=np.int64, unheard=np.bool_)  # unheard: some calls of it
         self.edges, self.holds = Edges(), Holds(recording)
         self.remembered = RecentPolls()
         self.counted_from = 0  # sums of points, functions, longest polls
@@ -153,7 +153,10 @@ class LiveModel:
         add(self.nodes["ran"], np.minimum(nodes, self.nodes.size - 1), ns)
         self.coroutines.assign_rows(found)
         new = self.coroutines.learn(found)
-        add(self.nodes["calls"], np.minimum(found["entries"]["node"][new], self.nodes.size - 1))
+        node = np.minimum(found["entries"]["node"][new], self.nodes.size - 1)
+        add(self.nodes["calls"], node)
+        if self.recording.detail == "awaits":  # an async generator that began for an awaiter
+            self.nodes["unheard"][node[found["entries"]["kind"][new] != ev.START]] = True
         before = self.count
         self.tasks.add_new(found, new, self.functions, self.begin)
         suspended = self._suspensions(found)

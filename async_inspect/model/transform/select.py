@@ -13,7 +13,7 @@ import numpy as np
 from .. import tables as t
 from ..data import TraceData
 from ..filters import Filter
-from ..grouping import counts, group, sums
+from ..grouping import counts, group, sums, sums_if_known
 from ..meanings import Bound, Meaning, Moment, Row, Subject, columns
 
 NOT_SHOWN = "a task that is filtered out"
@@ -226,21 +226,24 @@ def _run(trace: TraceData, kept: t.Bools) -> t.Ints:
 
 
 def _summed[D: TraceData](trace: D) -> D:
-    """With the calls and segments of ``node_sums`` counted again; its times stay."""
+    """With the calls and segments of ``node_sums`` counted again, where they are known; its times stay."""
     table, calls, entries = trace.node_sums, trace.calls, trace.entries
     distinct, which = group(
         np.concatenate([table.task, calls.task, entries.task]),
         np.concatenate([table.node, calls.node, entries.node]) + 1,
     )
     size, a, b = len(distinct[0]), len(table), len(table) + len(calls)
+    heard = np.ones(size, np.bool_)
+    heard[which[:a][table.calls < 0]] = False
+    segments = sums(which[b:], entries.last_poll - entries.first_poll + 1, size)
     return replace(
         trace,
         node_sums=t.NodeSums(
             task=distinct[0].astype(np.int32),
             node=(distinct[1] - 1).astype(np.int32),
-            calls=counts(which[a:b], size),
-            segments=sums(which[b:], entries.last_poll - entries.first_poll + 1, size),
-            self_ns=sums(which[:a], table.self_ns, size),
+            calls=np.where(heard, counts(which[a:b], size), -1),
+            segments=np.where(heard, segments, -1),
+            self_ns=sums_if_known(which[:a], table.self_ns, size),
             wait_ns=sums(which[:a], table.wait_ns, size),
         ),
     )
@@ -251,13 +254,17 @@ def _summed[D: TraceData](trace: D) -> D:
 
 def fold[D: TraceData](trace: D, passes: t.Bools) -> D:
     """Without frames of functions that don't pass (by row of functions), but for roots; tasks that have none go."""
-    nodes, entries, table = trace.nodes, trace.entries, trace.task_table
+    nodes, entries, table, node_sums = trace.nodes, trace.entries, trace.task_table, trace.node_sums
     seen = np.concatenate([passes, [True]])  # the last: -1, what isn't known
     kept_tasks = np.zeros(len(table) + 1, np.bool_)
-    passing = entries.task[(entries.node >= 0) & seen[nodes.function[entries.node]]]
-    kept_tasks[passing] = True
+    made = np.zeros(len(nodes) + 1, np.bool_)  # what isn't divided is nobody's frame, and goes with its root's
+    made[trace.not_divided] = True
+    made[-1] = False
+    for of in (entries, node_sums):  # calls; and the frames of chains, where calls weren't heard
+        kept_tasks[of.task[(of.node >= 0) & seen[nodes.function[of.node]] & ~made[of.node]]] = True
     kept_tasks = kept_tasks[1:] | (seen[table.function] & (table.function >= 0))
-    shown, to = _merged(nodes, (nodes.parent < 0) | seen[nodes.function])
+    shown, to = _merged(nodes, (nodes.parent < 0) | seen[nodes.function] | made[:-1])
+    folded_away = np.append(~shown, False)[node_sums.node]
 
     calls = trace.calls
     keep_call = (calls.node < 0) | shown[calls.node]
@@ -273,7 +280,9 @@ def fold[D: TraceData](trace: D, passes: t.Bools) -> D:
         awaits=replace(trace.awaits, node=to[trace.awaits.node], leaf_node=to[trace.awaits.leaf_node], stack=stack),
         calls=replace(calls, node=to[calls.node], awaiter=outer[calls.awaiter]),
         entries=replace(entries, node=to[entries.node]),
-        node_sums=replace(trace.node_sums, node=to[trace.node_sums.node]),
+        node_sums=replace(
+            node_sums, node=to[node_sums.node], calls=np.where(folded_away, 0, node_sums.calls)
+        ),  # whose calls aren't counted with those of their awaiters
         line_sums=t.LineSums(
             task=task.astype(np.int32),
             node=(node - 1).astype(np.int32),
