@@ -9,6 +9,8 @@ from typing import Final
 from . import tables as t
 from .data import TraceData
 
+UNKNOWN: Final = "–"  # in place of a number that is not known
+NOT_DIVIDED: Final = "how the polls of tasks divide over coroutines, and which of these never waited, is not known"
 SEVERAL: Final = 5  # tasks that are named in one line
 
 
@@ -31,6 +33,11 @@ def shown_state(state: str) -> str:
 def many(count: int, what: str) -> str:
     """3 tasks"""
     return f"{count:,} {what}{'' if count == 1 else 'es' if what.endswith('s') else 's'}"
+
+
+def count(number: int | None) -> str:
+    """1,234; None: it is not known."""
+    return UNKNOWN if number is None else f"{number:,}"
 
 
 def ms(ns: int) -> str:

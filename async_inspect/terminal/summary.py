@@ -13,11 +13,12 @@ from rich.text import Text
 from ..checks import survey
 from ..formats import ALL, Format
 from ..formats.writing import growth
+from ..model import tables as t
 from ..model.figures.distribution import Distribution
 from ..model.figures.long_polls import BlockingPoll
 from ..model.figures.stats import Stats, stats
 from ..model.figures.waiting import Holder
-from ..model.text import ms, short, shown_state
+from ..model.text import NOT_DIVIDED, count, ms, short, shown_state
 from ..model.trace import Trace
 from ..support.names import clean, cleaned
 from ..tracer.choose import ASKED
@@ -153,7 +154,9 @@ def coroutines_table(figures: Stats) -> Table:
     table = numbers_table("\nwhere it ran", "run", "calls")
     table.add_column("coroutine", overflow="fold")
     for row in figures.top_coroutines:
-        table.add_row(ms(row.run_self_ns), f"{row.calls:,}", Text.assemble(row.function, (f"  {row.place}", "dim")))
+        all_of_it = "" if row.divided else f", {t.NOT_DIVIDED.name}"
+        what = Text.assemble(row.function, (f"  {row.place}{all_of_it}", "dim"))
+        table.add_row(ms(row.run_self_ns), count(row.calls), what)
     return table
 
 
@@ -229,6 +232,9 @@ def _recorded(trace: Trace, figures: Stats) -> Text:
     why = f" ({clean(reason)})" if (reason := _no_c_core(trace)) else ""
     cores = " and ".join(names.get(core, "an unknown core") for core in figures.core.split(", "))
     text.append(f"\nPython {figures.python or '?'}, {cores}{why}", "dim")
+    if "awaits" in figures.detail:
+        of_some = " in some processes" if "calls" in figures.detail else ""
+        text.append(f"\nrecorded at --detail awaits{of_some}: {NOT_DIVIDED}", "dim")
     return text
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ...model.text import UNKNOWN
 from ..draw import Column, Line, Page, heading, number, row, span, widths, window
 from .scene import Scene
 
@@ -51,15 +52,18 @@ def _coroutines(scene: Scene, height: int) -> list[Line]:
     code, run, calls = seen.coroutines()
     order = np.argsort(-run, kind="stable")[: max(height - 2, 1)]
     sizes = widths(COROUTINES, scene.width)
+    at_awaits = seen.live.recording.detail == "awaits"
+    whose = "of tasks, with all they await: --detail awaits" if at_awaits else "their own time"
     lines: list[Line] = [
-        [("where it ran", "head"), (f"  {len(code)} coroutines, their own time", "dim")],
+        [("where it ran", "head"), (f"  {len(code)} coroutines, {whose}", "dim")],
         heading(COROUTINES, sizes, "run", largest=True),
     ]
     for at in order.tolist():
         function = seen.live.functions.functions[int(code[at])]
-        style = "text" if function.user else "dim"
+        style, count = "text" if function.user else "dim", int(calls[at])
+        mean = span(run[at] / max(count, 1)) if count >= 0 else UNKNOWN
         cells = [
-            (span(run[at]), "run"), (number(calls[at]), "text"), (span(run[at] / max(calls[at], 1)), "text"),
+            (span(run[at]), "run"), (number(count) if count >= 0 else UNKNOWN, "text"), (mean, "text"),
             (function.name, style), (f"{function.file}:{function.line}", style),
         ]  # fmt: skip
         lines.append(row(COROUTINES, sizes, cells))
