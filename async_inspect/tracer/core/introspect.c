@@ -70,6 +70,27 @@ static PyObject *get(PyObject *task, PyObject *name)
     return value;
 }
 
+/* What an object of a type of C's keeps at a place of its memory: borrowed, or NULL, also where the place isn't known. */
+static inline PyObject *at_place(const Py_ssize_t *place, PyObject *o, PyTypeObject *type)
+{
+    return LIKELY(*place > 0) && (Py_TYPE(o) == type || PyType_IsSubtype(Py_TYPE(o), type)) ? *(PyObject **)((char *)o + *place)
+                                                                                             : NULL;
+}
+
+/* That place is where the very object lies which was got from it by name (0: not looked yet, -1: it isn't to be found). */
+static void find_place(Py_ssize_t *place, PyObject *o, PyTypeObject *type, PyObject *value)
+{
+    if (LIKELY(*place != 0) || value == NULL || _Py_IsImmortal(value) || !PyType_IsSubtype(Py_TYPE(o), type)) {
+        return;
+    }
+    Py_ssize_t step = (Py_ssize_t)sizeof value;
+    for (Py_ssize_t at = (Py_ssize_t)sizeof(PyObject); at + step <= type->tp_basicsize; at += step) {
+        if (*(PyObject **)((char *)o + at) == value) {
+            *place = *place == 0 ? at : -1;
+        }
+    }
+}
+
 /* A new reference, or NULL: no loop runs a task on this thread. */
 static PyObject *current_task(void)
 {
@@ -130,7 +151,17 @@ static PyObject *trio_now(PyObject *name)
 /* What a task runs: a new reference, or NULL. */
 static PyObject *coroutine_of(PyObject *task)
 {
-    return get(task, (PyObject *)Py_TYPE(task) == trio.task ? word.coro : word.coro_attr);
+    PyTypeObject *exactly = (PyTypeObject *)aio.c_task; /* else it may be an attribute of the program's own */
+    int known = exactly != NULL && Py_TYPE(task) == exactly;
+    PyObject *made = known ? at_place(&aio.coro_place, task, exactly) : NULL;
+    if (LIKELY(made != NULL)) {
+        return Py_NewRef(made);
+    }
+    made = get(task, (PyObject *)Py_TYPE(task) == trio.task ? word.coro : word.coro_attr);
+    if (known) {
+        find_place(&aio.coro_place, task, exactly, made);
+    }
+    return made;
 }
 
 static int is_task(PyTypeObject *cls)
@@ -147,37 +178,18 @@ static int is_task(PyTypeObject *cls)
     return aio.py_task != NULL && PyType_Check(aio.py_task) && PyType_IsSubtype(cls, (PyTypeObject *)aio.py_task);
 }
 
-/* Where a C Task keeps its name: that is where the very object is which get_name() returned; -1: it isn't to be found. */
-static Py_ssize_t place_of_name(PyObject *task, PyObject *name)
-{
-    Py_ssize_t found = -1, size = ((PyTypeObject *)aio.c_task)->tp_basicsize;
-    for (Py_ssize_t at = sizeof(PyObject); name != NULL && at + (Py_ssize_t)sizeof name <= size; at += (Py_ssize_t)sizeof name) {
-        if (*(PyObject **)((char *)task + at) == name) {
-            if (found != -1) {
-                return -1;
-            }
-            found = at;
-        }
-    }
-    return found;
-}
-
 /* The name of a C Task; NULL: it has none but a number, of which get_name() would make one. */
 static PyObject *c_task_name(PyObject *task)
 {
-    if (LIKELY(aio.name_place > 0)) {
-        PyObject *there = *(PyObject **)((char *)task + aio.name_place);
-        if (there != NULL && PyLong_CheckExact(there)) {
-            return NULL;
-        }
+    PyObject *there = at_place(&aio.name_place, task, (PyTypeObject *)aio.c_task);
+    if (there != NULL && PyLong_CheckExact(there)) {
+        return NULL;
     }
     PyObject *name = PyObject_CallOneArg(aio.get_name, task);
     if (name == NULL) {
         drop_error();
     }
-    if (UNLIKELY(aio.name_place == 0)) {
-        aio.name_place = place_of_name(task, name);
-    }
+    find_place(&aio.name_place, task, (PyTypeObject *)aio.c_task, name);
     return name;
 }
 
@@ -364,10 +376,15 @@ static PyObject *stepped_task(PyObject *callback)
         }
         aio.step = cls;
     }
-    PyObject *task = get(callback, word.self_attr);
+    PyObject *task = at_place(&aio.step_place, callback, cls);
+    if (LIKELY(task != NULL)) {
+        return task == Py_None ? NULL : Py_NewRef(task);
+    }
+    task = get(callback, word.self_attr);
     if (task == Py_None) {
         Py_CLEAR(task);
     }
+    find_place(&aio.step_place, callback, cls, task);
     return task;
 }
 

@@ -87,7 +87,7 @@ static void release(void)
     Py_CLEAR(aio.current_tasks);
     Py_CLEAR(aio.timer_handle);
     aio.step = NULL;
-    aio.name_place = 0;
+    aio.name_place = aio.coro_place = aio.step_place = 0;
     Py_CLEAR(trio.context);
     Py_CLEAR(trio.task);
     Py_CLEAR(trio.clock);

@@ -145,7 +145,7 @@ static PyObject *type_module, *type_qualname;
 static struct {
     PyObject *current_task, *c_task, *py_task, *future, *get_name, *cancelled, *gathering, *timer_handle, *running_loop,
         *current_tasks;
-    Py_ssize_t name_place; /* in a C Task; 0: not looked yet */
+    Py_ssize_t name_place, coro_place, step_place; /* in a C Task, and in `step`: see at_place() */
     PyTypeObject *step; /* what loops call to step a C Task; borrowed, lives with the module */
 } aio;
 static struct { PyObject *context, *task, *clock, *checkpoint, *cancelled; } trio;
