@@ -21,7 +21,7 @@ from ..model import tables as t
 from ..model.text import on_one_line
 from ..model.trace import Trace
 from .shared.life import life, longest_tasks
-from .shared.stacks import DEEPER, Wait, function_of, label, label_key, stacks
+from .shared.stacks import Wait, deeper, function_of, label, label_key, stacks
 
 VERSION = 47
 OTHER, RAN, WAITED = 0, 1, 2
@@ -63,7 +63,7 @@ def _merged(trace: Trace) -> Iterator[bytes]:
     for stack in found:
         at = tables.nodes(stack.node)
         if stack.deeper:
-            at = tables.under(at, tables.function(DEEPER))
+            at = tables.under(at, tables.function(deeper(trace)))
         thread.sample(int(now * scale), tables.under(at, tables.wait(stack.wait)) if stack.wait else at, stack.ns)
         now += stack.ns
     yield from thread.written(tables, chain(_lifetimes(trace), _points(trace, None)))

@@ -2,12 +2,15 @@
 
 import subprocess
 import tracemalloc
+import zlib
 from pathlib import Path
 
 import pytest
 
 from async_inspect import events as ev
 from async_inspect.formats import FORMATS, writing
+from async_inspect.formats.shared import stacks, timeline
+from async_inspect.formats.shared.cost import Cost
 from async_inspect.model import Trace, load
 
 from ..samples import kitchen
@@ -76,3 +79,68 @@ def test_a_full_stdout(recording: Path, tmp_path: Path) -> None:
             done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
         where = "stdout" if out == "-" else out
         assert (done.returncode, done.stderr) == (1, f"async-inspect: {where}: No space left on device\n")
+
+
+def ways(bits: int) -> Tape:
+    """One task that walks every way through a recursion of two functions, ``bits`` deep; each call runs 1 ms."""
+    tape, ms = Tape(), 1_000_000
+    codes = [tape.code("left", 1), tape.code("right", 2)]
+    root = tape.node(0, codes[0])
+    at, coro = [0], [1]
+    tape.put(ev.START, 0, coro=1, off=codes[0], node=root, task=1, flags=ev.IS_TASK)
+
+    def down(awaiter: int, node: int, left: int) -> None:
+        at[0] += ms
+        for code in codes if left else []:
+            coro[0] += 1
+            below, own = tape.node(node, code), coro[0]
+            tape.put(ev.START, at[0], coro=own, aux=awaiter, off=code, node=below, task=1)
+            down(own, below, left - 1)
+            tape.put(ev.RETURN, at[0], coro=own, node=node, task=1)
+
+    down(1, root, bits)
+    tape.put(ev.RETURN, at[0], coro=1)
+    return tape
+
+
+@pytest.mark.parametrize("format", ["folded", "svg", "speedscope", "pprof", "firefox"])
+def test_ways_through_a_recursion_are_bounded(format: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stacks end where all of them come to so many frames; no time is lost."""
+    bits, most = 6, 1 + 2 * 2 + 4 * 3 + 8 * 4
+    whole = load(ways(bits).write(tmp_path / "a.rec"))
+    assert stacks.deepest(whole) == bits + 1
+    monkeypatch.setattr(stacks, "MOST_FRAMES", most)
+    cut = load(tmp_path / "a.rec")
+    assert (len(cut.nodes), stacks.deepest(cut)) == (2 ** (bits + 1) - 1, 4)
+    found = stacks.stacks(cut)
+    assert len(found) == 15 + 8  # of each way one to its end, and one that stands for what is deeper
+    assert sum(stack.ns for stack in found) == sum(stack.ns for stack in stacks.stacks(whole)) == len(cut.nodes) * 10**6
+    text = b"".join(writing.chunks(cut, format))
+    assert b"(deeper than 4 frames)" in (zlib.decompress(text, 31) if format == "pprof" else text)
+
+
+def test_what_is_too_deep_is_not_walked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A timeline's frames below the bound are left out, those above it are what they were."""
+    trace = load(ways(4).write(tmp_path / "a.rec"))
+
+    def frames() -> list[tuple[int, int, int]]:
+        slices = (one for group in timeline.Timeline(trace).groups(1) for one in group)
+        return [(one.row, one.start_ns, one.end_ns) for one in slices if one.kind == timeline.FRAME]
+
+    all_, depth = frames(), stacks.depths(trace)
+    assert (len(all_), timeline.rows(trace).frames) == (31, 31)
+    monkeypatch.setattr(timeline, "MAX_FRAMES", 3)
+    assert frames() == [frame for frame in all_ if depth[frame[0]] <= 3]
+    assert timeline.rows(trace).frames == len(frames()) == 7
+
+
+def test_calls_without_an_event_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A coroutine that calls others which never suspend has next to no events, and as many slices as calls."""
+    trace = load(ways(7).write(tmp_path / "a.rec"))
+    assert (len(trace.events), len(trace.entries)) == (4, 255)
+    monkeypatch.setattr(writing, "MOST", Cost(20_000, 10**9))
+    assert [row.name for row in writing.left_out(trace)] == [row.name for row in FORMATS.values() if not row.compact]
+    for name in ("chrome", "perfetto"):
+        row = FORMATS[name]
+        assert row.estimate
+        assert row.estimate(trace).us > 255

@@ -10,12 +10,13 @@ from typing import Final, Literal, NamedTuple
 import numpy as np
 
 from ...model import tables as t
+from ...model.data import cached_on_trace
 from ...model.grouping import group, sums
 from ...model.tables import Function
 from ...model.trace import Trace
 
-DEEPEST: Final = 500  # frames of a stack that are written
-DEEPER: Final = Function(f"(deeper than {DEEPEST} frames)", "", 0, user=False)  # stands for the others
+DEEPEST: Final = 500  # frames of a stack that are written, where that comes to no more than
+MOST_FRAMES: Final = 1_000_000  # in all stacks together
 NUMBERS = re.compile(r"[0-9]+")
 
 
@@ -33,7 +34,7 @@ class Stack(NamedTuple):
     ns: int
     calls: int = 0  # of the function, where it ran
     group: int = 0  # the number of its tasks' group, as in ``groups``
-    deeper: bool = False  # cut off: it goes on below the node, which is DEEPEST frames deep
+    deeper: bool = False  # cut off: it goes on below the node, which is ``deepest`` frames deep
 
 
 def stacks(
@@ -43,8 +44,8 @@ def stacks(
 
     ``groups``: by task id, the number of the group with which it is merged (default: all are one).  ``tasks``: only
     these, by id (default: all).  Stacks that took no time are included if something was called in them.  Those deeper
-    than DEEPEST are cut off there and merged: so the output grows linearly with the depth of a recursion, not with its
-    square.
+    than ``deepest`` are cut off there and merged: so the output grows with neither the square of a recursion's depth
+    nor the number of ways through it.
     """
     if groups is None:
         groups = np.zeros(len(trace.task_table) + 1, np.int64)
@@ -160,24 +161,38 @@ def path(trace: Trace, node: int) -> list[int]:
 
 
 def _cut(trace: Trace) -> tuple[t.Ints, t.Bools]:
-    """By node: the node at which its stacks end (itself, or the one DEEPEST frames down), and whether they are cut
+    """By node: the node at which its stacks end (itself, or the one ``deepest`` frames down), and whether they are cut
     off."""
-    depth = depths(trace)
+    deeper = depths(trace) > deepest(trace)
     at: list[int] = []
-    for node, parent in enumerate(trace.nodes.parent.tolist()):  # parents come before children
-        at.append(node if depth[node] <= DEEPEST else at[parent])
-    return np.array(at, np.int64), np.array(depth, np.int64) > DEEPEST
+    for node, (parent, cut) in enumerate(zip(trace.nodes.parent.tolist(), deeper.tolist(), strict=True)):
+        at.append(at[parent] if cut else node)  # parents come before children
+    return np.array(at, np.int64), deeper
 
 
-def depths(trace: Trace) -> list[int]:
+@cached_on_trace
+def depths(trace: Trace) -> t.Ints:
     """By node, how many frames there are from the root down to it."""
     found: list[int] = []
     for parent in trace.nodes.parent.tolist():  # parents come before children
         found.append(1 if parent < 0 else found[parent] + 1)
-    return found
+    return np.array(found, np.int64)
+
+
+@cached_on_trace
+def deepest(trace: Trace) -> int:
+    """How many frames of a stack are written: as many as let one stack a node come to MOST_FRAMES together."""
+    at_depth = np.bincount(depths(trace), minlength=1)
+    frames = np.cumsum(at_depth * np.arange(len(at_depth)))
+    return min(DEEPEST, max(1, int(np.searchsorted(frames, MOST_FRAMES, side="right")) - 1))
+
+
+def deeper(trace: Trace) -> Function:
+    """What stands for the frames that are cut off."""
+    return Function(f"(deeper than {deepest(trace)} frames)", "", 0, user=False)
 
 
 def functions(trace: Trace, stack: Stack) -> list[Function]:
-    """The functions of a stack, the root's first; DEEPER stands for what is cut off."""
+    """The functions of a stack, the root's first; ``deeper`` stands for what is cut off."""
     found = [function_of(trace, node) for node in path(trace, stack.node)]
-    return [*found, DEEPER] if stack.deeper else found
+    return [*found, deeper(trace)] if stack.deeper else found

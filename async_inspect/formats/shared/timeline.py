@@ -48,10 +48,15 @@ def rows(trace: Trace) -> Rows:
     """Told from columns, without walking them."""
     entries, polls = trace.entries, len(trace.polls)
     spanned = np.maximum(entries.last_poll.astype(np.int64) - entries.first_poll + 1, 0)
-    shown = np.array([*depths(trace), 0]) <= MAX_FRAMES  # the last is that of -1
-    frames = int(spanned[shown[entries.node]].sum())
+    frames = int(spanned[_shown(trace)].sum())
     instants, awaits = int(np.isin(trace.events.kind, INSTANTS).sum()), len(trace.awaits)
     return Rows(len(trace.task_table), polls, awaits, frames, instants, 2 * polls + awaits)
+
+
+def _shown(trace: Trace) -> t.Bools:
+    """By entry, whether it is a frame: those deeper in their stacks than MAX_FRAMES are none, and not walked either."""
+    shown: t.Bools = (np.append(depths(trace), 0) <= MAX_FRAMES)[trace.entries.node]  # the last is that of -1
+    return shown
 
 
 def pids(trace: Trace) -> list[int]:
@@ -85,7 +90,8 @@ class Timeline:
     def __init__(self, trace: Trace, frames: bool = True) -> None:
         """``frames``: with the frames that ran in polls."""
         self._trace = trace
-        self._order = np.argsort(trace.entries.task, kind="stable") if frames else np.empty(0, np.int64)
+        rows = np.flatnonzero(_shown(trace)) if frames else np.empty(0, np.int64)
+        self._order = rows[np.argsort(trace.entries.task[rows], kind="stable")]
         tasks = np.arange(len(trace.task_table) + 2)
         self._entry_edges = np.searchsorted(trace.entries.task[self._order], tasks)
         self._poll_edges = np.searchsorted(trace.polls.task, tasks)
