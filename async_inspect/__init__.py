@@ -33,20 +33,23 @@ def trace(
     *,
     without: Collection[str] = (),
     slow_poll_ms: float = 100,
-    calls: bool = False,
+    detail: str = "calls",
+    callees: bool = False,
     tags: Collection[str] = (),
     argv: bool = True,
+    **older: bool,
 ) -> Iterator[None]:
     """Record this process into a new file at ``path`` while the block runs; an old recording there is replaced.
 
     ``without``: what is not wanted of "tasks", "wakes", "edges", "locks", "scopes", "warnings" (``tracer/sources``).
-    What a poll does that lasts longer than ``slow_poll_ms`` is looked into (0: never); ``calls`` records each call that
-    a coroutine makes; ``tags`` are names of context variables of which each task's text is recorded; ``argv``: so is
-    the command line.
+    What a poll does that lasts longer than ``slow_poll_ms`` is looked into (0: never).  ``detail``: "calls" records
+    every coroutine call, "awaits" tasks and what they await, at a fraction of the cost.  ``callees`` (with "calls")
+    records by name each call that a coroutine makes; ``tags`` are names of context variables of which each task's text
+    is recorded; ``argv``: so is the command line.
 
     RuntimeError: it is being recorded already, or can't be.  FileExistsError: what is at
     ``path`` is no recording, or one that another process still makes.  OSError: it can't be made.  ValueError: there is
-    no such source, or no such time.  TypeError: an argument is of another type.
+    no such source, time or detail, or ``callees`` don't go with it.  TypeError: an argument is of another type.
     Does nothing where ``ASYNC_INSPECT_DISABLE`` is 1.
     """
     if os.environ.get("ASYNC_INSPECT_DISABLE") == "1":
@@ -55,12 +58,17 @@ def trace(
     from . import tracer
     from .tracer.sources import SOURCES
 
+    callees = older.pop("calls", callees)  # what it was called once
+    if older:
+        raise TypeError(f"trace() has no argument {next(iter(older))!r}")
     off, named = ((some,) if isinstance(some, str) else tuple(some) for some in (without, tags))
     if unknown := [source for source in off if source not in SOURCES]:
         raise ValueError(f"no source {unknown[0]!r}; there are {', '.join(SOURCES)}")
     if others := [name for name in named if not isinstance(name, str)]:
         raise TypeError(f"tags: {others[0]!r} is no name of a context variable")
-    settings = tracer.Settings(without=off, slow_poll_ms=slow_poll_ms, calls=bool(calls), tags=named, argv=argv)
+    settings = tracer.Settings(
+        without=off, slow_poll_ms=slow_poll_ms, callees=bool(callees), tags=named, argv=argv, detail=detail
+    )
     tracer.start(os.fspath(path), settings=settings)
     try:
         yield

@@ -135,6 +135,8 @@ SUSPEND = 22  # leaf coro yielded and its whole chain is suspended. aux: string 
 LINK = 23  # in the suspension before it, coro stands at off, awaiting aux (differs from last time). ts: the SUSPEND's
 ITEM = 24  # async generator coro handed an item to awaiter aux (0: to plain code)
 RETURN = 25  # coro returned, or it was a task of a step, and that came to a good end. flags: CANCELLED, CLOSED
+#              coro 0, also of RAISE: at ``awaits``, something ended that a root awaits which is being closed: until the
+#              close() comes to who awaited that, the root doesn't run
 RAISE = 26  # coro ended by an exception. aux: string id of its type. flags: CANCELLED, CLOSED
 VANISH = 27  # coro ended without an event (closed with no try open, or never run); it ended at some time before ts.
 #              As flags it may have NO_TASK
@@ -258,6 +260,7 @@ OTHER_NODE = 1  # defined first in every recording
 MAX_NODES = 1 << 20
 MAX_SITES = 1 << 18  # that are kept to be found again; then all are forgotten, and what comes again is defined again
 MAX_STRINGS = 1 << 18  # likewise
+MAX_CHAINS = 1 << 18  # likewise
 MAX_THREADS = 0xFFFF
 MAX_SITE_FRAMES = 32
 MAX_MESSAGE = 200  # characters

@@ -27,7 +27,11 @@ def described() -> Iterator[str]:
         yield f"## {name}\n"
         yield f"    async-inspect {name} {_usage(parsed, name)}\n"
         yield "\n\n".join(re.sub(r"\s*\n\s*", " ", part) for part in (parsed.help or "").split("\n\n")) + "\n"
-        options = [parameter for parameter in parsed.params if parameter.param_type_name == "option"]
+        options = [
+            parameter
+            for parameter in parsed.params
+            if parameter.param_type_name == "option" and not vars(parameter)["hidden"]
+        ]
         if options:
             yield "| option | |\n|---|---|"
             yield from map(_row, options)

@@ -151,6 +151,6 @@ def test_a_single_source_is_one_of_several(tmp_path: Path) -> None:
     async def main() -> None:
         await asyncio.sleep(0.001)
 
-    with async_inspect.trace(tmp_path / "a.rec", without="wakes", calls=True, tags="request"):
+    with async_inspect.trace(tmp_path / "a.rec", without="wakes", callees=True, tags="request"):
         asyncio.run(main())
     assert (load(tmp_path / "a.rec").awaits.woken_by == 0).all()

@@ -133,7 +133,7 @@ def test_a_source_that_is_not_there(attach: Attach) -> None:
 
 
 def test_calls_say_what_a_poll_was_in(core: str, attach: Attach) -> None:
-    options = ["--quiet", "--calls", "--slow-poll", "0"]
+    options = ["--quiet", "--callees", "--slow-poll", "0"]
     trace = attach(PROGRAMS / "late.py", core=core, options=options).trace
     (found,) = blocking_polls(trace, slow_polls(trace, 150_000_000))
     assert found.seen_by == "calls"

@@ -93,7 +93,8 @@ def environment(
         env.MAX_SIZE: str(settings.max_size),
         env.WITHOUT: ",".join(settings.without),
         env.SLOW_POLL_MS: f"{settings.slow_poll_ms:g}",
-        env.CALLS: str(int(settings.calls)),
+        env.CALLEES: str(int(settings.callees)),
+        env.DETAIL: settings.detail,
         env.TAGS: ",".join(settings.tags),
     }
     if run:

@@ -29,6 +29,7 @@ DEFAULT_MAX_SIZE = 4 << 30
 DEFAULT_SLOW_POLL_MS = 100.0
 LONGEST_MS = 1e12  # 31 years; what is longer is a slip, and would soon not fit into 64 bits of nanoseconds
 LARGEST_SIZE = 1 << 60  # bytes
+DETAILS = ("calls", "awaits")
 
 # Helpers of multiprocessing, which run nothing of the program's but imports, by what stands behind their -c.
 _FORKSERVER = "from multiprocessing.forkserver import main"
@@ -51,25 +52,32 @@ class Settings:
         max_size: int = DEFAULT_MAX_SIZE,
         without: "Collection[str]" = (),
         slow_poll_ms: float = DEFAULT_SLOW_POLL_MS,
-        calls: bool = False,
+        callees: bool = False,
         children: bool = True,
         tags: "Collection[str]" = (),
         run: str = "",
         argv: bool = True,
+        detail: str = "calls",
     ) -> None:
         """``max_size``: the bound of the recording, in bytes.  ``without``: sources that are off.  ``slow_poll_ms``: a
-        poll that lasts longer is looked into (0: none is).  ``calls``: calls that coroutines make are recorded.
+        poll that lasts longer is looked into (0: none is).  ``callees``: what coroutines call is recorded, by name.
         ``children``: so is what the process forks, and under the door every Python that it starts.  ``tags``: names of
         context variables whose text is recorded.  ``run``: the id of the run that it belongs to; "": it
-        stands alone.  ``argv``: command lines are recorded.  ValueError: a bound or a time that can't be."""
+        stands alone.  ``argv``: command lines are recorded.  ``detail``: "calls", or "awaits": of coroutines only
+        roots are heard, and whole chains where these suspend.  ValueError: a bound, time or detail that can't be."""
         if not 0 <= max_size <= LARGEST_SIZE:
             raise ValueError(f"max_size {max_size}: not between 0 and {LARGEST_SIZE} bytes")
         if not 0 <= slow_poll_ms <= LONGEST_MS:
             raise ValueError(f"slow_poll_ms {slow_poll_ms}: not between 0 and {LONGEST_MS:g} ms")
+        if detail not in DETAILS:
+            raise ValueError(f"detail {detail!r}: not one of {', '.join(DETAILS)}")
+        if callees and detail != "calls":
+            raise ValueError(f"callees are not heard with detail {detail!r}")
         self.max_size = max_size
         self.without = tuple(without)
         self.slow_poll_ms = slow_poll_ms
-        self.calls = calls
+        self.callees = callees
+        self.detail = detail
         self.run = run
         self.argv = argv
         self.tags = tuple(tags)
@@ -229,9 +237,10 @@ def _open(path: str | None, folder: str, tasks: "Collection[object]" = ()) -> No
             writer.stdlib(),
             False,
             slow_poll_ns,
-            _settings.calls,
+            _settings.callees,
             _settings.tags,
             tasks,
+            _settings.detail,
         )
         if made != path:
             os.replace(made, path)
@@ -250,7 +259,8 @@ def _settings_of(get: "Callable[[str], str | None]") -> Settings:
         max_size=int(get(env.MAX_SIZE) or DEFAULT_MAX_SIZE),
         without=(get(env.WITHOUT) or "").split(","),
         slow_poll_ms=float(slow) if slow else DEFAULT_SLOW_POLL_MS,
-        calls=get(env.CALLS) == "1",
+        callees=get(env.CALLEES) == "1",
+        detail=get(env.DETAIL) or DETAILS[0],
         run=get(env.RUN) or "",
         tags=tuple(name for name in (get(env.TAGS) or "").split(",") if name),
         children=not get(env.ONLY),

@@ -18,19 +18,21 @@ def start(
     stdlib: str,
     ticks: bool = False,
     slow_poll_ns: int = 0,
-    calls: bool = False,
+    callees: bool = False,
     tags: tuple[str, ...] = (),
     tasks: Collection[object] = (),
+    detail: str = "calls",
 ) -> None:
     """Begin to record into ``fd``, whose header is already written; the fd is duplicated or mapped, never closed.
 
     ``max_size`` bounds the file in bytes.  ``tool_id`` is in use already, under our name; the core registers its
     callbacks and sets the events.  ``stdlib`` is the directory of the standard library (to tell the program's own
     frames when a stack is taken).  With ``ticks`` the clock counts its own readings, 1, 2, 3 …, for exact tests.
-    ``slow_poll_ns``: a watchdog looks, once, what a poll does that lasts longer (0: no watchdog).  ``calls``: each call
-    that a coroutine's own code makes is written.  ``tags``: names of context variables whose text is written, by task.
-    What was there before is written first, at one moment: of these ``tasks`` (a list) those that wait, as they stand,
-    or have not run yet; and what coroutines run, on any thread.
+    ``slow_poll_ns``: a watchdog looks, once, what a poll does that lasts longer (0: no watchdog).  ``callees``: each
+    call that a coroutine's own code makes is written.  ``tags``: names of context variables whose text is written, by
+    task.  What was there before is written first, at one moment: of these ``tasks`` (a list) those that wait, as they
+    stand, or have not run yet; and what coroutines run, on any thread.
+    ``detail``: "calls", or "awaits": how much of all that is written (``events.py``).
     Raises RuntimeError when it records already, OSError when the file can't be reserved or mapped.
     """
 

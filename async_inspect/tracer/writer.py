@@ -143,7 +143,8 @@ def metadata(core: str, core_reason: str, settings: "Settings") -> list[tuple[st
         ("max_size", str(settings.max_size)),
         *[("source", name) for name in SOURCES if name not in settings.without],
         ("slow_poll_ms", f"{settings.slow_poll_ms:g}"),
-        ("calls", str(int(settings.calls))),
+        ("calls", str(int(settings.callees))),
+        ("detail", settings.detail),
         *([("run", settings.run)] if settings.run else []),
         *[("tag", name) for name in settings.tags],
     ]

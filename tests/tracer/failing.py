@@ -149,7 +149,7 @@ def one(core: ModuleType, failing: ctypes.CDLL, code: Any, path: str, first: int
         _set_probes(core, ticks.TOOL_ID, [])
         failing.fail(first, last)
         try:
-            core.start(fd, size, 1 << 30, ticks.TOOL_ID, writer.stdlib(), ticks=True, calls=True, tags=("request",))
+            core.start(fd, size, 1 << 30, ticks.TOOL_ID, writer.stdlib(), ticks=True, callees=True, tags=("request",))
         except (MemoryError, OSError) as error:
             return type(error).__name__
         finally:

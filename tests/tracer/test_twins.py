@@ -25,6 +25,7 @@ from hypothesis import strategies as st
 from async_inspect.model import Trace, load
 from async_inspect.model import tables as t
 from async_inspect.model.invariants import violations
+from async_inspect.tracer import DETAILS
 
 from ..tools import examples
 from . import ticks
@@ -275,7 +276,7 @@ def runner(source: str, space: dict[str, Any]) -> Callable[[], None]:
     return run
 
 
-def texts(source: str, sources: Collection[str] = ticks.ALL, calls: bool = False) -> list[str]:
+def texts(source: str, sources: Collection[str] = ticks.ALL, calls: bool = False, detail: str = "calls") -> list[str]:
     found = []
     for name, core in ticks.CORES.items():
         if core is None:
@@ -283,9 +284,14 @@ def texts(source: str, sources: Collection[str] = ticks.ALL, calls: bool = False
         with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
             warnings.simplefilter("ignore")
             space: dict[str, Any] = {"__name__": "program"}
-            run = ticks.record(core, runner(source, space), Path(folder) / f"{name}.rec", sources=sources, calls=calls)
+            run = ticks.record(
+                core, runner(source, space), Path(folder) / f"{name}.rec", sources=sources, calls=calls, detail=detail
+            )
             assert run.header.lost == 0
             found.append(in_order(ticks.text(run)))
+            if detail == "awaits":
+                run.close()
+                continue
             trace = load(Path(folder) / f"{name}.rec")
             assert violations(trace) == []
             made = [one for one in space.get("made", ()) if one is not None]  # else it could not be made
@@ -340,29 +346,34 @@ def unfound(text: str) -> list[str]:
     return [line for line in lines if not line.startswith("VANISH")]
 
 
-@settings(max_examples=examples(150), deadline=None, suppress_health_check=list(HealthCheck))
-@given(programs(), st.sets(st.sampled_from(ticks.ALL)), st.booleans())
+@pytest.mark.parametrize("detail", DETAILS)
+@settings(max_examples=examples(100), deadline=None, suppress_health_check=list(HealthCheck))
+@given(source=programs(), without=st.sets(st.sampled_from(ticks.ALL)), calls=st.booleans())
 @example(
-    HEAD + "EAGER = False\nasync def f0(): await anext(g())\nasync def g():\n    await Pause(1)\n    yield 1\n" + TAIL,
-    set(),
-    False,
+    source=HEAD
+    + "EAGER = False\nasync def f0(): await anext(g())\nasync def g():\n    await Pause(1)\n    yield 1\n"
+    + TAIL,
+    without=set(),
+    calls=False,
 )
 @example(
-    HEAD + "EAGER = False\nasync def f0():\n    async with shared.lock:\n        await f0()\n" + TAIL, set(), False
+    source=HEAD + "EAGER = False\nasync def f0():\n    async with shared.lock:\n        await f0()\n" + TAIL,
+    without=set(),
+    calls=False,
 )
 @example(  # its end takes place in the step of an aclose() that fails
-    HEAD
+    source=HEAD
     + "EAGER = False\n"
     + "async def f0():\n    try: c = within(around(f1())); drive(c, 1); fail(c)\n"
     + "    except Exception: pass\n    await f2()\n"
     + "async def f1():\n    try: await f2()\n    finally: await asyncio.sleep(0)\n"
     + "async def f2():\n    try: await asyncio.sleep(0)\n    except Exception: await asyncio.sleep(0)\n"
     + TAIL,
-    set(),
-    False,
+    without=set(),
+    calls=False,
 )
-def test_random_programs(source: str, without: set[str], calls: bool) -> None:
-    c, python = texts(source, set(ticks.ALL) - without, calls)
+def test_random_programs(detail: str, source: str, without: set[str], calls: bool) -> None:
+    c, python = texts(source, set(ticks.ALL) - without, calls, detail)
     if sys.version_info >= (3, 13):
         assert unfound(c) == unfound(python)
     else:

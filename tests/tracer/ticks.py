@@ -35,9 +35,11 @@ def record(
     sources: Collection[str] = ("tasks",),
     calls: bool = False,
     tasks: Collection[object] = (),
+    detail: str = "calls",
 ) -> Recording:
     """Run ``program`` under ``core`` into a new file, and open that. ``tasks``: that were there before."""
-    settings = Settings(max_size, [name for name in SOURCES if name not in sources], 0, calls)
+    without = [name for name in SOURCES if name not in sources]
+    settings = Settings(max_size, without, 0, calls and detail == "calls", detail=detail)
     fd = writer.create_at(str(path))
     size = writer.write_header(fd, writer.metadata(core.NAME, "for a test", settings))
     sys.monitoring.use_tool_id(TOOL_ID, "test")
@@ -45,7 +47,9 @@ def record(
     gc.collect()
     gc.disable()  # or finalizers run coroutines when they like
     try:
-        core.start(fd, size, max_size, TOOL_ID, writer.stdlib(), ticks=True, calls=calls, tasks=[*tasks])
+        core.start(
+            fd, size, max_size, TOOL_ID, writer.stdlib(), True, 0, settings.callees, (), [*tasks], settings.detail
+        )
         try:
             program()
         finally:

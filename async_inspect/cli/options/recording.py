@@ -13,7 +13,7 @@ from async_inspect.cli.options.shared import given_as
 from async_inspect.errors import USAGE, UserError
 from async_inspect.events import MAX_TAGS
 from async_inspect.launcher.attach import parse_size
-from async_inspect.tracer import DEFAULT_SLOW_POLL_MS, LONGEST_MS, Settings
+from async_inspect.tracer import DEFAULT_SLOW_POLL_MS, DETAILS, LONGEST_MS, Settings
 from async_inspect.tracer.sources import SOURCES
 
 
@@ -25,6 +25,7 @@ class How:
     core: str
     follow_env: bool
     preload: bool
+    any_detail: bool  # nothing was asked for that depends on it
 
 
 _OPTIONS: dict[str, Any] = {
@@ -48,10 +49,22 @@ _OPTIONS: dict[str, Any] = {
         ],
         DEFAULT_SLOW_POLL_MS,
     ),
-    "calls": (
-        Annotated[bool, typer.Option("--calls", help="Record each call that a coroutine's own code makes.")],
+    "detail": (
+        Annotated[
+            str | None,
+            typer.Option(
+                metavar="|".join(DETAILS),
+                help="How much is recorded: every coroutine call (calls, the default), or tasks and what they await "
+                "(awaits), at a fraction of the cost.",
+            ),
+        ],
+        None,
+    ),
+    "callees": (
+        Annotated[bool, typer.Option("--callees", help="Record each call that a coroutine's own code makes, by name.")],
         False,
     ),
+    "calls": (Annotated[bool, typer.Option("--calls", hidden=True)], False),  # what --callees was called once
     "tag": (
         Annotated[
             list[str] | None,
@@ -102,9 +115,14 @@ def _how(given: dict[str, Any]) -> How:
         if name not in SOURCES:
             raise UserError(f"--without {name}: there is no such source; there are {', '.join(SOURCES)}", USAGE)
     tags = _tags(given["tag"] or ())
-    bound, calls, argv = parse_size(given["max_size"]), given["calls"], not given["no_argv"]
-    settings = Settings(bound, without, given["slow_poll"], calls, tags=tags, argv=argv)
-    return How(settings, given["core"], given["follow_env"], given["preload"])
+    bound, argv = parse_size(given["max_size"]), not given["no_argv"]
+    callees, detail = given["callees"] or given["calls"], given["detail"]
+    if detail not in (None, *DETAILS):
+        raise UserError(f"--detail {detail}: there is no such detail; there are {', '.join(DETAILS)}", USAGE)
+    if callees and detail == "awaits":
+        raise UserError("--callees needs --detail calls: at awaits no calls of coroutines are heard", USAGE)
+    settings = Settings(bound, without, given["slow_poll"], callees, tags=tags, argv=argv, detail=detail or "calls")
+    return How(settings, given["core"], given["follow_env"], given["preload"], detail is None and not callees)
 
 
 # A command with these options in place of its parameter ``how``, which gets a How.

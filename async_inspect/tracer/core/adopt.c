@@ -61,6 +61,12 @@ static void adopt_running(PyThreadState *ts)
     }
     while (n-- > 0) {
         Coro *c = find(all[n]);
+        if (R.awaits) {
+            if ((c == NULL || c->state == ST_CREATED) && frame_awaiting(all[n], 0) == NULL) {
+                open_root(th, all[n], 0, 0);
+            }
+            continue;
+        }
         watch(frame_code(all[n]));
         if (c == NULL || c->state == ST_CREATED) {
             open_coro(th, all[n], 0, 0);
@@ -86,6 +92,17 @@ static int is_first(PyObject *seen, PyObject *o)
     Py_XDECREF(address);
     drop_error();
     return first;
+}
+
+/* A frame may wait for a group of tasks. */
+static void edges_of_group(Thread *th, Coro *root, Frame *f)
+{
+    PyCodeObject *code = frame_code(f);
+    if (R.edges && PyUnicode_CompareWithASCIIString(code->co_qualname, "TaskGroup.__aexit__") == 0) {
+        PyObject *group = local_of(f, code, word.self), *members = group ? get(group, word.tasks_attr) : NULL;
+        edges_to_all(th, root, members, 0);
+        Py_XDECREF(members);
+    }
 }
 
 /* A task that waits: its chain began before, and is suspended. `asked`: the futures of which it is known whether they stand
@@ -124,7 +141,7 @@ static void adopt_suspended(Thread *th, PyObject *task, uint64_t ts, PyObject *a
         if (!(code->co_flags & ASYNC_FLAGS)) {
             continue;
         }
-        CodeInfo *info = watch(code);
+        CodeInfo *info = R.awaits ? root_code(code) : watch(code);
         Coro *inner = c == NULL && !agen ? root : find(f) == NULL && info != NULL ? new_coro(f, info) : NULL;
         if (info == NULL || inner == NULL) {
             break;
@@ -141,6 +158,10 @@ static void adopt_suspended(Thread *th, PyObject *task, uint64_t ts, PyObject *a
         root->state = ST_ALIVE;
         put(th, START, ts, inner->id, c ? c->id : 0, inner, inner->code, BEFORE | (c ? 0 : IS_TASK));
         c = inner;
+        if (R.awaits) {
+            Py_CLEAR(o);
+            break;
+        }
     }
     Py_XDECREF(o);
     if (name != NULL) {
@@ -154,20 +175,25 @@ static void adopt_suspended(Thread *th, PyObject *task, uint64_t ts, PyObject *a
     int flags = 0;
     uint32_t aux = waiter != NULL ? awaited(waiter, &flags) : 0;
     root->bare = waiter == NULL || waiter == Py_None;
-    put(th, SUSPEND, ts, c->id, aux, th->top, (uint32_t)c->off, flags | BEFORE);
+    uint32_t roles, chain = R.awaits ? chain_at(c, NULL, 0, &roles) : 0;
+    put(th, SUSPEND, ts, c->id, aux, th->top, R.awaits ? chain : (uint32_t)c->off, flags | BEFORE | (R.awaits ? IN_CHAIN : 0));
     for (Coro *up = c->awaiter; up != NULL; up = up->awaiter) {
         put(th, LINK, ts, up->id, up->child->id, th->top, (uint32_t)up->off, 0);
     }
-    for (Coro *one = c; one != NULL; one = one->awaiter) {
-        Frame *its = one->frame;
-        PyCodeObject *code = frame_code(its);
-        if (one->role & (P_USE | P_MANY)) {
-            record_wait_target(th, one, its, code, ts);
+    if (R.awaits) {
+        if (roles) {
+            tell_roles(th, c, NULL, 0, ts);
         }
-        if (R.edges && PyUnicode_CompareWithASCIIString(code->co_qualname, "TaskGroup.__aexit__") == 0) {
-            PyObject *group = local_of(its, code, word.self), *members = group ? get(group, word.tasks_attr) : NULL;
-            edges_to_all(th, root, members, 0);
-            Py_XDECREF(members);
+        for (f = c->frame; f != NULL; f = frame_inside(f, frame_code(f), NULL, 0)) {
+            edges_of_group(th, root, f);
+        }
+    }
+    else {
+        for (Coro *one = c; one != NULL; one = one->awaiter) {
+            if (one->role & (P_USE | P_MANY)) {
+                record_wait_target(th, one, one->frame, frame_code(one->frame), ts);
+            }
+            edges_of_group(th, root, one->frame);
         }
     }
     if (waiter != NULL && waiter != Py_None) {

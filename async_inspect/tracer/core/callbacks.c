@@ -119,6 +119,30 @@ static inline int is_item(PyCodeObject *code, int off)
            && info->stands[off / 2] & AT_ITEM;
 }
 
+/* `c` is an async generator, and hands an item over. */
+static inline void hand_item(Thread *th, Coro *c, int off)
+{
+    Coro *awaiter = c->awaiter, *root = top_of(c);
+    c->state = ST_ITEM;
+    if (awaiter && awaiter->child == c) {
+        awaiter->child = NULL;
+    }
+    set_awaiter(c, NULL); /* who comes next is another, and by then what was there may be one, too */
+    c->root = c;
+    Coro *after = awaiter ? awaiter : root->outer;
+    uint64_t ts = now();
+    put(th, ITEM, ts, c->id, awaiter ? awaiter->id : 0, after, (uint32_t)off, 0);
+    if (awaiter != NULL) {
+        set_top(th, after);
+    }
+    else {
+        stop_at(th, after);
+    }
+    if (UNLIKELY(root != c)) {
+        finish_step(th, root, ITEM, NULL, ts);
+    }
+}
+
 static PyObject *plain_yield(Thread *th, Frame *f, PyCodeObject *code)
 {
     if (was_fresh(th, f) && th->top != NULL) {
@@ -155,25 +179,7 @@ static inline PyObject *yield_event(Thread *th, Frame *f, PyObject *const *args)
         Py_RETURN_NONE;
     }
     if (is_item((PyCodeObject *)args[0], off)) {
-        Coro *awaiter = c->awaiter, *root = top_of(c);
-        c->state = ST_ITEM;
-        if (awaiter && awaiter->child == c) {
-            awaiter->child = NULL;
-        }
-        set_awaiter(c, NULL); /* who comes next is another, and by then what was there may be one, too */
-        c->root = c;
-        Coro *after = awaiter ? awaiter : root->outer;
-        uint64_t ts = now();
-        put(th, ITEM, ts, c->id, awaiter ? awaiter->id : 0, after, (uint32_t)off, 0);
-        if (awaiter != NULL) {
-            set_top(th, after);
-        }
-        else {
-            stop_at(th, after);
-        }
-        if (UNLIKELY(root != c)) {
-            finish_step(th, root, ITEM, NULL, ts);
-        }
+        hand_item(th, c, off);
         Py_RETURN_NONE;
     }
     int flags;
@@ -204,6 +210,19 @@ static inline PyObject *yield_event(Thread *th, Frame *f, PyObject *const *args)
     Py_RETURN_NONE;
 }
 
+static inline PyObject *on_plain_return(Thread *th, Frame *f, PyCodeObject *code, PyObject *value)
+{
+    CodeInfo *info = known_code(code);
+    if (info != NULL && info->at_return != NULL) {
+        Actions actions = info->probe;
+        info->at_return->handler(th, f, code, actions, value);
+        if (UNLIKELY(actions & COLD_AT_RETURN && PyErr_Occurred())) {
+            return NULL;
+        }
+    }
+    Py_RETURN_NONE;
+}
+
 static inline PyObject *return_event(Thread *th, Frame *f, PyObject *const *args)
 {
     if (((PyCodeObject *)args[0])->co_flags & ASYNC_FLAGS) {
@@ -217,16 +236,20 @@ static inline PyObject *return_event(Thread *th, Frame *f, PyObject *const *args
         }
     }
     else {
-        CodeInfo *info = known_code((PyCodeObject *)args[0]);
-        if (info != NULL && info->at_return != NULL) {
-            Actions actions = info->probe;
-            info->at_return->handler(th, f, (PyCodeObject *)args[0], actions, args[2]);
-            if (UNLIKELY(actions & COLD_AT_RETURN && PyErr_Occurred())) {
-                return NULL;
-            }
-        }
+        return on_plain_return(th, f, (PyCodeObject *)args[0], args[2]);
     }
     Py_RETURN_NONE;
+}
+
+static inline void on_plain_unwind(Thread *th, PyCodeObject *code)
+{
+    CodeInfo *info = th->spawned != NULL ? known_code(code) : NULL;
+    if (info != NULL && info->probe & P_SPAWN) {
+        if (th->spawned->state == ST_CREATED) {
+            vanish(th, th->spawned, NO_TASK); /* create_task itself failed */
+        }
+        forget_spawned(th);
+    }
 }
 
 static inline PyObject *unwind_event(Thread *th, Frame *f, PyObject *const *args)
@@ -239,14 +262,8 @@ static inline PyObject *unwind_event(Thread *th, Frame *f, PyObject *const *args
             finish(th, c, RAISE, offset_of(args[1]), args[2]);
         }
     }
-    else if (th->spawned != NULL) {
-        CodeInfo *info = known_code(code);
-        if (info != NULL && info->probe & P_SPAWN) {
-            if (th->spawned->state == ST_CREATED) {
-                vanish(th, th->spawned, NO_TASK); /* create_task itself failed */
-            }
-            forget_spawned(th);
-        }
+    else {
+        on_plain_unwind(th, code);
     }
     Py_RETURN_NONE;
 }
@@ -376,15 +393,21 @@ CALLBACK(on_async_unwind, unwind_event, 3)
 CALLBACK(on_throw, throw_event, 3)
 CALLBACK(on_call, call_event, 4)
 
-/* Set for all code before 3.15, so it taxes every exception of synchronous code: that is let go first. */
-static PyObject *on_unwind(PyObject *self UNUSED, PyObject *const *args, size_t n, PyObject *keywords)
+/* Of an UNWIND, which is set for all code before 3.15, so that it taxes every exception of synchronous code: that is let go
+ * first. */
+static inline int is_of_no_concern(PyObject *const *args, size_t n)
 {
     if (LIKELY(!R.spawning && R.on && PyVectorcall_NARGS(n) == 3 && PyCode_Check(args[0])
                && !(((PyCodeObject *)args[0])->co_flags & ASYNC_FLAGS))) {
         R.header->callbacks++;
-        Py_RETURN_NONE;
+        return 1;
     }
-    return on_async_unwind(self, args, n, keywords);
+    return 0;
+}
+
+static PyObject *on_unwind(PyObject *self UNUSED, PyObject *const *args, size_t n, PyObject *keywords)
+{
+    return is_of_no_concern(args, n) ? Py_NewRef(Py_None) : on_async_unwind(self, args, n, keywords);
 }
 
 /* As a builtin is called, but that takes none of the recursion in C that the program has left. */

@@ -54,6 +54,15 @@ static void grow(void)
     free(was);
 }
 
+/* An entry is used again: what its links say of code may hold again, what they say of frames doesn't. */
+RARE void forget_links(Coro *c)
+{
+    for (uint32_t i = 0; i < c->links; i++) {
+        c->chain[i].told = NULL;
+    }
+    c->tells = 0;
+}
+
 static Coro *new_coro(void *frame, CodeInfo *info)
 {
     if (UNLIKELY(free_coros == NULL)) {
@@ -80,6 +89,10 @@ static Coro *new_coro(void *frame, CodeInfo *info)
     c->state = ST_ALIVE;
     c->is_task = c->step = c->closing = c->bare = 0;
     c->role = 0;
+    c->thrown = c->took = NULL;
+    if (UNLIKELY(c->tells)) {
+        forget_links(c);
+    }
     c->is_agen = info->kind == CODE_ASYNC_GENERATOR;
     if (UNLIKELY(++R.live > R.bucket_mask)) {
         grow();
@@ -129,6 +142,11 @@ static void drop(Coro *c)
         c->child->awaiter = NULL;
     }
     c->child = NULL;
+    if (UNLIKELY(c->room > 64)) {
+        free(c->chain);
+        c->chain = NULL;
+        c->room = c->links = 0;
+    }
     c->next = free_coros;
     free_coros = c;
 }

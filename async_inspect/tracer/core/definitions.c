@@ -40,6 +40,7 @@ static int make_room_for_codes(void)
                 *p = info->next;
                 code_table.used--;
                 free_code_info(info);
+                chain_epoch++;
             }
         }
     }
@@ -321,7 +322,6 @@ RARE CodeInfo *new_code(PyCodeObject *code)
     info->next = *at;
     *at = info;
     code_table.used++;
-    info->id = ++R.codes;
     info->last_send = -1;
     info->ends_stack = (uint8_t)ends_stack(code);
     int flags = code->co_flags;
@@ -329,11 +329,11 @@ RARE CodeInfo *new_code(PyCodeObject *code)
                : flags & CO_ASYNC_GENERATOR   ? CODE_ASYNC_GENERATOR
                : flags & CO_ITERABLE_COROUTINE ? CODE_GENERATOR_BASED
                                               : CODE_PLAIN;
-    define_code(info, code);
     return info;
 }
 
-OFTEN CodeInfo *code_of(PyCodeObject *code)
+/* The entry of a code object, which need not be defined yet. */
+OFTEN CodeInfo *entry_of(PyCodeObject *code)
 {
     CodeInfo *info = recent[RECENT(code)];
     if (LIKELY(info != NULL && is_of(info, code))) {
@@ -344,6 +344,33 @@ OFTEN CodeInfo *code_of(PyCodeObject *code)
         info = new_code(code);
     }
     return recent[RECENT(code)] = info;
+}
+
+OFTEN CodeInfo *code_of(PyCodeObject *code)
+{
+    CodeInfo *info = entry_of(code);
+    if (UNLIKELY(info != NULL && !info->id)) {
+        info->id = ++R.codes;
+        define_code(info, code);
+    }
+    return info;
+}
+
+/* The id of a chain: of a frame that stands at `off`, awaited by those of `parent` (0: a root's); 0: no memory. */
+static uint32_t chain_of(uint32_t parent, uint32_t node, uint32_t off)
+{
+    Entry *e = map_find(&R.chain_map, parent, node, off);
+    if (e != NULL && e->value) {
+        return e->value;
+    }
+    if (R.chain_map.used >= MAX_CHAINS) { /* what comes again is defined again */
+        map_clear(&R.chain_map);
+    }
+    if (!map_set(&R.chain_map, parent, node, off, R.chains + 1)) {
+        return 0;
+    }
+    put_definition(CHAIN, ++R.chains, parent, off, 0, node);
+    return R.chains;
 }
 
 /* The stack from a frame outward: as far as the program's own code, or `whole`, as far as the loop. */

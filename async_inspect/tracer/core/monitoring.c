@@ -68,11 +68,31 @@ static Actions wanted_of_frame(PyCodeObject *code)
     return info != NULL && info->probe ? info->probe : wanted_of(code);
 }
 
+/* Hear these events of a coroutine's code as well (at `awaits`). */
+RARE void hear(CodeInfo *info, PyCodeObject *code, long bits)
+{
+    bits |= info->heard;
+    if (bits == info->heard) {
+        return;
+    }
+    if (info->muted && bits & ~info->heard & event_bits[B_RESUME]) {
+        /* where we said DISABLE it stays off until the event is asked for that was not */
+        long all = BITS_OF_ALL_CODE | (R.throws_on ? THROW_BITS : 0);
+        set_events(all & ~event_bits[B_RESUME]);
+        set_local_events(code, info->heard ^ event_bits[B_START]);
+        set_events(all);
+        drop_error();
+        info->muted = 0;
+    }
+    info->heard = bits;
+    set_local_events(code, bits);
+}
+
 RARE void begin_watching(CodeInfo *info, PyCodeObject *code)
 {
     info->probe = P_WATCHED | (wanted_of(code) & ROLES);
     set_local_events(code, event_bits[B_RESUME] | event_bits[B_YIELD] | event_bits[B_RETURN]
-                               | (R.calls ? event_bits[B_CALL] : 0) | (LOCAL_THROW ? THROW_BITS : 0));
+                               | (R.callees ? event_bits[B_CALL] : 0) | (LOCAL_THROW ? THROW_BITS : 0));
     watch_throws();
     start_watchdog(); /* not before there is a coroutine, and anew after a fork */
 }

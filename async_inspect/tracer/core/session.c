@@ -8,7 +8,7 @@ static int register_callbacks(void)
         Callback *callback = PyObject_New(Callback, &callback_type);
         int done = 0;
         if (callback != NULL) {
-            callback->call = callbacks[i].call;
+            callback->call = R.awaits ? callbacks_of_roots[i] : callbacks[i].call;
             done = monitor(monitoring.register_callback, event_objects[i], (PyObject *)callback);
         }
         Py_XDECREF(callback);
@@ -21,7 +21,7 @@ static int register_callbacks(void)
         return 0;
     }
     for (Frame *f = current_frame(PyThreadState_Get()); f != NULL; f = below(f)) {
-        if (f->owner < 3 && frame_code(f)->co_flags & ASYNC_FLAGS) { /* who starts us may run in a coroutine */
+        if (!R.awaits && f->owner < 3 && frame_code(f)->co_flags & ASYNC_FLAGS) { /* who starts us may run in a coroutine */
             watch(frame_code(f));
         }
     }
@@ -42,6 +42,9 @@ static void detach(int last)
         for (CodeInfo *info = code_table.buckets[i]; info != NULL; info = info->next) {
             if (info->probe && is_of(info, info->key)) {
                 info->probe = 0;
+                if (info->muted) { /* or it would be off for who records next */
+                    set_local_events(info->key, info->heard ^ event_bits[B_START]);
+                }
                 set_local_events(info->key, 0);
             }
         }
@@ -74,6 +77,8 @@ static void release(void)
     free(R.stdlib);
     map_clear(&R.node_map);
     map_clear(&R.site_map);
+    map_clear(&R.chain_map);
+    chain_epoch++;
     clear_known();
     Py_CLEAR(R.string_ids);
     Py_CLEAR(aio.current_task);
@@ -88,6 +93,7 @@ static void release(void)
     Py_CLEAR(aio.timer_handle);
     aio.step = NULL;
     aio.name_place = aio.coro_place = aio.step_place = 0;
+    aio.future_iter = NULL;
     Py_CLEAR(trio.context);
     Py_CLEAR(trio.task);
     Py_CLEAR(trio.clock);
@@ -106,18 +112,18 @@ static void release(void)
     current = NULL;
 }
 
-PyDoc_STRVAR(start_doc, "start(fd, header_size, max_size, tool_id, stdlib, ticks=False, slow_poll_ns=0, calls=False, tags=(), tasks=()): see _core.pyi");
+PyDoc_STRVAR(start_doc, "start(fd, header_size, max_size, tool_id, stdlib, ticks=False, slow_poll_ns=0, callees=False, tags=(), tasks=(), detail='calls'): see _core.pyi");
 static PyObject *start(PyObject *self UNUSED, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {"fd", "header_size", "max_size", "tool_id", "stdlib", "ticks", "slow_poll_ns", "calls", "tags",
-                            "tasks", NULL};
-    int fd, tool, ticks = 0, calls = 0;
+    static char *names[] = {"fd", "header_size", "max_size", "tool_id", "stdlib", "ticks", "slow_poll_ns", "callees", "tags",
+                            "tasks", "detail", NULL};
+    int fd, tool, ticks = 0, callees = 0;
     unsigned long long slow_poll_ns = 0;
     long long header_size, max_size;
-    const char *stdlib;
+    const char *stdlib, *detail = "calls";
     PyObject *tags = NULL, *tasks = NULL;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "iLLis|pKpO!O", names, &fd, &header_size, &max_size, &tool, &stdlib, &ticks,
-                                     &slow_poll_ns, &calls, &PyTuple_Type, &tags, &tasks)) {
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "iLLis|pKpO!Os", names, &fd, &header_size, &max_size, &tool, &stdlib, &ticks,
+                                     &slow_poll_ns, &callees, &PyTuple_Type, &tags, &tasks, &detail)) {
         return NULL;
     }
     if (R.active) {
@@ -130,13 +136,19 @@ static PyObject *start(PyObject *self UNUSED, PyObject *args, PyObject *kwargs)
             return NULL;
         }
     }
+    int awaits = strcmp(detail, "awaits") == 0;
+    if (!awaits && strcmp(detail, "calls") != 0) {
+        PyErr_SetString(PyExc_ValueError, "detail: calls or awaits");
+        return NULL;
+    }
     R.session++;
     R.active = 1;
     R.tag_names = tags != NULL && PyTuple_GET_SIZE(tags) ? Py_NewRef(tags) : NULL;
     R.tool = tool;
     R.ticks = ticks;
     R.slow_ns = slow_poll_ns;
-    R.calls = calls;
+    R.callees = callees && !awaits;
+    R.awaits = awaits;
     R.edges = probes.all & P_MANY;
     R.wakes = probes.all & P_SOON;
     R.header_size = (size_t)header_size;
@@ -415,7 +427,7 @@ static int init_process(void)
         {&word.job, "job"}, {&word.sync_fn, "sync_fn"}, {&word.self, "self"}, {&word.callback, "callback"},
         {&word.args, "args"}, {&word.when, "when"}, {&word.handle, "handle"}, {&word.timeout, "timeout"},
         {&word.inner, "inner"}, {&word.coro, "coro"}, {&word.fs, "fs"}, {&word.todo, "todo"}, {&word.task, "task"},
-        {&word.process_events, "_process_events"}, {&word.modules, "modules"}, {NULL, NULL},
+        {&word.next, "__next__"}, {&word.process_events, "_process_events"}, {&word.modules, "modules"}, {NULL, NULL},
     };
     for (int i = 0; words[i].place != NULL; i++) {
         *words[i].place = PyUnicode_InternFromString(words[i].text);

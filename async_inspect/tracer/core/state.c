@@ -18,12 +18,23 @@ typedef struct CodeInfo {
     const struct Probe *at_start, *at_return; /* what is done then, of a function that is no coroutine's; NULL: nothing */
     uint8_t kind, ends_stack;
     uint8_t returns; /* of what makes tasks: it tells us when it returns */
+    uint8_t muted;   /* at `awaits`: somewhere in it RESUME is off for us */
+    long heard;      /* likewise: the local events that it has */
     uint8_t *stands;               /* an instruction each: 1 = at a SEND, 2 = at a suspended await, 4 = it is an await
                                       point; NULL: not looked yet */
     int stands_len, awaits;        /* awaits: how many await points that are */
     int last_send;                 /* the offset that was found to be a SEND last */
     uint32_t last_parent, last_node;
 } CodeInfo;
+
+/* Of a root, at `awaits`: a frame of the chain in which it was suspended last. */
+typedef struct Link {
+    CodeInfo *info;
+    int off;
+    uint32_t chain, node;
+    uint32_t role; /* what is to be told of it (AT_SUSPENSION) */
+    void *told;    /* the frame of which it was told for whom it waits */
+} Link;
 
 typedef struct Coro {
     void *frame;
@@ -39,6 +50,13 @@ typedef struct Coro {
                       * no frame, `child` is the generator, whose `root` it is, and `frame` is STEP_KEY() of the step */
     uint8_t bare;    /* of a root: it only yielded, and is ready at once */
     uint8_t closing; /* a close() runs it: not by way of its awaiter, to whom it doesn't return either */
+    /* At `awaits`, where only roots have an entry: */
+    uint32_t links, room; /* links that are good, and how many there is room for */
+    uint32_t epoch;       /* since when */
+    Link *chain;          /* kept when the entry is another's: it may well wait as this one did */
+    void *thrown;         /* the frame below it that an exception was thrown into: its end, or its yield, says what goes on */
+    void *took;           /* the frame that needn't say that it took something */
+    uint8_t tells;        /* some link has told of a frame */
 } Coro;
 
 enum { MAX_FRESH = 8 };
@@ -107,14 +125,15 @@ static struct {
     int spawning; /* threads whose last event made a task */
     char *stdlib;
     size_t stdlib_len;
-    uint32_t coros, codes, nodes, strings, sites, threads, resources, callbacks;
+    uint32_t coros, codes, nodes, strings, sites, chains, threads, resources, callbacks;
     uint32_t future_string; /* the id of "_asyncio.Future", by far the most awaited */
     Coro *unrun, *last_unrun; /* tasks that are made of steps of async generators and have not run */
     Coro **buckets;
     uint32_t bucket_mask, live;
-    Map node_map, site_map;
+    Map node_map, site_map, chain_map;
     uint32_t run_code; /* the id of Handle._run's */
-    int edges, shields, calls;
+    int edges, shields, callees;
+    int awaits; /* the detail: only roots are heard */
     int wakes;    /* a source asks who wakes whom */
     int prepared; /* threads that were written about before they had an event of their own */
     uint64_t slow_ns;
@@ -126,6 +145,7 @@ static struct {
 static Thread *current;             /* whose event came last */
 static __thread Thread *own_thread; /* of a thread; kept over sessions */
 static Coro *free_coros;
+static uint32_t chain_epoch; /* links that are older may name entries of code that are gone */
 static struct {
     CodeInfo **buckets;
     uint32_t mask, used;
@@ -146,7 +166,8 @@ static struct {
     PyObject *current_task, *c_task, *py_task, *future, *get_name, *cancelled, *gathering, *timer_handle, *running_loop,
         *current_tasks;
     Py_ssize_t name_place, coro_place, step_place; /* in a C Task, and in `step`: see at_place() */
-    PyTypeObject *step; /* what loops call to step a C Task; borrowed, lives with the module */
+    PyTypeObject *step; /* what loops call to step a C Task; borrowed, lives with the module ... */
+    PyTypeObject *future_iter; /* ... as what awaits a C Future */
 } aio;
 static struct { PyObject *context, *task, *clock, *checkpoint, *cancelled; } trio;
 static struct {
@@ -156,7 +177,7 @@ static struct {
         *task_name, *is_guest, *clock, *offset, *lock, *exceptions, *integer;
     /* local variables */
     PyObject *self, *callback, *args, *when, *handle, *timeout, *inner, *coro, *fs, *todo, *nursery, *runner,
-        *deadline, *job, *sync_fn, *kwargs;
+        *deadline, *job, *sync_fn, *kwargs, *next;
     /* texts */
     PyObject *task, *process_events, *modules;
 } word;

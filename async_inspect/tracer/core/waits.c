@@ -61,8 +61,12 @@ ACTION(taken)
     Coro *c = th->top;
     if (c != NULL) {
         take(th, c, f, code);
-        if (c->frame == below(f)) {
+        Frame *by = below(f);
+        if (c->frame == by) {
             c->role &= ~P_TAKE; /* it needn't say so again */
+        }
+        else {
+            c->took = by; /* likewise, where only roots are heard */
         }
     }
 }
@@ -74,6 +78,13 @@ static void wait_until(Thread *th, Coro *c, PyObject *deadline, uint64_t ts)
         c = c->child;
     }
     put(th, TIMER, ts, c->id, (uint32_t)due, th->top, (uint32_t)(due >> 32), 0);
+}
+
+static void edges_to_children(Thread *th, Coro *root, Frame *f, PyCodeObject *code)
+{
+    PyObject *group = local_of(f, code, word.self), *all = group ? get(group, word.children) : NULL;
+    edges_to_all(th, root, all, 0);
+    Py_XDECREF(all);
 }
 
 /* What a suspended coroutine's own code says of the suspension, when it first waits. */
@@ -89,9 +100,7 @@ static void record_wait_target(Thread *th, Coro *c, Frame *f, PyCodeObject *code
         edges_to_all(th, c->root, many_of(f, code), 0);
     }
     if (c->role & P_CHILDREN) {
-        PyObject *group = local_of(f, code, word.self), *all = group ? get(group, word.children) : NULL;
-        edges_to_all(th, c->root, all, 0);
-        Py_XDECREF(all);
+        edges_to_children(th, c->root, f, code);
     }
     if (c->role & P_UNTIL) {
         wait_until(th, c, local_of(f, code, word.deadline), ts);

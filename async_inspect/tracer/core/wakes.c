@@ -83,8 +83,8 @@ static int cause(Thread *th, Frame *f, uint32_t *aux, uint32_t *off)
     *aux = *off = 0;
     th->scope = NULL;
     for (Frame *g = below(f); g != NULL; g = below(g)) {
-        if (th->top != NULL && th->top->frame == g) {
-            return BY_CODE;
+        if (th->top != NULL && (th->top->frame == g || (R.awaits && frame_code(g)->co_flags & ASYNC_FLAGS))) {
+            return BY_CODE; /* where only roots are heard, whatever of a chain runs is of the one that runs */
         }
         Actions wanted = wanted_of_frame(frame_code(g)), step = wanted & STEPS;
         if (wanted & P_SCOPE && !(wanted & P_MADE) && th->scope == NULL) {

@@ -12,6 +12,7 @@ from types import CodeType, FrameType
 from ... import events as ev
 from . import introspect
 from .adopt import adopt as _adopt
+from .awaits import Roots
 from .guard import Record
 from .recorder import Recorder
 from .tape import Tape
@@ -50,15 +51,19 @@ def start(
     stdlib: str,
     ticks: bool = False,
     slow_poll_ns: int = 0,
-    calls: bool = False,
+    callees: bool = False,
     tags: tuple[str, ...] = (),
     tasks: "Collection[object]" = (),
+    detail: str = "calls",
 ) -> None:
     global _recorder, _wanted, _cold
     if _recorder is not None:
         raise RuntimeError("it records already")
+    if detail not in ("calls", "awaits"):
+        raise ValueError("detail: calls or awaits")
     tape = Tape(fd, header_size, max_size, ticks)
-    recorder = Recorder(tape, tool_id, stdlib, _wanted, slow_poll_ns, calls, tags, _cold)
+    made = Roots if detail == "awaits" else Recorder
+    recorder = made(tape, tool_id, stdlib, _wanted, slow_poll_ns, callees, tags, _cold)
     _wanted, _cold = {}, _nothing
     try:
         with Record(recorder):  # nothing is written before what was there
@@ -124,7 +129,8 @@ def point(label: str, message: str) -> None:
                 return
             data = introspect.utf8(label).replace(b"\0", b"") + b"\0" + introspect.utf8(message)
             top = recorder.thread.top
-            recorder.coros.put(ev.POINT, recorder.tape.now(), top.id if top is not None else 0, 0, top, len(data))
+            own = recorder.coros.told_as(top).id if top is not None else 0
+            recorder.coros.put(ev.POINT, recorder.tape.now(), own, 0, top, len(data))
             recorder.tape.put_text(data)
 
 

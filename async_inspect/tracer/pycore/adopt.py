@@ -57,6 +57,7 @@ def _expect(recorder: "Recorder", task: object) -> None:
         _expect_step(recorder, task, made, agen)
     if frame is not None and id(frame) not in recorder.live:
         coro = recorder.coros.new(id(frame), frame.f_code)
+        recorder.coros.number(coro)
         coro.state = CREATED
         coro.is_task = True
         coro.made = id(made)
@@ -172,14 +173,24 @@ def _begin_chain(recorder: "Recorder", root: Coro, made: object, ts: int) -> "li
             recorder.watch(frame.f_code)
             coro = root if above is None and not root.step else coros.new(id(frame), frame.f_code)
             coro.awaiter, coro.root, coro.state = above, root, ALIVE
-            coro.node = defs.node_of(above.node if above is not None else 0, coro.code)
+            if above is None:
+                coros.number(coro)
+            coro.node = coros.node_for(coro, above)
             coro.role = coro.code.probe & ROLES
             coro.off = defs.suspended_at(frame)
             if above is not None or root.step:
                 (above or root).child = coro
             root.state = ALIVE
             flags = ev.BEFORE | (ev.IS_TASK if above is None else 0)
-            coros.put(ev.START, ts, coro.id, above.id if above is not None else 0, coro, coro.code.id, flags)
+            coros.put(
+                ev.START,
+                ts if coros.is_told(coro, above) else 0,
+                coro.id,
+                above.id if above is not None else 0,
+                coro,
+                coro.code.id,
+                flags,
+            )
             chain.append((coro, frame))
             above = coro
         inner = _awaited_by(inner)
@@ -191,16 +202,12 @@ def _suspend_chain(
 ) -> None:
     """Write that it is suspended, where, and what it waits for."""
     coros, probes, top = recorder.coros, recorder.probes, recorder.coros.thread.top
-    root, leaf = chain[0][0].root, chain[-1][0]
+    root = chain[0][0].root
     aux, flags = recorder.awaited(waiter)
     root.bare = waiter is None
-    coros.put(ev.SUSPEND, ts, leaf.id, aux, top, leaf.off, flags | ev.BEFORE)
-    for coro, _ in reversed(chain[:-1]):
-        assert coro.child is not None
-        coros.put(ev.LINK, ts, coro.id, coro.child.id, top, coro.off)
-    for coro, frame in reversed(chain):
+    for coro, frame in recorder.put_suspended(chain, aux, flags | ev.BEFORE, ts):
         if coro.role & (USE | MANY):
-            probes.record_wait_target(coro, frame, ts)
+            recorder.record_wait_target(coro, frame, ts)
         if recorder.edges and introspect.exact(frame.f_code.co_qualname) == "TaskGroup.__aexit__":
             probes.edges.to_all(root, introspect.get(frame.f_locals.get("self"), "_tasks"), 0)
     if waiter is not None:

@@ -12,6 +12,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .definitions import Code
 
+    type Link = tuple[Code, int, int, int]  # where it stands, the chain's id, its node
+
 # Where a coroutine stands.
 CREATED = 0  # made a task, not run yet
 ALIVE = 1  # runs, or its chain waits
@@ -37,6 +39,7 @@ class Coro:
         "id",
         "is_task",
         "key",
+        "links",
         "made",
         "name_hash",
         "node",
@@ -46,6 +49,8 @@ class Coro:
         "state",
         "step",
         "tags",
+        "thrown",
+        "uses",
     )
 
     def __init__(self, id: int, key: int, code: "Code") -> None:
@@ -66,6 +71,11 @@ class Coro:
         self.child: Coro | None = None  # ... and whom it awaited there
         self.awaiter: Coro | None = None  # who awaits it; None: a root
         self._root: Coro | None = None  # None: itself, which would be a cycle for the program's collector to find
+        self.links: list[Link] = []  # at ``awaits``, of a root: the chain in which it was suspended last
+        self.thrown: Coro | None = (
+            None  # ... and of whom it awaits, who tells what becomes of an exception thrown into it
+        )
+        self.uses = 0  # ... of any: the resource that it waits for
         self.outer: Coro | None = None  # of a root: what ran on the thread when it was last entered
 
     @property

@@ -11,7 +11,7 @@ from types import CoroutineType
 
 from ... import events as ev
 from ..actions import ROLES
-from . import introspect
+from . import introspect, steps
 from .coroutine import ALIVE, CREATED, DEAD, Coro, step_of
 from .definitions import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_ITERABLE_COROUTINE
 from .objects import Objects
@@ -93,9 +93,30 @@ class Coroutines:
     # --- coroutines ---
 
     def new(self, key: int, code: "CodeType") -> Coro:
-        self.coro_ids += 1
-        coro = self.live[key] = Coro(self.coro_ids, key, self.defs.code_of(code))
+        coro = self.live[key] = Coro(0, key, self.defs.entry_of(code))
+        self.number(coro)
         return coro
+
+    def number(self, coro: Coro) -> None:
+        """Records are about this coroutine, from now on."""
+        if not coro.id:
+            self.coro_ids += 1
+            coro.id = self.coro_ids
+
+    def is_told(self, coro: Coro, awaiter: Coro | None = None) -> bool:
+        """Whether a record is written of what this coroutine, awaited so, does."""
+        return True
+
+    def told_as(self, coro: Coro) -> Coro:
+        """As whom a coroutine runs, in records."""
+        return coro
+
+    def stamp(self, coro: Coro, awaiter: Coro | None = None) -> int:
+        """The time for that record; 0: it isn't written."""
+        return self.tape.now() if self.is_told(coro, awaiter) else 0
+
+    def node_for(self, coro: Coro, awaiter: Coro | None) -> int:
+        return self.defs.node_of(awaiter.node if awaiter is not None else 0, coro.code)
 
     def new_step(self, step: object, code: "Code") -> Coro:
         """A task that is made of a step of an async generator."""
@@ -135,19 +156,20 @@ class Coroutines:
         if awaiter is not None:
             coro.awaiter = awaiter
             coro.root = awaiter.root
-            coro.node = self.defs.node_of(awaiter.node, coro.code)
+            coro.node = self.node_for(coro, awaiter)
         else:
+            self.number(coro)
             root = coro.root = self.root_of(coro)
             is_task = root.is_task or step_of(root, self.thread.top) is not None
             root.outer = thread.top
-            coro.node = self.defs.node_of(0, coro.code)
+            coro.node = self.node_for(coro, None)
         coro.is_task = is_task and coro.root is coro
         coro.state = ALIVE
         coro.role = coro.code.probe & ROLES
         if is_task:
             flags |= ev.IS_TASK
             coro.root.made = coro.root.made or id(introspect.coroutine_of(step_of(coro.root, self.thread.top)))
-        self.put(ev.START, self.tape.now(), coro.id, awaiter.id if awaiter else 0, coro, coro.code.id, flags)
+        self.put(ev.START, self.stamp(coro, awaiter), coro.id, awaiter.id if awaiter else 0, coro, coro.code.id, flags)
         thread.top = coro
 
     def open(self, frame: "FrameType", flags: int, thrown: bool = False) -> Coro:
@@ -180,7 +202,7 @@ class Coroutines:
                 root.is_task = True
                 flags |= ev.IS_TASK
         if coro.code.kind == ev.CODE_ASYNC_GENERATOR:
-            coro.node = self.defs.node_of(awaiter.node if awaiter is not None else 0, coro.code)
+            coro.node = self.node_for(coro, awaiter)
         before = coro.awaiter
         if before is not None and before is not awaiter and before.child is coro:
             before.child = None
@@ -193,7 +215,7 @@ class Coroutines:
             if leaf.child is None:
                 break
             leaf = leaf.child
-        self.put(ev.ENTER, self.tape.now(), coro.id, awaiter.id if awaiter else 0, leaf, 0, flags)
+        self.put(ev.ENTER, self.stamp(coro, awaiter), coro.id, awaiter.id if awaiter else 0, leaf, 0, flags)
         thread.resume = coro.child
         thread.top = leaf
 
@@ -214,7 +236,7 @@ class Coroutines:
         root = self.top_of(coro)
         if coro.step:
             self.remember_failed(coro, None, True)
-        self.put(ev.VANISH, self.tape.now(), coro.id, 0, self.thread.top, 0, flags)
+        self.put(ev.VANISH, self.stamp(coro), coro.id, 0, self.thread.top, 0, flags)
         self.drop(coro)
         if root is not coro:
             self.vanish(root)
@@ -239,10 +261,10 @@ class Coroutines:
             after = coro.outer
         else:
             after = coro.root.outer if coro.closing else coro.awaiter
-        if exc is not None:
+        if exc is not None and self.is_told(coro):
             aux = self.defs.type_of(type(exc))
         self.vanish_below(coro)
-        ts = self.tape.now()
+        ts = self.stamp(coro)
         if name is not None:
             self.put_name(coro, name, ts, coro)
         self.put(kind, ts, coro.id, aux, after, off, flags)
@@ -251,38 +273,7 @@ class Coroutines:
         self.drop(coro)
         self.stop_at(after)
         if root is not coro:
-            self.finish_step(root, kind, exc, ts)
-
-    def finish_step(self, task: Coro, kind: int, exc: BaseException | None, ts: int) -> None:
-        """A task made of a step of an async generator has ended: the generator yielded an item (ITEM), or ended."""
-        thread = self.thread
-        owner, after = step_of(task, self.thread.top), thread.top
-        step = introspect.coroutine_of(owner)
-        aux, message, good = 0, None, kind == ev.RETURN
-        if owner is not None:
-            thread.ended = id(step)
-            thread.ended_id = task.id
-            if kind == ev.ITEM:
-                good = not introspect.is_aclose(step)
-                aux = 0 if good else self.defs.type_of(RuntimeError)
-            else:
-                good = introspect.swallows(step, exc)
-                aux = 0 if good else self.defs.type_of(StopAsyncIteration if exc is None else type(exc))
-        elif exc is not None:
-            aux = self.defs.type_of(type(exc))
-        if good:
-            exc = None
-        elif exc is not None:
-            message = introspect.message_of(exc)
-        flags = task.outcome(owner, exc)
-        name = task.last_name(owner) if owner is not None else None
-        if name is not None:
-            self.put_name(task, name, ts, after)
-        self.put(ev.RETURN if good else ev.RAISE, ts, task.id, aux, after, 0, flags)
-        if message:
-            self.put_message(task, message, ts, after)
-        self.remember_failed(task, owner, not good and not flags & ev.CANCELLED)
-        self.drop(task)
+            steps.finish(self, root, kind, exc, ts)
 
     def remember_failed(self, coro: Coro, owner: object, failed: bool) -> None:
         """A task has failed, or its coroutine was ended from outside: asyncio may warn about it later."""
@@ -297,31 +288,8 @@ class Coroutines:
         unseen = (each.id for each in self.live.values() if each.made == id(made))  # closed before it ever ran
         return self.failed.get(id(made)) or next(unseen, 0)
 
-    def had_turns(self) -> None:
-        """A loop of this thread begins a round: what was created before its last round began had its turn then.
-
-        Where no frame ran the generator had ended, or ran already: the task failed, and nothing said so.
-        """
-        for task in [task for task in self.unrun.values() if task.off == self.thread.index]:
-            if task.closing:
-                self.vanish(task)
-            task.closing = True
-
-    def finish_unrun(self, task: Coro, owner: object) -> None:
-        """The same where none of its code ran: if it is done, the Task itself has its outcome."""
-        exc, state = introspect.get(owner, "_exception"), introspect.get(owner, "_state")
-        if state == "PENDING":
-            return
-        raised = isinstance(exc, BaseException)
-        aux = self.defs.type_of(type(exc)) if raised else 0
-        flags = ev.CANCELLED if state == "CANCELLED" else 0
-        message = introspect.message_of(exc) if isinstance(exc, BaseException) else None
-        ts = self.tape.now()
-        self.put(ev.RAISE if raised or flags else ev.RETURN, ts, task.id, aux, self.thread.top, 0, flags)
-        if message:
-            self.put_message(task, message, ts, self.thread.top)
-        self.remember_failed(task, owner, raised and not flags)
-        self.drop(task)
+    def put_throw(self, coro: Coro, aux: int, off: int) -> None:
+        self.put(ev.THROW, self.tape.now(), coro.id, aux, coro, off)
 
     def put_message(self, coro: Coro, message: str, ts: int, after: Coro | None) -> None:
         data = introspect.utf8(message)
@@ -383,8 +351,13 @@ class Coroutines:
         if thread.resume is not None:
             thread.top = thread.resume.awaiter  # the burst stopped short of its leaf
             thread.resume = None
-        thread.up = thread.up_child = thread.spawned = None
-        thread.sleeper = 0
+        thread.up = thread.up_child = None
+        self.forget_last()
+
+    def forget_last(self) -> None:
+        """What the last event left for the next one."""
+        self.thread.spawned = None
+        self.thread.sleeper = 0
 
     def running(self, frame: "FrameType") -> Coro:
         """The coroutine of a running frame that an event is about."""

@@ -65,8 +65,10 @@ class Code:
 class Definitions:
     """All ids of one recording, except those of coroutines and threads."""
 
-    def __init__(self, tape: "Tape", stdlib: str) -> None:
+    def __init__(self, tape: "Tape", stdlib: str, lazy: bool = False) -> None:
+        """``lazy``: code is defined when a record is about it, not when it is first seen."""
         self.tape = tape
+        self.lazy = lazy
         self.stdlib = stdlib.rstrip(os.sep) + os.sep
         self.codes: dict[int, Code] = {}  # by id(code); the weak reference takes it out
         self.code_ids = 0
@@ -79,11 +81,16 @@ class Definitions:
         tape.put_definition(ev.NODE, ev.OTHER_NODE)
 
     def code_of(self, code: "CodeType") -> Code:
+        info = self.entry_of(code)
+        if not info.id:
+            self.define(info, code)
+        return info
+
+    def entry_of(self, code: "CodeType") -> Code:
         found = self.codes.get(id(code))
         if found is not None:
             return found
-        self.code_ids += 1
-        info = Code(self.code_ids)
+        info = Code(0)
         key = id(code)
         codes = self.codes
         info.ref = ref(code, lambda _: codes.pop(key, None))
@@ -105,6 +112,20 @@ class Definitions:
             if flags & CO_ITERABLE_COROUTINE
             else ev.CODE_PLAIN
         )
+        if not self.lazy:
+            self.define(info, code)
+        return info
+
+    def define_once(self, info: Code) -> None:
+        """The entry of code that is alive."""
+        code = info.ref() if info.ref is not None else None
+        if not info.id and code is not None:
+            self.define(info, code)
+
+    def define(self, info: Code, code: "CodeType") -> None:
+        self.code_ids += 1
+        info.id = self.code_ids
+        name, qualname = introspect.exact(code.co_filename), introspect.exact(code.co_qualname)
         text = introspect.utf8(name) + b"\0" + introspect.utf8(qualname) + b"\0" + code.co_linetable
         table = 0
         if info.kind != ev.CODE_PLAIN:
@@ -113,7 +134,6 @@ class Definitions:
             text += b"".join([at.to_bytes(4, "little") for at in info.awaits])
         self.tape.put_definition(ev.CODE, info.id, code.co_firstlineno, len(text), info.kind, table)
         self.tape.put_text(text)
-        return info
 
     def node_of(self, parent: int, code: Code) -> int:
         if parent == ev.OTHER_NODE:
@@ -190,7 +210,7 @@ class Definitions:
 
     def read_code(self, code: "CodeType") -> Code:
         """The entry of this code, with the offsets of its awaits and items."""
-        info = self.code_of(code)
+        info = self.entry_of(code)
         if info.sends is None:
             info.look(code)
         return info

@@ -8,7 +8,7 @@ from types import CoroutineType
 
 from ... import events as ev
 from .. import actions as act
-from . import introspect
+from . import introspect, steps
 from .coroutine import ADOPTED, ALIVE, CREATED, Coro
 from .coroutines import Coroutines
 from .edges import Edges, many_of
@@ -145,11 +145,12 @@ class Probes:
         It never ran, or what ran in its step was the generator's end, and not on its behalf.
         """
         if coro is not None and coro.step and introspect.is_task(task):
-            self.coros.finish_unrun(coro, task)
+            steps.finish_unrun(self.coros, coro, task)
 
     def new_task(self, made: "CoroutineType[object, object, object]") -> Coro:
         """A coroutine that is being made a task."""
         coro = self.coros.new(id(made.cr_frame), made.cr_code)
+        self.coros.number(coro)
         coro.state = CREATED
         coro.is_task = True
         coro.made = id(made)
@@ -279,7 +280,7 @@ class Probes:
         # Only built-in numbers are looked at: a zero lets it return at once.
         self.thread.idle = not (type(timeout) in (int, float) and timeout <= 0)  # type: ignore[operator]
         if self.coros.unrun and _called_by_loop(frame):
-            self.coros.had_turns()
+            steps.had_turns(self.coros)
         self.thread.select_began = self.tape.now()
 
     def selector_answers(self, frame: "FrameType", actions: int, value: object) -> None:

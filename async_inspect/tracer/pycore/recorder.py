@@ -19,7 +19,7 @@ from _thread import RLock
 
 from ... import events as ev
 from .. import actions as act
-from . import introspect, probes
+from . import introspect, probes, steps
 from .coroutine import ADOPTED, ALIVE, CREATED, ITEM, Coro
 from .coroutines import ASYNC, CO_GENERATOR, Coroutines
 from .definitions import CO_ASYNC_GENERATOR, Definitions
@@ -30,7 +30,7 @@ from .watchdog import Watchdog
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from types import CodeType, FrameType
 
     type Wanted = dict[str, dict[str, int]]
@@ -55,20 +55,20 @@ class Recorder:
         stdlib: str,
         wanted: "Wanted",
         slow_poll_ns: int,
-        calls: bool,
+        callees: bool,
         tags: tuple[str, ...],
         cold: "Callable[[int, FrameType], object]",
     ) -> None:
         """``wanted``: the actions of sources, by qualified name and the end of the file's path.  ``cold``:
         who does those that are rare."""
         self.tape = tape
-        self.defs = Definitions(self.tape, stdlib)
-        self.coros = Coroutines(self.tape, self.defs)
+        self.defs = Definitions(self.tape, stdlib, self.lazy)
+        self.coros = self.new_coroutines()
         self.probes = probes.Probes(self.tape, self.defs, self.coros, self.wanted_of, cold)
         self.watchdog = Watchdog(self, slow_poll_ns)
         self.tags = Tags(self.coros, tags) if tags else None
         self.wanted = wanted
-        self.calls = calls
+        self.callees = callees
         self.edges = any(action & act.MANY for files in wanted.values() for action in files.values())
         self.hears_wakes = any(action & act.SOON for files in wanted.values() for action in files.values())
         self.thread = self.coros.thread
@@ -79,6 +79,11 @@ class Recorder:
         self.makes_record = False  # outside of any callback (``guard.Record``)
         self.callbacks = self.timed = self.timed_ns = 0
         self.throws_on = False
+
+    lazy = False
+
+    def new_coroutines(self) -> Coroutines:
+        return Coroutines(self.tape, self.defs)
 
     def wanted_of(self, code: "CodeType") -> int:
         """The actions that sources request for this function."""
@@ -106,7 +111,7 @@ class Recorder:
         self.watch(code)
         key = id(frame)
         coro = self.live.get(key)
-        if coro is not None and (coro.state != CREATED or coro.code is not self.defs.code_of(code)):
+        if coro is not None and (coro.state != CREATED or coro.code is not self.defs.entry_of(code)):
             self.coros.vanish_chain(coro)
             coro = None
         if coro is None:
@@ -146,8 +151,8 @@ class Recorder:
     def watch(self, code: "CodeType") -> None:
         info = self.codes.get(id(code))
         if info is None or not info.probe:
-            self.defs.code_of(code).probe = act.WATCHED | (self.wanted_of(code) & act.ROLES)
-            more = (_E.CALL if self.calls else 0) | (_THROW_EVENTS if _LOCAL_THROW else 0)
+            self.defs.entry_of(code).probe = act.WATCHED | (self.wanted_of(code) & act.ROLES)
+            more = (_E.CALL if self.callees else 0) | (_THROW_EVENTS if _LOCAL_THROW else 0)
             _MON.set_local_events(self.tool, code, _ASYNC_EVENTS | more)
             self.watch_throws()
             self.watchdog.start()  # not before there is a coroutine, and anew after a fork
@@ -210,8 +215,7 @@ class Recorder:
         if code.co_flags & CO_ASYNC_GENERATOR and self.defs.is_item(code, off):
             self.hand_item(coro, off)
             return None
-        if self.tags is not None:
-            self.tags.record_tags(coro.root)
+        self.record_tags(coro)
         aux, flags = self.awaited(value)
         coro.child = None
         coro.off = off
@@ -232,6 +236,10 @@ class Recorder:
             self.probes.edges.to(coro.root, value)
         return None
 
+    def record_tags(self, coro: Coro) -> None:
+        if self.tags is not None:
+            self.tags.record_tags(coro.root)
+
     def hand_item(self, coro: Coro, off: int) -> None:
         """An async generator yields an item, and its awaiter continues."""
         awaiter = coro.awaiter
@@ -241,14 +249,28 @@ class Recorder:
         root = self.coros.top_of(coro)
         coro.awaiter, coro.root = None, coro
         after = awaiter if awaiter is not None else root.outer
-        ts = self.tape.now()
+        ts = self.coros.stamp(coro, awaiter)
         self.coros.put(ev.ITEM, ts, coro.id, awaiter.id if awaiter is not None else 0, after, off)
         if awaiter is not None:
             self.thread.top = after
         else:
             self.coros.stop_at(after)
         if root is not coro:
-            self.coros.finish_step(root, ev.ITEM, None, ts)
+            steps.finish(self.coros, root, ev.ITEM, None, ts)
+
+    def put_suspended(
+        self, chain: "list[tuple[Coro, FrameType]]", aux: int, flags: int, ts: int
+    ) -> "Iterable[tuple[Coro, FrameType]]":
+        """Of a chain that was suspended before: write that it is, where; in the order in which more is told of it."""
+        top, leaf = self.thread.top, chain[-1][0]
+        self.coros.put(ev.SUSPEND, ts, leaf.id, aux, top, leaf.off, flags)
+        for coro, _ in reversed(chain[:-1]):
+            assert coro.child is not None
+            self.coros.put(ev.LINK, ts, coro.id, coro.child.id, top, coro.off)
+        return reversed(chain)
+
+    def record_wait_target(self, coro: Coro, frame: "FrameType", ts: int) -> None:
+        self.probes.record_wait_target(coro, frame, ts)
 
     def on_return(self, frame: "FrameType", code: "CodeType", off: int, value: object) -> object:
         if code.co_flags & ASYNC:
@@ -256,8 +278,7 @@ class Recorder:
             coro = self.coros.running(frame)
             if coro.role & act.TAKE:
                 self.probes.take(coro, frame)
-            if self.tags is not None:
-                self.tags.record_tags(coro.root)
+            self.record_tags(coro)
             self.coros.finish(coro, ev.RETURN, off, None)
             return None
         info = self.codes.get(id(code))
@@ -276,8 +297,8 @@ class Recorder:
         if code.co_flags & ASYNC:
             self.coros.end_burst()
             coro = self.coros.running(frame)
-            if self.tags is not None and type(exc) is not GeneratorExit:  # anybody may close it
-                self.tags.record_tags(coro.root)
+            if type(exc) is not GeneratorExit:  # anybody may close it
+                self.record_tags(coro)
             self.coros.finish(coro, ev.RAISE, off, exc)
             return None
         info = self.codes.get(id(code))
@@ -314,8 +335,7 @@ class Recorder:
                 return None
             coro.closing = closing
             self.coros.enter_root(coro.root)
-            aux = self.defs.type_of(type(exc))
-            self.coros.put(ev.THROW, self.tape.now(), coro.id, aux, coro, off)
+            self.coros.put_throw(coro, self.defs.type_of(type(exc)), off)
             thread.top = coro
         return None
 

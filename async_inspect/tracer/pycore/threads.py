@@ -11,6 +11,7 @@ from ... import events as ev
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from types import FrameType
     from typing import Any
 
     from .coroutine import Coro
@@ -34,6 +35,7 @@ class State:
     spawner = 0  # ... and the frame that was making it
     sleeper = 0  # the future that a timer was just set for, until the next event ...
     due = 0  # ... and for when
+    waits: "tuple[tuple[Coro, FrameType], ...]" = ()  # amid a burst: of whom to tell for what each waits
     select_began = 0  # when the selector was asked
     moment = 0  # at which it adopts what is there, all at once; else 0
     idle = False

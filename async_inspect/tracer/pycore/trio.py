@@ -86,7 +86,7 @@ class Trio:
         due = self.moment_of(deadline)
         while coro.child is not None:
             coro = coro.child
-        self.probes.put(ev.TIMER, ts, coro.id, due & 0xFFFFFFFF, due >> 32)
+        self.probes.put(ev.TIMER, ts, self.coros.told_as(coro).id, due & 0xFFFFFFFF, due >> 32)
 
     def moment_of(self, when: object) -> int:
         return 0 if self.coros.tape.ticks else introspect.trio_moment(when)

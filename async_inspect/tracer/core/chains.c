@@ -1,0 +1,306 @@
+/* At `awaits`: whom a root's frame awaits, frame by frame, and the id of that chain (the twin: pycore/chains.py, which is told
+ * by each coroutine's own events; this is told by the frames alone).
+ *
+ * Knows how to go inward from frame to frame, by what lies on each one's stack; and outward, by who runs below whom. Does not
+ * know which event asks. */
+
+/* Where a suspended frame stands, as the event of its suspension says; what comes next there is a RESUME. */
+static inline int yielded_at(Frame *f, PyCodeObject *code)
+{
+#if PY_VERSION_HEX < 0x030D0000
+    return frame_lasti(f, code);
+#else
+    return frame_lasti(f, code) - 2; /* it stands after what suspended it */
+#endif
+}
+
+/* Of a frame that stands at this YIELD_VALUE: whether it awaits, and so yields what another yielded. */
+static inline int is_await(PyCodeObject *code, int off)
+{
+    return (_PyCode_CODE(code)[off / 2 + 1].op.arg & 3) >= 2; /* of the RESUME: 2 in a `yield from`, 3 in an await */
+}
+
+/* What lies on top of a frame's stack, or below that: borrowed. */
+static inline PyObject *on_stack(Frame *f, int from_top)
+{
+#if PY_VERSION_HEX < 0x030E0000
+    return f->localsplus[f->stacktop - from_top];
+#else
+    return PyStackRef_AsPyObjectBorrow(f->stackpointer[-from_top]);
+#endif
+}
+#if PY_VERSION_HEX < 0x030E0000
+#define TOP_AS_IT_YIELDS 1
+#else
+#define TOP_AS_IT_YIELDS 2 /* on top is the value */
+#endif
+
+static int pick_awaited(PyObject *o, void *found)
+{
+    PyTypeObject *cls = Py_TYPE(o);
+    if (is_generator(o) ? generator_state(o) != FRAME_CREATED && generator_state(o) < ENDED
+                        : !(cls->tp_flags & Py_TPFLAGS_HEAPTYPE) ? is_step_object(o)
+                                                                 : cls->tp_as_async && cls->tp_as_async->am_send) {
+        PyObject **one = found;
+        *one = *one == NULL || *one == o ? o : Py_None; /* of two it can't be known which */
+    }
+    return 0;
+}
+
+/* What an awaitable that is none of Python's own (a compiled coroutine) awaits itself, where it has one thing that it can be:
+ * borrowed. One that Python code steps drives by hand what it steps. */
+static PyObject *inside_foreign(PyObject *o)
+{
+    PyObject *found = NULL;
+    PyTypeObject *cls = Py_TYPE(o);
+    PyObject *next = cls->tp_iternext != NULL ? _PyType_Lookup(cls, word.next) : NULL;
+    if ((cls->tp_iternext != NULL || (cls->tp_as_async && cls->tp_as_async->am_send)) && cls->tp_traverse
+        && !(next != NULL && PyFunction_Check(next))) {
+        cls->tp_traverse(o, pick_awaited, &found);
+    }
+    return found == Py_None ? NULL : found;
+}
+
+/* From what a frame awaits to what of that has a frame (borrowed), or NULL. */
+RARE PyObject *inside(PyObject *o)
+{
+    for (int i = 0; i < MAX_GATHERED && o != NULL && !is_generator(o); i++) {
+        PyTypeObject *cls = Py_TYPE(o);
+        if (cls == aio.future_iter) {
+            return NULL;
+        }
+        if (!(cls->tp_flags & Py_TPFLAGS_HEAPTYPE)) {
+            PyObject *inner = NULL;
+            if (is_step_object(o) && cls->tp_traverse) {
+                cls->tp_traverse(o, pick_inner, &inner);
+            }
+            o = inner;
+        }
+        else if (strcmp(cls->tp_name, "_asyncio.FutureIter") == 0) {
+            aio.future_iter = cls;
+            return NULL;
+        }
+        else {
+            o = inside_foreign(o);
+        }
+    }
+    return o != NULL && is_generator(o) ? o : NULL;
+}
+
+/* Whether a frame stands where it yields: it is suspended, or an exception is on its way through it. */
+RARE int stands_still(Frame *f)
+{
+    PyCodeObject *code = frame_code(f);
+    CodeInfo *info = entry_of(code);
+    int i = yielded_at(f, code) / 2;
+    return info != NULL && (info->stands != NULL || look_at_code(info, code)) && i >= 0 && i + 1 < info->stands_len
+           && info->stands[i] & AT_YIELD && info->stands[i + 1] & AT_YIELD;
+}
+
+/* The frame that a suspended one awaits, be it a plain generator's; NULL: what it waits for has none. `yields`: the one that
+ * has just yielded, at `off`, if one has. */
+static inline Frame *frame_inside(Frame *f, PyCodeObject *code, Frame *yields, int off)
+{
+    int yields_now = f == yields;
+    if (UNLIKELY(!is_await(code, yields_now ? off : yielded_at(f, code)))) {
+        return NULL;
+    }
+    PyObject *o = on_stack(f, yields_now ? TOP_AS_IT_YIELDS : 1);
+    if (UNLIKELY(o == NULL)) {
+        return NULL;
+    }
+    if (!PyCoro_CheckExact(o) && !PyGen_CheckExact(o)) {
+        o = inside(o);
+        if (o == NULL) {
+            return NULL;
+        }
+    }
+    int state = generator_state(o);
+    Frame *inner = generator_frame(o);
+    if (UNLIKELY(state == FRAME_CREATED || state >= ENDED)) {
+        return NULL;
+    }
+    return UNLIKELY(state == FRAME_EXECUTING) && inner != yields && !stands_still(inner) ? NULL : inner;
+}
+
+/* A coroutine's code, when first seen: what sources want of it. */
+RARE void look_at_role(CodeInfo *info, PyCodeObject *code)
+{
+    info->probe = P_WATCHED | (wanted_of(code) & ROLES);
+    hear(info, code, (info->probe & P_TAKE ? event_bits[B_RETURN] : 0)
+                     | (info->kind == CODE_ASYNC_GENERATOR ? event_bits[B_RESUME] : 0)); /* awaited now, a task's step then */
+    watch_throws();
+    start_watchdog();
+}
+
+static inline CodeInfo *role_of(PyCodeObject *code)
+{
+    CodeInfo *info = entry_of(code);
+    if (UNLIKELY(info != NULL && !info->probe)) {
+        look_at_role(info, code);
+    }
+    return info;
+}
+
+/* The frame at place `n` of a chain is another, or stands elsewhere, than the last time: keep it, with its id. 0: no memory. */
+RARE int relink(Coro *c, uint32_t n, PyCodeObject *code, int off)
+{
+    if (n == c->room) {
+        uint32_t room = n ? 2 * n : 4;
+        Link *chain = realloc(c->chain, room * sizeof *chain);
+        if (chain == NULL) {
+            lose();
+            return 0;
+        }
+        c->chain = chain;
+        c->room = room;
+    }
+    CodeInfo *info = code_of(code);
+    if (info == NULL) {
+        return 0;
+    }
+    role_of(code);
+    uint32_t node = n ? node_of(c->chain[n - 1].node, info) : c->node;
+    uint32_t chain = chain_of(n ? c->chain[n - 1].chain : 0, node, (uint32_t)off);
+    c->chain[n] = (Link){info, off, chain, node, (uint32_t)(info->probe & AT_SUSPENSION), NULL};
+    c->links = n + 1;
+    return chain != 0;
+}
+
+/* What a suspended frame's own code says of the suspension. */
+static void record_wait_of(Thread *th, Coro *c, Link *link, Frame *f, PyCodeObject *code, uint64_t ts)
+{
+    if (link->role & P_USE) {
+        uint32_t resource = resource_of(f, code);
+        if (resource) {
+            put(th, USE, ts, c->id, resource, th->top, link->chain, 0);
+        }
+    }
+    if (link->role & (P_MANY | P_CHILDREN | P_UNTIL) && link->told != f) {
+        link->told = f; /* once: these stay the same */
+        c->tells = 1;
+        if (link->role & P_MANY) {
+            edges_to_all(th, c->root, many_of(f, code), 0);
+        }
+        if (link->role & P_CHILDREN) {
+            edges_to_children(th, c->root, f, code);
+        }
+        if (link->role & P_UNTIL) {
+            wait_until(th, c, local_of(f, code, word.deadline), ts);
+        }
+    }
+}
+
+/* The same of all frames of a chain, from the root on. */
+RARE void tell_roles(Thread *th, Coro *c, Frame *yields, int off, uint64_t ts)
+{
+    uint32_t n = 0;
+    for (Frame *f = c->frame; f != NULL && n < c->links;) {
+        PyCodeObject *code = frame_code(f);
+        if (code->co_flags & ASYNC_FLAGS) {
+            if (c->chain[n].role) {
+                record_wait_of(th, c, &c->chain[n], f, code, ts);
+            }
+            n++;
+        }
+        f = frame_inside(f, code, yields, off);
+    }
+}
+
+/* A coroutine begins of which something is told but once: what was at this place is another. */
+RARE void forget_told(Coro *c, Frame *f)
+{
+    if (c != NULL && c->took == f) {
+        c->took = NULL;
+    }
+    for (uint32_t i = 0; c != NULL && i < c->links; i++) {
+        if (c->chain[i].told == f) {
+            c->chain[i].told = NULL;
+        }
+    }
+}
+
+/* The id of the chain in which `c` is suspended, defined where it is a new one; 0: not known. `yields`: the frame that has just
+ * yielded, at `off`; NULL: none has. `roles`: what is asked of its frames. */
+static inline uint32_t chain_at(Coro *c, Frame *yields, int off, uint32_t *roles)
+{
+    uint32_t n = 0, known = LIKELY(c->epoch == chain_epoch) ? c->links : 0, epoch = chain_epoch;
+    Frame *f = c->frame;
+    *roles = 0;
+    do {
+        PyCodeObject *code = frame_code(f);
+        int at = f == yields ? off : yielded_at(f, code);
+        if (LIKELY(code->co_flags & ASYNC_FLAGS)) {
+            Link *link = &c->chain[n];
+            if (UNLIKELY(!(n < known && link->off == at && is_of(link->info, code)))) {
+                if (!relink(c, n, code, at)) {
+                    c->links = 0;
+                    return 0;
+                }
+                link = &c->chain[n];
+                known = 0;
+            }
+            *roles |= link->role;
+            n++;
+        }
+        f = frame_inside(f, code, yields, off);
+    } while (f != NULL);
+    if (UNLIKELY(chain_epoch != epoch || c->epoch != epoch)) {
+        c->links = n; /* of those beyond the code may be gone */
+        c->epoch = chain_epoch;
+    }
+    return c->chain[n - 1].chain;
+}
+
+/* The frame that awaits the one that runs in `f`, if one does: plain generators are looked through. */
+RARE Frame *frame_awaiting(Frame *f, int thrown)
+{
+    for (Frame *g = below(f); g != NULL; g = below(g)) {
+        PyCodeObject *code = frame_code(g);
+        if (!(code->co_flags & (ASYNC_FLAGS | CO_GENERATOR))) {
+            return NULL;
+        }
+        CodeInfo *info = entry_of(code);
+        int lasti = frame_lasti(g, code);
+        if (info == NULL || (!stands(info, code, lasti, AT_SEND) && !(thrown && stands(info, code, lasti, AT_YIELD)))) {
+            return NULL;
+        }
+        if (code->co_flags & ASYNC_FLAGS) {
+            return g;
+        }
+    }
+    return NULL;
+}
+
+/* Whether a coroutine awaits the one that runs in `f`: then that is no root. */
+static inline int is_awaited(Frame *f)
+{
+    Frame *g = f->previous;
+    if (LIKELY(g != NULL && g->owner == FRAME_OWNED_BY_GENERATOR)) {
+        PyCodeObject *code = frame_code(g);
+        if (LIKELY(code->co_flags & ASYNC_FLAGS)) {
+#if PY_VERSION_HEX < 0x030D0000
+            CodeInfo *info = recent[RECENT(code)];
+            if (LIKELY(info != NULL && info->last_send == frame_lasti(g, code) && is_of(info, code))) {
+                return 1;
+            }
+#else
+            int op = g->instr_ptr->op.code;
+            if (LIKELY(op == SEND_GEN || op == SEND)) {
+                return 1;
+            }
+#endif
+        }
+    }
+    return frame_awaiting(f, 0) != NULL;
+}
+
+/* Whether the chain of this root, which is suspended or through which an exception comes, goes through that frame. */
+static int goes_through(Coro *c, Frame *frame)
+{
+    Frame *f = stands_still(c->frame) ? c->frame : NULL;
+    while (f != NULL && f != frame) {
+        f = frame_inside(f, frame_code(f), frame, 0);
+    }
+    return f != NULL;
+}
