@@ -33,6 +33,7 @@ from scripts.bench_loads import (
     attach,
     environment,
 )
+from scripts.bench_start import FORMATS_HEAD, START_HEAD, format_rows, start_rows
 
 
 class Sample(NamedTuple):
@@ -256,7 +257,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--load", action="append", help="only this load, by its file name without .py")
     parser.add_argument(
-        "--table", choices=("time", "sources", "checks", "bytes", "instructions"), help="only this table"
+        "--table",
+        choices=("time", "sources", "checks", "bytes", "instructions", "start", "formats"),
+        help="only this table",
     )
     chosen = parser.parse_args()
     loads = [load for load in TABLE if not chosen.load or load.file.removesuffix(".py") in chosen.load]
@@ -275,6 +278,10 @@ def main() -> None:
         # A service does more of its waiting the slower it runs, so it has no two equal counts.
         steady = [load for load in loads if load.file not in REQUESTS]
         show(INSTRUCTIONS_HEAD, (instructions_row(load) for load in steady))
+    if chosen.table in (None, "start"):
+        show(START_HEAD, start_rows(rounds))
+    if chosen.table in (None, "formats"):
+        show(FORMATS_HEAD, format_rows(100 if chosen.quick else 1000))
 
 
 if __name__ == "__main__":
