@@ -7,29 +7,48 @@ nothing but constants, so that loading it costs the program nothing.
 A recording is one file of one process::
 
     header      ``header_size`` bytes, a multiple of HEADER_SIZE: fixed fields, then the metadata as text
-    tail        ``tail_size`` bytes: the newest slots, up to the first whose kind is 0
+    tail        ``tail_size`` bytes: the newest slots, up to the first whose last byte is 0
     body        all the slots before those: ``flushed`` of them
 
-The target writes into a shared mapping of header and tail, so that each record is in the file as soon as it is made,
-whatever becomes of the process, and a follower sees it at once.  A full tail is appended to the body in one ``write``
-(a quarter of the cost of mapping the file as it grows, and a full disk is an error there, not a SIGBUS).  The order of
-stores makes every moment readable: the body's bytes, then ``flushed``, then the tail is zeroed, then ``tail_base``
-becomes ``flushed``.  So slot number *n* of the recording is in the body if *n* < ``flushed``, else in the tail at
-*n* - ``tail_base``; slots of the tail before ``flushed`` are old.  A slot's kind is written last, so a slot is either
-whole or not there.  A recording may be cut off at any byte and still opens with what it holds, in order: where the
-body is shorter than ``flushed``, the tail does not follow it.
+Slots have SLOT_SIZE bytes.  Slot number *n* is in the body if *n* < ``flushed``, else in the tail, a ring, at *n*
+modulo its size.  The target writes into a shared mapping of header and tail, so that each record is in the file as
+soon as it is made, whatever becomes of the process, and a follower sees it at once.  What is full of the tail is
+appended to the body in one ``write`` (a quarter of the cost of mapping the file as it grows, and a full disk is an
+error there, not a SIGBUS).  The order of stores makes every moment readable: the body's bytes, then ``flushed``, then
+these slots of the tail are zeroed, then ``tail_base`` says up to which slot that is done.  A slot's last byte is
+written last, and of two slots the first one's, so a record is either whole or not there.  A recording may be cut off
+at any byte and still opens with what it holds, in order: where the body is shorter than ``flushed``, the tail does
+not follow it.
 
-One slot (little-endian, ``RECORD_FORMAT``)::
+A record says (``RECORD_FIELDS``; all of it when it is read, whatever it took to write it)::
 
-    0  u64 ts       CLOCK_MONOTONIC in nanoseconds; 0 in definitions
-    8  u32 coro     the subject: a coroutine, or the id being defined
-   12  u32 aux      by kind, see below
-   16  u32 node     the await-tree node that runs on this thread AFTER the record (0: none, the loop or plain code)
-   20  u32 task     the task that runs on this thread AFTER the record (0: none)
-   24  u32 off      by kind: mostly the bytecode offset where ``coro`` stands
-   28  u16 thread   index of the writing thread (see THREAD)
-   30  u8  flags    by kind
-   31  u8  kind
+    ts      CLOCK_MONOTONIC in nanoseconds; 0 in definitions
+    coro    the subject: a coroutine, or the id being defined
+    aux     by kind, see below
+    node    the await-tree node that runs on this thread AFTER the record (0: none, the loop or plain code)
+    task    the task that runs on this thread AFTER the record (0: none)
+    off     by kind: mostly the bytecode offset where ``coro`` stands
+    thread  index of the writing thread (see THREAD)
+    flags   by kind
+    kind
+
+It is written in one slot where most of that follows from what comes before, else in two, whole.  A slot's last byte
+tells which::
+
+    0           nothing is written here
+    1 to 63     a record of this kind in one slot; or a piece of text (TEXT); or PAD
+    64 to 127   the second slot of a record of this kind plus LONG
+    128 to 255  the first slot of such a record
+
+    first       u32 coro, u32 aux, u64 ts with its highest bit set
+    second      u32 node, u32 task, u32 off, u16 thread, u8 flags, u8 kind plus LONG
+    an event    u32 ns since the event before it, u32 coro, u32 and u16 by its form (FORMS), u8 flags, u8 kind
+    definition  u32 coro, u32 aux, u32 off, u24 node, u8 kind; flags, task, thread are 0
+    text        TEXT_BYTES of it, then TEXT
+
+"Before" is: in the file.  So that no more than a block of BLOCK_SIZE bytes depends on a slot that is damaged, each
+begins with an ANCHOR, in two slots, which says ts, thread, node and task of the event before it; what was read of the
+block before must come to the same.  No record is in two blocks: the one slot that would be left is a PAD.
 
 Because each event says what runs *after* it, the time from one event of a thread to that thread's next belongs to
 ``node`` and ``task``: self time is one difference and one ``bincount``, without rebuilding any stack.
@@ -53,11 +72,14 @@ coroutines that ran is not known, nor which ran and never suspended.
 """
 
 MAGIC = b"ASYNCREC"
-VERSION = 1
-RECORD_SIZE = 32
-RECORD_FORMAT = "<QIIIIIHBB"
+VERSION = 2  # in 1, each record took 32 bytes: recording/version1.py
 RECORD_FIELDS = ("ts", "coro", "aux", "node", "task", "off", "thread", "flags", "kind")
-TEXT_BYTES = RECORD_SIZE - 1
+SLOT_SIZE = 16
+BLOCK_SIZE = 1 << 16
+TEXT_BYTES = SLOT_SIZE - 1
+LONG = 64  # added to the kind of a record in two slots
+SHORT_FORMAT = "<IIIHBB"
+LONG_FORMAT = "<IIQIIIHBB"
 
 # The header's fixed fields (``HEADER_FORMAT``, then zeros up to META_OFFSET, then ``meta_len`` bytes of metadata).
 # ``end_ns``, ``lost``, ``state`` and the cost fields are kept up to date in place while the recording grows.
@@ -66,7 +88,7 @@ HEADER_FIELDS = (
     "magic",
     "version",
     "header_size",
-    "record_size",
+    "record_size",  # of a slot
     "pid",
     "start_ns",  # CLOCK_MONOTONIC when the recording began
     "start_unix_ns",  # the same moment as Unix time
@@ -78,7 +100,7 @@ HEADER_FIELDS = (
     "timed_callbacks",  # of these, how many were timed (every COST_EVERY-th) ...
     "timed_ns",  # ... and how long those took together: the tracer's own cost, measured
     "flushed",  # slots in the body
-    "tail_base",  # the number of the tail's first slot
+    "tail_base",  # slots before this one are in the tail no more
     "tail_size",  # bytes; 0: the core has not started yet
 )
 HEADER_SIZE = 4096
@@ -93,7 +115,7 @@ TIMED_NS_OFFSET = 80
 FLUSHED_OFFSET = 88
 TAIL_BASE_OFFSET = 96
 TAIL_SIZE_OFFSET = 104
-TAIL_SIZE = 1 << 16
+TAIL_SIZE = BLOCK_SIZE
 COST_EVERY = 1024
 
 RUNNING = 0  # the process still records, or died without a word
@@ -112,11 +134,14 @@ STRING = 3  # coro: string id. off: bytes of UTF-8 in TEXT slots that follow
 SITE = 4  # a call stack, one frame a record. coro: site id. aux: the next frame INWARD (0: this is the innermost).
 #           node: code id. off: bytecode offset. The site itself is the outermost frame that was kept
 THREAD = 5  # coro: thread index. aux: the kernel's thread id
-TEXT = 6  # bytes 0..30 are a piece of the text of the definition before it, zero-padded
+TEXT = 6  # a piece of the text of the definition before it, zero-padded
 RESOURCE = 7  # what tasks wait for or hold: a lock, a queue … coro: resource id. aux: string id of its type.
 #               off: site where it was made (0: not seen)
 CHAIN = 8  # a suspended frame and all that await it. coro: chain id. aux: the chain of who awaits it (0: a root).
 #            node: its node. off: the bytecode offset where it stands
+
+ANCHOR = 9  # begins a block: ts, thread, node, task of the event before it. No record: whoever reads leaves it out
+PAD = 10  # ends a block in which the next record has no room. Likewise
 
 FIRST_EVENT = 16  # kinds from here on are events: they have a time, and node/task after them
 
@@ -205,6 +230,34 @@ KINDS = {
     RUNTIME_WARNING: ("RUNTIME_WARNING", "coroutine", "string", ""),
     TAG: ("TAG", "coroutine", "", "text"),
     CANCEL: ("CANCEL", "coroutine", "string", "site"),
+}
+# How an event is written in one slot.  By form: what the 32 bits and the 16 hold, then the node and the task after
+# it. A field that they don't hold is 0, but START's ``off``, which is the code of its node.  "coro - aux" is that
+# difference; "ts - moment" and "moment - ts" take all 48 bits, the moment is in ``aux`` and ``off``; "aux, node" are
+# 16 bits each, the lower ones first.  "before": as after the event before it; an event in one slot is of the same
+# thread as that.
+FORMS = {
+    "event": ("aux", "off", "before", "before"),
+    "since": ("ts - moment", "", "before", "before"),
+    "until": ("moment - ts", "", "before", "before"),
+    "start": ("aux", "node", "", "before; coro where aux is 0"),
+    "enter": ("aux", "node", "", "before; coro where aux is 0"),
+    "resume": ("aux", "node", "", "coro"),
+    "suspend": ("aux", "off", "0", "0"),
+    "return": ("node", "off", "", "before; 0 where node is 0"),
+    "raise": ("aux, node", "off", "", "before; 0 where node is 0"),
+    "item": ("off, node", "coro - aux", "", "before"),
+}
+SHORT_FORMS = {  # of these kinds; of all others it is "event", of WAKE and SOON with BY_TIMER "since"
+    TIMER: "until",
+    SELECT: "since",
+    START: "start",
+    ENTER: "enter",
+    RESUME: "resume",
+    SUSPEND: "suspend",
+    RETURN: "return",
+    RAISE: "raise",
+    ITEM: "item",
 }
 KIND_NAMES = {kind: row[0] for kind, row in KINDS.items()}
 HAS_TEXT = tuple(kind for kind, row in KINDS.items() if row[3] == "text")

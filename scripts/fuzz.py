@@ -33,7 +33,7 @@ KEPT = Path(".cache/fuzz")
 CPU_SECONDS = 5
 MEMORY = 100 << 20  # and so many times the file:
 TIMES = 20
-SHORT_TAIL = 64 * ev.RECORD_SIZE  # bytes: a file of which every byte can be cut
+SHORT_TAIL = 128 * ev.SLOT_SIZE  # bytes: a file of which every byte can be cut
 CUT = ("two_tasks", "unfinished", "contention")
 WATCHED = ("/recording/", "/model/")
 

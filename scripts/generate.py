@@ -32,10 +32,17 @@ def vocabulary() -> str:
     placed = {name: field for name, field in offsets.items() if field in ev.HEADER_FIELDS}
     parts = [
         WRITTEN.format("async_inspect/events.py"),
-        _struct("Record", ev.RECORD_FORMAT, ev.RECORD_FIELDS),
+        "typedef struct { uint64_t low, high; } Slot;",
         _struct("Header", ev.HEADER_FORMAT, ev.HEADER_FIELDS),
         _enum(f"{OTHER_NAMES.get(name, name)} = {value}" for name, value in numbers.items()),
-        '_Static_assert(sizeof(Record) == RECORD_SIZE, "a record");',
+        _enum(f"FORM_{form.upper()}" for form in ev.FORMS),
+        "static inline int form_of(int kind)\n{\n    switch (kind) {",
+        *(
+            f"    case {OTHER_NAMES.get(name := ev.KIND_NAMES[kind], name)}:\n        return FORM_{form.upper()};"
+            for kind, form in ev.SHORT_FORMS.items()
+        ),
+        "    default:\n        return FORM_EVENT;\n    }\n}",
+        '_Static_assert(sizeof(Slot) == SLOT_SIZE, "a slot");',
         *(f'_Static_assert(offsetof(Header, {field}) == {name}, "{field}");' for name, field in placed.items()),
     ]
     return "\n".join(parts) + "\n"

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from async_inspect import events as ev
+from async_inspect.recording.slots import RECORD_FORMAT, TEXT_BYTES
+from async_inspect.tracer.pycore import packing
 
 START_NS = 1_000
 
@@ -32,15 +34,14 @@ class Tape:
             self._threads.add(coro)
         elif kind >= ev.FIRST_EVENT and thread not in self._threads:
             self.put(ev.THREAD, coro=thread, aux=4711 + thread)
-        slot = struct.pack(ev.RECORD_FORMAT, ts + START_NS, coro, aux, node, task, off, thread, flags, kind)
+        slot = struct.pack(RECORD_FORMAT, ts + START_NS, coro, aux, node, task, off, thread, flags, kind)
         self.slots.append(slot)
         return self
 
     def text(self, kind: int, text: bytes, ts: int = -START_NS, **fields: int) -> None:
         self.put(kind, ts, off=len(text), **fields)
-        for begin in range(0, len(text), ev.TEXT_BYTES):
-            piece = text[begin : begin + ev.TEXT_BYTES]
-            self.slots.append(piece.ljust(ev.TEXT_BYTES, b"\0") + bytes([ev.TEXT]))
+        for begin in range(0, len(text), TEXT_BYTES):
+            self.slots.append(text[begin : begin + TEXT_BYTES].ljust(TEXT_BYTES, b"\0") + bytes([ev.TEXT]))
 
     def _next(self, name: str) -> int:
         self._ids[name] += 1
@@ -88,14 +89,15 @@ class Tape:
     def data(self, tail: int = 0) -> bytes:
         """The file; the last ``tail`` slots aren't flushed yet."""
         meta = "".join(f"{key}\t{value}\n" for key, value in self.meta).encode("utf-8", "surrogateescape")
-        flushed = len(self.slots) - tail
+        data, flushed = packed(self.slots), len(packed(self.slots[: len(self.slots) - tail]))
+        flushed //= ev.SLOT_SIZE
         fields = {
             **dict.fromkeys(ev.HEADER_FIELDS, 0),
             **self.header,
             "magic": ev.MAGIC,
             "version": ev.VERSION,
             "header_size": ev.HEADER_SIZE,
-            "record_size": ev.RECORD_SIZE,
+            "record_size": ev.SLOT_SIZE,
             "end_ns": self.header.get("end_ns", self.end_ns and self.end_ns + START_NS),
             "state": self.header.get("state", ev.STOPPED if self.end_ns else ev.RUNNING),
             "meta_len": len(meta),
@@ -105,12 +107,44 @@ class Tape:
         }
         head = struct.pack(ev.HEADER_FORMAT, *(fields[name] for name in ev.HEADER_FIELDS))
         head = (head.ljust(ev.META_OFFSET, b"\0") + meta).ljust(ev.HEADER_SIZE, b"\0")
-        return head + b"".join(self.slots[flushed:]).ljust(ev.TAIL_SIZE, b"\0") + b"".join(self.slots[:flushed])
+        ring, at = bytearray(ev.TAIL_SIZE), flushed * ev.SLOT_SIZE
+        for begin in range(at, len(data), ev.SLOT_SIZE):
+            ring[begin % ev.TAIL_SIZE : begin % ev.TAIL_SIZE + ev.SLOT_SIZE] = data[begin : begin + ev.SLOT_SIZE]
+        return head + bytes(ring) + data[:at]
 
     def write(self, path: Path, tail: int = 0) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(self.data(tail))
         return path
+
+
+def packed(slots: Sequence[bytes]) -> bytes:
+    """These records as a file's slots."""
+    pack, data, text, size = packing.Packing(), bytearray(), bytearray(), 0
+
+    def add(new: bytes) -> None:
+        if len(data) % ev.BLOCK_SIZE + len(new) > ev.BLOCK_SIZE:
+            data.extend(packing.pad())
+        if len(data) % ev.BLOCK_SIZE == 0:
+            data.extend(pack.anchor())
+        data.extend(new)
+
+    add(b"")
+    for number, slot in enumerate(slots):
+        ts, coro, aux, node, task, off, thread, flags, kind = struct.unpack(RECORD_FORMAT, slot)
+        if kind == ev.TEXT:
+            text += slot[:TEXT_BYTES]
+            if number + 1 == len(slots) or slots[number + 1][-1] != ev.TEXT:
+                for piece in packing.text(bytes(text[: size or len(text)])):
+                    add(piece)
+                text.clear()
+        elif kind == 0:
+            add(bytes(ev.SLOT_SIZE))
+        else:
+            size = off if kind in ev.HAS_TEXT else 0
+            add(pack.record(ts, coro, aux, node, task, off, thread, flags, kind))
+            pack.written(ts, coro, node, task, off, thread, kind)
+    return bytes(data)
 
 
 def at(ts: int) -> dict[str, int]:

@@ -151,7 +151,7 @@ def _is_idle(one: Head) -> bool:
         data = file.read(header.tail_size)
     if header.lost or len(data) < header.tail_size:
         return False
-    kinds = np.frombuffer(data, np.uint8)[ev.RECORD_SIZE - 1 :: ev.RECORD_SIZE]
+    kinds = np.frombuffer(data, np.uint8)[header.slot_size - 1 :: header.slot_size] % ev.LONG
     return not (kinds >= ev.FIRST_EVENT).any()
 
 

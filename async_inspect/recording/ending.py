@@ -51,8 +51,8 @@ def _at_bound(header: Header, meta: Meta) -> bool:
     bound = meta.get("max_size", ("",))[0]
     if not bound.isdecimal():
         return True
-    tail = header.tail_size // ev.RECORD_SIZE
-    return header.flushed + tail > (int(bound) - header.header_size - header.tail_size) // ev.RECORD_SIZE
+    tail = header.tail_size // header.slot_size
+    return header.flushed + tail > (int(bound) - header.header_size - header.tail_size) // header.slot_size
 
 
 class Span(NamedTuple):

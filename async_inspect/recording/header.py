@@ -17,6 +17,7 @@ SUFFIX = ".rec"
 FOLDER = "recording"
 WINDOWS = ("win32",)
 LATEST = 1 << 62  # ns; no clock has come so far
+SLOT_SIZES = {1: 32, ev.VERSION: ev.SLOT_SIZE}  # bytes, by version
 _MOST_TAIL = 1 << 30  # bytes
 _PATHS = {"cwd", "executable", "prefix", "base_prefix", "stdlib", "site"}  # in the metadata
 
@@ -45,6 +46,11 @@ class Header(NamedTuple):
     tail_base: int
     tail_size: int
     faults: int = 0  # how many of these fields were invalid and have been replaced
+
+    @property
+    def slot_size(self) -> int:
+        """Bytes; of a file that says no version yet, today's."""
+        return SLOT_SIZES.get(self.version, ev.SLOT_SIZE)
 
 
 class Head(NamedTuple):
@@ -92,7 +98,7 @@ def read_header(file: FileIO, path: Path) -> tuple[Header, Meta]:
                 f"{path}: was recorded in format {header.version} by a newer async-inspect; "
                 f"this one reads up to {ev.VERSION}"
             )
-        if header.version and header.record_size not in (0, ev.RECORD_SIZE):
+        if header.version and header.record_size not in (0, header.slot_size):
             raise UserError(f"{path}: is damaged, its records have {header.record_size} bytes")
         if header.header_size < ev.META_OFFSET:  # cut off within these fields
             header = header._replace(header_size=ev.HEADER_SIZE)
@@ -111,7 +117,7 @@ def _believable(header: Header, size: int) -> Header:
         sound["header_size"] = ev.HEADER_SIZE
     if header.meta_len > header.header_size - ev.META_OFFSET:
         sound["meta_len"] = 0
-    if header.tail_size % ev.RECORD_SIZE or header.tail_size > _MOST_TAIL:
+    if header.tail_size % header.slot_size or header.tail_size > _MOST_TAIL:
         sound["tail_size"] = ev.TAIL_SIZE
     if not 0 <= header.pid < 1 << 31:
         sound["pid"] = 0
@@ -123,9 +129,9 @@ def _believable(header: Header, size: int) -> Header:
     if header.timed_callbacks > header.callbacks or header.timed_ns >= LATEST:
         sound["timed_callbacks"] = 0
     header = header._replace(**sound)  # type: ignore[arg-type]
-    written = max(0, size - header.header_size - header.tail_size) // ev.RECORD_SIZE
+    written = max(0, size - header.header_size - header.tail_size) // header.slot_size
     ahead = header.flushed - header.tail_base  # what was appended to the body, and is in the tail still
-    if not 0 <= ahead <= header.tail_size // ev.RECORD_SIZE:
+    if not 0 <= ahead <= header.tail_size // header.slot_size:
         both = header.flushed, header.tail_base
         flushed = written if written in both else min(both)
         header = header._replace(flushed=flushed, tail_base=flushed)

@@ -1,8 +1,8 @@
 """The Reader: a recording's file as numpy columns and its definitions, as far as the file has got.
 
-Knows: where slots are in the file, how definitions and texts are decoded.  ``slots.py`` validates each slot before it
-is used; what records mean together is in ``model/``.  The same object serves a finished recording and one that still
-grows (``refresh``).
+Knows: where slots are in the file, how definitions and texts are decoded.  ``unpacking.py`` makes records of equal
+size of the file's slots, ``slots.py`` validates each before it is used; what records mean together is in ``model/``.
+The same object serves a finished recording and one that still grows (``refresh``).
 """
 
 import os
@@ -19,14 +19,15 @@ from ..support.files import read
 from .code import Code
 from .header import LATEST, WINDOWS, Detail, Head, Header, Meta, number, open_file, read_header, with_slashes
 from .runs import root_recording, run_at
-from .slots import CHAIN, CODE, DAMAGED, NODE, SLOT, STRING, SlotCheck, Slots, among
+from .slots import CHAIN, CODE, DAMAGED, NODE, RECORD_SIZE, SLOT, STRING, TEXT_BYTES, Raw, SlotCheck, Slots, among
+from .unpacking import Unpacking
+from .version1 import Version1
 
 type Ids = npt.NDArray[np.uint32]
 type Bytes = npt.NDArray[np.uint8]
 
 _TO_DEFINE = np.isin(np.arange(256), sorted({*range(1, ev.FIRST_EVENT), *ev.HAS_TEXT} - {ev.TEXT, DAMAGED}))
 _MAX_MISSED = 1 << 24  # bytes
-_LONGEST = 1 << 20  # slots of a text; more is damage
 _DAY_NS = 86_400_000_000_000
 
 
@@ -66,16 +67,17 @@ class Recording:
         self.chain_parent: Ids = np.zeros(1, np.uint32)
         self.chain_node: Ids = np.full(1, ev.OTHER_NODE, np.uint32)
         self.chain_off: Ids = np.zeros(1, np.uint32)
-        self.count = 0  # slots read
+        self.count = 0  # records read
+        self.position = 0  # slots of the file that they take
         self.unread = 0  # slots that the file has, and that are left to the next ``refresh``
         self.cut = False  # the file is shorter than it was, or has a hole: it is known only up to there
-        self.missing = 0  # slots that the file had and has no more, at least
+        self.missing = 0  # slots of it that the file had and has no more, at least
         self.chunks: list[Slots] = []  # these, in order
         self._slot_check = SlotCheck()
         self._at_most = at_most
-        self._left = 0  # slots at the end that will never be complete
         self._file = open_file(path)
         self.header, self.meta = self._read_header()
+        self._unpacking = Version1() if self.header.version == 1 else Unpacking()
         self.refresh()
 
     def __enter__(self) -> Self:
@@ -91,7 +93,7 @@ class Recording:
     @property
     def damaged(self) -> int:
         """How many slots and header fields were invalid: nothing of them is used, and no figure is exact."""
-        return self._slot_check.damaged + self.header.faults + self._left
+        return self._slot_check.damaged + self._unpacking.damaged + self.header.faults
 
     @property
     def highest_code(self) -> int:
@@ -130,33 +132,33 @@ class Recording:
     def refresh(self) -> list[Slots]:
         """Read what was appended since the last time; the new slots, with complete definitions only."""
         tail, ended = self._read_tail()
-        header = self.header
+        header, size = self.header, self._unpacking.slot_size
         new: list[Slots] = []
         start = header.header_size + header.tail_size
-        size = os.fstat(self._file.fileno()).st_size
-        written = max(0, size - start) // ev.RECORD_SIZE
-        rest = np.empty(0, SLOT)
+        file_size = os.fstat(self._file.fileno()).st_size
+        written = max(0, file_size - start) // size
+        rest = np.empty((0, size), np.uint8)
         hole = False
-        if (there := min(header.flushed, written)) > self.count:
-            end = min(there, self.count + self._at_most) if self._at_most else there
-            body = _slots(self._read((end - self.count) * ev.RECORD_SIZE, start + self.count * ev.RECORD_SIZE))
-            short = self.count + len(body) < end
-            if hole := not (body["kind"] != 0).all():  # of a disk that lost power: nobody knows what stood there
-                body = body[: int(np.argmin(body["kind"] != 0))]
+        if (there := min(header.flushed, written)) > self.position:
+            end = min(there, self.position + self._at_most) if self._at_most else there
+            body = self._slots(self._read((end - self.position) * size, start + self.position * size))
+            short = self.position + len(body) < end
+            if hole := not (body[:, -1] != 0).all():  # of a disk that lost power: nobody knows what stood there
+                body = body[: int(np.argmin(body[:, -1] != 0))]
             accepted = self._accept(body, new)
             if end < there and not short and not hole:
                 if not accepted:  # a text that is longer
                     self._at_most *= 2
-                return self._refreshed(header, new, there - self.count)
+                return self._refreshed(header, new, there - self.position)
             if short:
-                written = self.count + len(body) - accepted
-            rest = np.array(body[accepted:])  # a text that goes on in the tail
+                written = self.position + len(body) - accepted
+            rest = body[accepted:]  # a text that goes on in the tail
         follows = written >= header.flushed and not hole and header.tail_base <= header.flushed
         if follows:
-            at = max(self.count + len(rest), header.flushed) - header.tail_base
-            self._accept(np.concatenate([rest, tail[max(at, 0) :]]), new)
-        self.cut = not follows or size < header.header_size or not ended
-        self.missing = 0 if follows else max(header.flushed, header.tail_base) + len(tail) - self.count
+            read = self.position + len(rest) - header.flushed  # of the tail
+            self._accept(np.concatenate([rest, tail[max(read, 0) :]]), new)
+        self.cut = not follows or file_size < header.header_size or not ended
+        self.missing = 0 if follows else max(header.flushed, header.tail_base) + len(tail) - self.position
         return self._refreshed(header, new, 0)
 
     def _refreshed(self, header: Header, new: list[Slots], unread: int) -> list[Slots]:
@@ -164,14 +166,16 @@ class Recording:
         self.chunks += new
         return new
 
-    def _accept(self, slots: Slots, new: list[Slots]) -> int:
-        """Accept these slots but for an incomplete text at their end; how many were accepted."""
-        accepted = _whole(slots)
+    def _accept(self, raw: Raw, new: list[Slots]) -> int:
+        """Accept these slots but for an incomplete record or text at their end; how many were accepted."""
+        accepted = self._unpacking.whole(raw)
         if accepted:
             header = self.header
-            slots = self._slot_check.check(slots[:accepted], header.start_ns, header.end_ns, self._until())
+            slots = self._unpacking.unpack(raw[:accepted], self.position)
+            slots = self._slot_check.check(slots, header.start_ns, header.end_ns, self._until())
             self._define(slots)
-            self.count += accepted
+            self.count += len(slots)
+            self.position += accepted
             new.append(slots)
         return accepted
 
@@ -209,19 +213,23 @@ class Recording:
             raise UserError(f"{self.path}: {error.strerror}") from None
         return found[:done]
 
-    def _read_tail(self) -> tuple[Slots, bool]:
-        """Read the header again, and with it the tail: its slots up to the first that isn't written, and whether the
-        tail is complete (False: the file was cut off within it)."""
+    def _read_tail(self) -> tuple[Raw, bool]:
+        """Read the header again, and with it the tail: its slots from number ``flushed`` up to the first that isn't
+        written, and whether that is there (False: the file was cut off before it)."""
         while True:
             self.header, self.meta = self._read_header()
             size = self.header.tail_size
-            data = self._read(size, self.header.header_size)
+            data = self._slots(self._read(size, self.header.header_size))
             again, _ = self._read_header()
             if (again.flushed, again.tail_base) == (self.header.flushed, self.header.tail_base):
-                break  # else the tail was emptied into the body meanwhile
-        slots = _slots(data)
-        empty = np.flatnonzero(slots["kind"] == 0)
-        return (slots[: empty[0]], True) if len(empty) else (slots, len(data) >= size)
+                break  # else some of it was written to the body meanwhile
+        slots = self._unpacking.tail(data, size, self.header.flushed, self.header.tail_base)
+        empty = np.flatnonzero(slots[:, -1] == 0)
+        return (slots[: empty[0]], True) if len(empty) else (slots, data.size >= size)
+
+    def _slots(self, data: Bytes) -> Raw:
+        size = self._unpacking.slot_size
+        return data[: len(data) // size * size].reshape(-1, size)
 
     # --- definitions -------------------------------------------------------------------------------------------------
 
@@ -289,36 +297,21 @@ def _reach(column: Ids, size: int, value: int = 0) -> Ids:
     return np.pad(column, (0, max(size, 2 * len(column)) - len(column)), constant_values=value)
 
 
-def _slots(data: Bytes) -> Slots:
-    return data[: len(data) // ev.RECORD_SIZE * ev.RECORD_SIZE].view(SLOT)
-
-
-def _whole(slots: Slots) -> int:
-    """How many of these slots come before a text that is not complete."""
-    before = len(slots)
-    while before and slots["kind"][before - 1] == ev.TEXT and len(slots) - before < _LONGEST:
-        before -= 1
-    if not before or slots["kind"][before - 1] not in ev.HAS_TEXT:
-        return len(slots)
-    needed = -(-int(slots["off"][before - 1]) // ev.TEXT_BYTES)
-    return before - 1 if len(slots) - before < needed <= _LONGEST else len(slots)
-
-
 def _text(data: memoryview, at: int, size: int) -> bytes:
     """The text of so many bytes that follows the slot at ``at``; ``data``: of all slots."""
-    begin = (at + 1) * ev.RECORD_SIZE
-    if size <= ev.TEXT_BYTES:
+    begin = (at + 1) * RECORD_SIZE
+    if size <= TEXT_BYTES:
         return bytes(data[begin : begin + size])
-    pieces = range(begin, begin - (-size // ev.TEXT_BYTES) * ev.RECORD_SIZE, ev.RECORD_SIZE)
-    return b"".join(data[piece : piece + ev.TEXT_BYTES] for piece in pieces)[:size]
+    pieces = range(begin, begin - (-size // TEXT_BYTES) * RECORD_SIZE, RECORD_SIZE)
+    return b"".join(data[piece : piece + TEXT_BYTES] for piece in pieces)[:size]
 
 
 def text_of(slots: Slots, at: int) -> bytes:
     """The text that follows the slot at ``at``."""
     size = int(slots["off"][at])
-    pieces = slots[at + 1 : at + 1 - (-size // ev.TEXT_BYTES)]
+    pieces = slots[at + 1 : at + 1 - (-size // TEXT_BYTES)]
     pieces = pieces[pieces["kind"] == ev.TEXT]
-    return np.ascontiguousarray(pieces).view(np.uint8).reshape(-1, ev.RECORD_SIZE)[:, : ev.TEXT_BYTES].tobytes()[:size]
+    return np.ascontiguousarray(pieces).view(np.uint8).reshape(-1, RECORD_SIZE)[:, :TEXT_BYTES].tobytes()[:size]
 
 
 def decoded(data: bytes) -> str:

@@ -17,8 +17,14 @@ import numpy.typing as npt
 from .. import events as ev
 from .header import LATEST
 
+# A record as it is read, whatever it took to write it; a text after it is in records of TEXT_BYTES, then their kind.
 SLOT = np.dtype(list(zip(ev.RECORD_FIELDS, ("<u8", "<u4", "<u4", "<u4", "<u4", "<u4", "<u2", "u1", "u1"), strict=True)))
+RECORD_FORMAT: Final = "<QIIIIIHBB"
+RECORD_SIZE: Final = SLOT.itemsize
+TEXT_BYTES: Final = RECORD_SIZE - 1
+LONGEST_TEXT: Final = 1 << 20  # slots; more is damage
 type Slots = npt.NDArray[np.void]
+type Raw = npt.NDArray[np.uint8]  # (slot of a file, byte of it)
 type Bools = npt.NDArray[np.bool_]
 type _Ints = npt.NDArray[np.int64]
 type Any1d = npt.NDArray[Any]
@@ -117,14 +123,14 @@ class SlotCheck:
         if not len(slots):
             return slots
         self.start_ns = self.start_ns or start_ns
-        tags = np.ascontiguousarray(slots.view(np.uint16).reshape(-1, ev.RECORD_SIZE // 2)[:, -1])  # flags and kinds
+        tags = np.ascontiguousarray(slots.view(np.uint16).reshape(-1, RECORD_SIZE // 2)[:, -1])  # flags and kinds
         what = _WHAT.take(tags)
         kinds = (tags >> 8).astype(np.uint8)
         good = what > 0
         self.count += len(slots)
         self._texts(slots, kinds, good)
         self._definitions(slots, kinds, good)
-        fields = slots.view("<u4").reshape(-1, ev.RECORD_SIZE // 4)
+        fields = slots.view("<u4").reshape(-1, RECORD_SIZE // 4)
         self._count_coroutines(fields, kinds)
         most = self._highest[_FIELDS_OF_ROW].T.astype(np.uint32)  # (field, row): no id is above
         coroutines, nodes, threads = (np.uint32(self.highest(of)) for of in (CORO, NODE, THREAD))
@@ -159,7 +165,7 @@ class SlotCheck:
         texts, owners = np.flatnonzero(kinds == ev.TEXT), np.flatnonzero(among(kinds, ev.HAS_TEXT))
         first = texts[np.diff(texts, prepend=-2) > 1] if len(texts) else texts  # of each run of them
         last = texts[np.diff(texts, append=len(kinds) + 1) > 1] if len(texts) else texts
-        needed = -(-slots["off"][owners].astype(np.int64) // ev.TEXT_BYTES)
+        needed = -(-slots["off"][owners].astype(np.int64) // TEXT_BYTES)
         run = np.searchsorted(first, owners + 1)
         present = np.where(np.append(first, -1)[run] == owners + 1, np.append(last - first + 1, 0)[run], 0)
         good[owners[needed != present]] = False

@@ -103,7 +103,7 @@ def write_header(fd: int, metadata: list[tuple[str, str]]) -> int:
         ev.MAGIC,
         _int(ev.VERSION, 4),
         _int(size, 4),
-        _int(ev.RECORD_SIZE, 4),
+        _int(ev.SLOT_SIZE, 4),
         _int(os.getpid(), 4),
         _int(time.monotonic_ns(), 8),
         _int(time.time_ns(), 8),

@@ -24,6 +24,7 @@ from async_inspect.model.snapshot import snapshot
 from async_inspect.model.tables import Calls, Ints
 from async_inspect.model.trace import Trace
 from async_inspect.recording.dump import dump_header, dump_records
+from async_inspect.recording.header import SLOT_SIZES
 from async_inspect.recording.reader import Recording, unrecorded_children
 from async_inspect.terminal.summary import render
 from async_inspect.tui.follow import Follower
@@ -118,8 +119,8 @@ def broken(trace: Trace, data: bytes) -> list[str]:
 
     tasks, polls, awaits, end = trace.task_table, trace.polls, trace.awaits, trace.meta.duration_ns
     n = len(tasks)
-    kinds = np.frombuffer(data, np.uint8)[ev.TEXT_BYTES :: ev.RECORD_SIZE]
-    number = Counter(kinds.tolist())
+    size = SLOT_SIZES.get(int.from_bytes(data[8:12], "little"), ev.SLOT_SIZE)
+    number = Counter((np.frombuffer(data, np.uint8)[size - 1 :: size] % ev.LONG).tolist())
     # Each task is spawned, or starts, or is entered; one that was before the recording is met as it goes on.
     may_be = sum(number[kind] for kind in (ev.SPAWN, ev.START, ev.ENTER, ev.RESUME, ev.THROW))
     must("there are no more tasks than records that make them known", n <= may_be)

@@ -12,10 +12,9 @@ from async_inspect import events as ev
 
 type Mutation = Callable[[bytearray, Random], None]
 
-_FIELDS = {  # of a slot: where, how many bytes
-    "ts": (0, 8), "coro": (8, 4), "aux": (12, 4), "node": (16, 4), "task": (20, 4), "off": (24, 4), "thread": (28, 2),
-    "flags": (30, 1), "kind": (31, 1),
-}  # fmt: skip
+# Where a slot has a field, and of how many bytes: of a record in one slot, of one in two its first and its second.
+_FIELDS = ((0, 4), (4, 4), (8, 4), (12, 2), (14, 1), (15, 1))
+_FIRST, _SECOND = ((0, 4), (4, 4), (8, 8)), ((0, 4), (4, 4), (8, 4), (12, 2), (14, 1), (15, 1))
 _WORDS = [0, 1, 2, 3, 0x7F, 0xFF, 0x100, 0x7FFF, 0xFFFF, 0x10000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF]
 _WORDS += [1 << 40, 1 << 62, (1 << 63) - 1, 1 << 63, (1 << 64) - 1]
 
@@ -25,8 +24,13 @@ def slots_of(data: bytes | bytearray) -> list[int]:
     if len(data) < ev.META_OFFSET:
         return []
     start = struct.unpack_from("<I", data, 12)[0] or ev.HEADER_SIZE
-    ends = range(min(start, len(data)), len(data) - ev.RECORD_SIZE + 1, ev.RECORD_SIZE)
+    ends = range(min(start, len(data)), len(data) - ev.SLOT_SIZE + 1, ev.SLOT_SIZE)
     return [at for at in ends if data[at + ev.TEXT_BYTES]]
+
+
+def _fields(data: bytearray, slot: int) -> Sequence[tuple[int, int]]:
+    last = data[slot + ev.TEXT_BYTES]
+    return _FIELDS if last < ev.LONG else _SECOND if last < 2 * ev.LONG else _FIRST
 
 
 def _size(at: int, size: int, data: bytearray, random: Random) -> None:
@@ -51,14 +55,15 @@ def bit(data: bytearray, random: Random) -> None:
 def field(data: bytearray, random: Random) -> None:
     """A field of a slot."""
     if there := slots_of(data):
-        at, size = random.choice([*_FIELDS.values()])
-        _size(random.choice(there) + at, size, data, random)
+        slot = random.choice(there)
+        at, size = random.choice(_fields(data, slot))
+        _size(slot + at, size, data, random)
 
 
 def fields(data: bytearray, random: Random) -> None:
     """The same field of several slots."""
     if there := slots_of(data):
-        at, size = random.choice([*_FIELDS.values()])
+        at, size = random.choice(_FIELDS)
         for slot in random.sample(there, min(len(there), random.randrange(2, 9))):
             _size(slot + at, size, data, random)
 
@@ -89,16 +94,16 @@ def swap(data: bytearray, random: Random) -> None:
     """Two slots."""
     if there := slots_of(data):
         a = random.choice(there)
-        b = random.choice([at for at in there if abs(at - a) <= 4 * ev.RECORD_SIZE] if random.random() < 0.5 else there)
-        one, other = bytes(data[a : a + ev.RECORD_SIZE]), bytes(data[b : b + ev.RECORD_SIZE])
-        data[a : a + ev.RECORD_SIZE], data[b : b + ev.RECORD_SIZE] = other, one
+        b = random.choice([at for at in there if abs(at - a) <= 4 * ev.SLOT_SIZE] if random.random() < 0.5 else there)
+        one, other = bytes(data[a : a + ev.SLOT_SIZE]), bytes(data[b : b + ev.SLOT_SIZE])
+        data[a : a + ev.SLOT_SIZE], data[b : b + ev.SLOT_SIZE] = other, one
 
 
 def duplicate(data: bytearray, random: Random) -> None:
     """A slot in place of another."""
     if there := slots_of(data):
         a, b = random.choice(there), random.choice(there)
-        data[b : b + ev.RECORD_SIZE] = data[a : a + ev.RECORD_SIZE]
+        data[b : b + ev.SLOT_SIZE] = data[a : a + ev.SLOT_SIZE]
 
 
 def drop(data: bytearray, random: Random) -> None:
@@ -106,21 +111,23 @@ def drop(data: bytearray, random: Random) -> None:
     if there := slots_of(data):
         number = random.choice((1, 1, 1, 2, 5, 20))
         at = random.choice(there)
-        del data[at : at + number * ev.RECORD_SIZE]
-        data += bytes(number * ev.RECORD_SIZE) if random.random() < 0.5 else b""
+        del data[at : at + number * ev.SLOT_SIZE]
+        data += bytes(number * ev.SLOT_SIZE) if random.random() < 0.5 else b""
 
 
 def insert(data: bytearray, random: Random) -> None:
     """A slot once more."""
     if there := slots_of(data):
         a, b = random.choice(there), random.choice(there)
-        data[b:b] = data[a : a + ev.RECORD_SIZE]
+        data[b:b] = data[a : a + ev.SLOT_SIZE]
 
 
 def kind(data: bytearray, random: Random) -> None:
     """A slot becomes another kind's."""
     if there := slots_of(data):
-        data[random.choice(there) + ev.TEXT_BYTES] = random.choice([*ev.KIND_NAMES, 0, 15, 200])
+        data[random.choice(there) + ev.TEXT_BYTES] = random.choice(
+            [*ev.KIND_NAMES, *(kind | ev.LONG for kind in ev.KIND_NAMES), 0, 15, ev.ANCHOR, ev.PAD, 200]
+        )
 
 
 def hole(data: bytearray, random: Random) -> None:
@@ -138,7 +145,7 @@ def cut(data: bytearray, random: Random) -> None:
 
 def more(data: bytearray, random: Random) -> None:
     """More than there was."""
-    data += random.randbytes(random.choice((1, 31, 32, 320)))
+    data += random.randbytes(random.choice((1, 15, 16, 31, 32, 320)))
 
 
 MUTATIONS: dict[str, Mutation] = {
@@ -154,7 +161,7 @@ def spliced(one: bytes, other: bytes, random: Random) -> bytearray:
     data, mine, theirs = bytearray(one), slots_of(one), slots_of(other)
     if mine and theirs:
         at, begin = random.choice(mine), random.choice(theirs)
-        piece = other[begin : begin + random.randrange(1, 40) * ev.RECORD_SIZE]
+        piece = other[begin : begin + random.randrange(1, 40) * ev.SLOT_SIZE]
         data[at : at + len(piece)] = piece
     return data
 

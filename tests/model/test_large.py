@@ -18,6 +18,7 @@ from async_inspect.model.figures.stats import stats
 from async_inspect.model.grouping import MOST, Ordered, exact_sum, group, sums
 from async_inspect.model.invariants import violations
 from async_inspect.model.snapshot import snapshot
+from async_inspect.recording.slots import RECORD_FORMAT
 
 from ..samples import contention, deep, kitchen, unfinished
 from ..tape import START_NS, Tape
@@ -32,9 +33,9 @@ def stretched(tape: Tape) -> Tape:
     """The same that takes FACTOR times as long."""
     slots = []
     for slot in tape.slots:
-        ts, *rest = struct.unpack(ev.RECORD_FORMAT, slot)
+        ts, *rest = struct.unpack(RECORD_FORMAT, slot)
         later = (ts - START_NS) * FACTOR + START_NS
-        slots.append(struct.pack(ev.RECORD_FORMAT, later, *rest) if slot[-1] >= ev.FIRST_EVENT else slot)
+        slots.append(struct.pack(RECORD_FORMAT, later, *rest) if slot[-1] >= ev.FIRST_EVENT else slot)
     tape.slots, tape.end_ns = slots, tape.end_ns * FACTOR
     return tape
 

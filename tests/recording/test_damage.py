@@ -75,7 +75,7 @@ def test_one_damaged_recording_of_several_costs_itself_alone(tmp_path: Path) -> 
     put(tmp_path, two_tasks(), 7)
     other = put(tmp_path, two_tasks(), 8, 10)
     data = bytearray(other.read_bytes())
-    data[-31] ^= 0xFF  # in the last slot's time
+    data[-14] ^= 0xFF  # in the last slot's time
     other.write_bytes(data)
     trace = load(tmp_path)
     assert [one.damaged for one in trace.processes] == [0, 1]

@@ -21,7 +21,7 @@ from async_inspect.recording.reader import Recording
 from async_inspect.terminal.summary import summary
 
 from ..samples import SAMPLES
-from ..tape import START_NS, Tape
+from ..tape import START_NS, Tape, packed
 from ..tools import PROGRAMS, Attach
 
 END = 1_000_000
@@ -69,9 +69,9 @@ WAYS: dict[Ending, tuple[Callable[[Tape], None], int, int | None]] = {  # how, u
 def recording(tape: Tape, way: Ending, path: Path) -> Path:
     WAYS[way][0](tape)
     if way == "cut off":  # of the records after the last that is there, two are gone
-        count = len(tape.slots)
+        there = len(packed(tape.slots))
         tape.put(ev.RESUME, 70, coro=1, aux=1, node=2, task=1).put(ev.RETURN, 80, coro=1)
-        path.write_bytes(tape.data()[: ev.HEADER_SIZE + ev.TAIL_SIZE + (count + 1) * ev.RECORD_SIZE - 1])
+        path.write_bytes(tape.data()[: ev.HEADER_SIZE + ev.TAIL_SIZE + there + ev.SLOT_SIZE - 1])
         return path
     return tape.write(path)
 
@@ -163,7 +163,7 @@ def check_cut(path: Path, whole: Recording, data: bytes, size: int) -> None:
         assert whole.records.tobytes().startswith(slots.tobytes())
         assert cut_off == (size < len(data))
         if size >= ev.META_OFFSET and head(path).header.flushed:
-            assert cut.count + cut.missing == whole.count
+            assert cut.position + cut.missing == whole.position
     trace, full = load(path), load(whole.path)
     assert violations(trace) == []
     assert trace.meta.ending == ("cut off" if cut_off else full.meta.ending)
@@ -186,11 +186,11 @@ def flushed(data: bytes) -> bytes:
     """The same recording with all its slots in the body, as after a longer one."""
     size = struct.unpack_from("<I", data, 12)[0]
     tail, body = data[size : size + ev.TAIL_SIZE], data[size + ev.TAIL_SIZE :]
-    count = (len(tail.rstrip(b"\0")) + ev.RECORD_SIZE - 1) // ev.RECORD_SIZE
+    count = (len(tail.rstrip(b"\0")) + ev.SLOT_SIZE - 1) // ev.SLOT_SIZE
     header = bytearray(data[:size])
-    total = len(body) // ev.RECORD_SIZE + count
+    total = len(body) // ev.SLOT_SIZE + count
     struct.pack_into("<QQ", header, ev.FLUSHED_OFFSET, total, total)
-    return bytes(header) + bytes(ev.TAIL_SIZE) + body + tail[: count * ev.RECORD_SIZE]
+    return bytes(header) + bytes(ev.TAIL_SIZE) + body + tail[: count * ev.SLOT_SIZE]
 
 
 def cuts(data: bytes) -> list[int]:
@@ -198,7 +198,7 @@ def cuts(data: bytes) -> list[int]:
     size = struct.unpack_from("<I", data, 12)[0]
     body = size + ev.TAIL_SIZE
     around = [*range(8, 130, 7), size - 1, size, size + 1, size + 100, body - 1, body, body + 1]
-    return [*around, *range(body + ev.RECORD_SIZE, len(data) + 1, ev.RECORD_SIZE)]
+    return [*around, *range(body + ev.SLOT_SIZE, len(data) + 1, ev.SLOT_SIZE)]
 
 
 @pytest.mark.parametrize("name", ["two_tasks", "contention"])

@@ -18,6 +18,7 @@ from async_inspect.recording.code import Code, Position, decode_table
 from async_inspect.recording.dump import dump_header, dump_records
 from async_inspect.recording.header import parse_metadata
 from async_inspect.recording.reader import Recording, open_recording
+from async_inspect.recording.slots import RECORD_SIZE
 
 from ..tape import Tape, two_tasks
 
@@ -39,7 +40,8 @@ def test_definitions(tmp_path: Path) -> None:
 def test_cut_at_any_byte(tmp_path: Path) -> None:
     """It opens with a part of what the whole has, in order, and that part can be understood."""
     data = two_tasks().data(tail=5)
-    whole = Recording(two_tasks().write(tmp_path / "whole.rec", tail=5)).records.tobytes()
+    with Recording(two_tasks().write(tmp_path / "whole.rec", tail=5)) as recording:
+        whole, slots, flushed = recording.records.tobytes(), recording.position, recording.header.flushed
     path = tmp_path / "cut.rec"
     most = 0
     body = ev.HEADER_SIZE + ev.TAIL_SIZE
@@ -47,12 +49,11 @@ def test_cut_at_any_byte(tmp_path: Path) -> None:
         path.write_bytes(data[:size])
         with open_recording(path) as recording:
             found = recording.records.tobytes()
-            count, missing = recording.count, recording.missing
+            position, missing = recording.position, recording.missing
             assert recording.cut == (size < len(data))
         if size >= ev.META_OFFSET:  # the header says how many there were
-            slots = len(whole) // ev.RECORD_SIZE
-            seen = slots - 5 + max(0, min(5, (size - ev.HEADER_SIZE) // ev.RECORD_SIZE))
-            assert count + missing == (slots if size == len(data) else seen)
+            seen = flushed + max(0, min(slots - flushed, (size - ev.HEADER_SIZE) // ev.SLOT_SIZE - flushed))
+            assert position + missing == (slots if size == len(data) else seen)
         assert whole.startswith(found)
         assert len(found) >= most
         most = len(found)
@@ -66,10 +67,10 @@ def test_a_hole_ends_what_is_known(tmp_path: Path) -> None:
     """A disk that lost power may have the file's length and not what stood there."""
     tape = two_tasks()
     whole = Recording(tape.write(tmp_path / "a.rec", tail=5))
-    tape.slots[20:22] = [bytes(ev.RECORD_SIZE)] * 2
+    tape.slots[20:22] = [bytes(RECORD_SIZE)] * 2
     with Recording(tape.write(tmp_path / "b.rec", tail=5)) as recording:
         assert recording.cut
-        assert recording.count + recording.missing == whole.count
+        assert recording.position + recording.missing == whole.position
         assert 0 < recording.count <= 20
         assert whole.records.tobytes().startswith(recording.records.tobytes())
     assert not whole.cut
@@ -80,13 +81,13 @@ def test_shortened_while_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     """What was read is there still, and what wasn't any more counts as missing; what is mapped would be SIGBUS."""
     path = long_tape().write(tmp_path / "a.rec")
     whole, sound = path.stat().st_size, Recording(path)
-    os.truncate(path, whole - 2_000 * ev.RECORD_SIZE)
+    os.truncate(path, whole - 2_000 * ev.SLOT_SIZE)
     assert sound.records.tobytes() == b"".join(long_tape().slots)
     assert sound.refresh() == [] and sound.cut
 
     long_tape().write(path)
     read_into = FileIO.readinto
-    left = whole - 2_000 * ev.RECORD_SIZE - 5
+    left = whole - 2_000 * ev.SLOT_SIZE - 5
 
     class Shortened(FileIO):
         def readinto(self, room: memoryview) -> int:  # type: ignore[override]
@@ -97,7 +98,8 @@ def test_shortened_while_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("async_inspect.recording.reader.open_file", Shortened)
     recording = Recording(path)
     assert recording.cut
-    assert (recording.count, recording.missing) == (len(long_tape().slots) - 2_001, 2_001)
+    assert (recording.position, recording.missing) == (sound.position - 2_001, 2_001)
+    assert recording.records.tobytes() == b"".join(long_tape().slots[: recording.count])
     trace = load(path)
     assert trace.meta.ending == "cut off"
     assert trace.meta.damaged == 0

@@ -67,7 +67,7 @@ def test_what_is_sound_stays_as_it_is(sample: str, tmp_path: Path) -> None:
         (ev.LINK, {"aux": 0xFFFFFFFF}),
         (ev.RAISE, {"aux": 77}),
         (ev.RETURN, {"thread": 9}),
-        (ev.RETURN, {"kind": 200}),
+        (ev.RETURN, {"kind": 50}),
         (ev.RETURN, {"kind": 9}),
         (ev.NODE, {"coro": 1}),  # given before
         (ev.SITE, {"aux": 5}),  # its inner one comes later

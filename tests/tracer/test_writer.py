@@ -60,7 +60,7 @@ def test_header(tmp_path: Path) -> None:
         "magic": ev.MAGIC,
         "version": ev.VERSION,
         "header_size": size,
-        "record_size": ev.RECORD_SIZE,
+        "record_size": ev.SLOT_SIZE,
         "pid": os.getpid(),
         "state": ev.RUNNING,
         "meta_len": 4,

@@ -153,7 +153,7 @@ static PyObject *start(PyObject *self UNUSED, PyObject *args, PyObject *kwargs)
     R.wakes = probes.all & P_SOON;
     R.header_size = (size_t)header_size;
     long long room = max_size - header_size - TAIL_SIZE;
-    R.max_slots = room > 0 ? (uint64_t)room / sizeof(Record) : 0;
+    R.max_slots = room > 0 ? (uint64_t)room / sizeof(Slot) : 0;
     struct stat st;
     R.fd = high_duplicate(fd);
     R.path = path_of(fd);
@@ -191,9 +191,10 @@ static PyObject *start(PyObject *self UNUSED, PyObject *args, PyObject *kwargs)
 #ifdef HAVE_COUNTER
     counter_init();
 #endif
-    R.tail = R.pos = (Record *)((char *)R.header + R.header_size);
-    R.end = R.tail + TAIL_SIZE / sizeof(Record);
+    R.tail = R.pos = (Slot *)((char *)R.header + R.header_size);
+    R.end = R.tail + TAIL_SIZE / sizeof(Slot);
     R.header->tail_size = TAIL_SIZE;
+    write_long(0, 0, 0, 0, 0, 0, 0, 0, ANCHOR);
     R.nodes = OTHER_NODE;
     put_definition(NODE, OTHER_NODE, 0, 0, 0, 0);
     if (!register_callbacks()) {

@@ -118,7 +118,10 @@ static struct {
     Header *header; /* the mapping: the header, then the tail */
     size_t header_size;
     uint64_t max_slots;
-    Record *tail, *pos, *end;
+    Slot *tail, *pos, *end;
+    uint64_t last_ts; /* of the event written last, and what ran after it, on which thread */
+    uint32_t last_node, last_task;
+    int last_thread;
     int full, throws_on;
     uint16_t *spare_indexes; /* of threads that have ended; kept once there are no new ones left */
     uint32_t spare_count;

@@ -165,15 +165,15 @@ static char *path_of(int fd)
 /* Append the tail to the body and begin it anew; the order of stores is what events.py says. */
 RARE int flush(void)
 {
-    uint64_t slots = (uint64_t)(R.pos - R.tail);
+    uint64_t slots = (uint64_t)(R.pos - R.tail); /* the whole tail, but at the recording's end */
     int fd;
     if (R.full || (fd = own_fd()) < 0 || R.header->flushed + slots > R.max_slots) {
         R.full = 1;
         return 0;
     }
     const char *data = (const char *)R.tail;
-    size_t left = slots * sizeof(Record);
-    off_t at = (off_t)(R.header_size + TAIL_SIZE + R.header->flushed * sizeof(Record));
+    size_t left = slots * sizeof(Slot);
+    off_t at = (off_t)(R.header_size + TAIL_SIZE + R.header->flushed * sizeof(Slot));
     if (!may_grow(at + (off_t)left)) {
         R.full = 1;
         return 0;
@@ -193,52 +193,140 @@ RARE int flush(void)
     }
     uint64_t flushed = R.header->flushed + slots;
     __atomic_store_n(&R.header->flushed, flushed, __ATOMIC_RELEASE);
-    memset(R.tail, 0, slots * sizeof(Record));
+    memset(R.tail, 0, slots * sizeof(Slot));
     __atomic_store_n(&R.header->tail_base, flushed, __ATOMIC_RELEASE);
     R.pos = R.tail;
     return 1;
 }
 
-static inline Record *slot(void)
+static inline void write_long(uint64_t ts, uint32_t coro, uint32_t aux, uint32_t node, uint32_t task, uint32_t off, int thread,
+                              int flags, int kind)
 {
-    if (UNLIKELY(R.pos == R.end) && !flush()) {
-        lose();
-        return NULL;
+    Slot *s = R.pos;
+    s[1] = (Slot){node | (uint64_t)task << 32,
+                  off | (uint64_t)(uint16_t)thread << 32 | (uint64_t)(uint8_t)flags << 48 | (uint64_t)(kind | LONG) << 56};
+    s->low = coro | (uint64_t)aux << 32;
+    __atomic_store_n(&s->high, ts | 1ull << 63, __ATOMIC_RELEASE); /* last: now it is there */
+    R.pos = s + 2;
+}
+
+/* Begin a block where this one has no room for so many slots. 0: there is none, and what was to be written is lost. */
+static inline int room(int slots)
+{
+    if (LIKELY(R.end - R.pos >= slots)) {
+        return 1;
     }
-    return R.pos++;
+    if (R.pos < R.end && !R.full) {
+        __atomic_store_n(&R.pos++->high, (uint64_t)PAD << 56, __ATOMIC_RELEASE);
+    }
+    if (!flush()) {
+        lose();
+        return 0;
+    }
+    write_long(R.last_ts, 0, 0, R.last_node, R.last_task, 0, R.last_thread, 0, ANCHOR);
+    return 1;
+}
+
+/* Write an event in one slot, by the form of its kind (events.py); 0: it does not fit, or there is no room. */
+OFTEN int put_short(uint64_t ts, uint32_t coro, uint32_t aux, uint32_t node, uint32_t task, uint32_t off, int thread, int flags,
+                    int kind)
+{
+    uint64_t passed = ts - R.last_ts, wide = aux, narrow = off, moment = aux | (uint64_t)off << 32;
+    int fits = passed <= UINT32_MAX && thread == R.last_thread && R.pos < R.end, form = form_of(kind);
+    if ((kind == WAKE || kind == SOON) && flags == BY_TIMER) {
+        form = FORM_SINCE;
+    }
+    switch (form) {
+    case FORM_START:
+        fits &= node > OTHER_NODE && task == (aux ? R.last_task : coro);
+        narrow = node;
+        break;
+    case FORM_ENTER:
+        fits &= off == 0 && task == (aux ? R.last_task : coro);
+        narrow = node;
+        break;
+    case FORM_RESUME:
+        fits &= off == 0 && task == coro;
+        narrow = node;
+        break;
+    case FORM_SUSPEND:
+        fits &= node == 0 && task == 0;
+        break;
+    case FORM_RETURN:
+        fits &= aux == 0 && task == (node ? R.last_task : 0);
+        wide = node;
+        break;
+    case FORM_RAISE:
+        fits &= aux <= UINT16_MAX && node <= UINT16_MAX && task == (node ? R.last_task : 0);
+        wide = aux | node << 16;
+        break;
+    case FORM_ITEM:
+        fits &= off <= UINT16_MAX && node <= UINT16_MAX && task == R.last_task;
+        wide = off | node << 16;
+        narrow = (uint64_t)coro - aux;
+        break;
+    default:
+        fits &= node == R.last_node && task == R.last_task;
+        if (form != FORM_EVENT) {
+            moment = form == FORM_SINCE ? ts - moment : moment - ts; /* where it is the other way round, huge */
+            wide = moment & UINT32_MAX;
+            narrow = moment >> 32;
+        }
+    }
+    if (UNLIKELY(!fits || narrow > UINT16_MAX)) {
+        return 0;
+    }
+    Slot *s = R.pos;
+    s->low = passed | (uint64_t)coro << 32;
+    __atomic_store_n(&s->high, wide | narrow << 32 | (uint64_t)(uint8_t)flags << 48 | (uint64_t)kind << 56,
+                     __ATOMIC_RELEASE); /* last: now it is there */
+    R.pos = s + 1;
+    return 1;
+}
+
+RARE void put_whole(uint64_t ts, uint32_t coro, uint32_t aux, uint32_t node, uint32_t task, uint32_t off, int thread, int flags,
+                    int kind)
+{
+    if (room(1) && !put_short(ts, coro, aux, node, task, off, thread, flags, kind) && room(2)) {
+        write_long(ts, coro, aux, node, task, off, thread, flags, kind);
+    }
 }
 
 OFTEN void put_raw(uint64_t ts, uint32_t coro, uint32_t aux, uint32_t node, uint32_t task, uint32_t off,
                            int thread, int flags, int kind)
 {
-    Record *r = slot();
-    if (LIKELY(r != NULL)) {
-        r->ts = ts;
-        r->coro = coro;
-        r->aux = aux;
-        r->node = node;
-        r->task = task;
-        r->off = off;
-        r->thread = (uint16_t)thread;
-        r->flags = (uint8_t)flags;
-        __atomic_store_n(&r->kind, (uint8_t)kind, __ATOMIC_RELEASE); /* last: now it is there */
+    if (UNLIKELY(!put_short(ts, coro, aux, node, task, off, thread, flags, kind))) {
+        put_whole(ts, coro, aux, node, task, off, thread, flags, kind);
     }
+    R.last_ts = ts;
+    R.last_node = node;
+    R.last_task = task;
+    R.last_thread = thread;
 }
 
-static void put_definition(int kind, uint32_t id, uint32_t aux, uint32_t off, int flags, uint32_t node)
+RARE void put_definition(int kind, uint32_t id, uint32_t aux, uint32_t off, int flags, uint32_t node)
 {
-    put_raw(0, id, aux, node, 0, off, 0, flags, kind);
+    if (flags || node >> 24) {
+        if (room(2)) {
+            write_long(0, id, aux, node, 0, off, 0, flags, kind);
+        }
+    }
+    else if (room(1)) {
+        R.pos->low = id | (uint64_t)aux << 32;
+        __atomic_store_n(&R.pos->high, off | (uint64_t)node << 32 | (uint64_t)kind << 56, __ATOMIC_RELEASE);
+        R.pos++;
+    }
 }
 
 static void put_text(const char *text, size_t len)
 {
     for (size_t i = 0; i < len; i += TEXT_BYTES) {
-        Record *r = slot();
-        if (r != NULL) {
-            size_t n = len - i < TEXT_BYTES ? len - i : TEXT_BYTES;
-            memset(r, 0, TEXT_BYTES);
-            memcpy(r, text + i, n);
-            __atomic_store_n(&r->kind, (uint8_t)TEXT, __ATOMIC_RELEASE);
+        if (room(1)) {
+            Slot slot = {0, 0};
+            memcpy(&slot, text + i, len - i < TEXT_BYTES ? len - i : TEXT_BYTES);
+            R.pos->low = slot.low;
+            __atomic_store_n(&R.pos->high, slot.high | (uint64_t)TEXT << 56, __ATOMIC_RELEASE);
+            R.pos++;
         }
     }
 }

@@ -7,12 +7,12 @@ know what any record means, and nothing of the program that is traced.
 import os
 import sys
 import time
-from _struct import Struct
 from errno import EFBIG, ENOSPC
 from mmap import mmap
 
 from ... import events as ev
 from ..writer import OPEN_FLAGS
+from . import packing
 
 try:
     from fcntl import F_DUPFD_CLOEXEC, fcntl
@@ -50,13 +50,15 @@ class Tape:
         self.map_fd = -1 if _CAN_LEAVE_FD else self.own_fd_of_map(fd)
         self.released = False
         self.pos = self.tail
-        self.max_slots = (max_size - self.body) // ev.RECORD_SIZE
+        self.max_slots = (max_size - self.body) // ev.SLOT_SIZE
+        self.packing = packing.Packing()
         self.flushed = 0
         self.full = False
         self.lost = 0
         self.ticks = ticks
         self.tick = 0
         self.set_header(ev.TAIL_SIZE_OFFSET, ev.TAIL_SIZE, 4)
+        self.put_slots(self.packing.anchor())
 
     def now(self) -> int:
         if self.ticks:
@@ -97,7 +99,7 @@ class Tape:
 
     def flush(self) -> None:
         """Append the tail to the body and empty it, in the order that ``events.py`` describes."""
-        slots = (self.pos - self.tail) // ev.RECORD_SIZE
+        slots = (self.pos - self.tail) // ev.SLOT_SIZE
         if self.full or self.flushed + slots > self.max_slots or not self.append(self.map[self.tail : self.pos]):
             self.full = True
             return
@@ -108,7 +110,7 @@ class Tape:
         self.pos = self.tail
 
     def append(self, data: bytes) -> bool:
-        at = self.body + self.flushed * ev.RECORD_SIZE
+        at = self.body + self.flushed * ev.SLOT_SIZE
         if not _may_grow(at + len(data)):
             return False
         try:
@@ -126,16 +128,25 @@ class Tape:
         self.lost += 1
         self.set_header(ev.LOST_OFFSET, self.lost)
 
-    def slot(self) -> int:
-        """The place of the next slot in ``map``, or -1: then one more is lost."""
-        if self.pos == self.body and not self.full:
+    def room(self, size: int) -> bool:
+        """Whether there is room for so many bytes; else what was to be written is lost.  A full tail is written out."""
+        if self.pos + size > self.body and not self.full:
+            if self.pos < self.body:
+                self.put_slots(packing.pad())
             self.flush()
+            if not self.full:
+                self.put_slots(self.packing.anchor())
         if self.full:
             self.lose()
-            return -1
-        at = self.pos
-        self.pos += ev.RECORD_SIZE
-        return at
+        return not self.full
+
+    def put_slots(self, data: bytes) -> None:
+        """Write a record's slots; the first one's last byte comes last: now it is there."""
+        at, last = self.pos, self.pos + ev.SLOT_SIZE - 1
+        self.map[last + 1 : at + len(data)] = data[ev.SLOT_SIZE :]
+        self.map[at:last] = data[: ev.SLOT_SIZE - 1]
+        self.map[last] = data[ev.SLOT_SIZE - 1]
+        self.pos += len(data)
 
     def put_definition(self, kind: int, id: int, aux: int = 0, off: int = 0, flags: int = 0, node: int = 0) -> None:
         self.put_raw(0, id, aux, node, 0, off, 0, flags, kind)
@@ -143,17 +154,16 @@ class Tape:
     def put_raw(
         self, ts: int, coro: int, aux: int, node: int, task: int, off: int, thread: int, flags: int, kind: int
     ) -> None:
-        at = self.slot()
-        if at >= 0:
-            _pack_into(self.map, at, ts, coro, aux, node, task, off & 0xFFFFFFFF, thread, flags)
-            self.map[at + ev.TEXT_BYTES] = kind  # last: now it is there
+        off &= 0xFFFFFFFF
+        data = self.packing.record(ts, coro, aux, node, task, off, thread, flags, kind)
+        if self.room(len(data)):
+            self.put_slots(data)
+            self.packing.written(ts, coro, node, task, off, thread, kind)
 
     def put_text(self, text: bytes) -> None:
-        for i in range(0, len(text), ev.TEXT_BYTES):
-            at = self.slot()
-            if at >= 0:
-                self.map[at : at + ev.TEXT_BYTES] = text[i : i + ev.TEXT_BYTES].ljust(ev.TEXT_BYTES, b"\0")
-                self.map[at + ev.TEXT_BYTES] = ev.TEXT
+        for slot in packing.text(text):
+            if self.room(ev.SLOT_SIZE):
+                self.put_slots(slot)
 
     def release(self) -> None:
         """Write nothing more, and close everything.
@@ -170,7 +180,6 @@ class Tape:
             os.close(self.fd)
 
 
-_pack_into = Struct(ev.RECORD_FORMAT[:-1]).pack_into  # all but the kind
 _CAN_LEAVE_FD = sys.version_info[:2] >= ((3, 13) if _POSIX else (3, 15))
 
 
