@@ -44,7 +44,7 @@ tells which::
     second      u32 node, u32 task, u32 off, u16 thread, u8 flags, u8 kind plus LONG
     an event    u32 ns since the event before it, u32 coro, u32 and u16 by its form (FORMS), u8 flags, u8 kind
     definition  u32 coro, u32 aux, u32 off, u24 node, u8 kind; flags, task, thread are 0
-    text        TEXT_BYTES of it, then TEXT
+    text        PIECE_SIZE bytes of it, then TEXT
 
 "Before" is: in the file.  So that no more than a block of BLOCK_SIZE bytes depends on a slot that is damaged, each
 begins with an ANCHOR, in two slots, which says ts, thread, node and task of the event before it; what was read of the
@@ -76,7 +76,7 @@ VERSION = 2  # in 1, each record took 32 bytes: recording/version1.py
 RECORD_FIELDS = ("ts", "coro", "aux", "node", "task", "off", "thread", "flags", "kind")
 SLOT_SIZE = 16
 BLOCK_SIZE = 1 << 16
-TEXT_BYTES = SLOT_SIZE - 1
+PIECE_SIZE = SLOT_SIZE - 1  # bytes of a text in a slot
 LONG = 64  # added to the kind of a record in two slots
 SHORT_FORMAT = "<IIIHBB"
 LONG_FORMAT = "<IIQIIIHBB"

@@ -17,6 +17,7 @@ from async_inspect.model import tables as t
 from async_inspect.model.kernels.locations import NOWHERE
 from async_inspect.model.meanings import Meaning, Moment, Number, Row, Value, columns
 from async_inspect.recording.reader import Recording
+from async_inspect.recording.slots import TEXT_BYTES
 
 from .tape import START_NS, Tape
 
@@ -161,7 +162,7 @@ class _Converted:
             fields["coro"] = self._root(coro)
         self._put(fields)
         if kind in ev.HAS_TEXT:
-            pieces = -(-fields["off"] // ev.TEXT_BYTES)
+            pieces = -(-fields["off"] // TEXT_BYTES)
             self._tape.slots += [slot.tobytes() for slot in self._slots[at + 1 : at + 1 + pieces]]
 
 

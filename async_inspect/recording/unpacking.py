@@ -79,7 +79,7 @@ class Unpacking:
         if kind not in ev.HAS_TEXT:
             return count
         size = int(words[2]) if is_long or kind < ev.FIRST_EVENT else int(words[3]) & 0xFFFF
-        there, needed = int(np.count_nonzero(tags[owner:] == ev.TEXT)), -(-size // ev.TEXT_BYTES)
+        there, needed = int(np.count_nonzero(tags[owner:] == ev.TEXT)), -(-size // ev.PIECE_SIZE)
         return max(begin + owner - int(is_long), 0) if there < needed <= LONGEST_TEXT else count
 
     def unpack(self, raw: Raw, first: int) -> Slots:
@@ -245,16 +245,16 @@ def _with_texts(records: Slots) -> Slots:
     there = np.diff(begins, append=len(texts))
     owners = texts[begins] - 1
     size = np.where((owners >= 0) & among(kinds[owners], ev.HAS_TEXT), records["off"][owners].astype(np.int64), 0)
-    sound = -(-size // ev.TEXT_BYTES) == there
+    sound = -(-size // ev.PIECE_SIZE) == there
     keep = np.ones(len(records), np.bool_)
     keep[texts[begins][~sound & (-(-size // TEXT_BYTES) == there)]] = False
     begins, there, size, rows = begins[sound], there[sound], size[sound], texts[begins[sound]]
     needed = -(-size // TEXT_BYTES)
     piece = np.arange(needed.sum()) - np.repeat(needed.cumsum() - needed, needed)
-    at = np.repeat(begins * ev.TEXT_BYTES, needed) + piece * TEXT_BYTES
-    end = np.repeat((begins + there) * ev.TEXT_BYTES, needed)
+    at = np.repeat(begins * ev.PIECE_SIZE, needed) + piece * TEXT_BYTES
+    end = np.repeat((begins + there) * ev.PIECE_SIZE, needed)
     data = records.view(np.uint8).reshape(-1, RECORD_SIZE)
-    flat = np.append(data[texts, : ev.TEXT_BYTES].reshape(-1), np.uint8(0))
+    flat = np.append(data[texts, : ev.PIECE_SIZE].reshape(-1), np.uint8(0))
     places = at[:, np.newaxis] + np.arange(TEXT_BYTES)
     data[np.repeat(rows, needed) + piece, :TEXT_BYTES] = flat[np.where(places < end[:, np.newaxis], places, -1)]
     left = there - needed

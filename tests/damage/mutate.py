@@ -25,11 +25,11 @@ def slots_of(data: bytes | bytearray) -> list[int]:
         return []
     start = struct.unpack_from("<I", data, 12)[0] or ev.HEADER_SIZE
     ends = range(min(start, len(data)), len(data) - ev.SLOT_SIZE + 1, ev.SLOT_SIZE)
-    return [at for at in ends if data[at + ev.TEXT_BYTES]]
+    return [at for at in ends if data[at + ev.PIECE_SIZE]]
 
 
 def _fields(data: bytearray, slot: int) -> Sequence[tuple[int, int]]:
-    last = data[slot + ev.TEXT_BYTES]
+    last = data[slot + ev.PIECE_SIZE]
     return _FIELDS if last < ev.LONG else _SECOND if last < 2 * ev.LONG else _FIRST
 
 
@@ -86,8 +86,8 @@ def metadata(data: bytearray, random: Random) -> None:
 
 def text(data: bytearray, random: Random) -> None:
     """A byte of a text: of a name, a file, a table of lines."""
-    if there := [at for at in slots_of(data) if data[at + ev.TEXT_BYTES] == ev.TEXT]:
-        data[random.choice(there) + random.randrange(ev.TEXT_BYTES)] = random.randrange(256)
+    if there := [at for at in slots_of(data) if data[at + ev.PIECE_SIZE] == ev.TEXT]:
+        data[random.choice(there) + random.randrange(ev.PIECE_SIZE)] = random.randrange(256)
 
 
 def swap(data: bytearray, random: Random) -> None:
@@ -125,7 +125,7 @@ def insert(data: bytearray, random: Random) -> None:
 def kind(data: bytearray, random: Random) -> None:
     """A slot becomes another kind's."""
     if there := slots_of(data):
-        data[random.choice(there) + ev.TEXT_BYTES] = random.choice(
+        data[random.choice(there) + ev.PIECE_SIZE] = random.choice(
             [*ev.KIND_NAMES, *(kind | ev.LONG for kind in ev.KIND_NAMES), 0, 15, ev.ANCHOR, ev.PAD, 200]
         )
 

@@ -320,10 +320,10 @@ RARE void put_definition(int kind, uint32_t id, uint32_t aux, uint32_t off, int 
 
 static void put_text(const char *text, size_t len)
 {
-    for (size_t i = 0; i < len; i += TEXT_BYTES) {
+    for (size_t i = 0; i < len; i += PIECE_SIZE) {
         if (room(1)) {
             Slot slot = {0, 0};
-            memcpy(&slot, text + i, len - i < TEXT_BYTES ? len - i : TEXT_BYTES);
+            memcpy(&slot, text + i, len - i < PIECE_SIZE ? len - i : PIECE_SIZE);
             R.pos->low = slot.low;
             __atomic_store_n(&R.pos->high, slot.high | (uint64_t)TEXT << 56, __ATOMIC_RELEASE);
             R.pos++;

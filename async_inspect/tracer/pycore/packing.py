@@ -76,14 +76,14 @@ class Packing:
 
 def text(data: bytes) -> list[bytes]:
     """A text's slots."""
-    size = ev.TEXT_BYTES
+    size = ev.PIECE_SIZE
     pieces = (data[i : i + size] for i in range(0, len(data), size))
     return [piece.ljust(size, b"\0") + bytes((ev.TEXT,)) for piece in pieces]
 
 
 def pad() -> bytes:
     """What fills the last slot of a block."""
-    return bytes(ev.TEXT_BYTES) + bytes((ev.PAD,))
+    return bytes(ev.PIECE_SIZE) + bytes((ev.PAD,))
 
 
 def _long(ts: int, coro: int, aux: int, node: int, task: int, off: int, thread: int, flags: int, kind: int) -> bytes:
