@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from async_inspect.errors import UserError
-from async_inspect.formats import members
+from async_inspect.formats import FORMATS, members
 from async_inspect.launcher import attach as job
 from async_inspect.launcher import child
 from async_inspect.launcher.attach import Options, after_run, finishing_command, parse_size
@@ -282,9 +282,45 @@ def test_no_sizes(text: str) -> None:
     assert raised.value.status == 2
 
 
-def test_starting_is_cheap() -> None:
-    """Nothing heavy is imported before the program runs; numpy would bring threads, and then comes the fork."""
-    code = "import sys, async_inspect.cli.main\nprint({'numpy', 'pydantic', 'rich.progress'} & set(sys.modules))"
+IMPORTED = """
+import atexit
+atexit.register(lambda: print("imported:", *sys.modules))
+from async_inspect.__main__ import main
+main()
+"""
+HEAVY = {"numpy", "pydantic", "rich", "typer"}
+ALL_FORMATS = {f"async_inspect.formats.{row.name.partition(':')[0]}" for row in FORMATS.values()}
+
+
+@pytest.mark.parametrize(
+    ("words", "needless"),
+    [
+        (["version"], HEAVY | ALL_FORMATS),
+        (["info"], {"numpy", "rich"} | ALL_FORMATS),
+        (
+            ["attach", "-q", "-f", "json", "-c", "pass"],
+            {"rich"} | ALL_FORMATS - {"async_inspect.formats.json"},
+        ),
+    ],
+    ids=lambda words: words[0] if isinstance(words, list) else "",
+)
+def test_what_is_not_needed_is_not_imported(words: list[str], needless: set[str], tmp_path: Path) -> None:
+    """Most of what the tool takes to start is imports."""
+    command = [sys.executable, "-c", TOOL[2].partition("from async")[0] + IMPORTED, *words]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    imported = set(done.stdout.partition("imported: ")[2].split())
+    assert "async_inspect.cli.main" in imported
+    assert sorted(needless & imported) == []
+
+
+def test_nothing_heavy_is_imported_before_the_program_runs() -> None:
+    """numpy would bring threads, and then comes the fork."""
+    code = """
+import sys, os, async_inspect.launcher.attach, async_inspect.cli.attach
+from async_inspect.formats import check_names
+check_names(["html", "csv", "all"])
+print({"numpy", "pydantic", "rich.progress"} & set(sys.modules))
+"""
     command = [sys.executable, "-c", TOOL[2].partition("from async")[0] + code]
     assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "set()\n"
 
