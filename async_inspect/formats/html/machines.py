@@ -152,9 +152,9 @@ class Runs:
     first: t.Ints  # by run: its awaits
     last: t.Ints
     run: t.Ints  # by frame
-    node: t.Ints
-    location: t.Ints
-    child: t.Ints  # the node of the frame that it awaits (-1: of the leaf)
+    node: t.Small
+    location: t.Small
+    child: t.Small  # the node of the frame that it awaits (-1: of the leaf)
     of_frame: t.Ints  # the number of (task, node); -1: nothing was ever entered there
     below: t.Ints  # and that of (task, child)
     entry_of: Callable[[t.Ints, t.Ints], t.Ints]  # (number, when) -> the entry; -1: none
@@ -243,7 +243,7 @@ def _pieces(trace: Trace, runs: Runs) -> Pieces:
     )
 
 
-def _frames(trace: Trace, shown: t.Bools) -> tuple[t.Ints, t.Ints, t.Ints]:
+def _frames(trace: Trace, shown: t.Bools) -> tuple[t.Small, t.Ints, t.Ints]:
     """The stacks of awaits, each once: the frames whose functions are shown (node, location, the node of the frame that
     it awaits, -1: of the leaf), where each stack's begin, and which stack each await has."""
     awaits, nodes, chains = trace.awaits, trace.nodes, trace.chains
@@ -263,4 +263,4 @@ def _frames(trace: Trace, shown: t.Bools) -> tuple[t.Ints, t.Ints, t.Ints]:
                 frames.append((node, location, inside))
             node, inside = int(nodes.parent[node]), node
         first.append(len(frames))
-    return np.array(frames, np.int64).reshape(-1, 3), np.array(first, np.int64), which
+    return np.array(frames, np.int32).reshape(-1, 3), np.array(first, np.int64), which
