@@ -168,6 +168,7 @@ static inline void suspend(Thread *th, Coro *c, Frame *f, int off, PyObject *val
     c->thrown = NULL;
     Coro *after = c->root->outer;
     c->root->bare = is_bare(value) != 0;
+    R.stopped = c->root;
     uint64_t ts = now();
     put(th, SUSPEND, ts, c->id, aux, after, chain, flags | IN_CHAIN);
     stop_at(th, after);

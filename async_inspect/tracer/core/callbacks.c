@@ -192,6 +192,7 @@ static inline PyObject *yield_event(Thread *th, Frame *f, PyObject *const *args)
     c->closing = 0;
     Coro *after = c->root->outer;
     c->root->bare = is_bare(args[2]) != 0;
+    R.stopped = c->root;
     uint64_t ts = now();
     put(th, SUSPEND, ts, c->id, aux, after, (uint32_t)off, flags);
     stop_at(th, after);

@@ -166,7 +166,8 @@ static Coro *coro_of_task(PyObject *task, void **frame)
     if (frame != NULL) {
         *frame = key;
     }
-    return key ? find(key) : NULL;
+    Coro *c = R.stopped; /* mostly its own step is put among what the loop runs next */
+    return LIKELY(c != NULL && c->frame == key && c->state != ST_DEAD) ? c : key ? find(key) : NULL;
 }
 
 /* The running task if `c` is its root (a new reference), else NULL. */

@@ -355,6 +355,12 @@ static uint64_t moment_of(PyObject *loop, PyObject *when)
 static PyObject *stepped_task(PyObject *callback)
 {
     PyTypeObject *cls = Py_TYPE(callback);
+    if (LIKELY(cls == aio.step)) {
+        PyObject *task = at_place(&aio.step_place, callback, cls);
+        if (LIKELY(task != NULL)) {
+            return task == Py_None ? NULL : Py_NewRef(task);
+        }
+    }
     if (cls == &PyCFunction_Type) { /* a C Task's wake-up */
         PyObject *task = PyCFunction_GET_SELF(callback);
         return task != NULL && strcmp(((PyCFunctionObject *)callback)->m_ml->ml_name, "task_wakeup") == 0 ? Py_NewRef(task) : NULL;
@@ -376,11 +382,7 @@ static PyObject *stepped_task(PyObject *callback)
         }
         aio.step = cls;
     }
-    PyObject *task = at_place(&aio.step_place, callback, cls);
-    if (LIKELY(task != NULL)) {
-        return task == Py_None ? NULL : Py_NewRef(task);
-    }
-    task = get(callback, word.self_attr);
+    PyObject *task = get(callback, word.self_attr);
     if (task == Py_None) {
         Py_CLEAR(task);
     }

@@ -131,6 +131,7 @@ static struct {
     uint32_t coros, codes, nodes, strings, sites, chains, threads, resources, callbacks;
     uint32_t future_string; /* the id of "_asyncio.Future", by far the most awaited */
     Coro *unrun, *last_unrun; /* tasks that are made of steps of async generators and have not run */
+    Coro *stopped; /* the root that was suspended last */
     Coro **buckets;
     uint32_t bucket_mask, live;
     Map node_map, site_map, chain_map;
