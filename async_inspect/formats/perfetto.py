@@ -14,6 +14,7 @@ import struct
 import zlib
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Final
 
 from ..model import tables as t
@@ -100,8 +101,13 @@ def _about(fields: bytes) -> bytes:
 
 def _at(ts: int, fields: bytes) -> bytes:
     """A packet with these fields after its time.  Called for each of some millions."""
-    moment = pb.varint(ts)
-    return _PACKET + pb.varint(1 + len(moment) + len(fields)) + _TS + moment + fields
+    body = _moment(ts) + fields
+    return _PACKET + pb.varint(len(body)) + body
+
+
+@lru_cache(maxsize=1 << 8)  # most slices begin or end with others
+def _moment(ts: int) -> bytes:
+    return _TS + pb.varint(ts)
 
 
 def _tracks(trace: Trace, owners: list[int], own: dict[int, int]) -> Iterator[bytes]:
