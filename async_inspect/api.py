@@ -35,7 +35,7 @@ class Trace(trace.Trace):
         return b"".join(writing.chunks(self, format, **options))
 
     def export_all(self, folder: str | os.PathLike[str], formats: Iterable[str] | None = None) -> list[Path]:
-        """Write these formats into a folder, ``["all"]`` for every one; the files.  Without ``formats``: those that stay
+        """Write these formats into a folder, ``["all"]`` for every one; the files.  By default those that stay
         small, and the others while all of these together would, as ``async-inspect report`` does.
 
         UserError: as in ``export``; a ``writing.IncompleteError`` where only some could be written: its ``files``.
