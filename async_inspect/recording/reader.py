@@ -170,13 +170,19 @@ class Recording:
         """Accept these slots but for an incomplete record or text at their end; how many were accepted."""
         accepted = self._unpacking.whole(raw)
         if accepted:
-            header = self.header
-            slots = self._unpacking.unpack(raw[:accepted], self.position)
-            slots = self._slot_check.check(slots, header.start_ns, header.end_ns, self._until())
-            self._define(slots)
-            self.count += len(slots)
+            header, until, first = self.header, self._until(), self.count
+            found = np.empty(0, SLOT)
+            for piece in self._unpacking.unpack(raw[:accepted], self.position):
+                slots = self._slot_check.check(piece, header.start_ns, header.end_ns, until)
+                self._define(slots)
+                if self.count == first and len(slots) < accepted:
+                    found = np.empty(accepted, SLOT)
+                if len(found):
+                    found[self.count - first : self.count - first + len(slots)] = slots
+                self.count += len(slots)
             self.position += accepted
-            new.append(slots)
+            if self.count > first:
+                new.append(found[: self.count - first] if len(found) else slots)
         return accepted
 
     def _until(self) -> int:

@@ -288,10 +288,18 @@ class SlotCheck:
                 if not len(kind):
                     continue
             ts, thread = np.ascontiguousarray(ts), np.ascontiguousarray(thread)
-            if ts[0] < before or ts[-1] > high or (ts[1:] < ts[:-1]).any():
-                return False
-            before = int(ts[-1])
             one = int(thread[0])
+            if not _ascending(ts, before, high):  # but for such that have an earlier one's time
+                others, own = ~_OF_SUSPENSION[kind], suspended.get(one, max(last.get(one, low), low))
+                if (thread != one).any() or not _ascending(ts[others], before, high):
+                    return False
+                since = np.maximum.accumulate(np.where(kind == ev.SUSPEND, ts, np.uint64(own)))
+                if (ts[~others] != since[~others]).any():
+                    return False
+                kind, ts, thread = kind[others], ts[others], thread[others]
+                if not len(kind):
+                    continue
+            before = int(ts[-1])
             for index in [one] if (thread == one).all() else np.flatnonzero(np.bincount(thread)).tolist():
                 own = thread == index
                 last[index] = int(ts[_last(own)])
@@ -326,6 +334,10 @@ def among(kinds: Any1d, some: Iterable[int]) -> Bools:
     for kind in some:  # faster than a table, as long as they are few
         found |= kinds == kind
     return found
+
+
+def _ascending(ts: Any1d, low: int, high: int) -> bool:
+    return not len(ts) or bool(ts[0] >= low and ts[-1] <= high and (ts[1:] >= ts[:-1]).all())
 
 
 def _last(rows: Bools) -> int:

@@ -5,6 +5,7 @@ are valid (``slots.py``): what can't be understood becomes a record that is not,
 does the same for files of version 1.
 """
 
+from collections.abc import Iterator
 from typing import Any, Final
 
 import numpy as np
@@ -18,6 +19,7 @@ type _Ints = npt.NDArray[np.intp]
 type _Any1d = npt.NDArray[Any]
 
 _PIECE = 1 << 15  # slots that are unpacked at a time: they stay in the processor's cache
+_NEAR: Final = 64  # slots, among which most texts begin
 _BLOCK: Final = ev.BLOCK_SIZE // ev.SLOT_SIZE
 _FIRST: Final = 128  # the last byte of a record's first slot of two, at least
 _NO_THREAD: Final = ev.MAX_THREADS  # no thread has this index
@@ -68,7 +70,9 @@ class Unpacking:
         """How many of these slots come before a record, or a text, that is not complete."""
         tags = raw[:, -1]
         count = len(tags) - int(len(tags) > 0 and tags[-1] >= _FIRST)
-        begin = max(count - LONGEST_TEXT, 0)
+        begin = max(count - _NEAR, 0)
+        if (tags[begin:count] == ev.TEXT).all():
+            begin = max(count - LONGEST_TEXT, 0)
         tags = tags[begin:count]
         others = np.flatnonzero((tags != ev.TEXT) & ~_between(tags))
         if not len(others):
@@ -82,15 +86,13 @@ class Unpacking:
         there, needed = int(np.count_nonzero(tags[owner:] == ev.TEXT)), -(-size // ev.PIECE_SIZE)
         return max(begin + owner - int(is_long), 0) if there < needed <= LONGEST_TEXT else count
 
-    def unpack(self, raw: Raw, first: int) -> Slots:
-        """The records of these slots, which begin with number ``first``; records and texts are complete."""
-        found, count, begin = np.empty(len(raw), SLOT), 0, 0
+    def unpack(self, raw: Raw, first: int) -> Iterator[Slots]:
+        """The records of these slots, the first of which has that number, a piece at a time.  Texts are complete."""
+        begin = 0
         while begin < len(raw):
             end = _end_of_piece(raw, begin)
-            records = self._piece(raw[begin:end], first + begin)
-            found[count : count + len(records)] = records
-            count, begin = count + len(records), end
-        return found[:count]
+            yield self._piece(raw[begin:end], first + begin)
+            begin = end
 
     def _piece(self, raw: Raw, first: int) -> Slots:
         words, tags, count = raw.view("<u4"), np.ascontiguousarray(raw[:, -1]), len(raw)
@@ -133,7 +135,7 @@ class Unpacking:
         found[texts, :4], found[texts, 4:7], found[texts, 7] = words[texts], 0, ev.TEXT << 24
         found[texts, 3] &= 0xFFFFFF
         form[anchors] = _NOTHING
-        records = found.take(np.flatnonzero(form != _NOTHING), axis=0).reshape(-1).view(SLOT)
+        records = _kept(found, form != _NOTHING)
         return _with_texts(records) if len(texts) else records
 
     def _pairs(self, tags: Raw, form: _Any1d, kind: _Any1d, first: int) -> tuple[_Ints, _Ints]:
@@ -211,6 +213,11 @@ class Unpacking:
         return self._ts, self._thread, self._node, self._task
 
 
+def _kept(words: _Any1d, keep: _Bools) -> Slots:
+    """The records of these rows of words.  (To index records themselves costs ten times as much.)"""
+    return words.take(np.flatnonzero(keep), axis=0).reshape(-1).view(SLOT)
+
+
 def _held(rows: _Ints, before: int, values: _Any1d, count: int) -> _Any1d:
     """Each value from its row on up to the next one's; ``before``: what holds up to the first."""
     lengths = np.diff(rows, prepend=0, append=count)
@@ -259,4 +266,4 @@ def _with_texts(records: Slots) -> Slots:
     data[np.repeat(rows, needed) + piece, :TEXT_BYTES] = flat[np.where(places < end[:, np.newaxis], places, -1)]
     left = there - needed
     keep[np.repeat(rows + needed, left) + np.arange(left.sum()) - np.repeat(left.cumsum() - left, left)] = False
-    return records[keep]
+    return _kept(records.view(np.uint32).reshape(-1, RECORD_SIZE // 4), keep)

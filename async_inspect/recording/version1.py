@@ -3,6 +3,7 @@
 Knows only in what they differ from those of today (``unpacking.py``).
 """
 
+from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
@@ -23,7 +24,7 @@ class Version1:
 
     def whole(self, raw: Raw) -> int:
         """How many of these slots come before a text that is not complete."""
-        slots = self.unpack(raw, 0)
+        slots = raw.reshape(-1).view(SLOT)
         kinds = slots["kind"]
         begin = max(len(kinds) - LONGEST_TEXT, 0)
         others = np.flatnonzero(kinds[begin:] != ev.TEXT)
@@ -33,6 +34,6 @@ class Version1:
         needed = -(-int(slots["off"][owner]) // TEXT_BYTES)
         return owner if len(slots) - 1 - owner < needed <= LONGEST_TEXT else len(slots)
 
-    def unpack(self, raw: Raw, _first: int) -> Slots:
+    def unpack(self, raw: Raw, _first: int) -> Iterator[Slots]:
         """The records of these slots."""
-        return raw.reshape(-1).view(SLOT)
+        yield raw.reshape(-1).view(SLOT)
