@@ -323,7 +323,12 @@ static inline void finish(Thread *th, Coro *c, int kind, int off, PyObject *exc)
         put_name(th, c, name, ts, c);
         Py_DECREF(name);
     }
-    put(th, kind, ts, c->id, aux, after, (uint32_t)off, flags);
+    if (LIKELY(kind == RETURN)) {
+        put(th, RETURN, ts, c->id, aux, after, (uint32_t)off, flags);
+    }
+    else {
+        put(th, kind, ts, c->id, aux, after, (uint32_t)off, flags);
+    }
     if (message != NULL) {
         put_message(th, c, message, ts, after);
     }

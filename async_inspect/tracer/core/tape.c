@@ -232,76 +232,70 @@ OFTEN int put_short(uint64_t ts, uint32_t coro, uint32_t aux, uint32_t node, uin
                     int kind)
 {
     uint64_t passed = ts - R.last_ts, wide = aux, narrow = off, moment = aux | (uint64_t)off << 32;
-    int fits = passed <= UINT32_MAX && thread == R.last_thread && R.pos < R.end, form = form_of(kind);
-    if ((kind == WAKE || kind == SOON) && flags == BY_TIMER) {
-        form = FORM_SINCE;
-    }
+    uint32_t before = R.last_task;
+    int fits, form = (kind == WAKE || kind == SOON) && flags == BY_TIMER ? FORM_SINCE : form_of(kind);
     switch (form) {
     case FORM_START:
-        fits &= node > OTHER_NODE && task == (aux ? R.last_task : coro);
+        fits = node > OTHER_NODE && task == (aux ? before : coro);
         narrow = node;
         break;
     case FORM_ENTER:
-        fits &= off == 0 && task == (aux ? R.last_task : coro);
+        fits = off == 0 && task == (aux ? before : coro);
         narrow = node;
         break;
     case FORM_RESUME:
-        fits &= off == 0 && task == coro;
+        fits = off == 0 && task == coro;
         narrow = node;
         break;
     case FORM_SUSPEND:
-        fits &= node == 0 && task == 0;
+        fits = node == 0 && task == 0;
         break;
     case FORM_RETURN:
-        fits &= aux == 0 && task == (node ? R.last_task : 0);
+        fits = aux == 0 && task == (node ? before : 0);
         wide = node;
         break;
     case FORM_RAISE:
-        fits &= aux <= UINT16_MAX && node <= UINT16_MAX && task == (node ? R.last_task : 0);
+        fits = aux <= UINT16_MAX && node <= UINT16_MAX && task == (node ? before : 0);
         wide = aux | node << 16;
         break;
     case FORM_ITEM:
-        fits &= off <= UINT16_MAX && node <= UINT16_MAX && task == R.last_task;
+        fits = off <= UINT16_MAX && node <= UINT16_MAX && task == before;
         wide = off | node << 16;
         narrow = (uint64_t)coro - aux;
         break;
     default:
-        fits &= node == R.last_node && task == R.last_task;
+        fits = node == R.last_node && task == before;
         if (form != FORM_EVENT) {
             moment = form == FORM_SINCE ? ts - moment : moment - ts; /* where it is the other way round, huge */
             wide = moment & UINT32_MAX;
             narrow = moment >> 32;
         }
     }
-    if (UNLIKELY(!fits || narrow > UINT16_MAX)) {
+    Slot *s = R.pos;
+    if (UNLIKELY(!fits || narrow > UINT16_MAX || passed > UINT32_MAX || thread != R.last_thread || s == R.end)) {
         return 0;
     }
-    Slot *s = R.pos;
+    R.pos = s + 1;
     s->low = passed | (uint64_t)coro << 32;
     __atomic_store_n(&s->high, wide | narrow << 32 | (uint64_t)(uint8_t)flags << 48 | (uint64_t)kind << 56,
                      __ATOMIC_RELEASE); /* last: now it is there */
-    R.pos = s + 1;
-    return 1;
-}
-
-RARE void put_whole(uint64_t ts, uint32_t coro, uint32_t aux, uint32_t node, uint32_t task, uint32_t off, int thread, int flags,
-                    int kind)
-{
-    if (room(1) && !put_short(ts, coro, aux, node, task, off, thread, flags, kind) && room(2)) {
-        write_long(ts, coro, aux, node, task, off, thread, flags, kind);
-    }
-}
-
-OFTEN void put_raw(uint64_t ts, uint32_t coro, uint32_t aux, uint32_t node, uint32_t task, uint32_t off,
-                           int thread, int flags, int kind)
-{
-    if (UNLIKELY(!put_short(ts, coro, aux, node, task, off, thread, flags, kind))) {
-        put_whole(ts, coro, aux, node, task, off, thread, flags, kind);
-    }
     R.last_ts = ts;
     R.last_node = node;
     R.last_task = task;
-    R.last_thread = thread;
+    return 1;
+}
+
+/* An event in one slot or in two, after what it takes to have room. */
+RARE void put_raw(uint64_t ts, uint32_t coro, uint32_t aux, uint32_t node, uint32_t task, uint32_t off, int thread, int flags,
+                  int kind)
+{
+    if (room(1) && !put_short(ts, coro, aux, node, task, off, thread, flags, kind) && room(2)) {
+        write_long(ts, coro, aux, node, task, off, thread, flags, kind);
+        R.last_ts = ts;
+        R.last_node = node;
+        R.last_task = task;
+        R.last_thread = thread;
+    }
 }
 
 RARE void put_definition(int kind, uint32_t id, uint32_t aux, uint32_t off, int flags, uint32_t node)
@@ -343,13 +337,23 @@ RARE int define_thread(Thread *th)
     return th->index >= 0;
 }
 
-/* Write an event. `after` runs when it is over. */
-static inline void put(Thread *th, int kind, uint64_t ts, uint32_t coro, uint32_t aux, Coro *after, uint32_t off,
-                       int flags)
+RARE void put_event(Thread *th, int kind, uint64_t ts, uint32_t coro, uint32_t aux, Coro *after, uint32_t off, int flags)
 {
-    if (UNLIKELY(th->index < 0) && !define_thread(th)) {
+    if (th->index < 0 && !define_thread(th)) {
         lose();
         return;
     }
     put_raw(ts, coro, aux, after ? after->node : 0, after ? after->root->id : 0, off, th->index, flags, kind);
+}
+
+/* Write an event. `after` runs when it is over. Of a kind that is known as this is compiled, and frequent, no more is left
+ * of its form than what it asks for. */
+OFTEN void put(Thread *th, int kind, uint64_t ts, uint32_t coro, uint32_t aux, Coro *after, uint32_t off, int flags)
+{
+    int often = __builtin_constant_p(kind)
+                && (kind == START || kind == RETURN || kind == RESUMED || kind == SUSPEND || kind == LINK || kind == WAKE);
+    if (!often || UNLIKELY(!put_short(ts, coro, aux, after ? after->node : 0, after ? after->root->id : 0, off, th->index, flags,
+                                      kind))) {
+        put_event(th, kind, ts, coro, aux, after, off, flags);
+    }
 }
