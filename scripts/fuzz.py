@@ -45,11 +45,7 @@ def recordings() -> dict[str, bytes]:
     found = {}
     for name, make in SAMPLES.items():
         for tail in (0, 20):
-            data = bytearray(make().data(tail))
-            at = ev.HEADER_SIZE + SHORT_TAIL
-            del data[at : ev.HEADER_SIZE + ev.TAIL_SIZE]
-            data[ev.TAIL_SIZE_OFFSET : ev.TAIL_SIZE_OFFSET + 4] = SHORT_TAIL.to_bytes(4, "little")
-            found[f"{name}-{tail}"] = bytes(data)
+            found[f"{name}-{tail}"] = make().data(tail, SHORT_TAIL)
     return found
 
 

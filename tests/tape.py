@@ -86,8 +86,8 @@ class Tape:
         self.put(ev.RESOURCE, coro=number, aux=type_, off=site)
         return number
 
-    def data(self, tail: int = 0) -> bytes:
-        """The file; the last ``tail`` slots aren't flushed yet."""
+    def data(self, tail: int = 0, tail_size: int = ev.TAIL_SIZE) -> bytes:
+        """The file; the last ``tail`` records aren't flushed yet."""
         meta = "".join(f"{key}\t{value}\n" for key, value in self.meta).encode("utf-8", "surrogateescape")
         data, flushed = packed(self.slots), len(packed(self.slots[: len(self.slots) - tail]))
         flushed //= ev.SLOT_SIZE
@@ -103,13 +103,13 @@ class Tape:
             "meta_len": len(meta),
             "flushed": flushed,
             "tail_base": flushed,
-            "tail_size": ev.TAIL_SIZE,
+            "tail_size": tail_size,
         }
         head = struct.pack(ev.HEADER_FORMAT, *(fields[name] for name in ev.HEADER_FIELDS))
         head = (head.ljust(ev.META_OFFSET, b"\0") + meta).ljust(ev.HEADER_SIZE, b"\0")
-        ring, at = bytearray(ev.TAIL_SIZE), flushed * ev.SLOT_SIZE
+        ring, at = bytearray(tail_size), flushed * ev.SLOT_SIZE
         for begin in range(at, len(data), ev.SLOT_SIZE):
-            ring[begin % ev.TAIL_SIZE : begin % ev.TAIL_SIZE + ev.SLOT_SIZE] = data[begin : begin + ev.SLOT_SIZE]
+            ring[begin % tail_size : begin % tail_size + ev.SLOT_SIZE] = data[begin : begin + ev.SLOT_SIZE]
         return head + bytes(ring) + data[:at]
 
     def write(self, path: Path, tail: int = 0) -> Path:

@@ -2,7 +2,7 @@
 
 import gzip
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
 
@@ -172,6 +172,81 @@ def test_a_damaged_slot_costs_its_block_at_most_and_is_said(slot: int, byte: int
         )
         assert found.records[:before].tobytes() == sound.records[:before].tobytes()
         assert found.records[-after:].tobytes() == sound.records[-after:].tobytes()
+
+
+class Writer:
+    """A file that is written store by store, in the order that ``events.py`` says; ``look`` after each."""
+
+    def __init__(self, tape: Tape, blocks: int, look: Callable[[bytes, int], None]) -> None:
+        empty = Tape()
+        empty.slots = []
+        self.slots, self.look, self.ring = packed(tape.slots), look, blocks * ev.BLOCK_SIZE
+        self.file = bytearray(empty.data(0, self.ring)[: ev.HEADER_SIZE + self.ring])
+        self.flushed, self.written = 0, 0
+        self.file[ev.FLUSHED_OFFSET : ev.TAIL_BASE_OFFSET + 8] = bytes(16)
+
+    def set(self, offset: int, value: int, size: int = 8) -> None:
+        self.file[offset : offset + size] = value.to_bytes(size, "little")
+        self.look(bytes(self.file), self.written)
+
+    def store(self, at: int, data: bytes) -> None:
+        place = ev.HEADER_SIZE + at % self.ring
+        self.file[place : place + len(data)] = data
+        self.look(bytes(self.file), self.written)
+
+    def run(self) -> None:
+        at = 0
+        while at < len(self.slots):
+            is_long = self.slots[at + ev.PIECE_SIZE] >= 2 * ev.LONG
+            for offset in (16, 24, 0) if is_long else (0,):
+                self.store(at + offset, self.slots[at + offset : at + offset + 8])
+            self.written += (2 if is_long else 1) * ev.SLOT_SIZE
+            self.store(at + 8, self.slots[at + 8 : at + 16])
+            at = self.written
+            if at // ev.BLOCK_SIZE * ev.BLOCK_SIZE >= self.flushed + self.ring:  # the block that comes next has no room
+                self.flush()
+
+    def flush(self) -> None:
+        begin, end = self.flushed, self.flushed + ev.BLOCK_SIZE
+        for at in range(begin, end, ev.BLOCK_SIZE // 4):
+            self.file += self.slots[at : at + ev.BLOCK_SIZE // 4]
+            self.look(bytes(self.file), self.written)
+        self.flushed = end
+        self.set(ev.FLUSHED_OFFSET, end // ev.SLOT_SIZE)
+        for at in range(begin, end, ev.BLOCK_SIZE // 4):
+            self.store(at, bytes(ev.BLOCK_SIZE // 4))
+        self.set(ev.TAIL_BASE_OFFSET, end // ev.SLOT_SIZE)
+
+
+@pytest.mark.parametrize("blocks", [1, 2, 3])
+def test_every_moment_is_readable(blocks: int, tmp_path: Path) -> None:
+    """Whoever looks between two stores sees all records that were complete then; who followed, too."""
+    tape, path, looks = busy(5), tmp_path / "a.rec", 0
+    whole, all_slots = b"".join(tape.slots), packed(tape.slots)
+    following: list[Recording] = []
+
+    def look(data: bytes, written: int) -> None:
+        nonlocal looks
+        looks += 1
+        near = written % ev.BLOCK_SIZE
+        if 64 < near < ev.BLOCK_SIZE - 64 and looks % 997 and written < len(all_slots):
+            return
+        path.write_bytes(data)
+        following[:] = following or [Recording(path, at_most=3000)]
+        following[0].refresh()
+        while following[0].unread:
+            following[0].refresh()
+        with Recording(path) as fresh:
+            for one in (fresh, following[0]):
+                assert not one.cut
+                assert one.position * ev.SLOT_SIZE == written or written < 512, "a text is read when it is whole"
+                assert one.damaged == one.missing == 0
+                assert whole.startswith(one.records.tobytes())
+
+    writer = Writer(tape, blocks, look)
+    writer.run()
+    with following[0] as end:
+        assert end.records.tobytes() == whole
 
 
 def test_a_text_that_never_ends_is_damage_and_not_awaited() -> None:

@@ -22,6 +22,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from async_inspect import events as ev
 from async_inspect.model import Trace, load
 from async_inspect.model import tables as t
 from async_inspect.model.invariants import violations
@@ -378,3 +379,44 @@ def test_random_programs(detail: str, source: str, without: set[str], calls: boo
         assert unfound(c) == unfound(python)
     else:
         assert c == python
+
+
+ALL_KINDS = """
+import asyncio
+
+async def items(count):
+    for number in range(count):
+        yield number
+        await asyncio.sleep(0)
+
+async def work(number, lock):
+    async for _ in items(number):
+        async with lock:
+            await asyncio.sleep(0)
+    if number % 5 == 0:
+        raise ValueError("x" * number)
+
+async def main():
+    lock = asyncio.Lock()
+    tasks = [asyncio.create_task(work(number, lock), name=f"work {number}" * (number % 3)) for number in range(60)]
+    for task in tasks:
+        try: await task
+        except ValueError: pass
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("detail", DETAILS)
+def test_both_write_the_same_bytes(detail: str, tmp_path: Path) -> None:
+    """What has a short form is in it, and blocks begin and end alike."""
+    if ticks.CORES["c"] is None:
+        pytest.skip("no C core (Debian: apt-get install gcc libc6-dev python3-dev)")
+    written, code = [], compile(ALL_KINDS, "program.py", "exec")
+    for name, core in ticks.CORES.items():
+        assert core is not None
+        run = ticks.record(core, lambda: exec(code, {}), tmp_path / f"{name}.rec", sources=ticks.ALL, detail=detail)
+        assert run.damaged == run.header.lost == 0
+        assert run.header.flushed * ev.SLOT_SIZE > ev.BLOCK_SIZE
+        written.append(run.path.read_bytes()[run.header.header_size :])
+    assert written[0] == written[1]
