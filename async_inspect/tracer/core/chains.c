@@ -29,11 +29,8 @@ static inline PyObject *on_stack(Frame *f, int from_top)
     return PyStackRef_AsPyObjectBorrow(f->stackpointer[-from_top]);
 #endif
 }
-#if PY_VERSION_HEX < 0x030E0000
-#define TOP_AS_IT_YIELDS 1
-#else
-#define TOP_AS_IT_YIELDS 2 /* on top is the value */
-#endif
+#define AWAITED (PY_VERSION_HEX < 0x030F0000 ? 1 : 2) /* from the top: on that lies an index, or none, from 3.15 on ... */
+#define AWAITED_AS_IT_YIELDS (AWAITED + (PY_VERSION_HEX >= 0x030E0000)) /* ... and the value that is being yielded */
 
 static int pick_awaited(PyObject *o, void *found)
 {
@@ -105,7 +102,7 @@ static inline Frame *frame_inside(Frame *f, PyCodeObject *code, Frame *yields, i
     if (UNLIKELY(!is_await(code, yields_now ? off : yielded_at(f, code)))) {
         return NULL;
     }
-    PyObject *o = on_stack(f, yields_now ? TOP_AS_IT_YIELDS : 1);
+    PyObject *o = on_stack(f, yields_now ? AWAITED_AS_IT_YIELDS : AWAITED);
     if (UNLIKELY(o == NULL)) {
         return NULL;
     }

@@ -67,6 +67,14 @@ class RootCoroutines(Coroutines):
             leaf.root = coro.root
         self.thread.resume, self.thread.top = coro.child, leaf
 
+    def running(self, frame: "FrameType") -> Coro:
+        top, coro = self.thread.top, self.live.get(id(frame))
+        if coro is None or top is None or self.told_as(top) is not coro or top is coro:
+            return super().running(frame)
+        coro.child = None  # it runs already, and what it awaited let go of it unseen
+        self.thread.top = coro
+        return coro
+
     def end_burst(self) -> None:
         last = self.thread.spawned, self.thread.sleeper
         super().end_burst()
