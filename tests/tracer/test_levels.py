@@ -1,0 +1,98 @@
+"""What both details know is the same: of random programs, and of those of ``fixtures`` that do the same in every run.
+
+At ``calls`` a chain is told by its coroutines' own events, at ``awaits`` it is read off the frames (the C core), or told
+by the same events and written otherwise (its twin).
+"""
+
+import runpy
+import sys
+import tempfile
+import types
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from async_inspect import events as ev
+from async_inspect.recording.reader import Recording
+from async_inspect.tracer import DETAILS
+
+from ..tools import ROOT, examples
+from . import test_twins, ticks
+from .levels import Row, known
+
+pytestmark = pytest.mark.tracer
+
+# Coroutines that are driven by hand stay: where one is closed as its last owner's frame ends, `calls` takes it for what
+# the frame below awaits.
+KEPT = "kept = []\ndef keep(one): kept.append(one); return one\n"
+OF_CHANCE = {"threads", "to_thread", "timeouts"}  # threads, real time
+PROGRAMS = [
+    path
+    for kind in ("programs/*", "runtimes/*_tasks", "runtimes/*_locks", "runtimes/*_driver")
+    for path in sorted((ROOT / "fixtures").glob(f"{kind}.py"))
+    if path.stem not in OF_CHANCE
+]
+
+
+def views(core: types.ModuleType, program: Callable[[], object]) -> list[list[Row]]:
+    found = []
+    for detail in DETAILS:
+        with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            run = ticks.record(core, program, Path(folder) / "run.rec", sources=ticks.ALL, detail=detail)
+            assert run.header.lost == 0
+            assert kinds_fit(run, detail)
+            found.append(known(run))
+            run.close()
+    return found
+
+
+def kinds_fit(run: Recording, detail: str) -> bool:
+    """No record says what is not known at this detail."""
+    records = run.records
+    if detail == "calls":
+        return not (records["kind"] == ev.CHAIN).any()
+    starts = records[records["kind"] == ev.START]
+    suspends = records[records["kind"] == ev.SUSPEND]
+    return (
+        not (records["kind"] == ev.LINK).any()
+        and not starts["aux"].any()
+        and bool((suspends["flags"] & ev.IN_CHAIN).all())
+        and bool(suspends["off"].all())
+    )
+
+
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=list(HealthCheck))
+@given(source=test_twins.programs())
+@pytest.mark.parametrize("core", ticks.CORES)
+def test_random_programs(core: str, source: str) -> None:
+    module = ticks.CORES[core]
+    if module is None:
+        pytest.skip("no C core (Debian: apt-get install gcc libc6-dev python3-dev)")
+    source = KEPT + source.replace("drive(c, ", "drive(keep(c), ").replace("fail(c)", "fail(keep(c))")
+    calls, awaits = views(module, lambda: test_twins.runner(source, {"__name__": "program"})())
+    assert calls == awaits
+
+
+@pytest.mark.parametrize("path", PROGRAMS, ids=lambda path: path.stem)
+def test_programs(core_module: types.ModuleType, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if "trio" in path.stem:  # it runs what is ready in random order
+        scheduler = pytest.importorskip("trio._core._run")
+        monkeypatch.setattr(scheduler, "_ALLOW_DETERMINISTIC_SCHEDULING", True)
+        monkeypatch.setattr(scheduler, "_r", types.SimpleNamespace(shuffle=len, random=lambda: 1.0))
+
+    def program() -> None:
+        argv, sys.argv = sys.argv, [str(path)]
+        try:
+            runpy.run_path(str(path), run_name="__main__")
+        except BaseException as error:  # some end so
+            assert not isinstance(error, (AssertionError, MemoryError))
+        finally:
+            sys.argv = argv
+
+    calls, awaits = views(core_module, program)
+    assert any(row[0] == "SUSPEND" for row in calls) or path.stem == "synchronous"
+    assert calls == awaits
