@@ -5,14 +5,24 @@ told by LINK and by who awaits whom, at ``awaits`` by CHAIN.  Ids differ between
 callbacks are numbered as they come.
 """
 
-from collections import defaultdict
-from typing import Any
+from typing import Any, NamedTuple
 
 from async_inspect import events as ev
 from async_inspect.recording.reader import Recording
 
 type Row = tuple[Any, ...]
 type Frames = tuple[tuple[str, str, int], ...]  # (file, function, offset), from the root on
+
+
+class Fields(NamedTuple):
+    """Of a record."""
+
+    ts: int
+    coro: int
+    aux: int
+    off: int
+    flags: int
+    task: int
 
 
 class Numbers:
@@ -62,9 +72,6 @@ class View:
             chain = int(self.run.chain_parent[chain])
         return tuple(found[::-1])
 
-    def depth_of(self, chain: int) -> int:
-        return len(self.frames_of(chain))
-
     def awaited(self, aux: int, flags: int) -> Row:
         if flags & ev.AWAITS_TASK:
             return "task", self.roots[aux]
@@ -96,77 +103,97 @@ class View:
         return self.rows
 
     def one(self, ts: int, kind: int, coro: int, aux: int, off: int, flags: int, task: int) -> None:
-        name = ev.KIND_NAMES[kind]
-        put = self.rows.append
-        if kind == ev.SPAWN:
-            put((name, self.roots[coro], self.function(aux), self.site(off), flags, self.roots[task]))
-        elif kind == ev.START:
-            self.code[coro], self.awaiter[coro] = off, aux
-            if not aux:
-                put((name, self.roots[coro], self.function(off), flags, self.roots[task]))
-        elif kind == ev.ENTER:
-            self.awaiter[coro] = aux
-            if not aux and coro in self.roots.known:
-                put((name, self.roots[coro], flags, self.roots[task]))
-            elif not aux:  # it was awaited until now: at awaits it is first seen here
-                put(("START", self.roots[coro], self.function(self.code[coro]), flags | ev.BEFORE, self.roots[task]))
-        elif kind == ev.RESUME:
-            put((name, self.roots[coro]))
-        elif kind == ev.THROW:
-            put((name, self.roots[self.root_of(coro)], self.run.strings[aux]))
-        elif kind == ev.SUSPEND:
-            root = self.root_of(coro)
-            frames = self.frames_of(off) if flags & ev.IN_CHAIN else None
-            if frames is None:
-                self.off[coro] = off
-            row = name, self.roots[root], flags & ev.BEFORE, self.awaited(aux, flags)
-            self.suspended = {
-                "ts": ts,
-                "row": row,
-                "leaf": coro,
-                "frames": frames,
-                "uses": [],
-                "timer": None,
-                "edges": [],
-            }
-        elif kind == ev.LINK:
-            self.off[coro] = off
-            self.awaiter[aux] = coro
-        elif kind == ev.TIMER:
-            assert self.suspended is not None
-            self.suspended["timer"] = aux | off << 32
-        elif kind == ev.USE:
-            assert self.suspended is not None
-            if off:
-                self.suspended["uses"].append((self.depth_of(off), aux))
-            else:
-                self.waits[coro] = self.resources[aux]
-        elif kind == ev.ITEM:
-            if not aux:
-                put((name, self.roots[coro]))
-            self.awaiter[coro] = 0
-        elif kind in (ev.RETURN, ev.RAISE):
-            if coro in self.roots.known:
-                put((name, self.roots[coro], self.run.strings.get(aux, ""), flags))
-        elif kind == ev.NAME:
-            put((name, self.roots[coro]))
-        elif kind in (ev.WAKE, ev.SOON):
-            by = (
-                flags,
-                self.roots[aux] if flags == ev.BY_TASK else self.callbacks[aux] if flags == ev.BY_CALLBACK else 0,
-            )
-            put((name, self.roots[coro] if kind == ev.WAKE else self.callbacks[coro], by, self.roots[task]))
-        elif kind in (ev.TAKE, ev.GIVE):
-            put((name, self.roots[coro], self.resources[aux], self.site(off) if kind == ev.TAKE else ()))
-        elif kind == ev.EDGE:
-            rows = self.suspended["edges"] if self.suspended is not None else self.rows
-            rows.append((name, self.roots[coro], self.roots[aux]))
-        elif kind == ev.CANCEL:
-            put((name, self.roots[coro], self.run.strings[aux], self.site(off)))
-        elif kind == ev.POINT:
-            put((name, self.roots[self.root_of(coro)] if coro else 0))
-        elif kind == ev.RUNTIME_WARNING:
-            put((name, flags))
+        if method := getattr(self, f"on_{ev.KIND_NAMES[kind].lower()}", None):
+            self.rows += method(Fields(ts, coro, aux, off, flags, task)) or []
+
+    def on_spawn(self, it: Fields) -> list[Row]:
+        made = self.roots[it.coro], self.function(it.aux), self.site(it.off), it.flags
+        return [("SPAWN", *made, self.roots[it.task])]
+
+    def on_start(self, it: Fields) -> list[Row]:
+        self.code[it.coro], self.awaiter[it.coro] = it.off, it.aux
+        return [] if it.aux else [self.start(it, it.flags)]
+
+    def start(self, it: Fields, flags: int) -> Row:
+        return "START", self.roots[it.coro], self.function(self.code[it.coro]), flags, self.roots[it.task]
+
+    def on_enter(self, it: Fields) -> list[Row]:
+        self.awaiter[it.coro] = it.aux
+        if it.aux:
+            return []
+        if it.coro not in self.roots.known:  # it was awaited until now: at awaits it is first seen here
+            return [self.start(it, it.flags | ev.BEFORE)]
+        return [("ENTER", self.roots[it.coro], it.flags, self.roots[it.task])]
+
+    def on_resume(self, it: Fields) -> list[Row]:
+        return [("RESUME", self.roots[it.coro])]
+
+    def on_throw(self, it: Fields) -> list[Row]:
+        return [("THROW", self.roots[self.root_of(it.coro)], self.run.strings[it.aux])]
+
+    def on_suspend(self, it: Fields) -> None:
+        frames = self.frames_of(it.off) if it.flags & ev.IN_CHAIN else None
+        if frames is None:
+            self.off[it.coro] = it.off
+        root = self.root_of(it.coro)
+        row = "SUSPEND", self.roots[root], it.flags & ev.BEFORE, self.awaited(it.aux, it.flags)
+        self.suspended = {"ts": it.ts, "row": row, "leaf": it.coro, "frames": frames}
+        self.suspended |= {"uses": [], "timer": None, "edges": []}
+
+    def on_link(self, it: Fields) -> None:
+        self.off[it.coro] = it.off
+        self.awaiter[it.aux] = it.coro
+
+    def on_timer(self, it: Fields) -> None:
+        assert self.suspended is not None
+        self.suspended["timer"] = it.aux | it.off << 32
+
+    def on_use(self, it: Fields) -> None:
+        assert self.suspended is not None
+        if it.off:
+            self.suspended["uses"].append((len(self.frames_of(it.off)), it.aux))
+        else:
+            self.waits[it.coro] = self.resources[it.aux]
+
+    def on_item(self, it: Fields) -> list[Row]:
+        self.awaiter[it.coro] = 0
+        return [] if it.aux else [("ITEM", self.roots[it.coro])]
+
+    def on_return(self, it: Fields) -> list[Row]:
+        ended = it.coro in self.roots.known
+        return [("RETURN", self.roots[it.coro], self.run.strings.get(it.aux, ""), it.flags)] if ended else []
+
+    def on_raise(self, it: Fields) -> list[Row]:
+        return [("RAISE", *row[1:]) for row in self.on_return(it)]
+
+    def on_name(self, it: Fields) -> list[Row]:
+        return [("NAME", self.roots[it.coro])]
+
+    def by(self, it: Fields) -> Row:
+        of = {ev.BY_TASK: self.roots, ev.BY_CALLBACK: self.callbacks}.get(it.flags)
+        return it.flags, of[it.aux] if of is not None else 0, self.roots[it.task]
+
+    def on_wake(self, it: Fields) -> list[Row]:
+        return [("WAKE", self.roots[it.coro], *self.by(it))]
+
+    def on_soon(self, it: Fields) -> list[Row]:
+        return [("SOON", self.callbacks[it.coro], *self.by(it))]
+
+    def on_take(self, it: Fields) -> list[Row]:
+        return [("TAKE", self.roots[it.coro], self.resources[it.aux], self.site(it.off))]
+
+    def on_give(self, it: Fields) -> list[Row]:
+        return [("GIVE", self.roots[it.coro], self.resources[it.aux])]
+
+    def on_edge(self, it: Fields) -> None:
+        rows = self.suspended["edges"] if self.suspended is not None else self.rows
+        rows.append(("EDGE", self.roots[it.coro], self.roots[it.aux]))
+
+    def on_cancel(self, it: Fields) -> list[Row]:
+        return [("CANCEL", self.roots[it.coro], self.run.strings[it.aux], self.site(it.off))]
+
+    def on_point(self, it: Fields) -> list[Row]:
+        return [("POINT", self.roots[self.root_of(it.coro)])]
 
     def site(self, site: int) -> Frames:
         found = []
@@ -179,18 +206,12 @@ class View:
 def known(run: Recording) -> list[Row]:
     """What either detail says, in order; of several edges in a row, and what they stand between, the order is no
     matter: at ``awaits`` they are told from the root on."""
-    rows, edges, found = View(run).read(), [], []  # type: ignore[var-annotated]
-    for row in rows:
+    edges: list[Row] = []
+    found: list[Row] = []
+    for row in View(run).read():
         if row[0] == "EDGE":
             edges.append(row)
             continue
         found += [*sorted(edges), row]
         edges = []
     return [*found, *sorted(edges)]
-
-
-def counted(rows: list[Row]) -> dict[str, int]:
-    found: dict[str, int] = defaultdict(int)
-    for row in rows:
-        found[row[0]] += 1
-    return dict(found)

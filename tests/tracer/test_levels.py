@@ -1,7 +1,7 @@
-"""What both details know is the same: of random programs, and of those of ``fixtures`` that do the same in every run.
+"""What both details know is the same: of random programs, and of those in ``fixtures`` whose runs are all alike.
 
-At ``calls`` a chain is told by its coroutines' own events, at ``awaits`` it is read off the frames (the C core), or told
-by the same events and written otherwise (its twin).
+At ``calls`` a chain is told by its coroutines' own events, at ``awaits`` it is read off the frames (the C core), or
+told by the same events and written otherwise (its twin).
 """
 
 import runpy
@@ -28,12 +28,11 @@ pytestmark = pytest.mark.tracer
 # Coroutines that are driven by hand stay: where one is closed as its last owner's frame ends, `calls` takes it for what
 # the frame below awaits.
 KEPT = "kept = []\ndef keep(one): kept.append(one); return one\n"
-OF_CHANCE = {"threads", "to_thread", "timeouts"}  # threads, real time
+# Not those that have threads or real time, or end the process.
+OTHERS = {"threads", "to_thread", "timeouts", "known_waits", "queue_and_lock", "wait_for", "pending"}
 PROGRAMS = [
-    path
-    for kind in ("programs/*", "runtimes/*_tasks", "runtimes/*_locks", "runtimes/*_driver")
-    for path in sorted((ROOT / "fixtures").glob(f"{kind}.py"))
-    if path.stem not in OF_CHANCE
+    *(path for path in sorted((ROOT / "fixtures" / "programs").glob("*.py")) if path.stem not in OTHERS),
+    ROOT / "fixtures" / "runtimes" / "own_driver.py",
 ]
 
 
@@ -73,17 +72,16 @@ def test_random_programs(core: str, source: str) -> None:
     if module is None:
         pytest.skip("no C core (Debian: apt-get install gcc libc6-dev python3-dev)")
     source = KEPT + source.replace("drive(c, ", "drive(keep(c), ").replace("fail(c)", "fail(keep(c))")
-    calls, awaits = views(module, lambda: test_twins.runner(source, {"__name__": "program"})())
+
+    def program() -> None:  # of code of its own each time
+        test_twins.runner(source, {"__name__": "program"})()
+
+    calls, awaits = views(module, program)
     assert calls == awaits
 
 
 @pytest.mark.parametrize("path", PROGRAMS, ids=lambda path: path.stem)
-def test_programs(core_module: types.ModuleType, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    if "trio" in path.stem:  # it runs what is ready in random order
-        scheduler = pytest.importorskip("trio._core._run")
-        monkeypatch.setattr(scheduler, "_ALLOW_DETERMINISTIC_SCHEDULING", True)
-        monkeypatch.setattr(scheduler, "_r", types.SimpleNamespace(shuffle=len, random=lambda: 1.0))
-
+def test_programs(core_module: types.ModuleType, path: Path) -> None:
     def program() -> None:
         argv, sys.argv = sys.argv, [str(path)]
         try:
