@@ -246,6 +246,7 @@ FORMS = {
     "suspend": ("aux", "off", "0", "0"),
     "return": ("node", "off", "", "before; 0 where node is 0"),
     "raise": ("aux, node", "off", "", "before; 0 where node is 0"),
+    "throw": ("aux, node", "off", "", "coro"),
     "item": ("off, node", "coro - aux", "", "before"),
 }
 SHORT_FORMS = {  # of these kinds; of all others it is "event", of WAKE and SOON with BY_TIMER "since"
@@ -257,6 +258,7 @@ SHORT_FORMS = {  # of these kinds; of all others it is "event", of WAKE and SOON
     SUSPEND: "suspend",
     RETURN: "return",
     RAISE: "raise",
+    THROW: "throw",
     ITEM: "item",
 }
 KIND_NAMES = {kind: row[0] for kind, row in KINDS.items()}

@@ -169,15 +169,16 @@ class Unpacking:
             off[rows] = self._code(node[rows]) if name == "start" else 0
             roots = rows if name == "resume" else rows[aux[rows] == 0]
             task[roots], new_task[roots] = coro[roots], True
-        for name in ("return", "raise", "item"):
+        for name in ("return", "raise", "throw", "item"):
             rows = np.flatnonzero(form == _FORM[name])
             wide = aux[rows]
             node[rows] = wide if name == "return" else wide >> 16
             if name == "item":
                 aux[rows], off[rows] = coro[rows] - off[rows], wide & 0xFFFF
-            else:
-                aux[rows] = 0 if name == "return" else wide & 0xFFFF
-                new_task[rows[node[rows] == 0]] = True
+                continue
+            aux[rows] = 0 if name == "return" else wide & 0xFFFF
+            ends = rows if name == "throw" else rows[node[rows] == 0]
+            task[ends], new_task[ends] = coro[ends] if name == "throw" else 0, True
 
     def _code(self, nodes: _Any1d) -> _Any1d:
         return np.where(nodes < len(self._codes), self._codes[np.minimum(nodes, len(self._codes) - 1)], 0)

@@ -128,6 +128,7 @@ def test_many_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
         (ev.RETURN, {"node": 3, "task": 1}, {"off": 20, "node": 2, "task": 1}),
         (ev.RETURN, {"node": 3, "task": 9}, {"off": 20}),
         (ev.RAISE, {"node": 3, "task": 1}, {"aux": 4, "off": 20, "node": 2, "task": 1}),
+        (ev.THROW, {}, {"aux": 4, "off": 20, "node": 2, "task": 9}),
         (ev.WAKE, {}, {"aux": (1 << 40) - 5 & 0xFFFFFFFF, "off": (1 << 40) - 5 >> 32, "flags": ev.BY_TIMER}),
         (ev.WAKE, {"node": 3, "task": 1}, {"node": 3, "task": 1}),
         (ev.TIMER, {}, {"aux": 0, "off": (1 << 40) + (1 << 44) >> 32}),

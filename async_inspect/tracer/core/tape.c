@@ -258,6 +258,10 @@ OFTEN int put_short(uint64_t ts, uint32_t coro, uint32_t aux, uint32_t node, uin
         fits = aux <= UINT16_MAX && node <= UINT16_MAX && task == (node ? before : 0);
         wide = aux | node << 16;
         break;
+    case FORM_THROW:
+        fits = aux <= UINT16_MAX && node <= UINT16_MAX && task == coro;
+        wide = aux | node << 16;
+        break;
     case FORM_ITEM:
         fits = off <= UINT16_MAX && node <= UINT16_MAX && task == before;
         wide = off | node << 16;

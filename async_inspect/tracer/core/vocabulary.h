@@ -37,7 +37,7 @@ enum {
 };
 enum {
     FORM_EVENT, FORM_SINCE, FORM_UNTIL, FORM_START, FORM_ENTER, FORM_RESUME, FORM_SUSPEND, FORM_RETURN, FORM_RAISE,
-    FORM_ITEM
+    FORM_THROW, FORM_ITEM
 };
 static inline int form_of(int kind)
 {
@@ -58,6 +58,8 @@ static inline int form_of(int kind)
         return FORM_RETURN;
     case RAISE:
         return FORM_RAISE;
+    case THROW:
+        return FORM_THROW;
     case ITEM:
         return FORM_ITEM;
     default:

@@ -59,8 +59,9 @@ class Packing:
             fits, places = node == task == 0, (aux, off)
         elif form == "return":
             fits, places = aux == 0 and task == (before if node else 0), (node, off)
-        elif form == "raise":
-            fits, places = task == (before if node else 0), (_halves(aux, node), off)
+        elif form in ("raise", "throw"):
+            runs = coro if form == "throw" else before if node else 0
+            fits, places = task == runs, (_halves(aux, node), off)
         elif form == "item":
             fits, places = task == before, (_halves(off, node), coro - aux)
         else:
