@@ -7,6 +7,7 @@ columns both know follows from what they mean (``meanings.py``): a new one is co
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import numpy as np
@@ -32,6 +33,12 @@ def as_awaits(path: Path, to: Path) -> Path:
     """The recording at ``path`` as it were at "awaits", at ``to``."""
     with Recording(path) as recording:
         return _Converted(recording).tape().write(to)
+
+
+def at_awaits(tape: Tape) -> Tape:
+    """The same of a recording made by hand."""
+    with TemporaryDirectory() as folder, Recording(tape.write(Path(folder) / "a.rec")) as recording:
+        return _Converted(recording).tape()
 
 
 class _Converted:

@@ -1,4 +1,4 @@
-"""Four recordings made by hand that have something of everything: what the formats' goldens are made of.
+"""Recordings made by hand that have something of everything: what the formats' goldens are made of.
 
 Times are whole numbers that a reader can add up; nothing here depends on a machine.
 """
@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from async_inspect import events as ev
 
+from .levels import at_awaits
 from .tape import Tape, at, two_tasks
 
 US = 1_000
@@ -208,4 +209,5 @@ SAMPLES: dict[str, Callable[[], Tape]] = {
     "deep": deep,
     "unfinished": unfinished,
     "contention": contention,
+    "contention_at_awaits": lambda: at_awaits(contention()),
 }

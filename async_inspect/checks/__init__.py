@@ -2,7 +2,8 @@
 ``CHECKS``.
 
 A check is a module, or any object, with ``NAME``, ``ABOUT`` (one line) and ``find``, a pure function (Trace) ->
-findings, in time linear in the recording.  It reports what is certain; anything else is a hint, and says so.
+findings, in time linear in the recording.  It reports what is certain; anything else is a hint, and says so.  One that
+looks at calls of coroutines says ``OF_CALLS = True``, and finds nothing in tasks of which they were not heard.
 Other packages add checks by the entry point group ``async_inspect.checks``, whose entries are such modules or objects.
 """
 
@@ -112,6 +113,15 @@ def run(trace: Trace, chosen: Iterable[Check] | None = None) -> list[Finding]:
     return list(found)
 
 
+def not_looked_for(trace: Trace) -> str:
+    """What could not be looked for, in one line; "": all was."""
+    if trace.calls_heard.all():
+        return ""
+    blind = ", ".join(check.NAME for check in checks() if getattr(check, "OF_CALLS", False))
+    some = " of some processes" if "calls" in trace.meta.detail else ""
+    return f"not looked for: {blind}, since calls of coroutines{some} were not recorded (--detail calls does that)"
+
+
 def serious(findings: Iterable[Finding]) -> list[Finding]:
     """Without hints."""
     return [finding for finding in findings if finding.severity != "hint"]
@@ -147,6 +157,6 @@ def _of_others() -> tuple[list[Check], list[str]]:
 
 
 __all__ = [
-    "CHECKS", "GROUP", "SEVERITIES", "Check", "Finding", "Severity", "Survey", "checks", "look", "run", "serious",
-    "survey",
+    "CHECKS", "GROUP", "SEVERITIES", "Check", "Finding", "Severity", "Survey", "checks", "not_looked_for", "run",
+    "serious", "survey",
 ]  # fmt: skip

@@ -22,6 +22,7 @@ from ..model.trace import Trace
 
 NAME = "never yields"
 ABOUT = "tasks that await without ever letting others run"
+OF_CALLS = True
 AWAITS: Final = 100
 MOST_POLLS: Final = 100  # polls, the longest
 

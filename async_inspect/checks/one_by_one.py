@@ -22,6 +22,7 @@ from ..model.trace import Trace
 
 NAME = "one by one"
 ABOUT = "awaits one after another that might run together"
+OF_CALLS = True
 LEAST_NS: Final = 10_000_000  # to gain, for a hint
 SHARE: Final = 20  # and that part of the recording
 CHILDREN: Final = 20  # more are a loop over many items

@@ -24,6 +24,7 @@ from ..model.trace import Trace
 
 NAME = "wake-ups for nothing"
 ABOUT = "tasks that are woken only to go back to the same wait"
+OF_CALLS = True
 TIMES: Final = 500
 RATE: Final = 100  # a second
 CERTAIN: Final = ("condition",)
@@ -86,5 +87,11 @@ def _in_vain(trace: Trace) -> t.Bools:
     made = acts(tasks.parent, tasks.created_ns)
     words, codes = trace.reasons
     passes_on = np.array([word in CERTAIN for word in words], np.bool_)[codes]  # the lock, as it waits again
-    found: t.Bools = again & (called[poll] == 0) & ((woke[poll] == 0) | passes_on) & (made[poll] == 0)
+    found: t.Bools = (
+        again
+        & trace.calls_heard[awaits.task]
+        & (called[poll] == 0)
+        & ((woke[poll] == 0) | passes_on)
+        & (made[poll] == 0)
+    )
     return found

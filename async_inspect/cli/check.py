@@ -37,6 +37,8 @@ def check(
             console.print(part, soft_wrap=True)
         for line in endings(trace):
             console.print(f"{line}; what came later was not looked at", style="yellow", soft_wrap=True)
+        if blind := checks.not_looked_for(trace):
+            console.print(blind, style="yellow", soft_wrap=True)
     for line in failed:
         internal.say(line)
     if checks.serious(found):

@@ -3,9 +3,9 @@
 Knows: the fields of profile.proto, https://github.com/google/pprof/blob/main/proto/profile.proto.  Knows nothing of
 bytes (``formats/shared/protobuf.py``).
 
-Four values a sample: wall, run and wait in nanoseconds, and how often the innermost function was called.  A waiting
-stack ends in a frame that says what is waited for.  Labels: ``task``, the task's name without its numbers, and
-``state``, how the task ended.
+Four values a sample: wall, run and wait in nanoseconds, and how often the innermost function was called; the last is
+not there where calls were not heard.  A waiting stack ends in a frame that says what is waited for.  Labels: ``task``,
+the task's name without its numbers, and ``state``, how the task ended.
 """
 
 import zlib
@@ -46,7 +46,8 @@ def write(trace: Trace, *, tasks: Grouping = "name") -> Iterator[bytes]:
 
 def _messages(trace: Trace, tasks: Grouping) -> Iterator[bytes]:
     tables = _Tables(trace)
-    for kind, unit in SAMPLE_TYPES:
+    sample_types = SAMPLE_TYPES if trace.calls_heard.all() else SAMPLE_TYPES[:-1]
+    for kind, unit in sample_types:
         value = pb.number(VALUE_TYPE["type"], tables.string(kind)) + pb.number(VALUE_TYPE["unit"], tables.string(unit))
         yield pb.length_delimited(PROFILE["sample_type"], value)
     groups, labels = _labelled(trace, tasks, tables)
@@ -54,7 +55,8 @@ def _messages(trace: Trace, tasks: Grouping) -> Iterator[bytes]:
     size = BLOCK if tasks == "each" else max(end, 1)
     for begin in range(1, end, size):
         for stack in stacks(trace, groups=groups, tasks=range(begin, min(begin + size, end))):
-            yield pb.length_delimited(PROFILE["sample"], _sample(tables, stack) + labels[stack.group])
+            sample = _sample(tables, stack, len(sample_types))
+            yield pb.length_delimited(PROFILE["sample"], sample + labels[stack.group])
     yield from tables.messages()
     yield pb.number(PROFILE["time_nanos"], trace.meta.started_unix_ns)
     yield pb.number(PROFILE["duration_nanos"], trace.meta.duration_ns)
@@ -78,12 +80,13 @@ def _labelled(trace: Trace, tasks: Grouping, tables: "_Tables") -> tuple[t.Ints,
     return groups.astype(np.int64), labels
 
 
-def _sample(tables: "_Tables", stack: Stack) -> bytes:
+def _sample(tables: "_Tables", stack: Stack, number: int) -> bytes:
+    """``number``: of its values."""
     locations = [tables.function(one) for one in reversed(functions(tables.trace, stack))]  # the leaf is first
     if stack.wait:
         locations.insert(0, tables.wait(stack.wait))
     values = (stack.ns, 0, stack.ns, 0) if stack.wait else (stack.ns, stack.ns, 0, stack.calls)
-    return pb.packed(SAMPLE["location_id"], locations) + pb.packed(SAMPLE["value"], values)
+    return pb.packed(SAMPLE["location_id"], locations) + pb.packed(SAMPLE["value"], values[:number])
 
 
 class _Tables:

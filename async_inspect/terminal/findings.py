@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from rich.text import Text
 
-from ..checks import Finding, checks, serious, survey
+from ..checks import Finding, checks, not_looked_for, serious, survey
 from ..model.metadata import known_until
 from ..model.trace import Trace
 from ..support.names import cleaned, to_json
@@ -27,6 +27,7 @@ def as_json(trace: Trace) -> str:
             "known_until": known_until(trace) or None,
             "checks": checks_run,
             "failed": failed,
+            "not_looked_for": not_looked_for(trace) or None,
             "findings": rows,
         }
     )

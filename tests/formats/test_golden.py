@@ -1,4 +1,4 @@
-"""Every format of five recordings made by hand, byte for byte; and that the same time is in all of them."""
+"""Every format of recordings made by hand, byte for byte; and that the same time is in all of them."""
 
 import csv
 import gzip
@@ -54,7 +54,7 @@ def test_golden(format: Any, trace: Trace, golden: Callable[[str, str], None]) -
 
 def of_json(trace: Trace) -> tuple[int, int]:
     rows = json.loads(written(trace, "json"))["tree"]
-    return sum(round(r["run_self_ms"] * 1e6) for r in rows), sum(round(r["wait_self_ms"] * 1e6) for r in rows)
+    return sum(round((r["run_self_ms"] or 0) * 1e6) for r in rows), sum(round(r["wait_self_ms"] * 1e6) for r in rows)
 
 
 def of_speedscope(trace: Trace) -> tuple[int, int]:
@@ -76,7 +76,7 @@ def of_pprof(trace: Trace) -> tuple[int, int]:
     for field, sample in fields(gzip.decompress(written(trace, "pprof"))):
         if field == 2:
             values = next(value for number, value in fields(sample) if number == 2)
-            _, ran, waited, _ = varints(values)
+            _, ran, waited, *_ = varints(values)
             run, wait = run + ran, wait + waited
     return run, wait
 

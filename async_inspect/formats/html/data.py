@@ -15,6 +15,7 @@ from typing import Final
 import numpy as np
 
 from ..._version import __version__
+from ...checks import not_looked_for
 from ...model import fields
 from ...model import tables as t
 from ...model.figures.distribution import percentiles
@@ -127,7 +128,9 @@ def findings(trace: Trace, survey: Survey) -> list[dict[str, object]]:
         alone | {"kind": "not exact", "text": f"{trace.not_exact}: {one.rule}, {one.rows:,} times not: {one.example}"}
         for one in trace.violations
     ]
-    return wrong + rows + [alone | {"text": line} for line in survey.failed]
+    blind = not_looked_for(trace)
+    hints = [alone | {"severity": "hint", "text": blind.partition(": ")[2]}] if blind else []
+    return wrong + rows + [alone | {"text": line} for line in survey.failed] + hints
 
 
 def words(trace: Trace) -> dict[str, object]:

@@ -3,7 +3,8 @@
 Knows: what a state, a beginning and an end is.  Knows nothing of how a machine is drawn.
 
 A machine is of one function, whatever calls it, and its states are lines of its own frame.  A state is entered once
-an await, however often what is awaited suspends meanwhile; an await that never suspends is not seen.
+an await, however often what is awaited suspends meanwhile; an await that never suspends is not seen.  Where only roots
+were heard there is none: whether what is awaited is the same as before isn't known.
 """
 
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ import numpy as np
 from ...model import tables as t
 from ...model.grouping import MOST, LastBefore, counts, find, group, sums
 from ...model.trace import Trace
+from ...model.transform.select import select
 from .pack import numbers
 
 START = -1  # a state: nothing was awaited yet
@@ -40,6 +42,8 @@ class Visits:
 def machines(trace: Trace) -> Iterator[bytes]:
     """The blocks: transitions between states with their counts and run times; states, and what is awaited there; the
     lines at which a function never waited."""
+    if not trace.calls_heard.all():  # of the others it isn't known how often an await suspended
+        trace = select(trace, trace.calls_heard[1:])
     shown = np.array([*(f.user for f in trace.functions), False], np.bool_)
     shown[trace.task_table.function] = True
     shown[-1] = False  # what isn't known

@@ -1,15 +1,18 @@
 """A task's lifetime as frames that open and close: its calls, and on top of them what it waited for.
 
-Knows: how entries and awaits nest.  Knows nothing of how a format numbers its frames.
+Knows: how entries and awaits nest; and that where only roots were heard, the frames of a chain are known while it
+waits, and those of a poll are not.  Knows nothing of how a format numbers its frames.
 """
 
 from collections.abc import Iterator
+from functools import cache
 from typing import Protocol
 
 import numpy as np
 
+from ...model.grouping import sums
 from ...model.trace import Trace
-from .stacks import Wait, label, label_key
+from .stacks import DEEPEST, Wait, depths, label, label_key, path
 
 
 class Frames(Protocol):
@@ -24,9 +27,11 @@ def longest_tasks(trace: Trace, count: int, max_events: int) -> list[int]:
     """The longest-lived tasks: at most ``count``, whose lives together have at most ``max_events`` entries."""
     table = trace.task_table
     order = np.argsort(table.created_ns - table.end_ns, kind="stable")[:count] + 1
-    sizes = np.bincount(trace.entries.task, minlength=len(table) + 1) + np.bincount(
-        trace.awaits.task, minlength=len(table) + 1
-    )
+    of, awaits = len(table) + 1, trace.awaits
+    deep = np.minimum(np.append(depths(trace), 0), DEEPEST)[awaits.leaf_node]  # the last is that of -1
+    frames = np.where(trace.calls_heard[awaits.task], 1, deep)
+    sizes = np.bincount(trace.entries.task, minlength=of) + sums(awaits.task, frames, of)
+    sizes += np.where(trace.calls_heard, 0, np.bincount(trace.polls.task, minlength=of))
     chosen: list[int] = []
     for number in order.tolist():
         max_events -= 2 * int(sizes[number]) + 2
@@ -35,6 +40,16 @@ def longest_tasks(trace: Trace, count: int, max_events: int) -> list[int]:
         else:
             max_events += 2 * int(sizes[number]) + 2
     return chosen
+
+
+def _not_divided(trace: Trace, number: int, frames: Frames) -> Iterator[tuple[int, int, int, int]]:
+    """The polls of a task of which only the root was heard, as spans (start, end, order at one moment, frame)."""
+    entries, polls, inside = trace.entries, trace.polls, trace.not_divided
+    for row in np.flatnonzero(entries.task == number).tolist():
+        begin, end, node = int(entries.start_ns[row]), int(entries.end_ns[row]), int(inside[entries.node[row]])
+        for poll in range(int(entries.first_poll[row]), int(entries.last_poll[row]) + 1) if node >= 0 else ():
+            start, over = max(int(polls.start_ns[poll]), begin), min(int(polls.end_ns[poll]), end)
+            yield start, over, 1, frames.node(node)
 
 
 def life(trace: Trace, number: int, frames: Frames) -> Iterator[tuple[str, int, int]]:
@@ -46,10 +61,22 @@ def life(trace: Trace, number: int, frames: Frames) -> Iterator[tuple[str, int, 
         frame = frames.node(int(entries.node[row])) if entries.node[row] >= 0 else frames.add(None, "(other)")
         spans.append((int(entries.start_ns[row]), int(entries.end_ns[row]), 0, frame))
     first, last = np.searchsorted(awaits.task, [number, number + 1]).tolist()
+    heard = bool(trace.calls_heard[number])
+    if not heard:
+        spans += _not_divided(trace, number, frames)
+
+    @cache
+    def chain(leaf: int) -> list[int]:
+        """The frames below the root's, at most DEEPEST."""
+        return [frames.node(node) for node in path(trace, leaf)[1 : DEEPEST + 1]]
+
     for row in range(first, last):
-        wait = label(trace, *label_key(trace, row))
-        spans.append((int(awaits.start_ns[row]), int(awaits.end_ns[row]), 1, frames.wait(wait)))
-    spans.sort(key=lambda span: (span[0], span[2]))  # stable: entries of one moment stay in the order they came
+        start, over = int(awaits.start_ns[row]), int(awaits.end_ns[row])
+        if not heard:
+            spans += [(start, over, 1, frame) for frame in chain(int(awaits.leaf_node[row]))]
+        spans.append((start, over, 1, frames.wait(label(trace, *label_key(trace, row)))))
+    # Stable: entries of one moment stay in the order they came, and so do frames of one chain.
+    spans.sort(key=lambda span: (span[0], span[2], span[1] if span[2] else 0))
 
     open_: list[tuple[int, int]] = [(end, frames.add(("task", number), f"task {number}: {table.name[number - 1]}"))]
     yield "O", open_[0][1], 0

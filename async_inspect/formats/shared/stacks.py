@@ -11,7 +11,7 @@ import numpy as np
 
 from ...model import tables as t
 from ...model.data import cached_on_trace
-from ...model.grouping import group, sums
+from ...model.grouping import group, known, sums
 from ...model.tables import Function
 from ...model.trace import Trace
 
@@ -32,7 +32,7 @@ class Stack(NamedTuple):
     node: int  # row of nodes: the innermost frame
     wait: Wait | None  # None: it ran
     ns: int
-    calls: int = 0  # of the function, where it ran
+    calls: int = 0  # of the function, where it ran, as far as they were heard
     group: int = 0  # the number of its tasks' group, as in ``groups``
     deeper: bool = False  # cut off: it goes on below the node, which is ``deepest`` frames deep
 
@@ -64,11 +64,11 @@ def _slice(column: t.Small, tasks: range | None) -> slice:
 
 def _runs(trace: Trace, groups: t.Ints, tasks: range | None, cut: tuple[t.Ints, t.Bools]) -> list[Stack]:
     table = trace.node_sums
-    known = np.arange(len(table))[_slice(table.task, tasks)]
-    known = known[table.node[known] >= 0]
-    at = table.node[known]
-    (who, node, deep), which = group(groups[table.task[known]], cut[0][at], cut[1][at])
-    ns, calls = sums(which, table.self_ns[known], len(node)), sums(which, table.calls[known], len(node))
+    there = np.arange(len(table))[_slice(table.task, tasks)]
+    there = there[table.node[there] >= 0]
+    at = table.node[there]
+    (who, node, deep), which = group(groups[table.task[there]], cut[0][at], cut[1][at])
+    ns, calls = (sums(which, known(column[there]), len(node)) for column in (table.self_ns, table.calls))
     rows = zip(*(column.tolist() for column in (node, ns, calls, who, deep)), strict=True)
     return [Stack(at, None, time, count, one, bool(deep)) for at, time, count, one, deep in rows if time or count]
 

@@ -5,7 +5,8 @@ tasks were alive at once), the order in which slices open, and which frames ran 
 
 A task's slice holds its polls and awaits, a poll holds the frames that ran in it.  A frame's slice is the part of its
 call that lies in the poll: exact, since a coroutine runs whenever its task does from its entry to its exit.  A poll in
-which these parts don't nest (threads that hand a coroutine over) has none.
+which these parts don't nest (threads that hand a coroutine over) has none.  Where only roots were heard, a root's slice
+holds one that says that it isn't divided.
 """
 
 from collections.abc import Iterator
@@ -48,7 +49,7 @@ def rows(trace: Trace) -> Rows:
     """Told from columns, without walking them."""
     entries, polls = trace.entries, len(trace.polls)
     spanned = np.maximum(entries.last_poll.astype(np.int64) - entries.first_poll + 1, 0)
-    frames = int(spanned[_shown(trace)].sum())
+    frames = int((spanned * (1 + ~trace.calls_heard[entries.task]))[_shown(trace)].sum())
     instants, awaits = int(np.isin(trace.events.kind, INSTANTS).sum()), len(trace.awaits)
     return Rows(len(trace.task_table), polls, awaits, frames, instants, 2 * polls + awaits)
 
@@ -104,7 +105,7 @@ class Timeline:
         yield [Slice(TASK, int(table.created_ns[number - 1]), int(table.end_ns[number - 1]), number - 1)]
         awaits = self._awaits(number)
         waiting = next(awaits, None)
-        frames = _Frames(self._trace, self._order[self._entry_edges[number] : self._entry_edges[number + 1]])
+        frames = _Frames(self._trace, number, self._order[self._entry_edges[number] : self._entry_edges[number + 1]])
         first, last = int(self._poll_edges[number]), int(self._poll_edges[number + 1])
         for row, start, end in _rows(first, last, polls.start_ns, polls.end_ns):
             while waiting and (waiting.start_ns < start or (waiting.end_ns <= start and row > first)):
@@ -144,7 +145,8 @@ def _by_first_poll(entries: t.Entries, rows: t.Ints, block: int = 4096) -> Itera
 class _Frames:
     """The frames of one task's polls, poll by poll in order of time; keeps only the frames that are open."""
 
-    def __init__(self, trace: Trace, rows: t.Ints) -> None:
+    def __init__(self, trace: Trace, number: int, rows: t.Ints) -> None:
+        self._inside = None if trace.calls_heard[number] else trace.not_divided
         self._coming = _by_first_poll(trace.entries, rows)
         self._next = next(self._coming, None)
         self._open: list[_Entry] = []
@@ -161,7 +163,18 @@ class _Frames:
             if last >= poll
         )
         self._open = [entry for entry in self._open if entry[1] > poll]
-        return _nested([Slice(FRAME, begin, until, node) for begin, _, until, node in parts])
+        found = [Slice(FRAME, begin, until, node) for begin, _, until, node in parts]
+        return _nested(found if self._inside is None else _with_inside(found, self._inside))
+
+
+def _with_inside(frames: list[Slice], inside: t.Small) -> list[Slice]:
+    """These slices, in each that of the node inside (-1: none)."""
+    found = []
+    for one in frames:
+        found.append(one)
+        if inside[one.row] >= 0:
+            found.append(one._replace(row=int(inside[one.row])))
+    return found
 
 
 def _nested(parts: list[Slice]) -> list[Slice]:

@@ -110,6 +110,7 @@ def trace_args(trace: Trace) -> dict[str, str | int]:
         "records": meta.records,
         "lost": meta.lost,
         "core": meta.core,
+        "detail": meta.detail,
     }
     if until := known_until(trace):
         args_ |= {"known_until": until}

@@ -148,6 +148,7 @@ const Flame = (() => {
             ["ran", ms(frame.run)],
             ["waited", ms(frame.wait)],
             ...(frame.calls && !up ? [["calls", number(frame.calls)]] : []),
+            ...(Number.isNaN(frame.calls) && !up ? [["calls", "not known"]] : []),
           ].map(([key, value]) => [el("dt", null, key), el("dd", null, value)]),
         ),
         el(

@@ -64,6 +64,8 @@ const Machine = (() => {
         }),
       );
       if (machines.length) show(machines[0]);
+      else if (!Page.data.about.figures.detail.includes("calls"))
+        box.replaceChildren(el("p.dim", null, "Not known: calls of coroutines were not recorded (--detail awaits)."));
       else box.replaceChildren(el("p.dim", null, "No coroutine ran."));
     }
 

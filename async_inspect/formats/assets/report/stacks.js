@@ -11,8 +11,8 @@ const Stacks = (() => {
       calls = new Float64Array(n);
     for (let i = 0; i < sums.node.length; i++) {
       if (sums.node[i] < 0) continue;
-      run[sums.node[i]] += sums.self_ns[i];
-      calls[sums.node[i]] += sums.calls[i];
+      run[sums.node[i]] += Math.max(sums.self_ns[i], 0); // what isn't known is in "not divided"
+      calls[sums.node[i]] += sums.calls[i] < 0 ? NaN : sums.calls[i];
     }
     const frames = [];
     const frame = (node) =>
@@ -130,7 +130,7 @@ const Stacks = (() => {
     const add = (task, ns) => ns && by.set(task, (by.get(task) ?? 0) + ns);
     const { sums, awaits } = D;
     if (weight !== "wait")
-      for (let i = 0; i < sums.node.length; i++) if (nodes.has(sums.node[i])) add(sums.task[i], sums.self_ns[i]);
+      for (let i = 0; i < sums.node.length; i++) if (nodes.has(sums.node[i])) add(sums.task[i], Math.max(sums.self_ns[i], 0));
     if (weight !== "run")
       for (let i = 0; i < awaits.shape.length; i++)
         if (shapes.has(awaits.shape[i])) add(awaits.of[i], awaits.end_ns[i] - awaits.start_ns[i]);

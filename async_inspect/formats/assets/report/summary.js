@@ -107,8 +107,8 @@ const Summary = (() => {
             ["run", "calls", "coroutine", "defined at"],
             f.top_coroutines.map((row) => [
               ms(row.run_self_ns),
-              number(row.calls),
-              el("code", null, row.function),
+              row.calls === null ? "–" : number(row.calls),
+              [el("code", null, row.function), !row.divided && el("span.dim", null, " not divided")],
               el("span.dim", null, row.place),
             ]),
             f.top_coroutines.map((row) => row.run_self_ns),
@@ -199,6 +199,9 @@ const Summary = (() => {
               Python: f.python || "unknown",
               process: about.pid,
               "recorded by": { c: "the C core", python: "the Python core" }[f.core] ?? "an unknown core",
+              detail: f.detail.includes("awaits")
+                ? `${f.detail}: how polls divide over coroutines is not known`
+                : f.detail,
               records: `${number(f.records)} of ${number(f.callbacks)} callbacks`,
               "cost of recording": f.tracer_cost_ns === null ? "not measured" : ms(f.tracer_cost_ns),
               "report by": about.exporter,

@@ -197,6 +197,7 @@ const Task = (() => {
         run = new Map(),
         wait = new Map(),
         calls = new Map(),
+        unknown = new Set(), // how long it ran; below a root, which ran when its task did
         stands = new Map(),
         below = new Map();
       const add = (map, node, ns) => {
@@ -204,7 +205,8 @@ const Task = (() => {
       };
       for (let i = Data.after(sums.task, task - 1); sums.task[i] === task; i++) {
         if (sums.node[i] < 0) continue;
-        add(run, sums.node[i], sums.self_ns[i]);
+        add(run, sums.node[i], Math.max(sums.self_ns[i], 0));
+        if (sums.self_ns[i] < 0 && nodes.parent[sums.node[i]] >= 0) unknown.add(sums.node[i]);
         add(wait, sums.node[i], sums.wait_ns[i]);
         calls.set(sums.node[i], sums.calls[i]);
       }
@@ -225,7 +227,7 @@ const Task = (() => {
           found.push({
             depth,
             name: Words.fn(nodes.function[node])[0],
-            run: run.get(node),
+            run: unknown.has(node) ? -1 : run.get(node),
             wait: wait.get(node),
             calls: calls.get(node) ?? 0,
             stands: (stands.get(node) ?? []).sort((a, b) => b[2] - a[2]),
@@ -242,8 +244,8 @@ const Task = (() => {
       const text = () =>
         found
           .flatMap((row) => [
-            `${"  ".repeat(row.depth)}${row.name}  calls ${row.calls}  ` +
-              `run ${Words.exact(row.run)}  wait ${Words.exact(row.wait)}`,
+            `${"  ".repeat(row.depth)}${row.name}  calls ${row.calls < 0 ? "–" : row.calls}  ` +
+              `run ${row.run < 0 ? "–" : Words.exact(row.run)}  wait ${Words.exact(row.wait)}`,
             ...row.stands.map(
               ([place, count, ns]) => `${"  ".repeat(row.depth + 1)}· ${place}  ×${count}  wait ${Words.exact(ns)}`,
             ),
@@ -269,7 +271,7 @@ const Task = (() => {
                 style: `--depth:${Math.min(row.depth, 20)}`,
               },
               el("span", null, row.name, row.calls > 1 && el("span.dim", null, ` ×${Words.number(row.calls)}`)),
-              el("span.numeric", null, ms(row.run)),
+              el("span.numeric", null, row.run < 0 ? "–" : ms(row.run)),
               el("span.numeric", null, ms(row.wait)),
             ),
             row.stands
