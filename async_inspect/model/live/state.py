@@ -156,7 +156,8 @@ class LiveModel:
         node = np.minimum(found["entries"]["node"][new], self.nodes.size - 1)
         add(self.nodes["calls"], node)
         if self.recording.detail == "awaits":  # an async generator that began for an awaiter
-            self.nodes["unheard"][node[found["entries"]["kind"][new] != ev.START]] = True
+            late = (found["entries"]["kind"][new] != ev.START) | (found["entries"]["flags"][new] & ev.BEFORE > 0)
+            self.nodes["unheard"][node[late & (found["entries"]["ts"][new] > self.begin)]] = True
         before = self.count
         self.tasks.add_new(found, new, self.functions, self.begin)
         suspended = self._suspensions(found)
