@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from async_inspect import load
+from async_inspect import Trace, load
 from async_inspect.model.invariants import violations
 from async_inspect.recording.reader import Recording
 
@@ -34,7 +34,7 @@ def test_random_programs(tmp_path_factory: pytest.TempPathFactory, source: str) 
     for name, core in ticks.CORES.items():
         if core is None:
             pytest.skip("no C core (Debian: apt-get install gcc libc6-dev python3-dev)")
-        traces = []
+        traces = list[Trace]()
         for detail in ("calls", "awaits"):
             path, space = Path(folder) / f"{name}-{detail}.rec", dict[str, Any]({"__name__": "program"})
             with warnings.catch_warnings():
@@ -42,4 +42,4 @@ def test_random_programs(tmp_path_factory: pytest.TempPathFactory, source: str) 
                 ticks.record(core, runner(source, space), path, sources=ticks.ALL, detail=detail).close()
             traces.append(load(path))
             assert violations(traces[-1]) == []
-        same(*traces, times=False)
+        same(traces[0], traces[1], times=False)

@@ -156,7 +156,7 @@ class Builder:
 
         nodes = t.Nodes((graph.node_parent[1:] - 1).astype(np.int32), (node_code[1:] - 1).astype(np.int32))
         ran, undivided = self_times(records, task_ids, moments.end), recording.detail == "awaits"
-        begun = _begun(graph.entries)
+        begun = _begun(graph.entries, records.first_ts)
         nodes, node_sums = (
             sum_roots(nodes, entries, begun, awaits, ran, chained.lines, len(functions))
             if undivided
@@ -270,11 +270,12 @@ def _uses(records: RecordColumns, owned: t.Resources, coroutine_count: int) -> t
     return {name: column[good] for name, column in uses.items()}, row[good]
 
 
-def _begun(entries: Columns) -> Bools:
+def _begun(entries: Columns, first_ts: int) -> Bools:
     """By entry, whether it began there; a root that is heard of later than that (BEFORE) may have begun for an awaiter,
     but for those with which the recording begins."""
-    late = (entries["flags"] & ev.BEFORE > 0) & (entries["ts"] > entries["ts"].min(initial=1 << 62))
-    return (entries["kind"] == ev.START) & ~late
+    late = (entries["flags"] & ev.BEFORE > 0) & (entries["ts"] > first_ts)
+    begun: Bools = (entries["kind"] == ev.START) & ~late
+    return begun
 
 
 def _covering(codes: OfFrames, functions: list[t.Function]) -> Callable[[Ints], t.Bools]:
