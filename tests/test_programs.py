@@ -100,13 +100,25 @@ def find(trace: Trace, task: Task, program: Path, marks: dict[int, str]) -> tupl
 
 
 @pytest.mark.parametrize("name", ALL)
+def test_truth_at_awaits(name: str, core: str, attach: Attach) -> None:
+    program = PROGRAMS / f"{name}.py"
+    traced = attach(program, core=core, options=["--quiet", "--detail", "awaits"])
+    assert traced.trace.meta.detail == "awaits"
+    assert_truth(traced.trace, program)
+
+
+@pytest.mark.parametrize("name", ALL)
 def test_truth(name: str, core: str, attach: Attach, golden: Callable[[str, str], None], tmp_path: Path) -> None:
     program = PROGRAMS / f"{name}.py"
-    truth = read_truth(program)
     bare = run([TARGET, program], cwd=tmp_path)
     traced = attach(program, core=core, options=["--quiet"])
     assert (traced.status, traced.stdout, traced.stderr) == (bare.status, bare.stdout, bare.stderr)
-    trace = traced.trace
+    assert_truth(traced.trace, program)
+    golden(f"programs/{name}.txt", trees(traced.trace))
+
+
+def assert_truth(trace: Trace, program: Path) -> None:
+    truth = read_truth(program)
     named = {row.kind_name for row in truth.tasks}
     tasks = [task for task in trace.tasks if task.kind_name not in SHUTDOWN or task.kind_name in named]
     found = [find(trace, task, program, truth.marks) for task in tasks]
@@ -114,7 +126,6 @@ def test_truth(name: str, core: str, attach: Attach, golden: Callable[[str, str]
     assert [row for row, _ in found] == truth.tasks, "the same tasks, but not in the order of their creation"
     assert [frames for _, frames in found] == truth.frames
     assert all(task.state == "Completed" for task in trace.tasks if task.kind_name in SHUTDOWN)
-    golden(f"programs/{name}.txt", trees(trace))
 
 
 def trees(trace: Trace) -> str:

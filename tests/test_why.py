@@ -32,6 +32,13 @@ def test_why(name: str, core: str, attach: Attach, tmp_path: Path) -> None:
     check(program, traced.trace)
 
 
+@pytest.mark.parametrize("name", ALL)
+def test_why_at_awaits(name: str, core: str, attach: Attach) -> None:
+    traced = attach(PROGRAMS / f"{name}.py", core=core, options=["--quiet", "--detail", "awaits"])
+    assert (traced.status, traced.trace.meta.detail) == (0, "awaits")
+    check(Program(PROGRAMS / f"{name}.py"), traced.trace)
+
+
 @pytest.mark.parametrize("name", ["locks", "queues", "gathering", "outside", "late"])
 def test_why_with_tasks_in_python(name: str, core: str, attach: Attach) -> None:
     traced = attach(PROGRAMS / "_python_tasks.py", PROGRAMS / f"{name}.py", core=core, options=["--quiet"])

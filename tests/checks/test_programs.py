@@ -52,6 +52,18 @@ def found(trace: Trace, program: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("name", ALL)
+def test_truth_at_awaits(name: str, core: str, attach: Attach) -> None:
+    """All but what needs calls; a poll that awaited without end is one that blocked."""
+    program = PROGRAMS / f"{name}.py"
+    options = ["--quiet", "--detail", "awaits", "-f", "folded", *SLOW.get(name, ())]
+    trace = attach(program, core=core, options=options).trace
+    of_calls = [MODULES[check.NAME] for check in checks.CHECKS if getattr(check, "OF_CALLS", False)]
+    assert all(check.replace("_", " ") in checks.not_looked_for(trace) for check in of_calls if check != "wakeups")
+    expected = [row for row in truth(program) if row.split()[1] not in of_calls]
+    assert [row for row in found(trace, program) if name != "never_yields" or "blocking" not in row] == expected
+
+
+@pytest.mark.parametrize("name", ALL)
 def test_truth(name: str, core: str, attach: Attach, tmp_path: Path) -> None:
     program = PROGRAMS / f"{name}.py"
     bare = run([TARGET, program], cwd=tmp_path)
