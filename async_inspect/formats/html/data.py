@@ -269,29 +269,46 @@ def _events(trace: Trace, whole: t.Bools, polls: Part, awaits: Part) -> Iterator
     """The events.  An event's time is that of the row it refers to, mostly the task's next one of its kind: ``off``,
     the difference to that, is then 0."""
     events = trace.events
-    inside = np.concatenate([[True], whole])[events.task]
-    ids = np.flatnonzero(inside)
-    kind, task, row = events.kind[ids], events.task[ids], events.row[ids]
-    expected = np.zeros(len(ids), np.int64)
-    for kinds, of in (
-        ((t.POLL_STARTED, t.POLL_ENDED), polls),
-        ((t.AWAIT_STARTED, t.AWAIT_ENDED), awaits),
-    ):
-        for one in kinds:
-            of_kind = np.flatnonzero(kind == one)
-            if len(of_kind):
-                expected[of_kind] = of.first[task[of_kind] - 1] + _ranks(task[of_kind])
-                row[of_kind] = np.searchsorted(of.rows, row[of_kind])
+    kind, task, row = events.kind, events.task, events.row
+    ids = np.arange(len(events))
+    if not whole.all():
+        ids = np.flatnonzero(np.concatenate([[True], whole])[task])
+        kind, task, row = kind[ids], task[ids], row[ids]
+    off = np.zeros(len(ids), np.int64)
+    in_turn = ((t.POLL_STARTED, polls), (t.POLL_ENDED, polls), (t.AWAIT_STARTED, awaits), (t.AWAIT_ENDED, awaits))
+    for one, of in in_turn:
+        of_kind = np.flatnonzero(kind == one)
+        rows = row[of_kind] if whole.all() else np.searchsorted(of.rows, row[of_kind])
+        off[of_kind] = _out_of_turn(rows, task[of_kind], of)
     points = np.flatnonzero(kind == t.INSPECTION_POINT)
-    expected[points] = np.arange(len(points))
-    of_tasks = ~np.isin(kind, (t.POLL_STARTED, t.POLL_ENDED, t.AWAIT_STARTED, t.AWAIT_ENDED, t.INSPECTION_POINT))
-    expected[of_tasks] = task[of_tasks] - 1
+    off[points] = row[points] - np.arange(len(points))
+    others = np.ones(len(t.EVENT_KINDS), np.bool_)
+    others[[one for one, _ in in_turn] + [t.INSPECTION_POINT]] = False
+    of_tasks = np.flatnonzero(others[kind])
+    off[of_tasks] = row[of_tasks] - (task[of_tasks] - 1)
     yield numbers("points.task", trace.points.task)
     yield numbers("points.ts_ns", trace.points.ts_ns, delta=True)
     yield numbers("events.id", ids, delta=True)
     yield numbers("events.kind", kind)
     yield numbers("events.task", task, delta=True)
-    yield numbers("events.off", row - expected)
+    yield numbers("events.off", off)
+
+
+def _out_of_turn(rows: t.Ints, task: t.Small, of: Part) -> t.Ints:
+    """By event of one kind, in order of time: how far its row is from its task's next one."""
+    when = np.full(len(of.rows), -1)
+    when[rows] = np.arange(len(rows))
+    known = np.flatnonzero(when >= 0)
+    if len(known) == len(rows):  # each row once: is each task's next one always the next in time?
+        whose = task[when[known]]
+        firsts = np.flatnonzero(np.diff(whose, prepend=-1))
+        number = np.diff(np.append(firsts, len(whose)))
+        expected = np.repeat(of.first[whose[firsts] - 1] - firsts, number) + np.arange(len(whose))
+        later = np.diff(when[known], prepend=-1) > 0
+        later[firsts] = True
+        if later.all() and np.array_equal(expected, known):
+            return np.zeros(len(rows), np.int64)
+    return rows - (of.first[task - 1] + _ranks(task))
 
 
 def _ranks(who: t.Small) -> t.Ints:
