@@ -17,9 +17,10 @@ from .tools import ROOT, TARGET, TOOL, Run, run
 PROGRAM = (str(ROOT / "fixtures" / "aiohttp_demo.py"), "--clients", "6", "--requests", "10")
 
 
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    made = run([*TOOL, "attach", "--python", TARGET, *PROGRAM], cwd=tmp_path_factory.mktemp("demo"))
+@pytest.fixture(scope="module", params=["calls", "awaits"])
+def demo(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Run:
+    command = [*TOOL, "attach", "--python", TARGET, "--detail", request.param, *PROGRAM]
+    made = run(command, cwd=tmp_path_factory.mktemp("demo"))
     assert made.status == 0, made.stderr
     return made
 

@@ -8,13 +8,20 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from async_inspect import Trace, load
+from async_inspect.checks import not_looked_for
+from async_inspect.formats import FORMATS
+from async_inspect.model import tables as t
+from async_inspect.model.figures.stats import top_coroutines
 from async_inspect.model.invariants import violations
+from async_inspect.model.transform.merge import merge
+from async_inspect.model.transform.select import select
 from async_inspect.recording.reader import Recording
 
 from ..levels import same
 from ..tools import examples
 from ..tracer import ticks
 from ..tracer.test_twins import programs, runner
+from ..trees import ran
 from .conftest import AT_AWAITS, RECORDED
 
 
@@ -43,3 +50,41 @@ def test_random_programs(tmp_path_factory: pytest.TempPathFactory, source: str) 
             traces.append(load(path))
             assert violations(traces[-1]) == []
         same(traces[0], traces[1], times=False)
+
+
+def test_a_run_of_both_details(recorded: dict[str, Recording]) -> None:
+    """Of tasks and nodes of either process is known what its detail knows; of sums over both, what both know."""
+    parts = [load(recorded[name].path) for name in ("gather", "gather" + AT_AWAITS)]
+    trace = merge(parts)
+    assert violations(trace) == []
+    assert trace.meta.detail == "calls, awaits"
+    assert [one.detail for one in trace.processes] == ["calls", "awaits"]
+    assert ran(trace.tree) == sum(int(part.task_table.self_ns.sum()) for part in parts)
+    (root,) = (node for node in trace.tree if node.function == "main")
+    (whole,) = (node for node in parts[0].tree if node.function == "main")
+    assert (root.calls, root.run_self_ns) == (2 * (whole.calls or 0), None)
+    assert {node.function for _, node in root.walk()} == {t.NOT_DIVIDED.name, *(n.function for _, n in whole.walk())}
+    assert [one.divided for one in top_coroutines(trace)].count(False) == len(top_coroutines(parts[1]))
+    assert not_looked_for(parts[0]) == ""
+    assert "of some processes" in not_looked_for(trace)
+    heard = len(parts[0].task_table)
+    assert len(select(trace, trace.calls_heard[1:]).task_table) == heard
+    for format in FORMATS:
+        assert trace.to_bytes(format) or format == "folded:filtered", "what is short is not in that one"
+
+
+def test_filtered(recorded: dict[str, Recording]) -> None:
+    """Frames that are folded away take what isn't known with them; what isn't divided stays below its root."""
+    calls, awaits = (load(recorded[name].path) for name in ("gather", "gather" + AT_AWAITS))
+    for wanted in ({"exclude": "stdlib"}, {"include": "*gather.py"}, {"task": "*"}, {"state": "Completed"}):
+        of_calls, of_awaits = calls.filter(**wanted), awaits.filter(**wanted)  # type: ignore[arg-type]
+        assert violations(of_awaits) == violations(of_calls) == []
+        assert ran(of_awaits.tree) == ran(of_calls.tree)
+        assert [task.name for task in of_awaits.tasks] == [task.name for task in of_calls.tasks]
+        known = [(node.function, node.wait_ns, node.awaits) for root in of_awaits.tree for _, node in root.walk()]
+        theirs = [(node.function, node.wait_ns, node.awaits) for root in of_calls.tree for _, node in root.walk()]
+        assert {row for row in known if row[0] != t.NOT_DIVIDED.name} <= {*theirs}
+        for root in of_awaits.tree:
+            assert root.run_self_ns is None
+            assert root.calls is not None
+            assert [node.function for node in root.children].count(t.NOT_DIVIDED.name) == 1
