@@ -175,13 +175,13 @@ static void adopt_suspended(Thread *th, PyObject *task, uint64_t ts, PyObject *a
     int flags = 0;
     uint32_t aux = waiter != NULL ? awaited(waiter, &flags) : 0;
     root->bare = waiter == NULL || waiter == Py_None;
-    uint32_t roles, chain = R.awaits ? chain_at(c, NULL, 0, &roles) : 0;
+    uint32_t chain = R.awaits ? chain_at(c, NULL, 0) : 0;
     put(th, SUSPEND, ts, c->id, aux, th->top, R.awaits ? chain : (uint32_t)c->off, flags | BEFORE | (R.awaits ? IN_CHAIN : 0));
     for (Coro *up = c->awaiter; up != NULL; up = up->awaiter) {
         put(th, LINK, ts, up->id, up->child->id, th->top, (uint32_t)up->off, 0);
     }
     if (R.awaits) {
-        if (roles) {
+        if (c->roles) {
             tell_roles(th, c, NULL, 0, ts);
         }
         for (f = c->frame; f != NULL; f = frame_inside(f, frame_code(f), NULL, 0)) {

@@ -51,14 +51,12 @@ static Coro *open_root(Thread *th, Frame *f, int flags, int thrown)
 }
 
 /* What runs is awaited, and nothing is known of any root: one was not seen. */
-RARE void open_outermost(Thread *th, Frame *f)
+RARE Coro *open_outermost(Thread *th, Frame *f, int thrown)
 {
-    for (Frame *g; (g = frame_awaiting(f, 0)) != NULL;) {
+    for (Frame *g; (g = frame_awaiting(f, thrown)) != NULL;) {
         f = g;
     }
-    if (find(f) == NULL) {
-        open_root(th, f, 0, 0);
-    }
+    return find(f) == NULL ? open_root(th, f, 0, thrown) : NULL;
 }
 
 /* The entry of this frame, if it has one: what was there before is gone. */
@@ -87,7 +85,7 @@ static inline PyObject *awaits_start(Thread *th, Frame *f, PyObject *const *args
     forget_last(th);
     if (LIKELY(is_awaited(f))) {
         if (UNLIKELY(th->top == NULL)) {
-            open_outermost(th, f);
+            open_outermost(th, f, 0);
         }
         if (UNLIKELY(info->probe & (P_TAKE | P_MANY | P_CHILDREN | P_UNTIL))) {
             forget_told(th->top, f);
@@ -124,7 +122,7 @@ static inline PyObject *awaits_resume(Thread *th, Frame *f, PyObject *const *arg
     if (UNLIKELY(is_awaited(f))) {
         CodeInfo *info = role_of(code);
         if (th->top == NULL) {
-            open_outermost(th, f);
+            open_outermost(th, f, 0);
         }
         if (info != NULL && !(info->heard & event_bits[B_RESUME])) { /* set for all code, to see who was there before */
             info->muted = 1;
@@ -143,6 +141,7 @@ static inline PyObject *awaits_resume(Thread *th, Frame *f, PyObject *const *arg
         Py_RETURN_NONE;
     }
     c->thrown = NULL;
+    c->serial++;
     if (LIKELY(top_of(c) == c->root && c->state == ST_ALIVE)) {
         enter_root(th, c->root);
         put(th, RESUMED, now(), c->id, c->id, c, 0, 0);
@@ -158,14 +157,20 @@ static inline PyObject *awaits_resume(Thread *th, Frame *f, PyObject *const *arg
 static inline void suspend(Thread *th, Coro *c, Frame *f, int off, PyObject *value, PyObject *sleeper)
 {
     int flags;
-    uint32_t roles;
     if (UNLIKELY(R.tag_names != NULL)) {
         tell_tags(th, c->root);
     }
     uint32_t aux = awaited(value, &flags);
-    uint32_t chain = chain_at(c, f, off, &roles);
+    uint32_t chain = chain_at(c, f, off);
+    if (UNLIKELY(c->thrown != NULL)) {
+        c->thrown = NULL;
+        passage.root = NULL;
+    }
     c->closing = 0;
-    c->thrown = NULL;
+    c->serial++;
+    if (UNLIKELY(inner.all != NULL) && !c->moved) {
+        has_moved(c);
+    }
     Coro *after = c->root->outer;
     c->root->bare = is_bare(value) != 0;
     R.stopped = c->root;
@@ -175,7 +180,7 @@ static inline void suspend(Thread *th, Coro *c, Frame *f, int off, PyObject *val
     if (UNLIKELY(sleeper == value)) {
         put(th, TIMER, ts, c->id, (uint32_t)th->due, after, (uint32_t)(th->due >> 32), 0);
     }
-    if (UNLIKELY(roles) && !c->root->bare) {
+    if (UNLIKELY(c->roles) && !c->root->bare) {
         tell_roles(th, c, f, off, ts);
     }
     if (R.edges && !flags && aux && (aux != R.future_string || R.shields)) {
@@ -332,37 +337,48 @@ static Coro *root_of_task(Thread *th)
     return c != NULL && c != th->top && (c->state == ST_ALIVE || c->state == ST_ADOPTED) ? c : NULL;
 }
 
+/* Whether an exception that goes outward through the chain of what runs has come to `f`. */
+static int passes(Coro *c, Frame *f)
+{
+    uint32_t n = c != NULL && passage.root == c ? passage.count : 0;
+    while (n > 0 && passage.frames[n - 1] != f) {
+        n--;
+    }
+    if (n > 0) {
+        passage.count = n - 1;
+    }
+    return n > 0;
+}
+
 /* The root into whose chain an exception was thrown, which came to `f`; NULL: to none. A throw() goes inward by way of the
  * frames, but for those that await what is no coroutine itself (the step of an async generator, the __await__() of another
  * one): these are not among them. A close() goes past all frames. */
 static Coro *root_through(Thread *th, Frame *f, PyCodeObject *code, PyObject *exc, int *closing)
 {
+    if (passes(th->top, f)) {
+        return th->top;
+    }
     Frame *outermost = f;
-    *closing = 0;
     for (Frame *g; (g = frame_awaiting(outermost, 1)) != NULL;) {
         outermost = g;
     }
     Coro *c = outermost != f ? find_of(th, outermost, frame_code(outermost)) : NULL;
-    if (c != NULL && (c->state == ST_ALIVE || c->state == ST_ADOPTED)) {
+    if (c != NULL && (c->state == ST_ALIVE || c->state == ST_ADOPTED) && goes_through(c, f)) {
         return c;
     }
-    if (th->top != NULL && th->top->thrown != NULL && goes_through(th->top, outermost)) {
+    if (th->top != NULL && th->top->thrown != NULL && goes_through(th->top, f)) {
         return th->top;
     }
     int past_all = outermost == f && Py_TYPE(exc) == (PyTypeObject *)PyExc_GeneratorExit;
     c = root_of_task(th);
-    if (c != NULL && c->frame != f && goes_through(c, outermost)) {
+    if (c != NULL && c->frame != f && goes_through(c, f)) {
         *closing = past_all;
         return c;
     }
     /* by hand it may be thrown into past its awaiters, but not into an async generator, which then says it runs */
-    for (uint32_t i = 0; (past_all || outermost != f || code->co_flags & CO_ASYNC_GENERATOR) && i <= R.bucket_mask; i++) {
-        for (c = R.buckets[i]; c != NULL; c = c->next) {
-            if (c->state == ST_ALIVE && !c->step && c->frame != f && goes_through(c, outermost)) {
-                *closing = past_all;
-                return c;
-            }
-        }
+    if (past_all || outermost != f || code->co_flags & CO_ASYNC_GENERATOR) {
+        *closing = past_all;
+        return find_inner(f);
     }
     return NULL;
 }
@@ -382,18 +398,26 @@ static PyObject *awaits_throw(Thread *th, Frame *f, PyObject *const *args)
     Coro *c = find_of(th, f, code);
     if (c != NULL && c == th->top) { /* mostly what it awaited has ended just now, and it only goes on */
         c->thrown = NULL;
+        passage.root = NULL;
         Py_RETURN_NONE;
     }
     if (frame_awaiting(f, 0) != NULL) { /* by an athrow() that the chain awaits which runs */
         if (th->top == NULL) {
-            open_outermost(th, f);
+            open_outermost(th, f, 0);
         }
         Py_RETURN_NONE;
     }
     int closing = 0;
     Coro *root = c != NULL && (c->state == ST_ALIVE || c->state == ST_ADOPTED) && frame_awaiting(f, 1) == NULL ? c
                  : c == NULL || c->state != ST_CREATED ? root_through(th, f, code, args[2], &closing) : NULL;
-    if (root == NULL && (c == NULL || c->state == ST_CREATED)) {
+    if (root == NULL && c == NULL && frame_awaiting(f, 1) != NULL) {
+        root = open_outermost(th, f, 1);
+        if (root != NULL) {
+            hear(info, code, BITS_OF_THROWN);
+            root->thrown = f;
+        }
+    }
+    else if (root == NULL && (c == NULL || c->state == ST_CREATED)) {
         open_root(th, f, THROWN, 1);
     }
     else if (root == NULL || (root == c && (c->state != ST_ALIVE || top_of(c) != c->root))) {
@@ -415,6 +439,9 @@ static PyObject *awaits_throw(Thread *th, Frame *f, PyObject *const *args)
             root->closing = (uint8_t)closing;
         }
         root->thrown = root != c ? f : NULL;
+        if (root == c) {
+            passage.root = NULL;
+        }
     }
     Py_RETURN_NONE;
 }

@@ -14,6 +14,15 @@ static inline int yielded_at(Frame *f, PyCodeObject *code)
 #endif
 }
 
+static inline const void *stands_at(Frame *f)
+{
+#if PY_VERSION_HEX < 0x030D0000
+    return f->prev_instr;
+#else
+    return f->instr_ptr;
+#endif
+}
+
 /* Of a frame that stands at this YIELD_VALUE: whether it awaits, and so yields what another yielded. */
 static inline int is_await(PyCodeObject *code, int off)
 {
@@ -139,29 +148,67 @@ static inline CodeInfo *role_of(PyCodeObject *code)
     return info;
 }
 
-/* The frame at place `n` of a chain is another, or stands elsewhere, than the last time: keep it, with its id. 0: no memory. */
-RARE int relink(Coro *c, uint32_t n, PyCodeObject *code, int off)
+/* Room for one more step and one more link. 0: no memory. */
+static int make_room_for_step(Coro *c)
 {
-    if (n == c->room) {
-        uint32_t room = n ? 2 * n : 4;
-        Link *chain = realloc(c->chain, room * sizeof *chain);
-        if (chain == NULL) {
-            lose();
-            return 0;
-        }
-        c->chain = chain;
-        c->room = room;
+    uint32_t room = c->room ? 2 * c->room : 8;
+    Step *steps = realloc(c->step_of, room * sizeof *steps);
+    c->step_of = steps != NULL ? steps : c->step_of;
+    Link *links = steps != NULL ? realloc(c->link_of, room * sizeof *links) : NULL;
+    if (links == NULL) {
+        lose();
+        return 0;
     }
+    c->link_of = links;
+    c->room = room;
+    return 1;
+}
+
+/* A coroutine's frame at this place of a chain stands otherwise than the last time: its id, defined where it is new. */
+static int relink(Coro *c, uint32_t at, PyCodeObject *code, int off)
+{
     CodeInfo *info = code_of(code);
     if (info == NULL) {
         return 0;
     }
     role_of(code);
-    uint32_t node = n ? node_of(c->chain[n - 1].node, info) : c->node;
-    uint32_t chain = chain_of(n ? c->chain[n - 1].chain : 0, node, (uint32_t)off);
-    c->chain[n] = (Link){info, off, chain, node, (uint32_t)(info->probe & AT_SUSPENSION), NULL};
-    c->links = n + 1;
+    Link *link = &c->link_of[at], *above = at ? link - 1 : NULL;
+    uint32_t node = above ? node_of(above->node, info) : c->node, chain = chain_of(above ? above->chain : 0, node, (uint32_t)off);
+    if (at >= c->links || link->chain != chain) {
+        *link = (Link){chain, node, (uint32_t)(info->probe & AT_SUSPENSION), NULL};
+        c->links = at + 1;
+    }
+    c->roles |= link->role != 0;
     return chain != 0;
+}
+
+/* From the frame at place `n` of a chain on it is not as it was: keep it as it is. Its id; 0: no memory. */
+RARE uint32_t rechain(Coro *c, Frame *f, uint32_t n, Frame *yields, int off)
+{
+    if (c->session != R.session) {
+        c->session = R.session;
+        c->links = 0;
+    }
+    if (n == 0) {
+        c->roles = 0;
+    }
+    c->steps = 0;
+    for (; f != NULL; n++) {
+        if (n == c->room && !make_room_for_step(c)) {
+            return 0;
+        }
+        PyCodeObject *code = frame_code(f);
+        int at = f == yields ? off : yielded_at(f, code), is_link = (code->co_flags & ASYNC_FLAGS) != 0;
+        uint32_t link = n ? (c->step_of[n - 1].link & ~AWAITS) + (uint32_t)is_link : 0;
+        if (is_link && !relink(c, link, code, at)) {
+            c->links = 0;
+            return 0;
+        }
+        c->step_of[n] = (Step){code->co_version ? stands_at(f) : NULL, code->co_version, link | (is_await(code, at) ? AWAITS : 0)};
+        f = frame_inside(f, code, yields, off);
+    }
+    c->steps = n;
+    return c->link_of[c->step_of[n - 1].link & ~AWAITS].chain;
 }
 
 /* What a suspended frame's own code says of the suspension. */
@@ -195,8 +242,8 @@ RARE void tell_roles(Thread *th, Coro *c, Frame *yields, int off, uint64_t ts)
     for (Frame *f = c->frame; f != NULL && n < c->links;) {
         PyCodeObject *code = frame_code(f);
         if (code->co_flags & ASYNC_FLAGS) {
-            if (c->chain[n].role) {
-                record_wait_of(th, c, &c->chain[n], f, code, ts);
+            if (c->link_of[n].role) {
+                record_wait_of(th, c, &c->link_of[n], f, code, ts);
             }
             n++;
         }
@@ -211,42 +258,34 @@ RARE void forget_told(Coro *c, Frame *f)
         c->took = NULL;
     }
     for (uint32_t i = 0; c != NULL && i < c->links; i++) {
-        if (c->chain[i].told == f) {
-            c->chain[i].told = NULL;
+        if (c->link_of[i].told == f) {
+            c->link_of[i].told = NULL;
         }
     }
 }
 
 /* The id of the chain in which `c` is suspended, defined where it is a new one; 0: not known. `yields`: the frame that has just
- * yielded, at `off`; NULL: none has. `roles`: what is asked of its frames. */
-static inline uint32_t chain_at(Coro *c, Frame *yields, int off, uint32_t *roles)
+ * yielded, at `off`; NULL: none has. */
+static inline uint32_t chain_at(Coro *c, Frame *yields, int off)
 {
-    uint32_t n = 0, known = LIKELY(c->epoch == chain_epoch) ? c->links : 0, epoch = chain_epoch;
+    uint32_t n = 0, known = LIKELY(c->session == R.session) ? c->steps : 0;
     Frame *f = c->frame;
-    *roles = 0;
-    do {
-        PyCodeObject *code = frame_code(f);
-        int at = f == yields ? off : yielded_at(f, code);
-        if (LIKELY(code->co_flags & ASYNC_FLAGS)) {
-            Link *link = &c->chain[n];
-            if (UNLIKELY(!(n < known && link->off == at && is_of(link->info, code)))) {
-                if (!relink(c, n, code, at)) {
-                    c->links = 0;
-                    return 0;
-                }
-                link = &c->chain[n];
-                known = 0;
-            }
-            *roles |= link->role;
-            n++;
+    for (; n < known; n++) {
+        Step *step = &c->step_of[n];
+        if (UNLIKELY(step->stands != stands_at(f) || step->version != frame_code(f)->co_version)) {
+            break;
         }
-        f = frame_inside(f, code, yields, off);
-    } while (f != NULL);
-    if (UNLIKELY(chain_epoch != epoch || c->epoch != epoch)) {
-        c->links = n; /* of those beyond the code may be gone */
-        c->epoch = chain_epoch;
+        PyObject *o = step->link & AWAITS ? on_stack(f, f == yields ? AWAITED_AS_IT_YIELDS : AWAITED) : NULL;
+        if (LIKELY(o != NULL && (PyCoro_CheckExact(o) || PyGen_CheckExact(o)))) {
+            f = generator_frame(o);
+            continue;
+        }
+        f = o != NULL ? frame_inside(f, frame_code(f), yields, off) : NULL;
+        if (f == NULL) {
+            return c->link_of[step->link & ~AWAITS].chain;
+        }
     }
-    return c->chain[n - 1].chain;
+    return rechain(c, f, n, yields, off);
 }
 
 /* The frame that awaits the one that runs in `f`, if one does: plain generators are looked through. */
@@ -292,12 +331,126 @@ static inline int is_awaited(Frame *f)
     return frame_awaiting(f, 0) != NULL;
 }
 
-/* Whether the chain of this root, which is suspended or through which an exception comes, goes through that frame. */
+/* Whether the chain of this root, which is suspended or through which an exception comes, goes through that frame; then it is
+ * the passage of what comes from there. */
 static int goes_through(Coro *c, Frame *frame)
 {
+    uint32_t n = 0;
     Frame *f = stands_still(c->frame) ? c->frame : NULL;
+    passage.root = NULL;
     while (f != NULL && f != frame) {
+        if (n == passage.room) {
+            void **frames = realloc(passage.frames, (n ? 2 * n : 64) * sizeof *frames);
+            if (frames == NULL) {
+                lose();
+                return 0;
+            }
+            passage.frames = frames;
+            passage.room = n ? 2 * n : 64;
+        }
+        passage.frames[n++] = f;
         f = frame_inside(f, frame_code(f), frame, 0);
     }
+    passage.count = n;
+    passage.root = f != NULL ? c : NULL;
     return f != NULL;
+}
+
+static void forget_moved(void)
+{
+    while (inner.moves > 0) {
+        inner.moved[--inner.moves]->moved = 0;
+    }
+}
+
+static void forget_inner(void)
+{
+    forget_moved();
+    free(inner.all);
+    free(inner.moved);
+    memset(&inner, 0, sizeof inner);
+}
+
+static struct Inner *place_of(void *frame)
+{
+    uint32_t i = (uint32_t)(((uint64_t)(uintptr_t)frame >> 4) * 0x9E3779B97F4A7C15ull >> 32) & inner.mask;
+    while (inner.all[i].frame != NULL && inner.all[i].frame != frame) {
+        i = (i + 1) & inner.mask;
+    }
+    return &inner.all[i];
+}
+
+/* The frames of a suspended root's chain. 0: the table is full. */
+static int note_inner(Coro *c)
+{
+    c->moved = 0;
+    if (c->step || (c->state != ST_ALIVE && c->state != ST_ADOPTED) || !stands_still(c->frame)) {
+        return 1;
+    }
+    for (Frame *f = frame_inside(c->frame, frame_code(c->frame), NULL, 0); f != NULL; f = frame_inside(f, frame_code(f), NULL, 0)) {
+        if (inner.used * 2 > inner.mask) {
+            return 0;
+        }
+        struct Inner *one = place_of(f);
+        inner.used += one->frame == NULL;
+        *one = (struct Inner){f, c, c->serial};
+    }
+    return 1;
+}
+
+/* Of all roots, in a table that is large enough. 0: no memory. */
+static int note_all_inner(void)
+{
+    forget_moved();
+    for (uint32_t size = 1u << 12; size <= 1u << 28; size *= 2) {
+        int fits = 1;
+        free(inner.all);
+        inner.all = calloc(size, sizeof *inner.all);
+        inner.mask = size - 1;
+        inner.used = 0;
+        for (uint32_t i = 0; inner.all != NULL && fits && i <= R.bucket_mask; i++) {
+            for (Coro *c = R.buckets[i]; c != NULL && fits; c = c->next) {
+                fits = note_inner(c);
+            }
+        }
+        if (inner.all == NULL || (fits && inner.used * 4 <= inner.mask)) { /* with room for more */
+            break;
+        }
+    }
+    return inner.all != NULL;
+}
+
+/* A root has stopped, since the table was made. */
+RARE void has_moved(Coro *c)
+{
+    if (inner.moves == inner.room) {
+        uint32_t room = inner.room ? 2 * inner.room : 64;
+        Coro **moved = realloc(inner.moved, room * sizeof *moved);
+        if (moved == NULL) {
+            forget_inner(); /* it is made anew for who asks */
+            return;
+        }
+        inner.moved = moved;
+        inner.room = room;
+    }
+    inner.moved[inner.moves++] = c;
+    c->moved = 1;
+}
+
+/* The suspended root whose chain goes through a frame, or NULL. All of them are walked once, then those that have stopped since
+ * the last time. */
+RARE Coro *find_inner(Frame *f)
+{
+    int good = inner.all != NULL;
+    while (good && inner.moves > 0) {
+        good = note_inner(inner.moved[--inner.moves]);
+    }
+    if (!good && !note_all_inner()) {
+        lose();
+        forget_inner();
+        return NULL;
+    }
+    struct Inner *one = place_of(f);
+    int fits = one->frame != NULL && one->serial == one->root->serial && (one->root->state == ST_ALIVE || one->root->state == ST_ADOPTED);
+    return fits ? one->root : NULL;
 }

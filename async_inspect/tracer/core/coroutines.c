@@ -58,7 +58,7 @@ static void grow(void)
 RARE void forget_links(Coro *c)
 {
     for (uint32_t i = 0; i < c->links; i++) {
-        c->chain[i].told = NULL;
+        c->link_of[i].told = NULL;
     }
     c->tells = 0;
 }
@@ -143,10 +143,16 @@ static void drop(Coro *c)
     }
     c->child = NULL;
     if (UNLIKELY(c->room > 64)) {
-        free(c->chain);
-        c->chain = NULL;
-        c->room = c->links = 0;
+        free(c->step_of);
+        free(c->link_of);
+        c->step_of = NULL;
+        c->link_of = NULL;
+        c->room = c->steps = c->links = 0;
     }
+    if (UNLIKELY(passage.root == c)) {
+        passage.root = NULL;
+    }
+    c->serial++;
     c->next = free_coros;
     free_coros = c;
 }

@@ -40,7 +40,6 @@ static int make_room_for_codes(void)
                 *p = info->next;
                 code_table.used--;
                 free_code_info(info);
-                chain_epoch++;
             }
         }
     }

@@ -78,7 +78,8 @@ static void release(void)
     map_clear(&R.node_map);
     map_clear(&R.site_map);
     map_clear(&R.chain_map);
-    chain_epoch++;
+    forget_inner();
+    passage.root = NULL;
     clear_known();
     Py_CLEAR(R.string_ids);
     Py_CLEAR(aio.current_task);

@@ -27,10 +27,17 @@ typedef struct CodeInfo {
     uint32_t last_parent, last_node;
 } CodeInfo;
 
-/* Of a root, at `awaits`: a frame of the chain in which it was suspended last. */
+/* Of a root, at `awaits`: the frames of the chain in which it was suspended last, plain generators' too. As few bytes as
+ * there can be: each suspension compares all of them. */
+typedef struct Step {
+    const void *stands; /* the instruction where it stood, of code of that version, which no other has; NULL: always differs */
+    uint32_t version;
+    uint32_t link; /* the place of its Link, or of that before it where it is a plain generator's; and AWAITS */
+} Step;
+enum { AWAITS = 1u << 31 }; /* it stood at an await */
+
+/* What is known of such a frame, if it is a coroutine's. */
 typedef struct Link {
-    CodeInfo *info;
-    int off;
     uint32_t chain, node;
     uint32_t role; /* what is to be told of it (AT_SUSPENSION) */
     void *told;    /* the frame of which it was told for whom it waits */
@@ -51,12 +58,16 @@ typedef struct Coro {
     uint8_t bare;    /* of a root: it only yielded, and is ready at once */
     uint8_t closing; /* a close() runs it: not by way of its awaiter, to whom it doesn't return either */
     /* At `awaits`, where only roots have an entry: */
-    uint32_t links, room; /* links that are good, and how many there is room for */
-    uint32_t epoch;       /* since when */
-    Link *chain;          /* kept when the entry is another's: it may well wait as this one did */
-    void *thrown;         /* the frame below it that an exception was thrown into: its end, or its yield, says what goes on */
-    void *took;           /* the frame that needn't say that it took something */
-    uint8_t tells;        /* some link has told of a frame */
+    uint32_t steps, links, room; /* how many of either are good, and how many there is room for */
+    uint32_t session;            /* in which they are */
+    Step *step_of;               /* kept when the entry is another's: it may well wait as this one did ... */
+    Link *link_of;               /* ... and these */
+    void *thrown;    /* the frame below it that an exception was thrown into: its end, or its yield, says what goes on */
+    void *took;      /* the frame that needn't say that it took something */
+    uint32_t serial; /* how often it stopped, or went on */
+    uint8_t roles;   /* something is to be told of some link */
+    uint8_t tells;   /* some link has told of a frame */
+    uint8_t moved;   /* what find_inner() knows of it is old */
 } Coro;
 
 enum { MAX_FRESH = 8 };
@@ -149,7 +160,19 @@ static struct {
 static Thread *current;             /* whose event came last */
 static __thread Thread *own_thread; /* of a thread; kept over sessions */
 static Coro *free_coros;
-static uint32_t chain_epoch; /* links that are older may name entries of code that are gone */
+/* Which root's chain a frame is in: made when somebody first asks, mostly nobody ever does. */
+static struct {
+    struct Inner { void *frame; Coro *root; uint32_t serial; } *all;
+    uint32_t mask, used;
+    Coro **moved; /* roots that have stopped since */
+    uint32_t moves, room;
+} inner;
+/* The chain through which an exception goes outward, frame by frame. */
+static struct {
+    Coro *root;
+    void **frames; /* from the root on, as far as it has not come */
+    uint32_t count, room;
+} passage;
 static struct {
     CodeInfo **buckets;
     uint32_t mask, used;
