@@ -24,6 +24,7 @@ from async_inspect.model.finding import Finding, Survey
 from async_inspect.support.names import clean
 
 from .. import consumers, report
+from ..levels import at_awaits
 from ..samples import SAMPLES, kitchen
 from ..tape import Tape, at, two_tasks
 from ..tools import ROOT
@@ -94,8 +95,10 @@ def test_waits_are_the_traces(trace: Trace) -> None:
     pairs = set(zip(found["edges.task"].tolist(), found["edges.awaited"].tolist(), strict=True))
     assert pairs == set(zip(trace.edges.task.tolist(), trace.edges.awaited.tolist(), strict=True))
     assert found["edges.count"].sum() == (awaits.awaited_task > 0).sum()
+    blind = checks.not_looked_for(trace).removeprefix("not looked for: ")
     assert [(one["severity"], one["text"], one["task"]) for one in found["about"]["findings"]] == [
-        (one.severity, one.text, one.task) for one in checks.run(trace)
+        *((one.severity, one.text, one.task) for one in checks.run(trace)),
+        *[("hint", blind, None)] * bool(blind),
     ]
 
 
@@ -855,6 +858,23 @@ def test_one_task(browser: Browser, cooked: Trace) -> None:
     page.locator("#view-events output", has_text=f"{len(kinds)} of").wait_for()
     frames(page)
     assert page.locator("#view-events .rows .row").count() == len(kinds)
+
+
+def test_what_is_not_known(browser: Browser, tmp_path: Path) -> None:
+    """At the detail "awaits" the page has no number in place of what isn't known, and says why."""
+    trace = load(at_awaits(kitchen()).write(tmp_path / "a.rec"))
+    page = browser.open(trace, "#task=3")
+    page.locator("#drawer").get_by_text("copy tree").click()
+    lines = [line for line in copied(page).splitlines() if "calls" in line]
+    nodes = [node for root in trace.task_tree(3) for _, node in root.walk()]
+    assert [line.strip().split("  ")[0] for line in lines] == [node.function for node in nodes]
+    for line, node in zip(lines, nodes, strict=True):
+        assert ("run –" in line) == (node.run_ns is None)
+        assert ("calls –" in line) == (node.calls is None)
+    assert {node.run_ns is None for node in nodes} == {node.calls is None for node in nodes} == {True, False}
+    assert "awaits: how polls divide over coroutines is not known" in show(page, "summary").inner_text()
+    assert "Kitchen.order not divided" in show(page, "summary").inner_text()
+    assert "Not known: calls of coroutines were not recorded" in show(page, "machines").inner_text()
 
 
 def test_where_a_task_stands(browser: Browser, tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from async_inspect.recording.reader import Recording
 from async_inspect.terminal.picture import why
 from async_inspect.tui.follow import Follower
 
+from ..levels import at_awaits
 from ..tape import Tape
 from ..tools import examples
 from .conftest import AT_AWAITS, RECORDED
@@ -202,9 +203,9 @@ def test_a_window_of_what_ended(recorded: dict[str, Recording], name: str, step:
 PARTS = 10
 
 
-def server(requests: int) -> tuple[Tape, list[int]]:
+def server(requests: int) -> Tape:
     """A server that makes a task for each request, which has a name and tags, a coroutine of its own, a lock that it
-    waits for and holds, and an exception.  Also the slots at which a tenth of them is over."""
+    waits for and holds, and an exception."""
     tape = Tape()
     main, handle, inner = (
         tape.code("main"),
@@ -217,7 +218,6 @@ def server(requests: int) -> tuple[Tape, list[int]]:
     future, error, lock = tape.string("asyncio.Future"), tape.string("ValueError"), tape.string("asyncio.locks.Lock")
     tape.put(ev.START, 0, coro=1, off=main, node=nodes[0], task=1, flags=ev.IS_TASK)
     tape.put(ev.SUSPEND, 5, coro=1, aux=future, off=2)
-    parts = []
     for number in range(requests):
         now, root, leaf = 100 * number + 10, 2 * number + 2, 2 * number + 3
         running = {"node": nodes[2], "task": root}
@@ -241,17 +241,18 @@ def server(requests: int) -> tuple[Tape, list[int]]:
         tape.put(ev.GIVE, now + 15, coro=root, aux=number + 1, node=nodes[1], task=root)
         tape.put(ev.RAISE, now + 16, coro=root, aux=error)
         tape.text(ev.MESSAGE, b"not found: %d" % number, now + 16, coro=root)
-        if (number + 1) % (requests // PARTS) == 0:
-            parts.append(len(tape.slots))
-    return tape, parts
+    return tape
 
 
-def test_memory_is_that_of_what_lives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("detail", ["calls", "awaits"])
+def test_memory_is_that_of_what_lives(detail: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ten times as many tasks that ended cost no more, neither in the Reader nor in the live state; all are counted."""
     monkeypatch.setattr("async_inspect.model.live.relations.RESOURCES_KEPT", 100)
     monkeypatch.setattr("async_inspect.recording.slots.IDS_KEPT", 500)
-    tape, parts = server(requests := 4_000)
+    tape = server(requests := 4_000) if detail == "calls" else at_awaits(server(requests := 4_000))
     slots, path = tape.slots, tmp_path / "a.rec"
+    over = [at + 2 for at, slot in enumerate(slots) if slot[-1] == ev.MESSAGE]
+    parts = over[requests // PARTS - 1 :: requests // PARTS]
     tape.slots = slots[:4]
     follower = Follower(tape.write(path))
     follower.live = live = LiveModel(follower.recording, kept=100, every=300)
@@ -277,6 +278,6 @@ def test_memory_is_that_of_what_lives(tmp_path: Path, monkeypatch: pytest.Monkey
     assert live.coroutines.count < 2 * bound
     seen = LiveSnapshot(live, live.end)
     assert (live.total, live.ended, seen.left_out + len(seen.rows)) == (requests + 1, requests, requests + 1)
-    assert seen.coroutines()[2].tolist() == [1, requests, requests]
+    assert seen.coroutines()[2].tolist() == [1, requests, requests][: 3 if detail == "calls" else 2]
     assert int(seen.awaits()[1].sum()) == 2 * requests + 1
     follower.close()

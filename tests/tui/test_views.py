@@ -20,6 +20,7 @@ from async_inspect.tui.frame import Around, compose
 from async_inspect.tui.state import VIEWS, State, update
 from async_inspect.tui.terminal import render
 
+from ..levels import at_awaits
 from ..tape import Tape
 
 SIZES = [(80, 24), (200, 60), (40, 8)]
@@ -151,6 +152,17 @@ def test_awaits_and_loop(seen: LiveSnapshot) -> None:
     text = screen(State(view="loop"), seen)
     longest = next(line for line in text if "121ms" in line and "its start" in line)
     assert "its end" in longest
+
+
+def test_where_it_ran_at_awaits(tmp_path: Path) -> None:
+    """A root's time is that of its polls, with all that it awaits, and the heading says so."""
+    follower = Follower(at_awaits(tape()).write(tmp_path / "a.rec"))
+    follower.step()
+    text = screen(State(view="awaits"), LiveSnapshot(follower.live, follower.live.end + 1000 * MS), width=120)
+    follower.close()
+    ran = text[next(at for at, line in enumerate(text) if line.startswith("where it ran")) :]
+    assert "of tasks, with all they await: --detail awaits" in ran[0]
+    assert next(line for line in ran if line.rstrip().endswith("app.py:40")).split()[:3] == ["121ms", "1", "121ms"]
 
 
 def test_reset_counts_anew(seen: LiveSnapshot) -> None:
