@@ -111,6 +111,8 @@ def attach(
         raise UserError("--pid is about a process that runs already: no program, --python or --stdin beside it", USAGE)
     from async_inspect.launcher.inject.attach import parse_duration, record_process
 
+    if how.any_detail:
+        how.settings.detail = "awaits"  # it costs the program less, and leaves less behind in it
     seconds = None if duration is None else parse_duration(duration)
     raise typer.Exit(record_process(pid, options, seconds, _view_of_running(quiet)))
 

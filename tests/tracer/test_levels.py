@@ -4,12 +4,13 @@ At ``calls`` a chain is told by its coroutines' own events, at ``awaits`` it is 
 told by the same events and written otherwise (its twin).
 """
 
+import asyncio
 import runpy
 import sys
 import tempfile
 import types
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 
 import pytest
@@ -94,3 +95,28 @@ def test_programs(core_module: types.ModuleType, path: Path) -> None:
     calls, awaits = views(core_module, program)
     assert any(row[0] == "SUSPEND" for row in calls) or path.stem == "synchronous"
     assert calls == awaits
+
+
+def test_what_was_awaited_is_made_a_task(core_module: types.ModuleType) -> None:
+    def program() -> None:
+        async def inner() -> None:
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+
+        async def outer(it: Coroutine[None, None, None]) -> None:
+            await it
+
+        async def main() -> None:
+            it = inner()
+            by_hand = outer(it)
+            by_hand.send(None)
+            await asyncio.create_task(it)
+            by_hand.close()
+
+        asyncio.run(main())
+
+    calls, awaits = views(core_module, program)
+    starts = [row[2][1].rpartition(".")[2] for row in awaits if row[0] == "START"]
+    assert starts[:3] == ["main", "outer", "inner"]
+    told = [[row for row in rows if row[0] in ("RESUME", "RETURN", "RAISE")] for rows in (calls, awaits)]
+    assert told[0] == told[1]

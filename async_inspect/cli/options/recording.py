@@ -54,8 +54,8 @@ _OPTIONS: dict[str, Any] = {
             str | None,
             typer.Option(
                 metavar="|".join(DETAILS),
-                help="How much is recorded: every coroutine call (calls, the default), or tasks and what they await "
-                "(awaits), at a fraction of the cost.",
+                help="How much is recorded: every coroutine call (calls), or tasks and what they await (awaits), at a "
+                "fraction of the cost. Default: calls; with --pid awaits.",
             ),
         ],
         None,

@@ -7,7 +7,6 @@
  * thrown into a chain comes out at its innermost frame, below which nobody is told of anything: that frame, and each that it
  * goes on to from there, then tells what becomes of the chain (`thrown`). */
 
-#define BITS_OF_ROOTS (event_bits[B_RESUME] | event_bits[B_YIELD] | event_bits[B_RETURN] | (LOCAL_THROW ? THROW_BITS : 0))
 #define BITS_OF_THROWN (event_bits[B_YIELD] | event_bits[B_RETURN] | (LOCAL_THROW ? event_bits[B_UNWIND] : 0))
 
 /* What the last event left for the next one of a coroutine. */
@@ -15,17 +14,6 @@ static inline void forget_last(Thread *th)
 {
     th->sleeper = NULL;
     forget_spawned(th);
-}
-
-/* The code of a root, which is heard from now on; NULL: no memory. */
-static inline CodeInfo *root_code(PyCodeObject *code)
-{
-    CodeInfo *info = code_of(code);
-    if (UNLIKELY(info != NULL && (info->heard & BITS_OF_ROOTS) != BITS_OF_ROOTS)) {
-        role_of(code);
-        hear(info, code, BITS_OF_ROOTS);
-    }
-    return info;
 }
 
 /* A root's frame is first seen in mid-life, or an exception is the first that it sees. */

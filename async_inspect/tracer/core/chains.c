@@ -148,6 +148,19 @@ static inline CodeInfo *role_of(PyCodeObject *code)
     return info;
 }
 
+#define BITS_OF_ROOTS (event_bits[B_RESUME] | event_bits[B_YIELD] | event_bits[B_RETURN] | (LOCAL_THROW ? THROW_BITS : 0))
+
+/* The code of a root, which is heard from now on; NULL: no memory. */
+static inline CodeInfo *root_code(PyCodeObject *code)
+{
+    CodeInfo *info = code_of(code);
+    if (UNLIKELY(info != NULL && (info->heard & BITS_OF_ROOTS) != BITS_OF_ROOTS)) {
+        role_of(code);
+        hear(info, code, BITS_OF_ROOTS);
+    }
+    return info;
+}
+
 /* Room for one more step and one more link. 0: no memory. */
 static int make_room_for_step(Coro *c)
 {

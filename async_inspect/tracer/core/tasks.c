@@ -61,6 +61,9 @@ static void make_task(Thread *th, Frame *f, PyCodeObject *code)
         if (known != NULL && known->state == ST_ALIVE && known->awaiter == NULL && !known->is_task) {
             known->state = ST_ADOPTED; /* its next step is the task's */
         }
+        else if (R.awaits && known == NULL && key != NULL) {
+            root_code(frame_code((Frame *)key)); /* it was awaited until now */
+        }
         return;
     }
     if (known != NULL) {

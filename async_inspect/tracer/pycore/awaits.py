@@ -31,6 +31,10 @@ class RootCoroutines(Coroutines):
         coro = self.live[key] = Coro(0, key, self.defs.entry_of(code))
         return coro
 
+    def of(self, made: object) -> Coro | None:
+        coro = super().of(made)
+        return coro if coro is not None and coro.id else None
+
     def number(self, coro: Coro) -> None:
         super().number(coro)
         self.defs.define_once(coro.code)

@@ -81,13 +81,15 @@ def test_the_program_ends_meanwhile(tmp_path: Path) -> None:
         assert tool.wait(PATIENCE_S) == 0
     with open_recording(tmp_path / OURS) as recording:
         assert recording.header.end_ns
+        assert recording.detail == "awaits"
 
 
 @pytest.mark.e2e
 def test_for_a_time(tmp_path: Path, tool: Tool) -> None:
     with waits() as running:
-        done = tool("attach", "--pid", str(running.pid), "--duration", "100ms", "-f", "json")
+        done = tool("attach", "--pid", str(running.pid), "--duration", "100ms", "-f", "json", "--detail", "calls")
         assert done.status == 0
+        assert done.trace.meta.detail == "calls"
         assert done.trace.meta.duration_ns >= 100e6
         running.end()
 
