@@ -18,7 +18,7 @@ from async_inspect.model.transform.select import select
 from async_inspect.recording.reader import Recording
 
 from ..levels import same
-from ..tools import examples
+from ..tools import ROOT, TARGET, examples, run
 from ..tracer import ticks
 from ..tracer.test_twins import programs, runner
 from ..trees import ran
@@ -88,3 +88,36 @@ def test_filtered(recorded: dict[str, Recording]) -> None:
             assert root.run_self_ns is None
             assert root.calls is not None
             assert [node.function for node in root.children].count(t.NOT_DIVIDED.name) == 1
+
+
+ADOPTED = """
+import asyncio, sys
+import async_inspect
+
+async def inner():
+    await asyncio.sleep(0.05)
+
+async def work(lock):
+    async with lock:
+        await inner()
+
+async def main(detail):
+    lock = asyncio.Lock()
+    tasks = [asyncio.create_task(work(lock), name=f"work {number}") for number in range(3)]
+    await asyncio.sleep(0.01)
+    with async_inspect.trace(f"{sys.argv[1]}/{detail}.rec", detail=detail):
+        await inner()
+        await asyncio.gather(*tasks)
+
+for detail in ("calls", "awaits"):
+    asyncio.run(main(detail))
+"""
+
+
+def test_what_was_there_before(tmp_path: Path) -> None:
+    """The picture with which a recording begins is the same, and of these roots all is known as of others."""
+    run([TARGET, "-c", ADOPTED, tmp_path], cwd=tmp_path, env={"PYTHONPATH": str(ROOT)})
+    calls, awaits = (load(tmp_path / f"{detail}.rec") for detail in ("calls", "awaits"))
+    assert [task.created_before_recording for task in awaits.tasks] == [True] * 4
+    assert violations(awaits) == []
+    same(calls, awaits, times=False)

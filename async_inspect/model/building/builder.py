@@ -156,7 +156,7 @@ class Builder:
 
         nodes = t.Nodes((graph.node_parent[1:] - 1).astype(np.int32), (node_code[1:] - 1).astype(np.int32))
         ran, undivided = self_times(records, task_ids, moments.end), recording.detail == "awaits"
-        begun = _begun(graph.entries, records.first_ts)
+        begun = _begun(graph.entries, max(records.first_ts, moments.base + since))
         nodes, node_sums = (
             sum_roots(nodes, entries, begun, awaits, ran, chained.lines, len(functions))
             if undivided
@@ -270,10 +270,10 @@ def _uses(records: RecordColumns, owned: t.Resources, coroutine_count: int) -> t
     return {name: column[good] for name, column in uses.items()}, row[good]
 
 
-def _begun(entries: Columns, first_ts: int) -> Bools:
+def _begun(entries: Columns, first: int) -> Bools:
     """By entry, whether it began there; a root that is heard of later than that (BEFORE) may have begun for an awaiter,
-    but for those with which the recording begins."""
-    late = (entries["flags"] & ev.BEFORE > 0) & (entries["ts"] > first_ts)
+    but for those with which the recording begins, at ``first``."""
+    late = (entries["flags"] & ev.BEFORE > 0) & (entries["ts"] > first)
     begun: Bools = (entries["kind"] == ev.START) & ~late
     return begun
 

@@ -157,7 +157,9 @@ class LiveModel:
         add(self.nodes["calls"], node)
         if self.recording.detail == "awaits":  # an async generator that began for an awaiter
             late = (found["entries"]["kind"][new] != ev.START) | (found["entries"]["flags"][new] & ev.BEFORE > 0)
-            self.nodes["unheard"][node[late & (found["entries"]["ts"][new] > self._records.first_ts)]] = True
+            self.nodes["unheard"][
+                node[late & (found["entries"]["ts"][new] > max(self._records.first_ts, self.begin))]
+            ] = True
         before = self.count
         self.tasks.add_new(found, new, self.functions, self.begin)
         suspended = self._suspensions(found)
