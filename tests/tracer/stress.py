@@ -17,6 +17,7 @@ import asyncio
 import contextlib
 import ctypes
 import gc
+import itertools
 import os
 import signal
 import sys
@@ -26,22 +27,24 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
-from async_inspect.tracer import Settings, _set_probes, choose, writer
+from async_inspect.tracer import DETAILS, Settings, _set_probes, choose, writer
 
 TOOL_ID = 4
 SLOW_NS = 2_000_000
 WANTED = os.environ.get("STRESS_CORE", "c")
 core, WHY = choose.choose(WANTED)
+details = itertools.cycle(DETAILS)  # one recording at this, the next at that
 
 
 def start(path: str, slow_ns: int = SLOW_NS) -> None:
-    settings = Settings(1 << 30, [], 0, False)
+    settings = Settings(1 << 30, [], 0, detail=next(details))
     fd = writer.create_at(path)
     try:
         size = writer.write_header(fd, writer.metadata(core.NAME, "for a test", settings))
         sys.monitoring.use_tool_id(TOOL_ID, "test")
         _set_probes(core, TOOL_ID, settings.without)
-        core.start(fd, size, 1 << 30, TOOL_ID, writer.stdlib(), slow_poll_ns=slow_ns, tags=("request",))
+        stdlib, tags = writer.stdlib(), ("request",)
+        core.start(fd, size, 1 << 30, TOOL_ID, stdlib, slow_poll_ns=slow_ns, tags=tags, detail=settings.detail)
     finally:
         os.close(fd)
 

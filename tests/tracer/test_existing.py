@@ -12,7 +12,7 @@ import pytest
 from async_inspect.model import Trace, load
 from async_inspect.model.entities import Task
 from async_inspect.model.invariants import violations
-from async_inspect.tracer import pycore
+from async_inspect.tracer import DETAILS, pycore
 from async_inspect.tracer.pycore import introspect
 
 from . import ticks
@@ -23,8 +23,9 @@ pytestmark = pytest.mark.tracer
 class Late:
     """A loop that runs something, then something else that is recorded."""
 
-    def __init__(self, core: types.ModuleType, path: Path) -> None:
+    def __init__(self, core: types.ModuleType, path: Path, detail: str) -> None:
         self.core = core
+        self.detail = detail
         self.path = path
         self.loop = asyncio.new_event_loop()
 
@@ -33,9 +34,11 @@ class Late:
 
     def seen(self, main: Coroutine[Any, Any, object]) -> Trace:
         tasks = asyncio.all_tasks(self.loop)
-        run = ticks.record(
-            self.core, lambda: self.loop.run_until_complete(main), self.path, sources=ticks.ALL, tasks=tasks
-        )
+
+        def program() -> None:
+            self.loop.run_until_complete(main)
+
+        run = ticks.record(self.core, program, self.path, sources=ticks.ALL, tasks=tasks, detail=self.detail)
         assert (run.header.lost, run.damaged) == (0, 0)
         run.close()
         trace = load(self.path)
@@ -43,9 +46,9 @@ class Late:
         return trace
 
 
-@pytest.fixture
-def late(core_module: types.ModuleType, tmp_path: Path) -> Iterator[Late]:
-    late = Late(core_module, tmp_path / "run.rec")
+@pytest.fixture(params=DETAILS)
+def late(request: pytest.FixtureRequest, core_module: types.ModuleType, tmp_path: Path) -> Iterator[Late]:
+    late = Late(core_module, tmp_path / "run.rec", request.param)
     yield late
     late.unseen(late.loop.shutdown_asyncgens())
     late.loop.close()
@@ -229,7 +232,7 @@ def test_a_future_that_many_wait_for_is_looked_at_once(
     """To look at all that wait for it, each time, takes minutes of a program that stands meanwhile."""
     looked: list[object] = []
     monkeypatch.setattr(introspect, "shielded", looked.append)
-    late = Late(pycore, tmp_path / "run.rec")
+    late = Late(pycore, tmp_path / "run.rec", "calls")
     gates = [late.loop.create_future()] if shared else [late.loop.create_future() for _ in range(20)]
     made: list[asyncio.Task[None]] = []
 

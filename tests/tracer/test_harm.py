@@ -20,7 +20,7 @@ import pytest
 
 from async_inspect import events as ev
 from async_inspect.recording.reader import open_recording
-from async_inspect.tracer import pycore, writer
+from async_inspect.tracer import DETAILS, pycore, writer
 from async_inspect.tracer.pycore import tape as pytape
 
 from ..tools import ROOT, TARGET
@@ -311,7 +311,8 @@ def test_no_more_threads_than_can_be_told_apart(tmp_path: Path, monkeypatch: pyt
 
 
 @pytest.mark.tracer
-def test_no_cycles_for_the_programs_collector(core_module: types.ModuleType, tmp_path: Path) -> None:
+@pytest.mark.parametrize("detail", DETAILS)
+def test_no_cycles_for_the_programs_collector(core_module: types.ModuleType, tmp_path: Path, detail: str) -> None:
     async def main() -> None:
         for _ in range(20):
             await asyncio.create_task(nested(2, 1))
@@ -327,7 +328,7 @@ def test_no_cycles_for_the_programs_collector(core_module: types.ModuleType, tmp
         gc.garbage.clear()
 
     found: list[str] = []
-    ticks.record(core_module, program, tmp_path / "run.rec").close()
+    ticks.record(core_module, program, tmp_path / "run.rec", detail=detail).close()
     assert not [name for name in found if "async_inspect" in name]
 
 
@@ -412,7 +413,8 @@ ODD = types.FunctionType(fail.__code__.replace(co_qualname=Text("fail"), co_file
 
 
 @pytest.mark.tracer
-def test_nothing_of_the_program_is_asked(core_module: types.ModuleType, tmp_path: Path) -> None:
+@pytest.mark.parametrize("detail", DETAILS)
+def test_nothing_of_the_program_is_asked(core_module: types.ModuleType, tmp_path: Path, detail: str) -> None:
     """No property, no hash, no method of a str of its own."""
 
     async def main() -> None:
@@ -431,9 +433,11 @@ def test_nothing_of_the_program_is_asked(core_module: types.ModuleType, tmp_path
 
     program()
     bare = list(ASKED)
-    with ticks.record(core_module, program, tmp_path / "run.rec", sources=ticks.ALL, calls=True) as recording:
+    path = tmp_path / "run.rec"
+    with ticks.record(core_module, program, path, sources=ticks.ALL, calls=True, detail=detail) as recording:
         assert recording.header.lost == 0
-        assert "Kind" in {name.rpartition(".")[2] for name in recording.strings.values()}
+        names = {name.rpartition(".")[2] for name in recording.strings.values()}
+        assert ("Kind" in names) == (detail == "calls")  # what an awaited one raised isn't heard at awaits
     assert bare == ASKED
 
 

@@ -17,7 +17,7 @@ import pytest
 
 from async_inspect import events as ev
 from async_inspect.recording.reader import Recording, open_recording
-from async_inspect.tracer import Settings, start, stop
+from async_inspect.tracer import DETAILS, Settings, start, stop
 from async_inspect.tracer.actions import ACTIONS
 from async_inspect.tracer.sources import SOURCES
 
@@ -36,8 +36,9 @@ BY = {
 class Record:
     """Records a coroutine function, run by ``asyncio.run``, with some sources on."""
 
-    def __init__(self, core: types.ModuleType, folder: Path) -> None:
+    def __init__(self, core: types.ModuleType, folder: Path, detail: str) -> None:
         self.core = core
+        self.detail = detail
         self.folder = folder
 
     def __call__(
@@ -48,12 +49,13 @@ class Record:
         calls: bool = False,
     ) -> Recording:
         path = self.folder / f"{len(list(self.folder.iterdir()))}.rec"
-        return ticks.record(self.core, lambda: run(main()), path, sources=("tasks", *sources), calls=calls)
+        all_sources = ("tasks", *sources)
+        return ticks.record(self.core, lambda: run(main()), path, sources=all_sources, calls=calls, detail=self.detail)
 
 
-@pytest.fixture
-def record(core_module: types.ModuleType, tmp_path: Path) -> Record:
-    return Record(core_module, tmp_path)
+@pytest.fixture(params=DETAILS)
+def record(request: pytest.FixtureRequest, core_module: types.ModuleType, tmp_path: Path) -> Record:
+    return Record(core_module, tmp_path, request.param)
 
 
 def of_kind(recording: Recording, *kinds: int) -> list[tuple[int, int, int, int]]:
@@ -328,7 +330,8 @@ def test_calls_of_coroutines_own_code(record: Record) -> None:
     numbers: list[int] = []
     run = record(main, run=drive, calls=True)
     names = [run.strings[aux] for _, aux, *_ in of_kind(run, ev.CALL)]
-    assert [name.rpartition(">.")[2] for name in names] == ["helper", "list.append", "time.monotonic", "frozenset"]
+    said = ["helper", "list.append", "time.monotonic", "frozenset"] if record.detail == "calls" else []
+    assert [name.rpartition(">.")[2] for name in names] == said
 
 
 def drive(coro: Coroutine[None, None, None]) -> None:
