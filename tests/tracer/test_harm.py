@@ -77,7 +77,7 @@ def looked_at():  # whether the watchdog has looked, so that it has come by thos
     folder = os.environ.get("ASYNC_INSPECT_DIR")
     if folder is None: return True
     data = open(glob.glob(folder + "/*.rec")[0], "rb").read()
-    return any(data[at] == 38 for at in range(4096 + 31, len(data), 32))
+    return any(data[at] in (38, 38 + 64) for at in range(4096 + 15, len(data), 16))  # a STACK
 async def slow():
     while not looked_at(): pass
 try: slow().send(None)
