@@ -81,7 +81,7 @@ def shown(load: list[str], width: int, height: int, seconds: int) -> Shown:
         os.waitpid(pid, 0)
         os.close(fd)
         size = sum(file.stat().st_size for file in Path(folder).rglob("*.rec"))
-        return Shown(share, keys, size // 32, work((Path(folder) / "target.log").read_text(encoding="utf-8")))
+        return Shown(share, keys, size // 16, work((Path(folder) / "target.log").read_text(encoding="utf-8")))
 
 
 def until(fd: int, text: bytes | None, seconds: float) -> None:
