@@ -70,13 +70,15 @@ class Unpacking:
         """How many of these slots come before a record, or a text, that is not complete."""
         tags = raw[:, -1]
         count = len(tags) - int(len(tags) > 0 and tags[-1] >= _FIRST)
-        begin = max(count - _NEAR, 0)
-        if (tags[begin:count] == ev.TEXT).all():
-            begin = max(count - LONGEST_TEXT, 0)
-        tags = tags[begin:count]
-        others = np.flatnonzero((tags != ev.TEXT) & ~_between(tags))
-        if not len(others):
+        for near in (_NEAR, LONGEST_TEXT):
+            begin = max(count - near, 0)
+            last = tags[begin:count]
+            others = np.flatnonzero((last != ev.TEXT) & ~_between(last))
+            if len(others):
+                break
+        else:
             return count
+        tags = last
         owner = int(others[-1])
         is_long = tags[owner] >= ev.LONG
         kind, words = int(tags[owner]) & (ev.LONG - 1), raw[begin + owner].view("<u4")
@@ -237,8 +239,9 @@ def _end_of_piece(raw: Raw, begin: int) -> int:
     """Where a piece ends, so that no record and no text is in two."""
     end = begin + _PIECE
     while end < len(raw):
-        tags = raw[begin : end + 1, -1]
+        tags = raw[begin : end + 2, -1]  # one more: it tells whether the slot before is an anchor's
         whole = np.flatnonzero((tags != ev.TEXT) & ~_between(tags) & ((tags < ev.LONG) | (tags >= _FIRST)))
+        whole = whole[whole <= end - begin]
         if len(whole) and whole[-1] > 0:
             return begin + int(whole[-1])
         end += _PIECE  # a text that is longer

@@ -100,6 +100,21 @@ def many(random: Random, count: int) -> Iterator[bytes]:
             yield record(kind, ts, coro, random.choice((0, coro - 1)), node, task, off, thread)
 
 
+@pytest.mark.parametrize("size", [0xFFFF, 0x10000, 491_513, 1_000_000, 3_000_000])
+@pytest.mark.parametrize("before", [0, 1, BLOCK - 6, BLOCK - 3])
+def test_a_text_longer_than_blocks_and_pieces(size: int, before: int) -> None:
+    records = [record(ev.WAKE, ts, coro=1) for ts in range(1, before + 1)]
+    records += with_text(record(ev.NAME, 5_000, 7, off=size), Random(size).randbytes(size))
+    records.append(record(ev.WAKE, 5_001, coro=1))
+    slots, reading = raw(packed(records)), Unpacking()
+    assert reading.whole(slots) == len(slots)
+    (owner,) = np.flatnonzero(slots[:, -1] % ev.LONG == ev.NAME)[-1:]
+    is_long = int(slots[owner, -1] != ev.NAME)
+    assert reading.whole(slots[:-2]) == owner - is_long, "until then it is not complete"
+    assert unpacked(reading, slots, 0) == b"".join(records)
+    assert reading.damaged == 0
+
+
 def test_many_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(unpacking, "_PIECE", 3000)
     records = [*many(Random(1), 9 * BLOCK)]

@@ -420,3 +420,18 @@ def test_both_write_the_same_bytes(detail: str, tmp_path: Path) -> None:
         assert run.header.flushed * ev.SLOT_SIZE > ev.BLOCK_SIZE
         written.append(run.path.read_bytes()[run.header.header_size :])
     assert written[0] == written[1]
+
+
+@pytest.mark.parametrize("core", [one for one in ticks.CORES if ticks.CORES[one] is not None])
+def test_a_name_of_a_million_bytes(core: str, tmp_path: Path) -> None:
+    name = "né" * 400_000
+
+    async def main() -> None:
+        await asyncio.create_task(asyncio.sleep(0), name=name)
+        await asyncio.create_task(asyncio.sleep(0), name="after")
+
+    module = ticks.CORES[core]
+    assert module is not None
+    with ticks.record(module, lambda: asyncio.run(main()), tmp_path / "a.rec", sources=ticks.ALL) as run:
+        assert list(run.names.values()) == [name, "after"]
+        assert run.damaged == run.header.lost == 0
