@@ -57,6 +57,14 @@ class RootCoroutines(Coroutines):
     def put_throw(self, coro: Coro, aux: int, off: int) -> None:
         super().put_throw(self.told_as(coro), aux, 0)
 
+    def open(self, frame: "FrameType", flags: int, thrown: bool = False) -> Coro:
+        coro = super().open(frame, flags, thrown)
+        if thrown:  # what an exception goes through was suspended, and is so again if the one it comes to yields
+            coro.off = self.defs.suspended_at(frame)
+            if coro.awaiter is not None:
+                coro.awaiter.child = coro
+        return coro
+
     def enter(self, coro: Coro, awaiter: Coro | None, flags: int) -> None:
         if awaiter is not None or coro.id:
             super().enter(coro, awaiter, flags)
