@@ -47,12 +47,12 @@ def ending_of(header: Header, meta: Meta, cut: bool) -> Ending:
 
 
 def _at_bound(header: Header, meta: Meta) -> bool:
-    """Whether records were lost to ``--max-size`` (one more tail would exceed it) and not to a full disk."""
+    """Whether records were lost to ``--max-size`` (one more block would exceed it) and not to a full disk."""
     bound = meta.get("max_size", ("",))[0]
     if not bound.isdecimal():
         return True
-    tail = header.tail_size // header.slot_size
-    return header.flushed + tail > (int(bound) - header.header_size - header.tail_size) // header.slot_size
+    block = min(header.tail_size, ev.BLOCK_SIZE) // header.slot_size
+    return header.flushed + block > (int(bound) - header.header_size - header.tail_size) // header.slot_size
 
 
 class Span(NamedTuple):

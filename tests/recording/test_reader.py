@@ -118,9 +118,9 @@ def test_unreadable_while_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def long_tape() -> Tape:
     tape = two_tasks()
-    for ts in range(100, 5_100):
+    for ts in range(100, 20_100):
         tape.put(ev.WAKE, ts)
-    tape.end_ns = 6_000
+    tape.end_ns = 21_000
     return tape
 
 

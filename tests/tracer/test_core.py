@@ -302,7 +302,7 @@ def test_errors_by_type_and_by_what_they_say_if_that_runs_no_code(
 
 
 def test_the_bound_counts_what_is_lost(core_module: types.ModuleType, tmp_path: Path) -> None:
-    bound = ev.HEADER_SIZE * 2 + ev.TAIL_SIZE * 3
+    bound = ev.HEADER_SIZE * 2 + ev.TAIL_SIZE + ev.BLOCK_SIZE * 2
     whole = ticks.record(core_module, lambda: drive(nested(1, 20_000)), tmp_path / "whole.rec")
     cut = ticks.record(core_module, lambda: drive(nested(1, 20_000)), tmp_path / "cut.rec", bound)
     assert cut.path.stat().st_size <= bound
@@ -318,7 +318,7 @@ def test_a_file_that_may_not_grow_ends_the_recording_not_the_program(
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 
     def program() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (ev.HEADER_SIZE * 2 + ev.TAIL_SIZE * 2, before[1]))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (ev.HEADER_SIZE * 2 + ev.TAIL_SIZE + ev.BLOCK_SIZE, before[1]))
         drive(nested(1, 20_000))
 
     try:
@@ -553,7 +553,7 @@ def test_a_limit_on_files_is_no_signal(core_module: types.ModuleType, tmp_path: 
     handler = signal.signal(signal.SIGXFSZ, lambda number, _: signals.append(number))
 
     def program() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (ev.HEADER_SIZE * 2 + ev.TAIL_SIZE * 2, before[1]))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (ev.HEADER_SIZE * 2 + ev.TAIL_SIZE + ev.BLOCK_SIZE, before[1]))
         drive(nested(1, 20_000))
 
     try:

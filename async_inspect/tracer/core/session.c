@@ -158,7 +158,7 @@ static PyObject *start(PyObject *self UNUSED, PyObject *args, PyObject *kwargs)
     struct stat st;
     R.fd = high_duplicate(fd);
     R.path = path_of(fd);
-    int error = R.fd < 0 || fstat(R.fd, &st) != 0 ? errno : reserve((off_t)header_size + TAIL_SIZE);
+    int error = R.fd < 0 || fstat(R.fd, &st) != 0 ? errno : reserve_tail();
     if (error == 0) {
         R.device = st.st_dev;
         R.inode = st.st_ino;
@@ -193,7 +193,8 @@ static PyObject *start(PyObject *self UNUSED, PyObject *args, PyObject *kwargs)
     counter_init();
 #endif
     R.tail = R.pos = (Slot *)((char *)R.header + R.header_size);
-    R.end = R.tail + TAIL_SIZE / sizeof(Slot);
+    R.end = R.tail + BLOCK_SLOTS;
+    R.begun = 1;
     R.header->tail_size = TAIL_SIZE;
     write_long(0, 0, 0, 0, 0, 0, 0, 0, ANCHOR);
     R.nodes = OTHER_NODE;
@@ -261,6 +262,7 @@ static PyObject *rest(PyObject *self UNUSED, PyObject *unused UNUSED)
 static PyObject *abandon(PyObject *self UNUSED, PyObject *unused UNUSED)
 {
     if (R.active) {
+        stop_watchdog(); /* it writes out, if it is here */
         detach(0);
         release();
     }
@@ -340,6 +342,7 @@ static void forked(void)
     watchdog.was_held = pthread_mutex_trylock(&watchdog.lock) != 0;
     pthread_mutex_init(&watchdog.lock, NULL); /* ... and one that held this is not */
     pthread_cond_init(&watchdog.gone, NULL);
+    pthread_mutex_init(&writing_out, NULL);
     linking = 0;
 }
 

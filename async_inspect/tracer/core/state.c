@@ -129,7 +129,8 @@ static struct {
     Header *header; /* the mapping: the header, then the tail */
     size_t header_size;
     uint64_t max_slots;
-    Slot *tail, *pos, *end;
+    uint64_t begun, filled; /* blocks */
+    Slot *tail, *pos, *end; /* end: the block's */
     uint64_t last_ts; /* of the event written last, and what ran after it, on which thread */
     uint32_t last_node, last_task;
     int last_thread;

@@ -124,6 +124,14 @@ static int reserve(off_t size)
     return error;
 }
 
+/* A tail of which only the first block takes room on the disk: a short program needs no more. */
+static int reserve_tail(void)
+{
+    off_t size = (off_t)R.header_size + TAIL_SIZE;
+    int error = may_grow(size) ? reserve((off_t)R.header_size + BLOCK_SIZE) : EFBIG;
+    return error ? error : ftruncate(R.fd, size) == 0 ? 0 : errno;
+}
+
 static int is_ours(int fd)
 {
     struct stat st;
@@ -162,41 +170,90 @@ static char *path_of(int fd)
     return strdup(path);
 }
 
-/* Append the tail to the body and begin it anew; the order of stores is what events.py says. */
-RARE int flush(void)
+enum { BLOCK_SLOTS = BLOCK_SIZE / SLOT_SIZE, TAIL_SLOTS = TAIL_SIZE / SLOT_SIZE };
+/* Held by whoever writes the tail out. Who waits for it may have the GIL; who holds it waits for nothing but the disk. */
+static pthread_mutex_t writing_out = PTHREAD_MUTEX_INITIALIZER;
+static int wake_writer(void);
+
+/* Append the oldest slots of the tail to the body; the order of stores is what events.py says. */
+static int append(uint64_t slots)
 {
-    uint64_t slots = (uint64_t)(R.pos - R.tail); /* the whole tail, but at the recording's end */
-    int fd;
-    if (R.full || (fd = own_fd()) < 0 || R.header->flushed + slots > R.max_slots) {
-        R.full = 1;
-        return 0;
-    }
-    const char *data = (const char *)R.tail;
+    uint64_t flushed = R.header->flushed;
+    Slot *oldest = R.tail + flushed % TAIL_SLOTS;
+    const char *data = (const char *)oldest;
     size_t left = slots * sizeof(Slot);
-    off_t at = (off_t)(R.header_size + TAIL_SIZE + R.header->flushed * sizeof(Slot));
-    if (!may_grow(at + (off_t)left)) {
-        R.full = 1;
+    off_t at = (off_t)(R.header_size + TAIL_SIZE + flushed * sizeof(Slot));
+    int fd;
+    if (R.full || (fd = own_fd()) < 0 || flushed + slots > R.max_slots || !may_grow(at + (off_t)left)) {
+        left = 1;
+    }
+    else {
+        while (left > 0) {
+            ssize_t done = pwrite(fd, data, left, at);
+            if (done <= 0) {
+                if (done < 0 && errno == EINTR) {
+                    continue;
+                }
+                break;
+            }
+            data += done;
+            at += done;
+            left -= (size_t)done;
+        }
+    }
+    if (left > 0) { /* what is in the tail stays there */
+        __atomic_store_n(&R.full, 1, __ATOMIC_RELAXED);
         return 0;
     }
-    while (left > 0) {
-        ssize_t done = pwrite(fd, data, left, at);
-        if (done <= 0) {
-            if (done < 0 && errno == EINTR) {
-                continue;
-            }
-            R.full = 1; /* what is in the tail stays there */
+    flushed += slots;
+    __atomic_store_n(&R.header->flushed, flushed, __ATOMIC_RELEASE);
+    memset(oldest, 0, slots * sizeof(Slot));
+    __atomic_store_n(&R.header->tail_base, flushed, __ATOMIC_RELEASE);
+    return 1;
+}
+
+/* Write out one block that is full. 0: there is none, or it is not to be. Without the GIL, too. */
+static int write_out(void)
+{
+    pthread_mutex_lock(&writing_out);
+    int done = __atomic_load_n(&R.filled, __ATOMIC_ACQUIRE) * BLOCK_SLOTS > R.header->flushed && append(BLOCK_SLOTS);
+    pthread_mutex_unlock(&writing_out);
+    return done;
+}
+
+/* Begin the next block, once its place in the tail is free: whoever comes to write it out, here or in the watchdog. */
+RARE int next_block(void)
+{
+    uint64_t begun = R.begun;
+    if (begun == 1 && (R.full || own_fd() < 0 || reserve((off_t)R.header_size + TAIL_SIZE) != 0)) {
+        R.full = 1; /* to write where there is no room would be a SIGBUS */
+        return 0;
+    }
+    if (R.filled < begun) {
+        __atomic_store_n(&R.filled, begun, __ATOMIC_RELEASE);
+        if (!wake_writer()) {
+            write_out();
+        }
+    }
+    while ((begun + 1) * BLOCK_SLOTS > __atomic_load_n(&R.header->tail_base, __ATOMIC_ACQUIRE) + TAIL_SLOTS) {
+        if (!write_out() && __atomic_load_n(&R.full, __ATOMIC_RELAXED)) {
             return 0;
         }
-        data += done;
-        at += done;
-        left -= (size_t)done;
     }
-    uint64_t flushed = R.header->flushed + slots;
-    __atomic_store_n(&R.header->flushed, flushed, __ATOMIC_RELEASE);
-    memset(R.tail, 0, slots * sizeof(Slot));
-    __atomic_store_n(&R.header->tail_base, flushed, __ATOMIC_RELEASE);
-    R.pos = R.tail;
+    R.pos = R.tail + begun * BLOCK_SLOTS % TAIL_SLOTS;
+    R.end = R.pos + BLOCK_SLOTS;
+    R.begun = begun + 1;
     return 1;
+}
+
+/* Write out all there is, at the recording's end. */
+static void flush(void)
+{
+    while (write_out()) {
+    }
+    if (R.header->flushed == (R.begun - 1) * BLOCK_SLOTS) {
+        append((uint64_t)(R.pos - (R.end - BLOCK_SLOTS)));
+    }
 }
 
 static inline void write_long(uint64_t ts, uint32_t coro, uint32_t aux, uint32_t node, uint32_t task, uint32_t off, int thread,
@@ -216,10 +273,10 @@ static inline int room(int slots)
     if (LIKELY(R.end - R.pos >= slots)) {
         return 1;
     }
-    if (R.pos < R.end && !R.full) {
+    if (R.pos < R.end) {
         __atomic_store_n(&R.pos++->high, (uint64_t)PAD << 56, __ATOMIC_RELEASE);
     }
-    if (!flush()) {
+    if (!next_block()) {
         lose();
         return 0;
     }

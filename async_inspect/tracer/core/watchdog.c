@@ -1,4 +1,5 @@
-/* A thread that looks, once, what a poll does that has lasted too long (the twin: pycore/watchdog.py).
+/* A thread that looks, once, what a poll does that has lasted too long (the twin: pycore/watchdog.py); and that writes out
+ * what is full of the tail, while the program goes on in the next block.
  *
  * Knows how to tell that a poll lasts, without the GIL. Knows nothing of why polls last. */
 
@@ -45,23 +46,28 @@ static void look(Thread *th, uint64_t serial)
 
 static void *watch_polls(void *unused UNUSED)
 {
+    struct timespec until;
+    int late = 1;
     pthread_mutex_lock(&watchdog.lock);
     while (!watchdog.stop) {
-        struct timespec until;
-        clock_gettime(WAIT_CLOCK, &until);
-        uint64_t next = (uint64_t)until.tv_nsec + R.slow_ns / LOOKS;
-        until.tv_sec += (time_t)(next / 1000000000u);
-        until.tv_nsec = (long)(next % 1000000000u);
+        if (late) {
+            clock_gettime(WAIT_CLOCK, &until);
+            uint64_t next = (uint64_t)until.tv_nsec + R.slow_ns / LOOKS;
+            until.tv_sec += (time_t)(next / 1000000000u);
+            until.tv_nsec = (long)(next % 1000000000u);
+        }
 #ifdef WATCHDOG_DAWDLES /* for tests: it has its lock most of the time */
         nanosleep(&(struct timespec){0, 1000000}, NULL);
 #endif
-        pthread_cond_timedwait(&watchdog.wake, &watchdog.lock, &until);
+        late = pthread_cond_timedwait(&watchdog.wake, &watchdog.lock, &until) == ETIMEDOUT;
         if (watchdog.stop) {
             break;
         }
         pthread_mutex_unlock(&watchdog.lock);
+        while (write_out()) {
+        }
         /* Without the GIL only these two are read: whether the poll that was there is there still. */
-        for (Thread *th = __atomic_load_n(&all_threads, __ATOMIC_ACQUIRE); th != NULL; th = th->next) {
+        for (Thread *th = late ? __atomic_load_n(&all_threads, __ATOMIC_ACQUIRE) : NULL; th != NULL; th = th->next) {
             uint64_t serial = __atomic_load_n(&th->serial, __ATOMIC_RELAXED);
             int same = __atomic_load_n(&th->top, __ATOMIC_RELAXED) != NULL && serial == th->watched_serial;
             th->looks = same ? th->looks + 1 : 0;
@@ -74,6 +80,13 @@ static void *watch_polls(void *unused UNUSED)
     }
     pthread_mutex_unlock(&watchdog.lock);
     return NULL;
+}
+
+/* A block is full: whether there is somebody who will write it out. Without the lock: who is not waiting just now may
+ * not hear it, and comes at the next one, or at the next look; and who needs the room before writes it out himself. */
+static int wake_writer(void)
+{
+    return watchdog.runs && pthread_cond_signal(&watchdog.wake) == 0;
 }
 
 RARE void start_watchdog(void)

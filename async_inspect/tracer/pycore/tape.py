@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 HIGH_FD = 1000
+_BLOCK_SLOTS = ev.BLOCK_SIZE // ev.SLOT_SIZE
+_TAIL_SLOTS = ev.TAIL_SIZE // ev.SLOT_SIZE
 
 
 class Tape:
@@ -44,12 +46,14 @@ class Tape:
         if not _may_grow(self.body):
             raise OSError(EFBIG, "the file may not grow so large")
         os.lseek(self.fd, self.tail, os.SEEK_SET)
-        if os.write(self.fd, bytes(ev.TAIL_SIZE)) != ev.TAIL_SIZE:  # or a full disk would be SIGBUS
+        if os.write(self.fd, bytes(ev.BLOCK_SIZE)) != ev.BLOCK_SIZE:  # or a full disk would be SIGBUS
             raise OSError(ENOSPC, "no room for the first records")
+        os.ftruncate(self.fd, self.body)  # a short program needs no more
         self.map = _map(self.fd, self.body)
         self.map_fd = -1 if _CAN_LEAVE_FD else self.own_fd_of_map(fd)
         self.released = False
-        self.pos = self.tail
+        self.pos = self.block = self.tail
+        self.begun = 1  # blocks
         self.max_slots = (max_size - self.body) // ev.SLOT_SIZE
         self.packing = packing.Packing()
         self.flushed = 0
@@ -98,19 +102,42 @@ class Tape:
             self.map[offset : offset + size] = value.to_bytes(size, "little")
 
     def flush(self) -> None:
-        """Append the tail to the body and empty it, in the order that ``events.py`` describes."""
-        slots = (self.pos - self.tail) // ev.SLOT_SIZE
-        if self.full or self.flushed + slots > self.max_slots or not self.append(self.map[self.tail : self.pos]):
+        """Append what is in the tail to the body, at the recording's end."""
+        if self.flushed == (self.begun - 1) * _BLOCK_SLOTS:
+            self.write_out((self.pos - self.block) // ev.SLOT_SIZE)
+
+    def write_out(self, slots: int = _BLOCK_SLOTS) -> None:
+        """Append the oldest slots of the tail to the body, in the order that ``events.py`` describes."""
+        at = self.tail + self.flushed * ev.SLOT_SIZE % ev.TAIL_SIZE
+        end = at + slots * ev.SLOT_SIZE
+        if (
+            self.full
+            or self.flushed + slots > self.max_slots
+            or not self.append(self.map[at:end], self.body + self.flushed * ev.SLOT_SIZE)
+        ):
             self.full = True
             return
         self.flushed += slots
         self.set_header(ev.FLUSHED_OFFSET, self.flushed)
-        self.map[self.tail : self.body] = bytes(ev.TAIL_SIZE)
+        self.map[at:end] = bytes(end - at)
         self.set_header(ev.TAIL_BASE_OFFSET, self.flushed)
-        self.pos = self.tail
 
-    def append(self, data: bytes) -> bool:
-        at = self.body + self.flushed * ev.SLOT_SIZE
+    def next_block(self) -> bool:
+        """Write out the block that is full, and begin the next one, if there is room for it in the tail."""
+        if self.begun == 1 and (
+            self.full or not self.append(bytes(ev.TAIL_SIZE - ev.BLOCK_SIZE), self.tail + ev.BLOCK_SIZE)
+        ):
+            self.full = True
+            return False
+        self.write_out()
+        if (self.begun + 1) * _BLOCK_SLOTS > self.flushed + _TAIL_SLOTS:
+            return False
+        self.pos = self.block = self.tail + self.begun * ev.BLOCK_SIZE % ev.TAIL_SIZE
+        self.begun += 1
+        self.put_slots(self.packing.anchor())
+        return True
+
+    def append(self, data: bytes, at: int) -> bool:
         if not _may_grow(at + len(data)):
             return False
         try:
@@ -129,16 +156,16 @@ class Tape:
         self.set_header(ev.LOST_OFFSET, self.lost)
 
     def room(self, size: int) -> bool:
-        """Whether there is room for so many bytes; else what was to be written is lost.  A full tail is written out."""
-        if self.pos + size > self.body and not self.full:
-            if self.pos < self.body:
-                self.put_slots(packing.pad())
-            self.flush()
-            if not self.full:
-                self.put_slots(self.packing.anchor())
-        if self.full:
-            self.lose()
-        return not self.full
+        """Whether there is room for so many bytes, in this block or the next; else what was to be written is lost."""
+        end = self.block + ev.BLOCK_SIZE
+        if self.pos + size <= end:
+            return True
+        if self.pos < end:
+            self.put_slots(packing.pad())
+        if self.next_block():
+            return True
+        self.lose()
+        return False
 
     def put_slots(self, data: bytes) -> None:
         """Write a record's slots; the first one's last byte comes last: now it is there."""
