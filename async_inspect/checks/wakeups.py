@@ -74,7 +74,7 @@ def _in_vain(trace: Trace) -> t.Bools:
 
     entries = trace.entries
     ours = np.array([not f.file.startswith("<stdlib>/") for f in trace.functions] + [True], np.bool_)
-    entered = (entries.last_poll >= 0) & ours[trace.calls.function[entries.call]]
+    entered = (entries.last_poll >= entries.first_poll) & ours[trace.calls.function[entries.call]]
     called = counts(entries.first_poll[entered], len(polls))
 
     def acts(task: t.Small, at: t.Ints) -> t.Ints:

@@ -8,12 +8,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import async_inspect
+from async_inspect import events as ev
 from async_inspect.errors import UserError
 from async_inspect.model import Trace, load
 from async_inspect.model.filters import Filter
 from async_inspect.model.invariants import violations
 
-from ..tape import two_tasks
+from ..tape import Tape, two_tasks
 from ..tools import examples
 from ..trees import ran
 from .test_invariants import guarded
@@ -87,6 +88,25 @@ def test_since_clips(trace: Trace) -> None:
     assert len(sound(trace.filter(since_ms=ms(105))).tasks) == 0
 
 
+def test_parts_of_a_part_in_which_the_last_task_never_ran(tmp_path: Path) -> None:
+    tape = Tape()
+    codes = tape.code("main", 10), tape.code("work", 20)
+    future = tape.string("asyncio.Future")
+    for id, code in enumerate(codes, 1):
+        tape.put(ev.START, 10 * id, coro=id, off=code, node=tape.node(0, code), task=id, flags=ev.IS_TASK)
+        tape.put(ev.SUSPEND, 10 * id + 5, coro=id, aux=future, off=2)
+    tape.put(ev.RESUME, 40, coro=1, aux=1, node=1, task=1)
+    tape.put(ev.RETURN, 50, coro=1)
+    tape.end_ns = 60
+    part = sound(load(tape.write(tmp_path / "a.rec")).filter(since_ms=ms(30)))
+    assert part.entries.first_poll.tolist() == [0, 1], "of no polls, the first is after all"
+    (work,) = sound(part.filter(task="work")).tasks
+    assert (work.polls, work.run_ns, work.wait_ns) == (0, 0, 30)
+    (main,) = sound(part.filter(task="main")).tasks
+    assert (main.polls, main.run_ns, main.wait_ns) == (1, 10, 10)
+    assert sound(part.filter(exclude="stdlib")).calls.run_ns.tolist() == [10, 0]
+
+
 def test_windows_add_up(trace: Trace) -> None:
     for cut in range(1, 110):
         parts = trace.filter(until_ms=ms(cut)), trace.filter(since_ms=ms(cut))
@@ -154,6 +174,7 @@ def test_of_any_program(plan: list[int], at: float, data: st.DataObject, tmp_pat
     for words in (wanted, wanted.model_copy(update={"since_ms": None, "until_ms": cut})):
         sound(trace.narrowed(words))
     before, after = trace.filter(until_ms=cut), trace.filter(since_ms=cut)
+    sound(after.filter(task="step"))
     for column in ("run_ns", "self_ns"):
         whole = getattr(trace.task_table, column).sum()
         assert getattr(before.task_table, column).sum() + getattr(after.task_table, column).sum() == whole

@@ -220,7 +220,8 @@ def _run(trace: TraceData, kept: t.Bools) -> t.Ints:
         return np.zeros(len(trace.calls), np.int64)
     total = np.concatenate([[0], np.cumsum(polls.end_ns - polls.start_ns)])
     first, last = entries.first_poll, np.maximum(entries.last_poll, 0)
-    run = total[last + 1] - total[first] - (entries.start_ns - polls.start_ns[first])
+    begin = np.append(polls.start_ns, 0)[first]  # the last: of entries in which nothing ran, after all polls
+    run = total[last + 1] - total[first] - (entries.start_ns - begin)
     run -= np.maximum(0, polls.end_ns[last] - entries.end_ns)
     return sums(entries.call, np.where(kept & (entries.last_poll >= first), run, 0), len(trace.calls))
 
