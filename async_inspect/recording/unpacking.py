@@ -202,9 +202,9 @@ class Unpacking:
         Where it has not, it is not known which of its times are too late: none is later than the anchor's.
         """
         for at in anchors.tolist():
-            said = tuple(int(values[at]) for values in (ts, thread, node, task))
+            stated = tuple(int(values[at]) for values in (ts, thread, node, task))
             found = tuple(int(values[at - 1]) for values in (ts, thread, node, task)) if at else self._state
-            if found[1] != _NO_THREAD and found != said:
+            if found[1] != _NO_THREAD and found != stated:
                 self.damaged += 1
                 before = int(np.searchsorted(says_all, at))
                 counted = slice(says_all[before - 1] + 1 if before else 0, at)

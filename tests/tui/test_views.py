@@ -316,7 +316,7 @@ def test_a_damaged_recording_is_said_to_be(damaged: bool, tmp_path: Path) -> Non
     """On every view, for a person to see beside the figures."""
     made = tape()
     if damaged:
-        made.put(255, 131 * MS)  # a record of no kind that there is
+        made.put(60, 131 * MS)  # a record of no kind that there is
     follower = Follower(made.write(tmp_path / "a.rec"))
     follower.step()
     found = LiveSnapshot(follower.live, follower.now)

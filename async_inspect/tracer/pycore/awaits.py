@@ -94,9 +94,9 @@ class RootCoroutines(Coroutines):
 
     def drop(self, coro: Coro) -> None:
         super().drop(coro)
-        told = self.told_as(coro)
-        if told.thrown is coro:
-            told.thrown = None
+        root = self.told_as(coro)
+        if root.thrown is coro:
+            root.thrown = None
         coro.thrown = None
 
     def chain_of(self, coro: Coro) -> int:
