@@ -112,8 +112,8 @@ class Unpacking:
         self._note_codes(np.concatenate([definitions, wholes]), kind, coro, off)
 
         says_all = wholes[(kind[wholes] >= ev.FIRST_EVENT) | (kind[wholes] == ev.ANCHOR)]
-        told = words[says_all, 2:].reshape(-1).view("<u8") & np.uint64((1 << 63) - 1)
-        ts = passed + _held(says_all, self._ts, told - passed[says_all], count)
+        stated = words[says_all, 2:].reshape(-1).view("<u8") & np.uint64((1 << 63) - 1)
+        ts = passed + _held(says_all, self._ts, stated - passed[says_all], count)
         thread = _held(says_all, self._thread, last[says_all] & 0xFFFF, count)
         new_node, new_task = _NEW_NODE.take(form), form == _FORM["suspend"]
         self._places(form, (coro, aux, off, node, task), new_task)

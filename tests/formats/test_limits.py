@@ -114,7 +114,11 @@ def test_ways_through_a_recursion_are_bounded(format: str, tmp_path: Path, monke
     assert (len(cut.nodes), stacks.deepest(cut)) == (2 ** (bits + 1), 4)
     found = stacks.stacks(cut)
     assert len(found) == 15 + 8  # of each way one to its end, and one that stands for what is deeper
-    assert sum(stack.ns for stack in found) == sum(stack.ns for stack in stacks.stacks(whole)) == (len(cut.nodes) - 1) * 10**6
+    assert (
+        sum(stack.ns for stack in found)
+        == sum(stack.ns for stack in stacks.stacks(whole))
+        == (len(cut.nodes) - 1) * 10**6
+    )
     text = b"".join(writing.chunks(cut, format))
     assert b"(deeper than 4 frames)" in (zlib.decompress(text, 31) if format == "pprof" else text)
 
