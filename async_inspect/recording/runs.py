@@ -36,7 +36,8 @@ def run_at(place: str | os.PathLike[str]) -> list[Head]:
     folder = path / FOLDER if os.path.isdir(path / FOLDER) else path
     found = heads(folder.glob(f"*{SUFFIX}"))
     if not found:
-        raise UserError(f"{place}: no recording there")
+        logs = sorted(folder.glob("*.log"))
+        raise UserError(f"{place}: no recording there" + (f"; why, says {logs[-1]}" if logs else ""))
     runs: dict[str, list[Head]] = defaultdict(list)
     for one in found:
         runs[one.run].append(one)

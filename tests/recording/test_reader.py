@@ -193,8 +193,12 @@ def test_what_is_no_recording(tmp_path: Path) -> None:
     assert "newer" in said[2]
     with pytest.raises(UserError, match="No such file"):
         open_recording(tmp_path / "missing.rec")
-    with pytest.raises(UserError, match="no recording there"):
+    with pytest.raises(UserError, match=r"no recording there$"):
         open_recording(tmp_path / "..")
+    (tmp_path / "7.log").write_text("2026-11-28T06:46:22Z pid 7: ValueError: detail 'foo': not one of calls, awaits\n")
+    (tmp_path / "x.rec").unlink()
+    with pytest.raises(UserError, match=r"no recording there; why, says .*7\.log$"):
+        open_recording(tmp_path)
 
 
 def test_of_several_it_is_the_root_process_of_the_newest_run(tmp_path: Path) -> None:
