@@ -29,6 +29,11 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#ifdef __APPLE__
+#include <mach/mach.h>
+#else
+#include <sys/uio.h>
+#endif
 #include <time.h>
 #include <unistd.h>
 #include <opcode.h>

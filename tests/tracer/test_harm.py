@@ -161,6 +161,46 @@ def test_callbacks_that_anybody_calls(core_module: types.ModuleType, tmp_path: P
     ticks.record(core_module, program, tmp_path / "run.rec").close()
 
 
+ENDED_UNHEARD = """
+import sys
+locals = "; ".join(f"v{i} = 0" for i in range(40_000))  # a frame so large that its memory goes back to the system
+class Pause:
+    def __await__(self): yield
+space = {"Pause": Pause}
+exec(f"async def large():\\n await Pause()\\n if 0: {locals}", space)
+async def inner():
+    try: await Pause()
+    except GeneratorExit: await Pause()
+async def outer(inner): await inner
+def end_all(*event):  # while this runs there are no events
+    while left: left.pop().close()
+def nothing(): pass
+for size in "large", "small":
+    left = [space["large"]() if size == "large" else outer(Pause()) for _ in range(100)]
+    for one in left: one.send(None)
+    sys.settrace(end_all)
+    nothing()
+    sys.settrace(None)
+    other = [bytes(range(n % 256)) * 9 for n in range(1000)]  # where the small ones were
+    for _ in range(3):
+        awaited = inner()
+        awaits = outer(awaited)
+        awaits.send(None)
+        try: awaited.throw(GeneratorExit)  # past its awaiter: whose chain was that?
+        except BaseException as error: print(error)
+        for one in awaited, awaits:
+            try: one.close()
+            except BaseException as error: print(error)
+print("ok")
+"""
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize("detail", DETAILS)
+def test_roots_that_end_without_an_event(core_module: types.ModuleType, tmp_path: Path, detail: str) -> None:
+    assert as_bare(ENDED_UNHEARD, tmp_path, core_module, ASYNC_INSPECT_DETAIL=detail).endswith("ok\n")
+
+
 NO_MEMORY = """
 import sys, time
 try: import _testcapi

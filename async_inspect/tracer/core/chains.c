@@ -393,11 +393,29 @@ static struct Inner *place_of(void *frame)
     return &inner.all[i];
 }
 
+/* Whether a root still is where it was. One that ends while somebody's trace function or callback runs ends without an event,
+ * so its memory may be another's by now, or nobody's: the kernel copies it, who doesn't mind. Of a root that is being
+ * collected this is true, whose weak references are gone by then. */
+static int is_there(Coro *c)
+{
+    enum { BEFORE_FRAME = OFFSET_OF_FRAME, SIZE = BEFORE_FRAME + sizeof(Frame) };
+    _Alignas(16) char copy[SIZE];
+    if (c->step || (c->state != ST_ALIVE && c->state != ST_ADOPTED) || !copy_memory(copy, (char *)c->frame - BEFORE_FRAME, SIZE)) {
+        return 0;
+    }
+    PyObject *o = (PyObject *)copy;
+    if (Py_REFCNT(o) <= 0 || !is_generator(o) || generator_state(o) == FRAME_CREATED || generator_state(o) >= ENDED) {
+        return 0;
+    }
+    CodeInfo *info = known_code(frame_code((Frame *)(copy + BEFORE_FRAME)));
+    return info != NULL && info->id == c->code;
+}
+
 /* The frames of a suspended root's chain. 0: the table is full. */
 static int note_inner(Coro *c)
 {
     c->moved = 0;
-    if (c->step || (c->state != ST_ALIVE && c->state != ST_ADOPTED) || !stands_still(c->frame)) {
+    if (!is_there(c) || !stands_still(c->frame)) {
         return 1;
     }
     for (Frame *f = frame_inside(c->frame, frame_code(c->frame), NULL, 0); f != NULL; f = frame_inside(f, frame_code(f), NULL, 0)) {
@@ -464,6 +482,5 @@ RARE Coro *find_inner(Frame *f)
         return NULL;
     }
     struct Inner *one = place_of(f);
-    int fits = one->frame != NULL && one->serial == one->root->serial && (one->root->state == ST_ALIVE || one->root->state == ST_ADOPTED);
-    return fits ? one->root : NULL;
+    return one->frame != NULL && one->serial == one->root->serial && is_there(one->root) ? one->root : NULL;
 }

@@ -199,6 +199,24 @@ static inline int is_generator(PyObject *o) /* all three share their beginning *
     return PyCoro_CheckExact(o) || PyGen_CheckExact(o) || PyAsyncGen_CheckExact(o);
 }
 
+#if PY_VERSION_HEX < 0x030E0000
+#define OFFSET_OF_FRAME offsetof(PyGenObject, gi_iframe)
+#else
+#define OFFSET_OF_FRAME offsetof(struct _PyGenObject, gi_iframe)
+#endif
+
+/* Copy what may not be there any more. 0: it isn't, or the kernel won't say. */
+static int copy_memory(void *to, const void *from, size_t size)
+{
+#ifdef __APPLE__
+    vm_size_t done = 0;
+    return vm_read_overwrite(mach_task_self(), (vm_address_t)from, size, (vm_address_t)to, &done) == KERN_SUCCESS && done == size;
+#else
+    struct iovec there = {(void *)from, size}, here = {to, size};
+    return process_vm_readv(getpid(), &here, 1, &there, 1, 0) == (ssize_t)size;
+#endif
+}
+
 static int is_step_object(PyObject *o)
 {
     static const char *names[] = {"async_generator_asend", "async_generator_athrow", "coroutine_wrapper", "anext_awaitable"};
