@@ -128,7 +128,7 @@ static inline PyObject *awaits_resume(Thread *th, Frame *f, PyObject *const *arg
         open_root(th, f, 0, 0);
         Py_RETURN_NONE;
     }
-    __builtin_prefetch(c->chain); /* it is compared when this poll ends, which is mostly soon */
+    __builtin_prefetch(c->step_of); /* it is compared when this poll ends, which is mostly soon */
     c->thrown = NULL;
     c->serial++;
     if (LIKELY(top_of(c) == c->root && c->state == ST_ALIVE)) {
