@@ -76,7 +76,7 @@ def test_environment() -> None:
     assert made["HOME"] == "/h"
     assert made["PYTHONPATH"] == f"{BOOT}:a::b"
     assert made["ASYNC_INSPECT_WITHOUT"] == "wakes,locks"
-    assert (made["ASYNC_INSPECT_MAX_SIZE"], made["ASYNC_INSPECT_SLOW_POLL_MS"], made["ASYNC_INSPECT_CALLS"]) == (
+    assert (made["ASYNC_INSPECT_MAX_SIZE"], made["ASYNC_INSPECT_SLOW_POLL_MS"], made["ASYNC_INSPECT_CALLEES"]) == (
         "5",
         "20",
         "1",

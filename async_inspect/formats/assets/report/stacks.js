@@ -130,7 +130,9 @@ const Stacks = (() => {
     const add = (task, ns) => ns && by.set(task, (by.get(task) ?? 0) + ns);
     const { sums, awaits } = D;
     if (weight !== "wait")
-      for (let i = 0; i < sums.node.length; i++) if (nodes.has(sums.node[i])) add(sums.task[i], Math.max(sums.self_ns[i], 0));
+      for (let i = 0; i < sums.node.length; i++) {
+        if (nodes.has(sums.node[i])) add(sums.task[i], Math.max(sums.self_ns[i], 0));
+      }
     if (weight !== "run")
       for (let i = 0; i < awaits.shape.length; i++)
         if (shapes.has(awaits.shape[i])) add(awaits.of[i], awaits.end_ns[i] - awaits.start_ns[i]);
