@@ -206,7 +206,7 @@ RARE uint32_t rechain(Coro *c, Frame *f, uint32_t n, Frame *yields, int off)
         c->roles = 0;
     }
     c->steps = 0;
-    for (; f != NULL; n++) {
+    for (; f != NULL && generator_state(generator_of(f)) < ENDED; n++) { /* another tool may have closed it just now */
         if (n == c->room && !make_room_for_step(c)) {
             return 0;
         }
@@ -400,7 +400,7 @@ static int is_there(Coro *c)
 {
     enum { BEFORE_FRAME = OFFSET_OF_FRAME, SIZE = BEFORE_FRAME + sizeof(Frame) };
     _Alignas(16) char copy[SIZE];
-    if (c->step || (c->state != ST_ALIVE && c->state != ST_ADOPTED) || !copy_memory(copy, (char *)c->frame - BEFORE_FRAME, SIZE)) {
+    if (c->step || (c->state != ST_ALIVE && c->state != ST_ADOPTED) || !copy_memory(copy, generator_of(c->frame), SIZE)) {
         return 0;
     }
     PyObject *o = (PyObject *)copy;

@@ -205,6 +205,12 @@ static inline int is_generator(PyObject *o) /* all three share their beginning *
 #define OFFSET_OF_FRAME offsetof(struct _PyGenObject, gi_iframe)
 #endif
 
+/* The coroutine or generator that a frame is in. */
+static inline PyObject *generator_of(Frame *f)
+{
+    return (PyObject *)((char *)f - OFFSET_OF_FRAME);
+}
+
 /* Copy what may not be there any more. 0: it isn't, or the kernel won't say. */
 static int copy_memory(void *to, const void *from, size_t size)
 {
