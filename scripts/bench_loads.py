@@ -17,7 +17,8 @@ LOADS = Path(__file__).resolve().parent.parent / "fixtures" / "bench"
 SCRIPTS = Path(__file__).resolve().parent
 BIN = Path(sys.executable).parent
 PYTHON = sys.executable
-OPTIMISED = "--enable-optimizations" in (sysconfig.get_config_var("CONFIG_ARGS") or "")
+# Debian optimises in its own way, past configure.
+OPTIMISED = "--enable-optimizations" in (sysconfig.get_config_var("CONFIG_ARGS") or "") or sys.base_prefix == "/usr"
 
 
 class Limits(NamedTuple):
