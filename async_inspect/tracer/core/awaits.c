@@ -19,23 +19,7 @@ static inline void forget_last(Thread *th)
 /* A root's frame is first seen in mid-life, or an exception is the first that it sees. */
 static Coro *open_root(Thread *th, Frame *f, int flags, int thrown)
 {
-    PyCodeObject *code = frame_code(f);
-    CodeInfo *info = root_code(code);
-    if (info == NULL) {
-        lose();
-        return NULL;
-    }
-    if (!thrown || stands(info, code, frame_lasti(f, code), AT_YIELD)) {
-        flags |= BEFORE;
-    }
-    Coro *c = find(f);
-    if (c == NULL) {
-        c = new_coro(f, info);
-    }
-    if (c != NULL) {
-        begin(th, c, info, NULL, flags);
-    }
-    return c;
+    return open_with(th, f, root_code(frame_code(f)), flags, thrown, 1);
 }
 
 /* What runs is awaited, and nothing is known of any root: one was not seen. */
@@ -87,14 +71,7 @@ static inline PyObject *awaits_start(Thread *th, Frame *f, PyObject *const *args
         Py_RETURN_NONE;
     }
     root_code(code);
-    Coro *c = find(f);
-    if (UNLIKELY(c != NULL && (c->state != ST_CREATED || c->code != info->id))) {
-        vanish_chain(th, c);
-        c = NULL;
-    }
-    if (c == NULL) {
-        c = new_coro(f, info);
-    }
+    Coro *c = coro_that_starts(th, f, info);
     if (LIKELY(c != NULL)) {
         begin(th, c, info, NULL, 0);
     }

@@ -47,18 +47,11 @@ static inline PyObject *start_event(Thread *th, Frame *f, PyObject *const *args)
     }
     end_burst(th);
     CodeInfo *info = watch(code);
-    Coro *c = find(f);
     if (UNLIKELY(info == NULL)) {
         lose();
         Py_RETURN_NONE;
     }
-    if (UNLIKELY(c != NULL && (c->state != ST_CREATED || c->code != info->id))) {
-        vanish_chain(th, c);
-        c = NULL;
-    }
-    if (c == NULL) {
-        c = new_coro(f, info);
-    }
+    Coro *c = coro_that_starts(th, f, info);
     if (LIKELY(c != NULL)) {
         begin(th, c, info, awaiter_of(th, f, 0), 0);
     }

@@ -236,15 +236,7 @@ static void record_wait_of(Thread *th, Coro *c, Link *link, Frame *f, PyCodeObje
     if (link->role & (P_MANY | P_CHILDREN | P_UNTIL) && link->told != f) {
         link->told = f; /* once: these stay the same */
         c->tells = 1;
-        if (link->role & P_MANY) {
-            edges_to_all(th, c->root, many_of(f, code), 0);
-        }
-        if (link->role & P_CHILDREN) {
-            edges_to_children(th, c->root, f, code);
-        }
-        if (link->role & P_UNTIL) {
-            wait_until(th, c, local_of(f, code, word.deadline), ts);
-        }
+        record_wait_for_others(th, c, link->role, f, code, ts);
     }
 }
 

@@ -116,11 +116,21 @@ static inline void enter_root(Thread *th, Coro *root)
     }
 }
 
-/* A frame is first seen in mid-life: it was there before, or an exception is the first it sees. */
-static Coro *open_coro(Thread *th, Frame *f, int flags, int thrown)
+/* The entry of a coroutine that starts in `f`; NULL: no memory. What was there before is gone. */
+static inline Coro *coro_that_starts(Thread *th, Frame *f, CodeInfo *info)
+{
+    Coro *c = find(f);
+    if (UNLIKELY(c != NULL && (c->state != ST_CREATED || c->code != info->id))) {
+        vanish_chain(th, c);
+        c = NULL;
+    }
+    return c != NULL ? c : new_coro(f, info);
+}
+
+/* A frame is first seen in mid-life: it was there before, or an exception is the first it sees. `info`: of its code. */
+static Coro *open_with(Thread *th, Frame *f, CodeInfo *info, int flags, int thrown, int is_root)
 {
     PyCodeObject *code = frame_code(f);
-    CodeInfo *info = code_of(code);
     if (info == NULL) {
         lose();
         return NULL;
@@ -128,7 +138,7 @@ static Coro *open_coro(Thread *th, Frame *f, int flags, int thrown)
     if (!thrown || stands(info, code, frame_lasti(f, code), AT_YIELD)) {
         flags |= BEFORE;
     }
-    Coro *awaiter = awaiter_of(th, f, thrown);
+    Coro *awaiter = is_root ? NULL : awaiter_of(th, f, thrown);
     Coro *c = find(f);
     if (c == NULL) {
         c = new_coro(f, info);
@@ -137,6 +147,11 @@ static Coro *open_coro(Thread *th, Frame *f, int flags, int thrown)
         begin(th, c, info, awaiter, flags);
     }
     return c;
+}
+
+static Coro *open_coro(Thread *th, Frame *f, int flags, int thrown)
+{
+    return open_with(th, f, code_of(frame_code(f)), flags, thrown, 0);
 }
 
 /* `c` is entered again, by another awaiter or at another await than it stood in: write an ENTER. */

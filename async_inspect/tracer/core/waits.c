@@ -87,6 +87,20 @@ static void edges_to_children(Thread *th, Coro *root, Frame *f, PyCodeObject *co
     Py_XDECREF(all);
 }
 
+/* For which tasks, and until when, a frame of the chain of `c` waits, by its code's role: that stays the same. */
+static void record_wait_for_others(Thread *th, Coro *c, Actions role, Frame *f, PyCodeObject *code, uint64_t ts)
+{
+    if (role & P_MANY) {
+        edges_to_all(th, c->root, many_of(f, code), 0);
+    }
+    if (role & P_CHILDREN) {
+        edges_to_children(th, c->root, f, code);
+    }
+    if (role & P_UNTIL) {
+        wait_until(th, c, local_of(f, code, word.deadline), ts);
+    }
+}
+
 /* What a suspended coroutine's own code says of the suspension, when it first waits. */
 static void record_wait_target(Thread *th, Coro *c, Frame *f, PyCodeObject *code, uint64_t ts)
 {
@@ -96,15 +110,7 @@ static void record_wait_target(Thread *th, Coro *c, Frame *f, PyCodeObject *code
             put(th, USE, ts, c->id, resource, th->top, 0, 0);
         }
     }
-    if (c->role & P_MANY) {
-        edges_to_all(th, c->root, many_of(f, code), 0);
-    }
-    if (c->role & P_CHILDREN) {
-        edges_to_children(th, c->root, f, code);
-    }
-    if (c->role & P_UNTIL) {
-        wait_until(th, c, local_of(f, code, word.deadline), ts);
-    }
+    record_wait_for_others(th, c, c->role, f, code, ts);
     c->role &= ~AT_SUSPENSION;
 }
 
