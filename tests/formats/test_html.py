@@ -986,6 +986,23 @@ def test_a_fragment_restores_the_view(browser: Browser, cooked: Trace) -> None:
         assert page.locator(".view:visible").count() == 1
 
 
+def test_a_new_fragment_is_not_written_over(browser: Browser, cooked: Trace) -> None:
+    """Somebody sets a fragment when that of the last choice is about to be written: both stand before its event."""
+    page = browser.open(cooked)
+    page.evaluate("""() => {
+        let write;
+        const late = setTimeout;
+        window.setTimeout = (call) => void (write = call);
+        document.querySelector("#tabs a[data-view=tasks]").click();
+        window.setTimeout = late;
+        location.hash = "#view=graph&task=5";
+        write();
+    }""")
+    page.locator("#drawer h2", has_text="task 5 order-4").wait_for()
+    frames(page)
+    assert page.evaluate("location.hash") == "#view=graph&task=5"
+
+
 def test_several_processes_are_told_apart(browser: Browser, tmp_path: Path) -> None:
     """A line above the first task of each, in the table whose each is."""
     for pid in 7, 8:

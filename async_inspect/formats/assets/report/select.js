@@ -3,7 +3,8 @@
 const Select = (() => {
   const chosen = { view: "summary", task: 0, from: 0, to: 0, node: "" };
   const listeners = [];
-  let timer;
+  let timer,
+    seen = ""; // the page's fragment when it was last read or written
 
   const listen = (listener) => listeners.push(listener);
   function tell(changed) {
@@ -44,11 +45,15 @@ const Select = (() => {
     if (chosen.from !== from || chosen.to !== to) parts.push(`t=${ms(chosen.from)}-${ms(chosen.to)}`);
     return `#${parts.join("&")}`;
   }
+  // A fragment that somebody has set since is what he wants to see: its "hashchange" is still under way.
   function write() {
-    if (fragment() !== location.hash) history.replaceState(null, "", fragment());
+    if (location.hash !== seen) return read();
+    if (fragment() !== seen) history.replaceState(null, "", fragment());
+    seen = location.hash;
   }
   // t is in ms: "from-to", or one moment, around which a hundredth of the recording is shown.
   function read() {
+    seen = location.hash;
     const { data } = Page,
       words = new URLSearchParams(location.hash.slice(1)),
       wanted = {};
