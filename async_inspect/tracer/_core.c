@@ -65,6 +65,7 @@
 #include "core/threads.c"
 #include "core/coroutines.c"
 #include "core/tags.c"
+#include "core/awaited.c"
 #include "core/running.c"
 #include "core/watchdog.c"
 #include "core/monitoring.c"

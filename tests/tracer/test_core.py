@@ -4,6 +4,7 @@ import ast
 import asyncio
 import contextlib
 import ctypes
+import functools
 import os
 import resource
 import signal
@@ -18,7 +19,7 @@ import pytest
 
 from async_inspect import events as ev
 from async_inspect.recording.reader import Recording
-from async_inspect.tracer import pycore, writer
+from async_inspect.tracer import DETAILS, pycore, writer
 
 from . import ticks
 
@@ -685,6 +686,124 @@ def test_an_awaited_one_that_is_closed_by_hand_leaves_the_thread_in_order(record
 
     kept = [inner()]
     assert rows(record(program))[-2:] == [("RESUME", 1, 1, 1), ("RETURN", 1, 0, 0)]
+
+
+class Holds(asyncio.Future[None]):
+    """Lets go of a coroutine only as it is itself let go of, which is while somebody still stands at its ``await``."""
+
+    def __init__(self, it: object) -> None:
+        super().__init__()
+        self.it = it
+
+
+async def forsaken() -> None:
+    with contextlib.suppress(GeneratorExit):
+        await Pause(1)
+
+
+def begun() -> Coroutine[None, None, None]:
+    it = forsaken()
+    it.send(None)
+    return it
+
+
+async def generates() -> AsyncIterator[int]:
+    try:
+        yield 1
+    finally:
+        seen.clear()
+
+
+def item_taken() -> AsyncIterator[int]:
+    it = generates()
+    with contextlib.suppress(StopIteration):
+        it.__anext__().send(None)  # type: ignore[attr-defined]
+    return it
+
+
+async def with_a_local(make: Callable[[], object]) -> None:
+    it = make()
+    seen.append(id(it))
+
+
+seen: list[int] = []
+
+
+@pytest.fixture
+def c_core() -> types.ModuleType:
+    """For what CPython says to C alone: what a running frame awaits."""
+    core = ticks.CORES["c"]
+    if core is None:
+        pytest.skip("no C core (Debian: apt-get install gcc libc6-dev python3-dev)")
+    return core
+
+
+@pytest.mark.parametrize("detail", DETAILS)
+def test_what_dies_with_the_locals_of_an_awaited_one_is_not_awaited(
+    core_module: types.ModuleType, tmp_path: Path, detail: str
+) -> None:
+    async def main() -> None:
+        await with_a_local(begun)
+
+    run = ticks.record(core_module, lambda: drive(main()), tmp_path / "run.rec", detail=detail)
+    inner = 2 if detail == "awaits" else 3  # of the awaited one nothing is heard there
+    exc = next(key for key, text in run.strings.items() if text == "GeneratorExit")
+    ends = [row for row in rows(run) if row[0] in ("THROW", "ENTER", "RETURN", "RAISE")][-3:]
+    assert ends == [("THROW", inner, exc, inner), ("RETURN", inner, 0, 1), ("RETURN", 1, 0, 0)]  # main goes on
+
+
+@pytest.mark.parametrize("detail", DETAILS)
+def test_a_generator_that_dies_so_is_not_closed_by_who_awaits(
+    c_core: types.ModuleType, tmp_path: Path, detail: str
+) -> None:
+    async def main() -> None:
+        await with_a_local(item_taken)
+
+    run = ticks.record(c_core, lambda: drive(main()), tmp_path / "run.rec", detail=detail)
+    inner = 2 if detail == "awaits" else 3
+    exc = next(key for key, text in run.strings.items() if text == "GeneratorExit")
+    ends = [row for row in rows(run) if row[0] in ("THROW", "ENTER", "RETURN", "RAISE")][-3:]
+    assert ends == [("ENTER", inner, 0, inner), ("RAISE", inner, exc, 1), ("RETURN", 1, 0, 0)]
+
+
+@pytest.mark.parametrize("detail", DETAILS)
+def test_what_dies_with_an_awaited_future_is_not_awaited(
+    core_module: types.ModuleType, tmp_path: Path, detail: str
+) -> None:
+    async def main() -> None:
+        it = Holds(begun())
+        it.set_result(None)
+        later = iter([it])
+        del it
+        await next(later)
+
+    async def task() -> None:
+        await main()
+
+    run = ticks.record(core_module, lambda: asyncio.run(task()), tmp_path / "run.rec", detail=detail)
+    inner = 2 if detail == "awaits" else 3
+    exc = next(key for key, text in run.strings.items() if text == "GeneratorExit")
+    told = [row for row in rows(run) if row[1] == inner]
+    assert [told[0], *told[2:]] == [("START", inner, 0, inner), ("THROW", inner, exc, inner), ("RETURN", inner, 0, 1)]
+
+
+@pytest.mark.parametrize("detail", DETAILS)
+def test_what_compiled_code_runs_by_hand_below_an_await_is_not_awaited(
+    c_core: types.ModuleType, tmp_path: Path, detail: str
+) -> None:
+    it = forsaken()
+
+    class Runs:
+        __del__ = staticmethod(functools.partial(it.send, None))  # no frame of Python's is between
+
+    async def main() -> None:
+        await with_a_local(Runs)
+
+    run = ticks.record(c_core, lambda: drive(main()), tmp_path / "run.rec", detail=detail)
+    inner = 2 if detail == "awaits" else 3
+    told = [row for row in rows(run) if row[1] == inner]
+    assert told == [("START", inner, 0, inner), ("SUSPEND", inner, told[1][2], 1)]
+    it.close()
 
 
 AWAITS = """

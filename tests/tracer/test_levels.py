@@ -26,9 +26,6 @@ from .levels import Row, known
 
 pytestmark = pytest.mark.tracer
 
-# Coroutines that are driven by hand stay: where one is closed as its last owner's frame ends, `calls` takes it for what
-# the frame below awaits.
-KEPT = "kept = []\ndef keep(one): kept.append(one); return one\n"
 # Not those that have threads or real time, or end the process.
 OTHERS = {"threads", "to_thread", "timeouts", "known_waits", "queue_and_lock", "wait_for", "pending"}
 PROGRAMS = [
@@ -72,7 +69,6 @@ def test_random_programs(core: str, source: str) -> None:
     module = ticks.CORES[core]
     if module is None:
         pytest.skip("no C core (Debian: apt-get install gcc libc6-dev python3-dev)")
-    source = KEPT + source.replace("drive(c, ", "drive(keep(c), ").replace("fail(c)", "fail(keep(c))")
 
     def program() -> None:  # of code of its own each time
         test_twins.runner(source, {"__name__": "program"})()

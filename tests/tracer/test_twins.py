@@ -373,6 +373,17 @@ def unfound(text: str) -> list[str]:
     without=set(),
     calls=False,
 )
+@example(  # what is closed does not want to end
+    source=HEAD
+    + "EAGER = False\n"
+    + "async def f0():\n    c = within(around(f1())); drive(c, 1); close(c)\n"
+    + "async def f1():\n    try: await f2()\n    finally: await asyncio.sleep(0)\n"
+    + "async def f2(): await asyncio.sleep(0)\n"
+    + "def close(c):\n    try: c.close()\n    except RuntimeError: pass\n"
+    + TAIL,
+    without=set(),
+    calls=False,
+)
 def test_random_programs(detail: str, source: str, without: set[str], calls: bool) -> None:
     c, python = texts(source, set(ticks.ALL) - without, calls, detail)
     if sys.version_info >= (3, 13):

@@ -344,7 +344,11 @@ static Coro *root_through(Thread *th, Frame *f, PyCodeObject *code, PyObject *ex
     /* by hand it may be thrown into past its awaiters, but not into an async generator, which then says it runs */
     if (past_all || outermost != f || code->co_flags & CO_ASYNC_GENERATOR) {
         *closing = past_all;
-        return find_inner(f);
+        c = find_inner(f);
+        if (c != NULL && !past_all) {
+            goes_through(c, f);
+        }
+        return c;
     }
     return NULL;
 }

@@ -23,76 +23,6 @@ static inline const void *stands_at(Frame *f)
 #endif
 }
 
-/* Of a frame that stands at this YIELD_VALUE: whether it awaits, and so yields what another yielded. */
-static inline int is_await(PyCodeObject *code, int off)
-{
-    return (_PyCode_CODE(code)[off / 2 + 1].op.arg & 3) >= 2; /* of the RESUME: 2 in a `yield from`, 3 in an await */
-}
-
-/* What lies on top of a frame's stack, or below that: borrowed. */
-static inline PyObject *on_stack(Frame *f, int from_top)
-{
-#if PY_VERSION_HEX < 0x030E0000
-    return f->localsplus[f->stacktop - from_top];
-#else
-    return PyStackRef_AsPyObjectBorrow(f->stackpointer[-from_top]);
-#endif
-}
-#define AWAITED (PY_VERSION_HEX < 0x030F0000 ? 1 : 2) /* from the top: on that lies an index, or none, from 3.15 on ... */
-#define AWAITED_AS_IT_YIELDS (AWAITED + (PY_VERSION_HEX >= 0x030E0000)) /* ... and the value that is being yielded */
-
-static int pick_awaited(PyObject *o, void *found)
-{
-    PyTypeObject *cls = Py_TYPE(o);
-    if (is_generator(o) ? generator_state(o) != FRAME_CREATED && generator_state(o) < ENDED
-                        : !(cls->tp_flags & Py_TPFLAGS_HEAPTYPE) ? is_step_object(o)
-                                                                 : cls->tp_as_async && cls->tp_as_async->am_send) {
-        PyObject **one = found;
-        *one = *one == NULL || *one == o ? o : Py_None; /* of two it can't be known which */
-    }
-    return 0;
-}
-
-/* What an awaitable that is none of Python's own (a compiled coroutine) awaits itself, where it has one thing that it can be:
- * borrowed. One that Python code steps drives by hand what it steps. */
-static PyObject *inside_foreign(PyObject *o)
-{
-    PyObject *found = NULL;
-    PyTypeObject *cls = Py_TYPE(o);
-    PyObject *next = cls->tp_iternext != NULL ? _PyType_Lookup(cls, word.next) : NULL;
-    if ((cls->tp_iternext != NULL || (cls->tp_as_async && cls->tp_as_async->am_send)) && cls->tp_traverse
-        && !(next != NULL && PyFunction_Check(next))) {
-        cls->tp_traverse(o, pick_awaited, &found);
-    }
-    return found == Py_None ? NULL : found;
-}
-
-/* From what a frame awaits to what of that has a frame (borrowed), or NULL. */
-RARE PyObject *inside(PyObject *o)
-{
-    for (int i = 0; i < MAX_GATHERED && o != NULL && !is_generator(o); i++) {
-        PyTypeObject *cls = Py_TYPE(o);
-        if (cls == aio.future_iter) {
-            return NULL;
-        }
-        if (!(cls->tp_flags & Py_TPFLAGS_HEAPTYPE)) {
-            PyObject *inner = NULL;
-            if (is_step_object(o) && cls->tp_traverse) {
-                cls->tp_traverse(o, pick_inner, &inner);
-            }
-            o = inner;
-        }
-        else if (strcmp(cls->tp_name, "_asyncio.FutureIter") == 0) {
-            aio.future_iter = cls;
-            return NULL;
-        }
-        else {
-            o = inside_foreign(o);
-        }
-    }
-    return o != NULL && is_generator(o) ? o : NULL;
-}
-
 /* Whether a frame stands where it yields: it is suspended, or an exception is on its way through it. */
 RARE int stands_still(Frame *f)
 {
@@ -296,14 +226,9 @@ static inline uint32_t chain_at(Coro *c, Frame *yields, int off)
 /* The frame that awaits the one that runs in `f`, if one does: plain generators are looked through. */
 RARE Frame *frame_awaiting(Frame *f, int thrown)
 {
-    for (Frame *g = below(f); g != NULL; g = below(g)) {
+    for (Frame *inner = f, *g; (g = below(inner)) != NULL; inner = g) {
         PyCodeObject *code = frame_code(g);
-        if (!(code->co_flags & (ASYNC_FLAGS | CO_GENERATOR))) {
-            return NULL;
-        }
-        CodeInfo *info = entry_of(code);
-        int lasti = frame_lasti(g, code);
-        if (info == NULL || (!stands(info, code, lasti, AT_SEND) && !(thrown && stands(info, code, lasti, AT_YIELD)))) {
+        if (!(code->co_flags & (ASYNC_FLAGS | CO_GENERATOR)) || !is_awaiting(g, entry_of(code), code, inner, &thrown)) {
             return NULL;
         }
         if (code->co_flags & ASYNC_FLAGS) {
@@ -322,12 +247,12 @@ static inline int is_awaited(Frame *f)
         if (LIKELY(code->co_flags & ASYNC_FLAGS)) {
 #if PY_VERSION_HEX < 0x030D0000
             CodeInfo *info = recent[RECENT(code)];
-            if (LIKELY(info != NULL && info->last_send == frame_lasti(g, code) && is_of(info, code))) {
+            if (LIKELY(info != NULL && info->last_send == frame_lasti(g, code) && is_of(info, code) && has_on_top(g, f))) {
                 return 1;
             }
 #else
             int op = g->instr_ptr->op.code;
-            if (LIKELY(op == SEND_GEN || op == SEND)) {
+            if (LIKELY((op == SEND_GEN || op == SEND) && has_on_top(g, f))) {
                 return 1;
             }
 #endif

@@ -128,8 +128,45 @@ static PyObject *utf8(PyObject *text)
     return bytes;
 }
 
-/* What a frame that stands at an instruction does: bits of CodeInfo.stands. */
-enum { AT_SEND = 1, AT_YIELD = 2, AT_AWAIT = 4, AT_ITEM = 8 };
+/* What a frame that stands at an instruction does: bits of CodeInfo.stands; above these, at an await, one more than the place
+ * on its stack where the awaited one lies (0: not known). */
+enum { AT_SEND = 1, AT_YIELD = 2, AT_AWAIT = 4, AT_ITEM = 8, PLACE = 4 };
+
+static int next_number(const unsigned char **at, const unsigned char *end)
+{
+    int number = 0;
+    while (*at < end) {
+        int byte = *(*at)++;
+        number = number << 6 | (byte & 63);
+        if (!(byte & 64)) {
+            break;
+        }
+    }
+    return number;
+}
+
+/* Where the awaited ones lie: what handles an exception at an await is handed them, and so says how deep the stack is there. */
+static void find_awaited(CodeInfo *info, PyCodeObject *code, const unsigned char *ops)
+{
+    const unsigned char *at = (const unsigned char *)PyBytes_AS_STRING(code->co_exceptiontable);
+    const unsigned char *end = at + PyBytes_GET_SIZE(code->co_exceptiontable);
+    while (at < end) {
+        int first = next_number(&at, end), size = next_number(&at, end), handler = next_number(&at, end);
+        int depth = next_number(&at, end) >> 1, place = depth - (PY_VERSION_HEX < 0x030F0000 ? 2 : 3);
+        if (handler >= info->stands_len || ops[2 * handler] != CLEANUP_THROW || place < 0 || place >= 0xFFFF >> PLACE) {
+            continue;
+        }
+        for (int i = first; i >= 0 && i < first + size && i < info->stands_len; i++) {
+            int begin = i, stop = i + (info->stands[i] & AT_YIELD && i + 1 < info->stands_len && info->stands[i + 1] & AT_YIELD);
+            while (begin > 0 && info->stands[begin - 1] & AT_SEND) {
+                begin--;
+            }
+            for (int k = begin; info->stands[i] & AT_YIELD && k <= stop; k++) {
+                info->stands[k] |= (uint16_t)((place + 1) << PLACE);
+            }
+        }
+    }
+}
 
 RARE int look_at_code(CodeInfo *info, PyCodeObject *code)
 {
@@ -140,7 +177,7 @@ RARE int look_at_code(CodeInfo *info, PyCodeObject *code)
     }
     const unsigned char *ops = (const unsigned char *)PyBytes_AS_STRING(bytes);
     int n = (int)(PyBytes_GET_SIZE(bytes) / 2);
-    info->stands = calloc((size_t)n + 1, 1);
+    info->stands = calloc((size_t)n + 1, sizeof *info->stands);
     if (info->stands != NULL) {
         info->stands_len = n;
         info->awaits = 0;
@@ -166,6 +203,7 @@ RARE int look_at_code(CodeInfo *info, PyCodeObject *code)
                 }
             }
         }
+        find_awaited(info, code, ops);
     }
     else {
         lose();

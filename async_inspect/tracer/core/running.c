@@ -7,16 +7,14 @@ static Coro *open_coro(Thread *th, Frame *f, int flags, int thrown);
 /* The coroutine that awaits the one that runs in `f`, if one does: plain generators are looked through. */
 static inline Coro *awaiter_of(Thread *th, Frame *f, int thrown)
 {
-    for (Frame *g = below(f); g != NULL; g = below(g)) {
+    for (Frame *inner = f, *g; (g = below(inner)) != NULL; inner = g) {
         PyCodeObject *code = frame_code(g);
         if (!(code->co_flags & (ASYNC_FLAGS | CO_GENERATOR))) {
             return NULL;
         }
         Coro *top = th->top;
         int is_top = top != NULL && top->frame == g;
-        CodeInfo *info = code_of(code);
-        int lasti = frame_lasti(g, code);
-        if (info == NULL || (!stands(info, code, lasti, AT_SEND) && !(thrown && stands(info, code, lasti, AT_YIELD)))) {
+        if (!is_awaiting(g, code_of(code), code, inner, &thrown)) {
             return NULL;
         }
         if (code->co_flags & ASYNC_FLAGS) {

@@ -20,8 +20,7 @@ typedef struct CodeInfo {
     uint8_t returns; /* of what makes tasks: it tells us when it returns */
     uint8_t muted;   /* at `awaits`: somewhere in it RESUME is off for us */
     long heard;      /* likewise: the local events that it has */
-    uint8_t *stands;               /* an instruction each: 1 = at a SEND, 2 = at a suspended await, 4 = it is an await
-                                      point; NULL: not looked yet */
+    uint16_t *stands;              /* an instruction each: what a frame that stands there does; NULL: not looked yet */
     int stands_len, awaits;        /* awaits: how many await points that are */
     int last_send;                 /* the offset that was found to be a SEND last */
     uint32_t last_parent, last_node;

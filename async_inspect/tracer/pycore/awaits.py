@@ -245,7 +245,8 @@ class Roots(Recorder):
         if not code.co_flags & ASYNC:
             return super().on_throw(frame, code, off, exc)
         self.coros.forget_last()
-        within = self.coros.awaiter_of(frame) is not None  # by an athrow() that the chain awaits which runs
+        # By an athrow() that the chain awaits which runs?
+        within = self.coros.takes_athrow(frame) and self.coros.awaiter_of(frame) is not None
         super().on_throw(frame, code, off, exc)
         coro = self.live[id(frame)]
         root = self.coros.told_as(coro)

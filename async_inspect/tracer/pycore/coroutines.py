@@ -63,20 +63,30 @@ class Coroutines:
     def awaiter_of(self, frame: "FrameType", thrown: bool = False) -> Coro | None:
         """The awaiter of the coroutine that runs in ``frame``, if it has one.
 
-        Plain generators are looked through.
+        Plain generators are looked through.  ``thrown``: an exception was thrown into ``frame``.  What a frame at an
+        await awaits isn't visible from here (the C core looks at its stack); but from one that waits for an answer an
+        exception comes by an ``athrow()`` alone: else that is a finalizer's, of what died there.
         """
-        below = frame.f_back
+        inner, below = frame, frame.f_back
         while below is not None:
             code = below.f_code
             if not code.co_flags & (ASYNC | CO_GENERATOR):
                 return None
-            is_at_await = self.defs.is_at_await
-            if not is_at_await(code, below.f_lasti, True) and not (thrown and is_at_await(code, below.f_lasti, False)):
+            if self.defs.is_at_await(code, below.f_lasti, True):
+                if thrown and not self.takes_athrow(inner):
+                    return None
+                thrown = False
+            elif not thrown or not self.defs.is_at_await(code, below.f_lasti, False):
                 return None
             if code.co_flags & ASYNC:
                 return self.live.get(id(below)) or self.open(below, 0, thrown)
-            below = below.f_back
+            inner, below = below, below.f_back
         return None
+
+    def takes_athrow(self, frame: "FrameType") -> bool:
+        """Whether an ``athrow()`` can be what throws into it: that awaits nothing itself."""
+        coro = self.live.get(id(frame))
+        return bool(frame.f_code.co_flags & CO_ASYNC_GENERATOR) and (coro is None or coro.state != ALIVE)
 
     def passed(self, coro: Coro, awaiter: Coro | None) -> bool:
         """Whether a throw() from ``awaiter`` (None: from outside) reached ``coro`` along its chain."""
