@@ -186,7 +186,7 @@ def same(calls: Trace, awaits: Trace, times: bool = True) -> None:
     assert {one.detail for one in calls.processes} == {"calls"}
     assert {one.detail for one in awaits.processes} == {"awaits"}
     again = _entered_again(calls)
-    for name in calls.tables:
+    for name in (*calls.tables, "events"):
         if name not in SHAPES:
             of = [_rows(trace, name, times, again) for trace in (calls, awaits)]
             assert of[1] == of[0], name
@@ -202,7 +202,7 @@ def _entered_again(calls: Trace) -> set[t.Function]:
 
 def _rows(trace: Trace, name: str, times: bool, again: set[t.Function]) -> list[tuple[Any, ...]]:
     """The rows of a table, by what they mean; in order, where that says anything."""
-    table = trace.tables[name]
+    table: t.Table = getattr(trace, name)
     if name == "node_sums":
         return []  # below
     found = [_values(trace, name, means, getattr(table, column), times) for column, means, _ in columns(type(table))]
@@ -213,7 +213,7 @@ def _rows(trace: Trace, name: str, times: bool, again: set[t.Function]) -> list[
 
 def _of_roots(trace: Trace, name: str, again: set[t.Function]) -> list[bool]:
     """Which rows of a table both know."""
-    table: Any = trace.tables[name]
+    table: Any = getattr(trace, name)
     if not type(table).of_calls:
         return [True] * len(table)
     if name == "callouts":
@@ -233,6 +233,8 @@ def _values(trace: Trace, name: str, means: Meaning, column: Any, times: bool) -
     match means:
         case Value("ns") | Moment() if not times:
             return [(value > 0) - (value < 0) for value in values]
+        case Number("slot"):  # each detail has its own records; their order is that of the events
+            return [None] * len(values)
         case Number(of, first) | Row("calls" as of, first) if of != "thread":
             return [value >= first for value in values]
         case Row(of, first):

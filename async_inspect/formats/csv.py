@@ -56,7 +56,7 @@ def events(trace: Trace) -> Iterator[bytes]:
 
 def estimate_events(trace: Trace) -> Cost:
     """What ``events`` would write."""
-    return cost((len(trace.events), 110, 2.8))
+    return cost((trace.event_count, 110, 2.8))
 
 
 def _text(head: Row, rows: Iterable[Row]) -> Iterator[bytes]:

@@ -52,7 +52,7 @@ def estimate(trace: Trace) -> Cost:
     """What ``write`` would write."""
     return cost(
         (len(trace.task_table), 1100, 20),
-        (len(trace.events), 165, 1.9),
+        (trace.event_count, 165, 1.9),
         (len(trace.nodes), 320, 15),
         (len(trace.resources), 130, 3),
         (len(trace.holds), 140, 2),
@@ -224,7 +224,7 @@ def _metadata(trace: Trace) -> dict[str, object]:
         "schema_version": SCHEMA_VERSION,
         "timestamp": f"{datetime.fromtimestamp(second, UTC):%Y-%m-%dT%H:%M:%S}.{ns // 1000:06d}Z",
         "total_tasks": len(trace.task_table),
-        "total_events": len(trace.events),
+        "total_events": trace.event_count,
         "duration_ms": meta.duration_ns / 1e6,
         "ending": meta.ending,
         "finished": meta.finished,

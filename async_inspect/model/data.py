@@ -17,6 +17,7 @@ import numpy as np
 from ..support.settings import Rule
 from . import tables as t
 from .entities import Frame, LeftOut, Metadata, Process, Violation
+from .event_log import event_counts, event_log
 from .kernels import words
 
 
@@ -41,6 +42,16 @@ class TraceData(t.Tables):
         damaged = self.meta.damaged
         reasons_ = [f"{damaged:,} records or header fields made no sense"] if damaged else []
         return (*reasons_, *(f"{one.rule}: {one.example}, {one.rows:,} in all" for one in self.violations))
+
+    @cached_property
+    def events(self) -> t.Events:
+        """What exports call events, in order of time.  Computed when it is first asked for."""
+        return event_log(self)
+
+    @cached_property
+    def event_count(self) -> int:
+        """``len(events)``, without making them."""
+        return int(event_counts(self).sum())
 
     @property
     def caveat(self) -> str:

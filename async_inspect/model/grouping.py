@@ -142,13 +142,13 @@ class Cycles:
 class LastBefore:
     """As-of lookup: for (who, when), the last row of that ``who`` at or before ``when``."""
 
-    def __init__(self, who: Any1d, when: Ints, count: int = 0) -> None:
+    def __init__(self, who: Any1d, when: Any1d, count: int = 0) -> None:
         """``count``: ``who`` is below; where most have one row only, it is found without a search then."""
         self._rows = Ordered(who, when)
         self._who, self._when = who[self._rows.order], when[self._rows.order]
         self._starts = np.searchsorted(self._who, np.arange(count + 1, dtype=np.int64)) if count else None
 
-    def __call__(self, who: Any1d, when: Ints) -> Ints:
+    def __call__(self, who: Any1d, when: Any1d) -> Ints:
         """Row numbers; -1 where there is none."""
         if not len(self._when):
             return np.full(len(who), -1, np.int64)
@@ -193,3 +193,8 @@ def find(column: Any1d, values: Any1d) -> Ints:
 def take(column: npt.NDArray[np.integer], rows: Ints) -> Ints:
     """``column[rows]``, whatever where a row is -1."""
     return column.astype(np.int64)[np.maximum(rows, 0)] if len(column) else np.zeros(len(rows), np.int64)
+
+
+def narrow(column: Any1d) -> Any1d:
+    """Whole numbers in 32 bits, where they fit."""
+    return column.astype(np.int32) if int(column.max(initial=0)) < 1 << 31 else column

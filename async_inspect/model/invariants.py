@@ -16,7 +16,7 @@ from .data import TraceData
 from .entities import Violation
 from .figures.waiting import bounds
 from .grouping import MOST, exact_sum, known, sums
-from .meanings import Bound, Meaning, Moment, Row, Subject, columns
+from .meanings import Bound, Meaning, Moment, Row, columns
 
 
 class _Rule(NamedTuple):
@@ -140,8 +140,6 @@ def _task_of(name: str, table: t.Table) -> t.Small | t.Ints | None:
     """By row the task whose figures it is part of; None: of nobody's."""
     if name == "task_table":
         return np.arange(1, len(table) + 1)
-    if any(isinstance(means, Subject) for _, means, _ in columns(type(table))):  # other rows say the same
-        return None
     task: t.Small | None = getattr(table, "task", None)
     return task
 
@@ -260,17 +258,6 @@ def _sums(trace: TraceData) -> list[_Rule]:
     ]
 
 
-def _events(trace: TraceData) -> list[_Rule]:
-    events = trace.events
-    count = np.bincount(events.kind, minlength=len(t.EVENT_KINDS))
-    return [
-        *_first("events are in order", np.diff(events.ts_ns) < 0),
-        *_first("each task is spawned once", np.array([count[t.TASK_SPAWNED] != len(trace.task_table)])),
-        *_first("each poll starts once", np.array([count[t.POLL_STARTED] != len(trace.polls)])),
-        *_first("each await starts once", np.array([count[t.AWAIT_STARTED] != len(trace.awaits)])),
-    ]
-
-
 def _wakes(trace: TraceData) -> list[_Rule]:
     tasks, awaits = trace.task_table, trace.awaits
     wait, known = awaits.end_ns - awaits.start_ns, awaits.ready_ns >= 0
@@ -305,5 +292,5 @@ def _resources(trace: TraceData) -> list[_Rule]:
 
 
 _PARTS: Final[tuple[Callable[[TraceData], Iterable[_Rule]], ...]] = (
-    _meanings, _processes, _tasks, _bursts, _calls, _sums, _events, _wakes, _resources,
+    _meanings, _processes, _tasks, _bursts, _calls, _sums, _wakes, _resources,
 )  # fmt: skip

@@ -53,15 +53,7 @@ class Number:
     first: Literal[0, 1] = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """A row of a table that depends on another column's value; this row belongs to that one."""
-
-    by: str
-    of: tuple[str, ...]  # by that value
-
-
-type Meaning = Value | Moment | Row | Bound | Number | Subject
+type Meaning = Value | Moment | Row | Bound | Number
 
 # --- the columns of our tables ---------------------------------------------------------------------------------------
 
@@ -94,6 +86,7 @@ type ResourceRow = Annotated[_Shorts, Row("resources")]
 type Thread = Annotated[_Shorts, Number("thread", first=0)]
 type CoroNumber = Annotated[_Longs, Number("coroutine")]  # the recording's id
 type ResourceNumber = Annotated[_Longs, Number("resource")]  # likewise
+type Slot = Annotated[_Shorts, Number("slot", first=0)]  # the record that says so, in the recording's order; -1: none
 type FirstPoll = Annotated[_Longs, Bound("polls", last=False)]
 type LastPoll = Annotated[_Longs, Bound("polls", last=True)]
 

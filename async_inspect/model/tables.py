@@ -37,12 +37,6 @@ EVENT_KINDS: Final = (
     "TaskCompleted", "TaskFailed", "TaskCancelled", "StateChanged", "InspectionPoint",
 )  # fmt: skip
 
-# Of each kind of event, the table of which ``Events.row`` is a row.
-SUBJECTS: Final = (
-    "task_table", "polls", "polls", "awaits", "awaits",
-    "task_table", "task_table", "task_table", "task_table", "points",
-)  # fmt: skip
-
 # What ``Tasks.state`` numbers. The names are those of data.json and the CSVs.
 PENDING: Final = 0
 RUNNING: Final = 1
@@ -100,7 +94,6 @@ class Table:
 
     # How several processes' rows are one table, where they don't just follow one another:
     key: ClassVar[tuple[str, ...]] = ()  # of rows that are alike in these, the other columns are added up
-    by_time: ClassVar[str] = ""  # all are in order of this
 
     def __len__(self) -> int:
         columns: Any = getattr(self, fields(self)[0].name)
@@ -159,6 +152,8 @@ class Tasks(Table):
     inexact: Bools  # it breaks a rule of what must hold (``invariants.py``): its figures are not exact
     tags: dict[int, tuple[str, ...]]  # by row, of those that have any: "request_id=42", in the order they were seen
     inherited: dict[int, frozenset[str]]  # by row, those of its tags that the task was made with, and did not set
+    slot: m.Slot  # where it was created; -1: before the recording
+    end_slot: m.Slot
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +165,8 @@ class Polls(Table):
     end_ns: m.End
     ended: Bools  # False: it ran when the recording ended
     thread: m.Thread
+    slot: m.Slot
+    end_slot: m.Slot
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +193,7 @@ class Awaits(Table):
     scope_location: m.LocationRow  # and where that was made: the innermost frame of the user's
     ready_ns: m.Ns  # how long at least it could have run and did not, at its end; -1: not known
     ready_most_ns: m.Ns  # and how long at most, the same where that is exact; -1: nothing is known but its whole wait
+    slot: m.Slot
 
 
 @dataclass(frozen=True, slots=True)
@@ -349,21 +347,22 @@ class Points(Table):
     ts_ns: m.At
     label: list[str]
     message: list[str]
+    slot: m.Slot
 
 
 @dataclass(frozen=True, slots=True)
 class Events(Table):
     """What exports call events; row i is the event with id i, in order of time, whichever process.
 
-    ``row`` is the subject's row: of Tasks (TaskSpawned, TaskCompleted …, StateChanged), Polls, Awaits or Points.
+    All that they say is in other tables, so they are none of ``Tables``: who lists them asks for them
+    (``event_log.py``).  ``row`` is the subject's row: of Tasks (TaskSpawned, TaskCompleted …, StateChanged), Polls,
+    Awaits or Points.
     """
-
-    by_time = "ts_ns"
 
     kind: Bytes  # EVENT_KINDS
     task: m.TaskId
     ts_ns: m.Time
-    row: Annotated[Ints, m.Subject("kind", SUBJECTS)]
+    row: Annotated[Ints, m.Value()]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -389,7 +388,6 @@ class Tables:
     stacks: Stacks
     callouts: Callouts
     runtime_warnings: RuntimeWarnings
-    events: Events
 
     @property
     def tables(self) -> dict[str, Table]:

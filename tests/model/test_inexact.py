@@ -46,7 +46,6 @@ BROKEN: dict[str, tuple[Callable[[Trace], Trace], int | None]] = {
     "location": (changed("awaits", "location", 0, lambda _: 10**6), 1),
     "function": (changed("task_table", "function", 1, lambda _: -2), 2),
     "moment": (changed("entries", "start_ns", 0, lambda _: -4), 1),
-    "order": (changed("events", "ts_ns", 3, lambda _: 10**12), None),
 }
 
 

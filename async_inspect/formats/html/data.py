@@ -18,6 +18,7 @@ from ..._version import __version__
 from ...checks import not_looked_for
 from ...model import fields
 from ...model import tables as t
+from ...model.event_log import events_of_tasks
 from ...model.figures.distribution import percentiles
 from ...model.figures.stats import stats
 from ...model.finding import Survey
@@ -63,10 +64,10 @@ def blocks(trace: Trace, survey: Survey, max_events: int) -> Iterator[bytes]:
 def included(trace: Trace, max_events: int) -> t.Bools:
     """The tasks whose polls, awaits and events are included: the longest-lived, as many as the bound allows."""
     table = trace.task_table
-    if len(trace.events) <= max_events:
+    if trace.event_count <= max_events:
         return np.ones(len(table), np.bool_)
     order = np.argsort(table.created_ns - table.end_ns, kind="stable")
-    events = counts(trace.events.task, len(table) + 1)[1:][order]
+    events = events_of_tasks(trace)[1:][order]
     found = np.zeros(len(table), np.bool_)
     found[order[np.cumsum(events) <= max_events]] = True
     return found
@@ -87,7 +88,7 @@ def about(trace: Trace, survey: Survey, whole: t.Bools) -> dict[str, object]:
     meta, table = trace.meta, trace.task_table
     lives = table.end_ns - table.created_ns
     some = percentiles(lives, 50, 95, 99) if len(lives) else [0, 0, 0]
-    inside = counts(trace.events.task, len(table) + 1)[1:][whole].sum() + (trace.events.task == 0).sum()
+    inside = events_of_tasks(trace)[np.append(True, whole)].sum()
     return {
         "exporter": f"async-inspect {__version__}",
         "program": program(trace),
@@ -100,7 +101,7 @@ def about(trace: Trace, survey: Survey, whole: t.Bools) -> dict[str, object]:
         "of_all": of_all(trace),
         "figures": stats(trace, 8).model_dump(mode="json"),
         "lifetimes": dict(zip(("p50_ns", "p95_ns", "p99_ns"), some, strict=True)),
-        "left": {"tasks": int((~whole).sum()), "events": len(trace.events) - int(inside)},
+        "left": {"tasks": int((~whole).sum()), "events": trace.event_count - int(inside)},
         "findings": findings(trace, survey),
     }
 

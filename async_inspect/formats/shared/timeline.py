@@ -16,6 +16,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from ...model import tables as t
+from ...model.event_log import event_counts
 from ...model.trace import Trace
 from .stacks import depths
 
@@ -50,7 +51,7 @@ def rows(trace: Trace) -> Rows:
     entries, polls = trace.entries, len(trace.polls)
     spanned = np.maximum(entries.last_poll.astype(np.int64) - entries.first_poll + 1, 0)
     frames = int((spanned * (1 + ~trace.calls_heard[entries.task]))[_shown(trace)].sum())
-    instants, awaits = int(np.isin(trace.events.kind, INSTANTS).sum()), len(trace.awaits)
+    instants, awaits = int(event_counts(trace)[list(INSTANTS)].sum()), len(trace.awaits)
     return Rows(len(trace.task_table), polls, awaits, frames, instants, 2 * polls + awaits)
 
 

@@ -19,7 +19,7 @@ from .. import tables as t
 from ..data import TraceData
 from ..figures import cancelled_waits
 from ..filters import ALL, Window
-from ..grouping import Ints, find, sums
+from ..grouping import Ints, find, narrow, sums
 from ..invariants import checked
 from ..kernels import words
 from ..kernels.awaiters import Chains, OfFrames
@@ -32,7 +32,6 @@ from . import resources, wakes
 from .calls import codes_and_nodes, find_calls
 from .chains import Graph, climb, find_leaves
 from .ends import Ends, find_ends
-from .event_log import event_log
 from .locations import Places, Sites
 from .node_sums import SelfTimes, self_times, sum_nodes, sum_roots
 from .polls import PollSpans, find_polls
@@ -152,6 +151,7 @@ class Builder:
             **cancelled_waits.columns(woken, sites, functions),
             ready_ns=woken.ready_ns,
             ready_most_ns=woken.ready_most_ns,
+            slot=poll_spans.polls.end_slot[polls],
         )
 
         nodes = t.Nodes((graph.node_parent[1:] - 1).astype(np.int32), (node_code[1:] - 1).astype(np.int32))
@@ -170,7 +170,6 @@ class Builder:
         )
         known = Known(recording, records, task_ids, moments, sites, awaits, owned, len(functions), of_callouts)
         side = {name: find(known) for name, find in SIDE_TABLES.items()}
-        closings = (ends.closed & ~task_ids.driven, ends.end_pos)
         head = Head(recording.path, recording.header, recording.meta)
         trace = TraceData(
             meta=metadata.metadata(head, recording.detail, records.records, moments, last, self._cwd),
@@ -191,7 +190,6 @@ class Builder:
             selects=selects.table,
             sites=t.Chains(np.array(sites.inner, np.int32), sites.locations.astype(np.int32)),
             **side,
-            events=event_log(records, task_ids, poll_spans, polls, tasks, awaits, side["points"], closings),
         )
         return checked(select.since(trace, since) if since else trace)
 
@@ -234,6 +232,10 @@ class Builder:
         location = np.full(len(task_ids.coro), -1, np.int32)
         spawned = task_ids.spawn >= 0
         location[spawned] = sites.shown(self._records.columns("spawns")["off"])[task_ids.spawn[spawned]]
+        slot = np.full(len(task_ids.coro), -1, np.int64)
+        slot[polls.task[::-1] - 1] = poll_spans.open_pos[::-1]
+        slot[spawned] = self._records.columns("spawns")["pos"][task_ids.spawn[spawned]]
+        slot[task_ids.before] = -1
         first = ends.end_ns.copy()
         first[polls.task[::-1] - 1] = polls.start_ns[::-1]
         return t.Tasks(
@@ -259,6 +261,8 @@ class Builder:
             error=error,
             tags={row: tuple(dict.fromkeys(values)) for row, values in tags.items()},
             inherited=_inherited(tags, task_ids.parent),
+            slot=narrow(slot),
+            end_slot=narrow(ends.end_pos),
         )
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .. import tables as t
-from ..grouping import Ints, find, take
+from ..grouping import Ints, find, narrow, take
 from ..kernels.polls import pair_polls
 from .scan import RecordColumns
 from .tasks import Moments, TaskIds
@@ -36,6 +36,8 @@ def find_polls(records: RecordColumns, task_ids: TaskIds, moments: Moments) -> P
         end_ns=moments.ns(np.where(ended, take(closes["ts"], closing), moments.end)),
         ended=ended,
         thread=opens["thread"][rows].astype(np.int32),
+        slot=narrow(opens["pos"][rows]),
+        end_slot=narrow(np.where(ended, close_pos, -1)),
     )
     following = np.arange(1, len(rows) + 1)
     if len(rows):

@@ -14,7 +14,7 @@ import numpy as np
 from ... import events as ev
 from ...recording.reader import Recording
 from .. import tables as t
-from ..grouping import Any1d, Ints
+from ..grouping import Any1d, Ints, narrow
 from .locations import Sites
 from .resources import find_holds
 from .scan import Columns, RecordColumns
@@ -78,6 +78,7 @@ def _points(known: Known) -> t.Points:
         ts_ns=known.moments.ns(rows["ts"]),
         label=[label for label, _ in found],
         message=[message for _, message in found],
+        slot=narrow(rows["pos"]),
     )
 
 

@@ -144,7 +144,7 @@ def stats(trace: TraceData, top: int = 10, slow_poll_ms: float | None = None) ->
         blocking_polls=blocking_polls(trace, slow[:top]),
         blocking_polls_in_all=len(slow),
         runtime_warnings=runtime_warning_figures(trace),
-        events=len(trace.events),
+        events=trace.event_count,
         records=meta.records,
         lost=meta.lost,
         missing=meta.missing,

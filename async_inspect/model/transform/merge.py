@@ -1,8 +1,8 @@
 """Several traces as one: the processes of a run side by side.
 
 Knows how values of each meaning (``meanings.py``) change where rows of other traces come before.  Equal functions,
-types, lines and nodes become one; everything else is concatenated, process after process, unless its table is sorted or
-keyed (``tables.Table``).  Times are of one clock, CLOCK_MONOTONIC, which all processes of a machine share."""
+types, lines and nodes become one; everything else is concatenated, process after process, unless its table is keyed
+(``tables.Table``).  Times are of one clock, CLOCK_MONOTONIC, which all processes of a machine share."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -15,7 +15,7 @@ from .. import tables as t
 from ..data import TraceData
 from ..entities import Metadata, Process, Violation
 from ..grouping import Ints, group, sums_if_known
-from ..meanings import Bound, Meaning, Moment, Number, Row, Subject, Value, columns
+from ..meanings import Bound, Meaning, Moment, Number, Row, Value, columns
 
 
 def merge[D: TraceData](traces: Sequence[D], clock_ns: int | None = None) -> D:
@@ -121,8 +121,6 @@ class _Part:
                 by = self.before[of or name]
             case Bound(of):
                 by, least = self.before[of], -1
-            case Subject(kind, of_kind):
-                by = np.array([self.before[of] for of in of_kind])[getattr(self.trace.tables[name], kind)]
             case Value():
                 return values
         return _shifted(values, by, least)
@@ -164,7 +162,7 @@ def _sizes(trace: TraceData) -> dict[str, int]:
 
 
 def _one(tables: Sequence[t.Table]) -> t.Table:
-    """The merged table: by key, sorted by time, or just concatenated, as its type declares."""
+    """The merged table: by key, or just concatenated, as its type declares."""
     kind, columns_of = type(tables[0]), _after_another(tables)
     if kind.key:
         keys, which = group(*(columns_of[name] + 1 for name in kind.key))
@@ -172,9 +170,6 @@ def _one(tables: Sequence[t.Table]) -> t.Table:
         added = columns_of.keys() - whole.keys()
         whole |= {name: sums_if_known(which, columns_of[name], len(keys[0])) for name in added}
         columns_of = {name: whole[name].astype(column.dtype) for name, column in columns_of.items()}
-    if kind.by_time:
-        order = np.argsort(columns_of[kind.by_time], kind="stable")
-        columns_of = {name: column[order] for name, column in columns_of.items()}
     return replace(tables[0], **columns_of)
 
 

@@ -4,7 +4,7 @@ Which rows go with which follows from the meanings of columns (``meanings.py``);
 entries are kept, and sums, are computed again.  The options are in ``filters.py``.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +14,7 @@ from .. import tables as t
 from ..data import TraceData
 from ..filters import Filter
 from ..grouping import counts, group, sums, sums_if_known
-from ..meanings import Bound, Meaning, Moment, Row, Subject, columns
+from ..meanings import Bound, Meaning, Moment, Row, columns
 
 NOT_SHOWN = "a task that is filtered out"
 
@@ -115,8 +115,6 @@ class _Kept:
                 if isinstance(means, Row) and means.owner:
                     owners = np.append(self.mask(means.of), means.owner == "perhaps")  # the last: of nobody
                     kept = kept & owners[getattr(table, column) - means.first]
-                elif isinstance(means, Subject):
-                    kept = kept & self._of_subject(table, means, column, self.mask)
             self._masks[name] = kept
         return self._masks[name]
 
@@ -141,8 +139,6 @@ class _Kept:
             case Bound(of, last) if self._cut(of):
                 before = np.concatenate([[0], np.cumsum(self.mask(of))])  # how many are left before each
                 return before[getattr(table, column) + int(last)] - int(last)
-            case Subject():
-                return self._of_subject(table, means, column, self.to)
         return None
 
     def _cut(self, name: str) -> bool:
@@ -154,15 +150,6 @@ class _Kept:
             kept = self.mask(name)
             self._new[name] = np.append(np.where(kept, np.cumsum(kept) - 1, -1), -1)
         return self._new[name]
-
-    def _of_subject(self, table: t.Table, means: Subject, column: str, of_table: Callable[[str], Any]) -> Any:
-        """By row, ``of_table`` of its subject's table, at the subject's row."""
-        rows, kinds = getattr(table, column), getattr(table, means.by)
-        found = np.zeros(len(table), of_table(means.of[0]).dtype)
-        for kind, of in enumerate(means.of):
-            at = np.flatnonzero(kinds == kind)
-            found[at] = of_table(of)[rows[at]]
-        return found
 
 
 def _rows[T: t.Table](table: T, kept: t.Bools) -> T:
