@@ -37,6 +37,8 @@ def trace(
     callees: bool = False,
     tags: Collection[str] = (),
     argv: bool = True,
+    max_size: int | str = "4GB",
+    core: str = "",
     **older: bool,
 ) -> Iterator[None]:
     """Record this process into a new file at ``path`` while the block runs; an old recording there is replaced.
@@ -45,17 +47,20 @@ def trace(
     What a poll does that lasts longer than ``slow_poll_ms`` is looked into (0: never).  ``detail``: "calls" records
     every coroutine call, "awaits" tasks and what they await, at a fraction of the cost.  ``callees`` (with "calls")
     records by name each call that a coroutine makes; ``tags`` are names of context variables of which each task's text
-    is recorded; ``argv``: so is the command line.
+    is recorded; ``argv``: so is the command line.  At ``max_size``, in bytes or as "500MB", the recording ends, and
+    nothing more is heard.  ``core``: "c" or "python" has to record.
 
-    RuntimeError: it is being recorded already, or can't be.  FileExistsError: what is at
+    RuntimeError: it is being recorded already, or can't be, or not by that core.  FileExistsError: what is at
     ``path`` is no recording, or one that another process still makes.  OSError: it can't be made.  ValueError: there is
-    no such source, time or detail, or ``callees`` don't go with it.  TypeError: an argument is of another type.
+    no such source, time, detail, size or core, or ``callees`` don't go with it.  TypeError: an argument is of another
+    type.
     Does nothing where ``ASYNC_INSPECT_DISABLE`` is 1.
     """
     if os.environ.get("ASYNC_INSPECT_DISABLE") == "1":
         yield
         return
     from . import tracer
+    from .tracer.settings import Settings, size_of
     from .tracer.sources import SOURCES
 
     callees = older.pop("calls", callees)  # what it was called once
@@ -66,10 +71,10 @@ def trace(
         raise ValueError(f"no source {unknown[0]!r}; there are {', '.join(SOURCES)}")
     if others := [name for name in named if not isinstance(name, str)]:
         raise TypeError(f"tags: {others[0]!r} is no name of a context variable")
-    settings = tracer.Settings(
-        without=off, slow_poll_ms=slow_poll_ms, callees=bool(callees), tags=named, argv=argv, detail=detail
-    )
-    tracer.start(os.fspath(path), settings=settings)
+    if core not in ("", *tracer.CORES):
+        raise ValueError(f"no core {core!r}; there are {', '.join(tracer.CORES)}")
+    settings = Settings(size_of(max_size), off, slow_poll_ms, bool(callees), tags=named, argv=argv, detail=detail)
+    tracer.start(os.fspath(path), settings=settings, core=core)
     try:
         yield
     finally:

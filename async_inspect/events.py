@@ -83,7 +83,7 @@ LONG_FORMAT = "<IIQIIIHBB"
 
 # The header's fixed fields (``HEADER_FORMAT``, then zeros up to META_OFFSET, then ``meta_len`` bytes of metadata).
 # ``end_ns``, ``lost``, ``state`` and the cost fields are kept up to date in place while the recording grows.
-HEADER_FORMAT = "<8sIIIIQQQQIIQQQQQI"
+HEADER_FORMAT = "<8sIIIIQQQQIIQQQQQII"
 HEADER_FIELDS = (
     "magic",
     "version",
@@ -93,7 +93,7 @@ HEADER_FIELDS = (
     "start_ns",  # CLOCK_MONOTONIC when the recording began
     "start_unix_ns",  # the same moment as Unix time
     "end_ns",  # CLOCK_MONOTONIC when it ended; 0 while it runs, or when nobody saw its end
-    "lost",  # slots that were due and not written: the bound was hit, or the disk was full
+    "lost",  # slots that were due and not written. After the recording broke off nothing is heard that could be counted
     "state",  # RUNNING, STOPPED, CLOSED_OUTSIDE
     "meta_len",
     "callbacks",  # events the core was called for
@@ -102,6 +102,7 @@ HEADER_FIELDS = (
     "flushed",  # slots in the body
     "tail_base",  # slots before this one are in the tail no more
     "tail_size",  # bytes; 0: the core has not started yet
+    "broken_off",  # why no more can be written: IT_GROWS, AT_BOUND, NO_ROOM; 0: an older one, see ``lost``
 )
 HEADER_SIZE = 4096
 META_OFFSET = 128
@@ -115,12 +116,17 @@ TIMED_NS_OFFSET = 80
 FLUSHED_OFFSET = 88
 TAIL_BASE_OFFSET = 96
 TAIL_SIZE_OFFSET = 104
+BROKEN_OFF_OFFSET = 108
 TAIL_SIZE = 4 * BLOCK_SIZE
 COST_EVERY = 1024
 
 RUNNING = 0  # the process still records, or died without a word
 STOPPED = 1  # the tracer stopped in good order
 CLOSED_OUTSIDE = 2  # the launcher saw the process end and wrote end_ns
+
+IT_GROWS = 1
+AT_BOUND = 2  # one block more would exceed it
+NO_ROOM = 3  # the disk was full, there is a limit on files, or the file is ours no more
 
 # --- kinds -----------------------------------------------------------------------------------------------------------
 # Definitions. They come before the first record that uses them; ``ts`` is 0 and ``node``/``task`` say nothing.

@@ -18,7 +18,7 @@ from async_inspect.launcher.inject import process
 from async_inspect.launcher.inject.place import place
 from async_inspect.launcher.inject.session import Session
 from async_inspect.recording.reader import open_recording
-from async_inspect.tracer import Settings
+from async_inspect.tracer.settings import Settings
 
 CHURN = """
 import asyncio, os

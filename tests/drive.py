@@ -10,7 +10,8 @@ from pathlib import Path
 sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 from async_inspect.launcher import child, corebuild, interpreter, target
-from async_inspect.tracer import Settings, env
+from async_inspect.tracer import env
+from async_inspect.tracer.settings import Settings
 
 folder, *command = sys.argv[1:]
 everywhere = command[0] == "--everywhere"

@@ -136,6 +136,11 @@ def test_no_check(trace: Trace) -> None:
         (TypeError, {"tags": [5]}),
         (ValueError, {"slow_poll_ms": math.nan}),
         (TypeError, {"slow_poll_ms": "x"}),
+        (ValueError, {"max_size": "much"}),
+        (ValueError, {"max_size": 100}),
+        (TypeError, {"max_size": None}),
+        (ValueError, {"core": "rust"}),
+        (ValueError, {"detail": "lines"}),
     ],
 )
 def test_no_setting(kind: type[Exception], words: dict[str, Any], tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import typer
 from async_inspect.cli.options.filters import of_process
 from async_inspect.errors import USAGE, UserError
 from async_inspect.launcher.attach import DEFAULT_FOLDER
-from async_inspect.tracer import LONGEST_MS
+from async_inspect.tracer.settings import LONGEST_MS
 
 EXAMPLES = (
     ("async-inspect dump", "how it stood at the end"),

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from async_inspect.cli.options.filters import Wanted, with_filters
-from async_inspect.tracer import LONGEST_MS
+from async_inspect.tracer.settings import LONGEST_MS
 
 EXAMPLES = (
     ("async-inspect stats async_inspect_exports --detailed", "locks, ready delays, blocking polls too"),

@@ -25,14 +25,14 @@ from async_inspect.recording.runs import heads
 from async_inspect.support import files, internal, system
 from async_inspect.support.internal import say
 from async_inspect.support.settings import Rule, configured
-from async_inspect.tracer import LARGEST_SIZE, Settings, env
+from async_inspect.tracer import env
+from async_inspect.tracer.settings import Settings, size_of
 
 if TYPE_CHECKING:
     from async_inspect.model.filters import Filter
 
 DEFAULT_FOLDER = "async_inspect_exports"
 SUMMARY = "summary.txt"  # what --exec's watcher says
-UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
 
 @dataclass(frozen=True)
@@ -176,15 +176,10 @@ def finishing_command(run: Sequence[Head], options: Options) -> str:
 
 def parse_size(text: str) -> int:
     """Bytes, from "500MB", "4G" or "123"."""
-    number = text.strip().upper().removesuffix("B").removesuffix("I").strip()
-    unit = number[-1:] if number[-1:] in UNITS else ""
     try:
-        size = int(float(number.removesuffix(unit)) * UNITS[unit])
-    except (ValueError, OverflowError):
-        size = 0
-    if not 1 << 16 <= size <= LARGEST_SIZE:
-        raise UserError(f"--max-size {text}: give a size like 500MB or 4GB, at least 64KB", USAGE)
-    return size
+        return size_of(text)
+    except ValueError as error:
+        raise UserError(f"--max-size {error}", USAGE) from None
 
 
 def writable(folder: Path, make: bool = True) -> Path:

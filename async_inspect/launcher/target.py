@@ -13,6 +13,7 @@ from pathlib import Path
 from async_inspect import tracer
 from async_inspect.errors import USAGE, UserError
 from async_inspect.tracer import env
+from async_inspect.tracer.settings import Settings
 
 ELF = b"\x7fELF"
 AS_COMMAND = "async-inspect attach -- {} …"
@@ -76,7 +77,7 @@ def check(target: Target | None) -> Target:
 def environment(
     environ: dict[str, str],
     folder: str,
-    settings: tracer.Settings,
+    settings: Settings,
     run: str = "",
     *,
     follow_env: bool = False,

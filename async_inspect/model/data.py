@@ -39,8 +39,9 @@ class TraceData(t.Tables):
     @cached_property
     def inexact(self) -> tuple[str, ...]:
         """Why figures may be wrong, a line each: records that made no sense, or that contradict each other."""
-        damaged = self.meta.damaged
+        damaged, lost = self.meta.damaged, sum(one.lost for one in self.processes if not one.broken_off)
         reasons_ = [f"{damaged:,} records or header fields made no sense"] if damaged else []
+        reasons_ += [f"{lost:,} records could not be written"] if lost else []
         return (*reasons_, *(f"{one.rule}: {one.example}, {one.rows:,} in all" for one in self.violations))
 
     @cached_property

@@ -50,7 +50,7 @@ class Process(Frozen):
     end_seen: bool  # False: it runs still, or went without a word
     finished: bool  # it is over; False: nobody knows
     records: int
-    lost: int
+    lost: int  # what was due and not written; where it broke off at least, for then nothing more was heard
     missing: int  # slots that its file had and has no more, or of which a part is missing; at least
     damaged: int  # slots that could not be as they were, and fields of its header: no figure of it is exact then
     callbacks: int
@@ -95,7 +95,7 @@ class Metadata(Frozen):
     ending: Ending  # why it is known no further; of several processes that of which least is known
     finished: bool  # the end was seen; False: it runs still, or was killed and nobody looked
     records: int  # events in the recording (not definitions)
-    lost: int  # what was due and not written
+    lost: int  # what was due and not written; at least, where a process's recording broke off
     missing: int  # slots that files had and have no more, or of which a part is missing; at least
     damaged: int  # slots that could not be as they were, and fields of headers: no figure is exact then
     callbacks: int  # how often the tracer was called

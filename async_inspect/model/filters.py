@@ -26,7 +26,7 @@ from typing import Final, Self
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from ..errors import USAGE, UserError
-from ..tracer import LONGEST_MS
+from ..tracer.settings import LONGEST_MS
 from . import tables as t
 
 type Window = tuple[int, int | None]  # since, until in ns; None: to the end

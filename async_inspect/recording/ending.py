@@ -27,6 +27,7 @@ BROKEN_OFF: Final[tuple[Ending, ...]] = ("bound reached", "disk full", "cut off"
 # Records that add to the one before them.  Whether such a group is complete cannot be seen from the records.
 _MORE: Final = (ev.LINK, ev.TIMER, ev.USE, ev.EDGE, ev.NAME, ev.STACK)
 _WITH_MORE: Final = (ev.SUSPEND, ev.SPAWN)
+_BROKEN_OFF: Final[dict[int, Ending]] = {ev.AT_BOUND: "bound reached", ev.NO_ROOM: "disk full"}
 _PIECE: Final = 4096  # slots that are looked at together
 
 
@@ -39,7 +40,9 @@ def ending_of(header: Header, meta: Meta, cut: bool) -> Ending:
     """How a recording ended, by its header.  ``cut``: the file lacks slots that it had."""
     if cut:
         return "cut off"
-    if header.lost:
+    if header.broken_off in _BROKEN_OFF:
+        return _BROKEN_OFF[header.broken_off]
+    if header.lost and not header.broken_off:
         return "bound reached" if _at_bound(header, meta) else "disk full"
     if header.end_ns:
         return "stopped" if header.state == ev.STOPPED else "process ended"
@@ -47,7 +50,7 @@ def ending_of(header: Header, meta: Meta, cut: bool) -> Ending:
 
 
 def _at_bound(header: Header, meta: Meta) -> bool:
-    """Whether records were lost to ``--max-size`` (one more block would exceed it) and not to a full disk."""
+    """Whether an older recording, which doesn't say it, lost records to ``--max-size`` and not to a full disk."""
     bound = meta.get("max_size", ("",))[0]
     if not bound.isdecimal():
         return True

@@ -19,6 +19,9 @@ WINDOWS = ("win32",)
 LATEST = 1 << 62  # ns; no clock has come so far
 SLOT_SIZES = {1: 32, ev.VERSION: ev.SLOT_SIZE}  # bytes, by version
 _MOST_TAIL = 1 << 30  # bytes
+_IMPOSSIBLE = {"state": ev.CLOSED_OUTSIDE + 1, "broken_off": ev.NO_ROOM + 1} | dict.fromkeys(
+    ("start_ns", "start_unix_ns", "end_ns", "lost", "callbacks"), LATEST
+)  # from there on
 _PATHS = {"cwd", "executable", "prefix", "base_prefix", "stdlib", "site"}  # in the metadata
 
 type Meta = dict[str, tuple[str, ...]]
@@ -45,6 +48,7 @@ class Header(NamedTuple):
     flushed: int
     tail_base: int
     tail_size: int
+    broken_off: int
     faults: int = 0  # how many of these fields were invalid and have been replaced
 
     @property
@@ -121,11 +125,7 @@ def _believable(header: Header, size: int) -> Header:
         sound["tail_size"] = ev.TAIL_SIZE
     if not 0 <= header.pid < 1 << 31:
         sound["pid"] = 0
-    if header.state > ev.CLOSED_OUTSIDE:
-        sound["state"] = ev.RUNNING
-    for name in ("start_ns", "start_unix_ns", "end_ns", "lost", "callbacks"):
-        if getattr(header, name) >= LATEST:
-            sound[name] = 0
+    sound |= {name: 0 for name, least in _IMPOSSIBLE.items() if getattr(header, name) >= least}
     if header.timed_callbacks > header.callbacks or header.timed_ns >= LATEST:
         sound["timed_callbacks"] = 0
     header = header._replace(**sound)  # type: ignore[arg-type]

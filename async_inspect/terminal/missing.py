@@ -8,12 +8,15 @@ from typing import Final
 
 from rich.text import Text
 
+from ..model.figures.stats import Stats
 from ..model.metadata import endings
 from ..model.trace import Trace
+from ..recording.ending import Ending
 from ..recording.reader import unrecorded_children
 from ..support.names import cleaned
 
 TOP: Final = 5  # are named
+LATER_IS_LOST: Final[tuple[Ending, ...]] = ("bound reached", "disk full")
 
 
 def ending(trace: Trace) -> Text:
@@ -34,6 +37,25 @@ def broken_off(trace: Trace) -> Iterator[Text]:
         yield Text(f"… and of {len(more):,} more processes a part only", "bold yellow")
     if not all(process.whole for process in trace.processes):
         yield Text("  figures count up to the last record; what went on then took longer: ≥ is at least", "yellow")
+
+
+def lost(trace: Trace) -> Iterator[Text]:
+    """Records that are missing from the midst of what is known, as where memory was short for a moment."""
+    if n := sum(one.lost for one in trace.processes if not one.broken_off):
+        yield Text(f"no figure is exact: {n:,} records could not be written", "bold red")
+
+
+def losses(figures: Stats) -> str:
+    """What was to be recorded and is not there."""
+    lost = sum(one.lost for one in figures.processes if one.ending not in LATER_IS_LOST)
+    later = any(one.ending in LATER_IS_LOST for one in figures.processes)
+    parts = (
+        f"{lost:,} lost" * (lost > 0),
+        "what came later is lost" * later,
+        f"{figures.missing:,} missing" * (figures.missing > 0),
+    )
+    none = "some may be missing" if figures.ending == "cut off" else "nothing lost"
+    return ", ".join(filter(None, parts)) or none
 
 
 def left_out(trace: Trace) -> Iterator[Text]:

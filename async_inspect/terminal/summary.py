@@ -91,7 +91,8 @@ def _least(ns: int, at_least: object) -> str:
 
 
 def _not_exact(trace: Trace) -> Iterator[Text]:
-    """Which figures are not exact, and why: the recording is damaged, or its records contradict each other."""
+    """Which figures are not exact, and why: records are missing or damaged, or they contradict each other."""
+    yield from missing.lost(trace)
     if damaged := trace.meta.damaged:
         some = "1 record or header field" if damaged == 1 else f"{damaged:,} records or header fields"
         yield Text(f"no figure is exact: the recording is damaged: {some} made no sense", "bold red")
@@ -115,7 +116,8 @@ def processes_table(figures: Stats) -> Table:
     busy = sorted((one for one in figures.processes if one.tasks), key=lambda one: -one.run_ns)
     for one in busy[:PROCESSES]:
         times = ms(one.run_ns), ms(one.wait_ns), f"{one.tasks:,}", ms(one.longest_poll_ns)
-        lost_records = Text(f"{one.lost:,}", "bold red" if one.lost else "")
+        least = "≥ " * (one.ending in missing.LATER_IS_LOST)
+        lost_records = Text(f"{least}{one.lost:,}", "bold red" if one.lost else "")
         table.add_row(*times, lost_records, str(one.pid), Text(short(one.command)))
     if rest := busy[PROCESSES:]:
         names = "run_ns", "wait_ns", "tasks", "lost"
@@ -225,8 +227,7 @@ def _doing(poll: BlockingPoll) -> str:
 def _recorded(trace: Trace, figures: Stats) -> Text:
     cost = "" if figures.tracer_cost_ns is None else f", which cost {ms(figures.tracer_cost_ns)}"
     text = Text(f"\n{figures.records:,} records of {figures.callbacks:,} callbacks{cost}; ")
-    lost = f"{figures.lost:,} lost" * (figures.lost > 0), f"{figures.missing:,} missing" * (figures.missing > 0)
-    losses = ", ".join(filter(None, lost)) or ("some may be missing" if figures.ending == "cut off" else "nothing lost")
+    losses = missing.losses(figures)
     text.append(losses, "" if losses == "nothing lost" else "bold red")
     names = {"c": "the C core", "python": "the Python core"}
     why = f" ({clean(reason)})" if (reason := _no_c_core(trace)) else ""

@@ -16,6 +16,7 @@ import sys
 from .. import events as ev
 from . import choose, cold, env, existing, hooks, unrecorded, writer
 from .actions import ACTIONS
+from .settings import DEFAULT_MAX_SIZE, DEFAULT_SLOW_POLL_MS, DETAILS, Settings
 from .sources import SOURCES
 
 TYPE_CHECKING = False
@@ -24,12 +25,8 @@ if TYPE_CHECKING:
     from types import FrameType, ModuleType, TracebackType
 
 TOOL_NAME = "async-inspect"
+CORES = ("c", "python")  # by which a process can be recorded
 TOOL_IDS = (3, 4, 2, 5)  # the unnamed ones first; 0, 1 (debugger, coverage) are never ours
-DEFAULT_MAX_SIZE = 4 << 30
-DEFAULT_SLOW_POLL_MS = 100.0
-LONGEST_MS = 1e12  # 31 years; what is longer is a slip, and would soon not fit into 64 bits of nanoseconds
-LARGEST_SIZE = 1 << 60  # bytes
-DETAILS = ("calls", "awaits")
 
 # Helpers of multiprocessing, which run nothing of the program's but imports, by what stands behind their -c.
 _FORKSERVER = "from multiprocessing.forkserver import main"
@@ -42,46 +39,6 @@ _path: str | None = None  # of the recording
 _unhook: "Callable[[], object] | None" = None  # unregisters our fork and exit hooks
 _injected_by = ""  # the tool that injected the recorder
 _on_process: "Callable[[FrameType], None] | None" = None  # notes children that subprocess starts
-
-
-class Settings:
-    """How a process, and what it forks, is recorded."""
-
-    def __init__(
-        self,
-        max_size: int = DEFAULT_MAX_SIZE,
-        without: "Collection[str]" = (),
-        slow_poll_ms: float = DEFAULT_SLOW_POLL_MS,
-        callees: bool = False,
-        children: bool = True,
-        tags: "Collection[str]" = (),
-        run: str = "",
-        argv: bool = True,
-        detail: str = "calls",
-    ) -> None:
-        """``max_size``: the bound of the recording, in bytes.  ``without``: sources that are off.  ``slow_poll_ms``: a
-        poll that lasts longer is looked into (0: none is).  ``callees``: what coroutines call is recorded, by name.
-        ``children``: so is what the process forks, and under the door every Python that it starts.  ``tags``: names of
-        context variables whose text is recorded.  ``run``: the id of the run that it belongs to; "": it
-        stands alone.  ``argv``: command lines are recorded.  ``detail``: "calls", or "awaits": of coroutines only
-        roots are heard, and whole chains where these suspend.  ValueError: a bound, time or detail that can't be."""
-        if not 0 <= max_size <= LARGEST_SIZE:
-            raise ValueError(f"max_size {max_size}: not between 0 and {LARGEST_SIZE} bytes")
-        if not 0 <= slow_poll_ms <= LONGEST_MS:
-            raise ValueError(f"slow_poll_ms {slow_poll_ms}: not between 0 and {LONGEST_MS:g} ms")
-        if detail not in DETAILS:
-            raise ValueError(f"detail {detail!r}: not one of {', '.join(DETAILS)}")
-        if callees and detail != "calls":
-            raise ValueError(f"callees are not heard with detail {detail!r}")
-        self.max_size = max_size
-        self.without = tuple(without)
-        self.slow_poll_ms = slow_poll_ms
-        self.callees = callees
-        self.detail = detail
-        self.run = run
-        self.argv = argv
-        self.tags = tuple(tags)
-        self.children = children
 
 
 _settings = Settings()
@@ -160,20 +117,23 @@ def start(
     *,
     folder: str = ".",
     settings: Settings | None = None,
+    core: str = "",
     get: "Callable[[str], str | None]" = os.environ.get,
 ) -> str:
     """Record this process into ``path``, or into a new file in ``folder``; the file's path is returned.
 
-    ``get``: reads the variables about the core.
-    Raises RuntimeError where nothing can be recorded, OSError where the file cannot be had.
+    ``core``: "c" or "python" has to record.  ``get``: reads the variables about the core.
+    Raises RuntimeError where nothing can be recorded, or not by that core; OSError where the file cannot be had.
     """
     global _core, _core_reason, _settings, _tool_id
     if not _thread._is_main_interpreter():  # type: ignore[attr-defined,unused-ignore]
         raise RuntimeError("a subinterpreter is not recorded")
     if recording() is not None:
         raise RuntimeError("this process is being recorded already")
-    if _core is None:
-        _core, _core_reason = choose.choose(get(env.CORE) or "", get(env.CORES) or "", get(env.CORE_HINT) or "")
+    if _core is None or core not in ("", _core.NAME):
+        _core, _core_reason = choose.choose(core or get(env.CORE) or "", get(env.CORES) or "", get(env.CORE_HINT) or "")
+    if core not in ("", _core.NAME):
+        raise RuntimeError(f"the {core} core can't record here: {_core_reason}")
     _settings = settings or Settings()
     _tool_id = _take_tool_id()
     try:

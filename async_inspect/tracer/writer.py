@@ -27,7 +27,7 @@ from .sources import SOURCES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from . import Settings
+    from .settings import Settings
 
 
 # Python makes no descriptor inheritable by itself, but on one system each of these has another name.

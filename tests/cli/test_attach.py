@@ -18,7 +18,8 @@ from async_inspect.launcher import child
 from async_inspect.launcher.attach import Options, after_run, finishing_command, parse_size
 from async_inspect.recording.header import head
 from async_inspect.recording.reader import open_recording
-from async_inspect.tracer import Settings, writer
+from async_inspect.tracer import writer
+from async_inspect.tracer.settings import Settings
 
 from ..tools import ENTER, TARGET, TOOL, Attach, Tool, needs_terminal
 

@@ -8,7 +8,7 @@ import pytest
 
 from async_inspect.launcher import shell
 from async_inspect.launcher.target import BOOT, environment, without_ours
-from async_inspect.tracer import Settings
+from async_inspect.tracer.settings import Settings
 
 from ..tools import TARGET, TOOL, Run, Tool, run
 

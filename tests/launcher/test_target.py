@@ -6,7 +6,8 @@ import pytest
 
 from async_inspect.errors import UserError
 from async_inspect.launcher.target import BOOT, Target, check, environment, split
-from async_inspect.tracer import Settings, env
+from async_inspect.tracer import env
+from async_inspect.tracer.settings import Settings
 
 VALUED = {"-o", "--output", "-f", "--format", "--python"}
 

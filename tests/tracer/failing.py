@@ -137,7 +137,8 @@ def run_program(code: Any) -> dict[str, Any]:
 
 def one(core: ModuleType, failing: ctypes.CDLL, code: Any, path: str, first: int, last: int) -> dict[str, Any]:
     """In a forked child: record the program while the core's allocations from ``first`` to ``last`` fail."""
-    from async_inspect.tracer import Settings, _set_probes, writer
+    from async_inspect.tracer import _set_probes, writer
+    from async_inspect.tracer.settings import Settings
 
     from . import ticks
 

@@ -27,7 +27,8 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
-from async_inspect.tracer import DETAILS, Settings, _set_probes, choose, writer
+from async_inspect.tracer import _set_probes, choose, writer
+from async_inspect.tracer.settings import DETAILS, Settings
 
 TOOL_ID = 4
 SLOW_NS = 2_000_000

@@ -302,16 +302,6 @@ def test_errors_by_type_and_by_what_they_say_if_that_runs_no_code(
     assert run.messages == ({} if message is None else {1: message})
 
 
-def test_the_bound_counts_what_is_lost(core_module: types.ModuleType, tmp_path: Path) -> None:
-    bound = ev.HEADER_SIZE * 2 + ev.TAIL_SIZE + ev.BLOCK_SIZE * 2
-    whole = ticks.record(core_module, lambda: drive(nested(1, 20_000)), tmp_path / "whole.rec")
-    cut = ticks.record(core_module, lambda: drive(nested(1, 20_000)), tmp_path / "cut.rec", bound)
-    assert cut.path.stat().st_size <= bound
-    assert cut.header.lost > 0
-    assert cut.count + cut.header.lost == whole.count
-    assert ticks.text(whole).startswith(ticks.text(cut))
-
-
 def test_a_file_that_may_not_grow_ends_the_recording_not_the_program(
     core_module: types.ModuleType, tmp_path: Path
 ) -> None:

@@ -12,8 +12,9 @@ import pytest
 from async_inspect.model import Trace, load
 from async_inspect.model.entities import Task
 from async_inspect.model.invariants import violations
-from async_inspect.tracer import DETAILS, pycore
+from async_inspect.tracer import pycore
 from async_inspect.tracer.pycore import introspect
+from async_inspect.tracer.settings import DETAILS
 
 from . import ticks
 

@@ -20,8 +20,9 @@ import pytest
 
 from async_inspect import events as ev
 from async_inspect.recording.reader import open_recording
-from async_inspect.tracer import DETAILS, pycore, writer
+from async_inspect.tracer import pycore, writer
 from async_inspect.tracer.pycore import tape as pytape
+from async_inspect.tracer.settings import DETAILS
 
 from ..tools import ROOT, TARGET
 from . import ticks

@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 
 from async_inspect import events as ev
 from async_inspect.recording.reader import Recording
-from async_inspect.tracer import DETAILS
+from async_inspect.tracer.settings import DETAILS
 
 from ..tools import ROOT, examples
 from . import test_twins, ticks

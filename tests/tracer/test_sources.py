@@ -17,8 +17,9 @@ import pytest
 
 from async_inspect import events as ev
 from async_inspect.recording.reader import Recording, open_recording
-from async_inspect.tracer import DETAILS, Settings, start, stop
+from async_inspect.tracer import start, stop
 from async_inspect.tracer.actions import ACTIONS
+from async_inspect.tracer.settings import DETAILS, Settings
 from async_inspect.tracer.sources import SOURCES
 
 from ..tools import ROOT

@@ -26,7 +26,7 @@ from async_inspect import events as ev
 from async_inspect.model import Trace, load
 from async_inspect.model import tables as t
 from async_inspect.model.invariants import violations
-from async_inspect.tracer import DETAILS
+from async_inspect.tracer.settings import DETAILS
 
 from ..tools import examples
 from . import ticks

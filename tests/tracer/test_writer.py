@@ -14,7 +14,8 @@ import pytest
 from async_inspect import events as ev
 from async_inspect.recording.header import parse_metadata
 from async_inspect.recording.reader import open_recording
-from async_inspect.tracer import Settings, writer
+from async_inspect.tracer import writer
+from async_inspect.tracer.settings import Settings
 
 pytestmark = pytest.mark.tracer
 

@@ -13,7 +13,8 @@ from types import ModuleType
 from async_inspect import events as ev
 from async_inspect.recording.dump import dump_records
 from async_inspect.recording.reader import Recording
-from async_inspect.tracer import Settings, _set_probes, choose, pycore, writer
+from async_inspect.tracer import _set_probes, choose, pycore, writer
+from async_inspect.tracer.settings import Settings
 from async_inspect.tracer.sources import SOURCES
 
 

@@ -13,7 +13,7 @@ from async_inspect.cli.options.shared import given_as
 from async_inspect.errors import USAGE, UserError
 from async_inspect.events import MAX_TAGS
 from async_inspect.launcher.attach import parse_size
-from async_inspect.tracer import DEFAULT_SLOW_POLL_MS, DETAILS, LONGEST_MS, Settings
+from async_inspect.tracer.settings import DEFAULT_SLOW_POLL_MS, DETAILS, LONGEST_MS, Settings
 from async_inspect.tracer.sources import SOURCES
 
 

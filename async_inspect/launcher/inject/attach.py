@@ -28,7 +28,8 @@ from async_inspect.recording.runs import heads
 from async_inspect.support.files import open_regular, replacing
 from async_inspect.support.internal import say
 from async_inspect.support.settings import configured
-from async_inspect.tracer import LONGEST_MS, Settings, env
+from async_inspect.tracer import env
+from async_inspect.tracer.settings import LONGEST_MS, Settings
 
 UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

@@ -17,7 +17,8 @@ from async_inspect.launcher.inject.process import Process
 from async_inspect.launcher.inject.ptrace import DiedError
 from async_inspect.launcher.target import environment
 from async_inspect.support import processes
-from async_inspect.tracer import Settings, env
+from async_inspect.tracer import env
+from async_inspect.tracer.settings import Settings
 
 INSIDE = Path(__file__).with_name("inside.py")
 PATIENCE_SECONDS = 60.0

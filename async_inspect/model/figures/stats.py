@@ -92,7 +92,7 @@ class Stats(Frozen):
     runtime_warnings: tuple[RuntimeWarningFigures, ...]  # all there are, most often first
     events: int
     records: int
-    lost: int  # records that were due and not written
+    lost: int  # records that were due and not written; at least, where ``ending`` says that it broke off
     missing: int  # slots that files had and have no more, or of which a part is missing; at least
     damaged: int  # invalid records and header fields
     inexact: tuple[str, ...]  # why no figure is exact; none: they are

@@ -6,7 +6,7 @@
 static void ask_for(PyCodeObject *code, Actions probe, long bits)
 {
     bits |= probe & P_SPAWN && LOCAL_THROW ? event_bits[B_UNWIND] : 0;
-    if (bits) {
+    if (bits && R.on) {
         set_local_events(code, bits);
     }
 }
@@ -364,13 +364,25 @@ typedef struct {
     vectorcallfunc call;
 } Callback;
 
+/* What is called is none, or nothing is recorded. Where that is so since the recording broke off, this is where the events
+ * are switched off, amid nothing else: none of our records is being made on this thread. */
+RARE PyObject *no_event(void)
+{
+    if (R.broken_off == 1) {
+        R.broken_off = 2; /* whoever comes while this is done has nothing to do */
+        dismiss_watchdog();
+        R.broken_off = switch_off() ? 2 : 1;
+    }
+    Py_RETURN_NONE;
+}
+
 #define CALLBACK(name, event, words)                                                                                  \
     static PyObject *name(PyObject *self UNUSED, PyObject *const *args, size_t n, PyObject *keywords UNUSED)          \
     {                                                                                                                 \
         PyThreadState *ts = tstate();                                                                                 \
         Frame *f = current_frame(ts);                                                                                 \
         if (UNLIKELY(!R.on || PyVectorcall_NARGS(n) != words || f == NULL || (PyObject *)frame_code(f) != args[0])) { \
-            Py_RETURN_NONE;                                                                                           \
+            return no_event();                                                                                        \
         }                                                                                                             \
         Thread *th = this_thread(ts);                                                                                 \
         if (UNLIKELY(th == NULL)) {                                                                                   \

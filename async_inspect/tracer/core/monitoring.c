@@ -72,7 +72,7 @@ static Actions wanted_of_frame(PyCodeObject *code)
 RARE void hear(CodeInfo *info, PyCodeObject *code, long bits)
 {
     bits |= info->heard;
-    if (bits == info->heard) {
+    if (bits == info->heard || !R.on) {
         return;
     }
     if (info->muted && bits & ~info->heard & event_bits[B_RESUME]) {
@@ -90,11 +90,33 @@ RARE void hear(CodeInfo *info, PyCodeObject *code, long bits)
 
 RARE void begin_watching(CodeInfo *info, PyCodeObject *code)
 {
+    if (!R.on) { /* the recording broke off amid this event */
+        return;
+    }
     info->probe = P_WATCHED | (wanted_of(code) & ROLES);
     set_local_events(code, event_bits[B_RESUME] | event_bits[B_YIELD] | event_bits[B_RETURN]
                                | (R.callees ? event_bits[B_CALL] : 0) | (LOCAL_THROW ? THROW_BITS : 0));
     watch_throws();
     start_watchdog(); /* not before there is a coroutine, and anew after a fork */
+}
+
+/* No more events, of all code and of each. 0: they could not be switched off. */
+static int switch_off(void)
+{
+    int done = set_events(0);
+    drop_error();
+    for (uint32_t i = 0; code_table.buckets != NULL && i <= code_table.mask; i++) {
+        for (CodeInfo *info = code_table.buckets[i]; info != NULL; info = info->next) {
+            if (info->probe && is_of(info, info->key)) {
+                info->probe = 0;
+                if (info->muted) { /* or it would be off for who records next */
+                    set_local_events(info->key, info->heard ^ event_bits[B_START]);
+                }
+                set_local_events(info->key, 0);
+            }
+        }
+    }
+    return done;
 }
 
 /* A coroutine's code: from its first event on we are told of all of them. */

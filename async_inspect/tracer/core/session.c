@@ -32,22 +32,10 @@ static int register_callbacks(void)
 static void detach(int last)
 {
     R.on = 0;
-    set_events(0);
-    drop_error();
+    switch_off();
     for (int i = 0; i < EVENTS && !last; i++) {
         monitor(monitoring.register_callback, event_objects[i], Py_None);
         drop_error();
-    }
-    for (uint32_t i = 0; code_table.buckets != NULL && i <= code_table.mask; i++) {
-        for (CodeInfo *info = code_table.buckets[i]; info != NULL; info = info->next) {
-            if (info->probe && is_of(info, info->key)) {
-                info->probe = 0;
-                if (info->muted) { /* or it would be off for who records next */
-                    set_local_events(info->key, info->heard ^ event_bits[B_START]);
-                }
-                set_local_events(info->key, 0);
-            }
-        }
     }
 }
 
@@ -196,6 +184,7 @@ static PyObject *start(PyObject *self UNUSED, PyObject *args, PyObject *kwargs)
     R.end = R.tail + BLOCK_SLOTS;
     R.begun = 1;
     R.header->tail_size = TAIL_SIZE;
+    R.header->broken_off = IT_GROWS;
     write_long(0, 0, 0, 0, 0, 0, 0, 0, ANCHOR);
     R.nodes = OTHER_NODE;
     put_definition(NODE, OTHER_NODE, 0, 0, 0, 0);
@@ -236,7 +225,7 @@ static PyObject *stop(PyObject *self UNUSED, PyObject *args)
         watchdog.ender = pthread_self();
         watchdog.ending = 1;
         stop_watchdog();
-        int ours = R.on; /* not in a child that a fork unseen by Python made */
+        int ours = R.on || R.broken_off; /* not in a child that a fork unseen by Python made */
         detach(last);
         if (ours) {
             flush();
@@ -337,7 +326,7 @@ static PyObject *set_probes(PyObject *self UNUSED, PyObject *args)
 /* In a forked child the mapping is the parent's file: not a word into it. */
 static void forked(void)
 {
-    R.on = R.stopping = 0;
+    R.on = R.stopping = R.broken_off = 0;
     watchdog.runs = watchdog.leaving = watchdog.ending = 0; /* no thread but the one that forked is here ... */
     watchdog.was_held = pthread_mutex_trylock(&watchdog.lock) != 0;
     pthread_mutex_init(&watchdog.lock, NULL); /* ... and one that held this is not */

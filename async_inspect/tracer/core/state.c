@@ -115,6 +115,7 @@ typedef struct { Entry *entries; uint32_t mask, used; } Map;
 
 static struct {
     int on;       /* records; 0 also in a forked child until abandon() */
+    int broken_off; /* the file could not grow: nothing is recorded any more; its events are still on where it is 1 */
     int active;   /* between start and stop */
     int stopping; /* somebody is in stop() */
     int ticks;
@@ -133,7 +134,8 @@ static struct {
     uint64_t last_ts; /* of the event written last, and what ran after it, on which thread */
     uint32_t last_node, last_task;
     int last_thread;
-    int full, throws_on;
+    int full; /* AT_BOUND, NO_ROOM: nothing more is written out */
+    int throws_on;
     uint16_t *spare_indexes; /* of threads that have ended; kept once there are no new ones left */
     uint32_t spare_count;
     int spawning; /* threads whose last event made a task */
@@ -211,7 +213,8 @@ static struct {
 static Thread *all_threads, *free_threads;
 static uint32_t threads_used; /* that are of a thread, as far as we looked */
 
-/* Something that would have been written is not; the watchdog may say so without the GIL. */
+/* Something that would have been written is not; the watchdog may say so without the GIL. Nobody counts what comes after a
+ * recording has broken off. */
 static inline void lose(void)
 {
     if (R.on) { /* else the header is the parent's, or there is none */

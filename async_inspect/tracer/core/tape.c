@@ -184,7 +184,8 @@ static int append(uint64_t slots)
     size_t left = slots * sizeof(Slot);
     off_t at = (off_t)(R.header_size + TAIL_SIZE + flushed * sizeof(Slot));
     int fd;
-    if (R.full || (fd = own_fd()) < 0 || flushed + slots > R.max_slots || !may_grow(at + (off_t)left)) {
+    int at_bound = flushed + slots > R.max_slots;
+    if (R.full || at_bound || (fd = own_fd()) < 0 || !may_grow(at + (off_t)left)) {
         left = 1;
     }
     else {
@@ -202,7 +203,9 @@ static int append(uint64_t slots)
         }
     }
     if (left > 0) { /* what is in the tail stays there */
-        __atomic_store_n(&R.full, 1, __ATOMIC_RELAXED);
+        if (!R.full) {
+            __atomic_store_n(&R.full, at_bound ? AT_BOUND : NO_ROOM, __ATOMIC_RELAXED);
+        }
         return 0;
     }
     flushed += slots;
@@ -226,7 +229,7 @@ RARE int next_block(void)
 {
     uint64_t begun = R.begun;
     if (begun == 1 && (R.full || own_fd() < 0 || reserve((off_t)R.header_size + TAIL_SIZE) != 0)) {
-        R.full = 1; /* to write where there is no room would be a SIGBUS */
+        R.full = NO_ROOM; /* to write where there is no room would be a SIGBUS */
         return 0;
     }
     if (R.filled < begun) {
@@ -267,6 +270,18 @@ static inline void write_long(uint64_t ts, uint32_t coro, uint32_t aux, uint32_t
     R.pos = s + 2;
 }
 
+/* What is to be written now is lost, and so is all that comes after it, of which nothing is heard any more: the events are
+ * switched off with the next one, since here we are amid a record, perhaps of the watchdog's (callbacks.c). */
+RARE void break_off(void)
+{
+    if (R.on) {
+        lose();
+        R.header->broken_off = (uint32_t)R.full;
+        R.broken_off = 1;
+        R.on = 0;
+    }
+}
+
 /* Begin a block where this one has no room for so many slots. 0: there is none, and what was to be written is lost. */
 static inline int room(int slots)
 {
@@ -277,7 +292,7 @@ static inline int room(int slots)
         __atomic_store_n(&R.pos++->high, (uint64_t)PAD << 56, __ATOMIC_RELEASE);
     }
     if (!next_block()) {
-        lose();
+        break_off();
         return 0;
     }
     write_long(R.last_ts, 0, 0, R.last_node, R.last_task, 0, R.last_thread, 0, ANCHOR);

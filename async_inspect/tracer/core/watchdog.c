@@ -91,7 +91,7 @@ static int wake_writer(void)
 
 RARE void start_watchdog(void)
 {
-    if (!watchdog.runs && R.slow_ns && !R.stopping && !__atomic_load_n(&watchdog.leaving, __ATOMIC_ACQUIRE)) {
+    if (!watchdog.runs && R.on && R.slow_ns && !R.stopping && !__atomic_load_n(&watchdog.leaving, __ATOMIC_ACQUIRE)) {
         sigset_t all, before;
         pthread_condattr_t clock;
         pthread_condattr_init(&clock);
@@ -108,6 +108,17 @@ RARE void start_watchdog(void)
             R.slow_ns = 0; /* no more threads to be had */
             lose();
         }
+    }
+}
+
+/* There is nothing more to see. It ends by itself: nobody waits for that here, amid an event, and stop_watchdog() can later. */
+static void dismiss_watchdog(void)
+{
+    if (watchdog.runs) {
+        pthread_mutex_lock(&watchdog.lock);
+        watchdog.stop = 1;
+        pthread_cond_signal(&watchdog.wake);
+        pthread_mutex_unlock(&watchdog.lock);
     }
 }
 

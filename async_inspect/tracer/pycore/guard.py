@@ -25,13 +25,20 @@ def guarded(recorder: "Recorder", handler: "Callable[..., object]") -> "Callable
     Called for whatever ``sys.monitoring`` or a compiled module (``PyMonitoring_Fire*Event``) says; what is no event
     of the frame that runs is none of ours: its "code" may be any object.
     """
-    getframe, at_end = sys._getframe, sys.is_finalizing  # at the end modules are emptied, ours among them
+    tape, getframe, at_end = (
+        recorder.tape,
+        sys._getframe,
+        sys.is_finalizing,
+    )  # at the end modules are emptied, ours among them
     every = ev.COST_EVERY
 
     # A short function: without memory, CPython goes round for ever in a "with" from its 257th instruction on.
     def callback(*args: object) -> object:
         try:
             with recorder.lock:
+                if tape.broken_off:  # here nothing is amid a record
+                    recorder.switch_off()
+                    return None
                 frame = getframe(1)
                 if frame.f_code is not args[0] or (recorder.makes_record and _is_lost(recorder, frame.f_code)):
                     return None

@@ -364,12 +364,17 @@ class Recorder:
 
         ``last``: nobody takes the tool's id any more, so the callbacks stay (an audit event each, else).
         """
-        _MON.set_events(self.tool, 0)
+        self.switch_off()
         for event in () if last else _EVENTS:
             _MON.register_callback(self.tool, event, None)
+
+    def switch_off(self) -> None:
+        """The same but for the callbacks: also amid an event, once the recording has broken off."""
+        _MON.set_events(self.tool, 0)
         for info in list(self.codes.values()):
             code = info.ref() if info.ref is not None else None
             if code is not None and info.probe:
+                info.probe = 0
                 _MON.set_local_events(self.tool, code, 0)
 
     def close(self) -> None:

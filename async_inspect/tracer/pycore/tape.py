@@ -57,11 +57,13 @@ class Tape:
         self.max_slots = (max_size - self.body) // ev.SLOT_SIZE
         self.packing = packing.Packing()
         self.flushed = 0
-        self.full = False
+        self.full = 0  # AT_BOUND, NO_ROOM: nothing more is written out
         self.lost = 0
+        self.broken_off = False  # nothing is written any more
         self.ticks = ticks
         self.tick = 0
         self.set_header(ev.TAIL_SIZE_OFFSET, ev.TAIL_SIZE, 4)
+        self.set_header(ev.BROKEN_OFF_OFFSET, ev.IT_GROWS, 4)
         self.put_slots(self.packing.anchor())
 
     def now(self) -> int:
@@ -110,12 +112,13 @@ class Tape:
         """Append the oldest slots of the tail to the body, in the order that ``events.py`` describes."""
         at = self.tail + self.flushed * ev.SLOT_SIZE % ev.TAIL_SIZE
         end = at + slots * ev.SLOT_SIZE
-        if (
-            self.full
-            or self.flushed + slots > self.max_slots
-            or not self.append(self.map[at:end], self.body + self.flushed * ev.SLOT_SIZE)
-        ):
-            self.full = True
+        if self.full:
+            return
+        if self.flushed + slots > self.max_slots:
+            self.full = ev.AT_BOUND
+            return
+        if not self.append(self.map[at:end], self.body + self.flushed * ev.SLOT_SIZE):
+            self.full = ev.NO_ROOM
             return
         self.flushed += slots
         self.set_header(ev.FLUSHED_OFFSET, self.flushed)
@@ -127,7 +130,7 @@ class Tape:
         if self.begun == 1 and (
             self.full or not self.append(bytes(ev.TAIL_SIZE - ev.BLOCK_SIZE), self.tail + ev.BLOCK_SIZE)
         ):
-            self.full = True
+            self.full = ev.NO_ROOM
             return False
         self.write_out()
         if (self.begun + 1) * _BLOCK_SLOTS > self.flushed + _TAIL_SLOTS:
@@ -152,8 +155,9 @@ class Tape:
 
     def lose(self) -> None:
         """Count a record that could not be written."""
-        self.lost += 1
-        self.set_header(ev.LOST_OFFSET, self.lost)
+        if not self.broken_off:
+            self.lost += 1
+            self.set_header(ev.LOST_OFFSET, self.lost)
 
     def room(self, size: int) -> bool:
         """Whether there is room for so many bytes, in this block or the next; else what was to be written is lost."""
@@ -162,9 +166,12 @@ class Tape:
             return True
         if self.pos < end:
             self.put_slots(packing.pad())
-        if self.next_block():
-            return True
-        self.lose()
+        if not self.broken_off:  # nobody counts what comes after
+            if self.next_block():
+                return True
+            self.lose()
+            self.set_header(ev.BROKEN_OFF_OFFSET, self.full, 4)
+            self.broken_off = True
         return False
 
     def put_slots(self, data: bytes) -> None:
@@ -198,7 +205,7 @@ class Tape:
         Where a mapping has its own descriptor (3.12), to close it closes that number, which may be another file's by
         now: then the mapping has to stay, for good.
         """
-        self.full = self.released = True
+        self.full, self.released = ev.NO_ROOM, True
         if _CAN_LEAVE_FD or _identity(self.map_fd) == self.identity:
             self.map.close()
         else:

@@ -74,7 +74,7 @@ class Watchdog:
     def look_on(self) -> None:
         looks: dict[int, tuple[int, int]] = {}  # by thread: how many of its polls had ended, how often we saw it so
         while not self.stopping.acquire(timeout=self.slow_poll_ns / 1e9 / LOOKS):
-            if not INTERPRETERS.isdisjoint(sys.modules):
+            if self.recorder.tape.broken_off or not INTERPRETERS.isdisjoint(sys.modules):
                 self.over = True
                 break
             states = self.recorder.coros.threads.states

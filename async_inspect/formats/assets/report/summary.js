@@ -29,7 +29,8 @@ const Summary = (() => {
     const lived = f.processes.reduce((sum, process) => sum + process.end_ns - process.start_ns, 0);
     const rest = (of, shown) => of.length > shown && ` and ${number(of.length - shown)} more`;
 
-    const partly = !about.finished ? "its end was not seen" : about.endings.length ? "a part: see above" : null;
+    const broken = about.endings.length > 0;
+    const partly = !about.finished ? "its end was not seen" : broken ? "a part: see above" : null;
 
     section.append(
       el("h2.visually-hidden", null, "Summary"),
@@ -78,7 +79,7 @@ const Summary = (() => {
           "events",
           number(f.events),
           f.lost || f.missing
-            ? el("span.bad", null, `${number(f.lost)} records lost, ${number(f.missing)} missing`)
+            ? el("span.bad", null, `${broken ? "at least " : ""}${number(f.lost)} lost, ${number(f.missing)} missing`)
             : "nothing lost",
         ),
       ),
@@ -227,7 +228,8 @@ const Summary = (() => {
       );
     }
     notices.push(...about.endings);
-    if (figures.lost) notices.push(`${number(figures.lost)} records were lost.`);
+    if (figures.lost && !about.endings.length)
+      notices.push(`No figure is exact: ${number(figures.lost)} records could not be written.`);
     // What rules are broken stands among the findings.
     if (figures.damaged)
       notices.push(
