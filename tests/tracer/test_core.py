@@ -19,7 +19,8 @@ import pytest
 
 from async_inspect import events as ev
 from async_inspect.recording.reader import Recording
-from async_inspect.tracer import DETAILS, pycore, writer
+from async_inspect.tracer import pycore, writer
+from async_inspect.tracer.settings import DETAILS
 
 from . import ticks
 
