@@ -1,4 +1,4 @@
-"""What all tests share: both cores, running a program under the tool, expected texts, and skips that are seen.
+"""What all tests share: both cores, of which C's is built; a program under the tool; expected texts; skips are seen.
 
 ``REQUIRE_ALL=1`` makes a skip a failure: where everything is installed, a test that cannot run is a broken test.
 ``TEST_TARGET`` is the Python that runs traced programs (default: the tests' own).  ``--golden`` rewrites the expected
@@ -6,7 +6,11 @@ texts instead of comparing them.
 """
 
 import os
+import shutil
 import signal
+import subprocess
+import sys
+import sysconfig
 from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
 
@@ -14,8 +18,9 @@ import pytest
 
 from async_inspect.errors import UserError
 from async_inspect.launcher import corebuild
+from async_inspect.tracer import choose
 
-from .tools import GOLDEN, TARGET, TOOL, Attach, Run, Tool, run
+from .tools import GOLDEN, ROOT, TARGET, TOOL, Attach, Run, Tool, run
 
 # Whoever starts the tests in a shell's background has them ignore Ctrl-C, and so would every program that they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -81,6 +86,39 @@ def attach(tmp_path: Path) -> Attach:
         return run(command, cwd=tmp_path, env={**chosen, **(env or {})}, input=input)
 
     return call
+
+
+# --- the C core ------------------------------------------------------------------------------------------------------
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """End at once where the C core of this checkout could be built and is not what its sources say.
+
+    An installation goes on without it, as users want it, and leaves the one that was built before.
+    """
+    if not hasattr(session.config, "workerinput") and (reason := not_built()):
+        pytest.exit(reason, returncode=1)
+
+
+def not_built() -> str:
+    """Why the C core beside its sources is not of these; "": it is, or nothing here can build it."""
+    source, headers = corebuild.SOURCE, sysconfig.get_path("include")
+    compiler = shutil.which("cc") or shutil.which("gcc")
+    checkout = source.is_relative_to(ROOT) and (ROOT / "pyproject.toml").exists()
+    if (
+        not checkout
+        or not compiler
+        or not Path(headers, "Python.h").exists()
+        or sysconfig.get_config_var("Py_GIL_DISABLED")
+    ):
+        return ""
+    built = Path(choose.places()[0])
+    newest = max(path.stat().st_mtime for path in (source, *source.parent.glob("core/*.[ch]")))
+    if built.exists() and built.stat().st_mtime >= newest:
+        return ""
+    tried = [compiler, "-fsyntax-only", f"-I{headers}", str(source)]
+    said = subprocess.run(tried, capture_output=True, text=True, check=False).stderr
+    return f"the C core is not built of these sources: {sys.executable} -m pip install -e .\n{said}".rstrip()
 
 
 # --- expected texts --------------------------------------------------------------------------------------------------
