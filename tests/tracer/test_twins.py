@@ -377,8 +377,8 @@ def unfound(text: str) -> list[str]:
     source=HEAD
     + "EAGER = False\n"
     + "async def f0():\n    c = within(around(f1())); drive(c, 1); close(c)\n"
-    + "async def f1():\n    try: await f2()\n    finally: await asyncio.sleep(0)\n"
-    + "async def f2(): await asyncio.sleep(0)\n"
+    + "async def f1():\n    try: await f2()\n    finally: await Pause(1)\n"
+    + "async def f2():\n    try: await Pause(1)\n    finally: next(names)\n"
     + "def close(c):\n    try: c.close()\n    except RuntimeError: pass\n"
     + TAIL,
     without=set(),
