@@ -19,6 +19,7 @@ COMMANDS = (
     "critical-path",
     "dump",
     "info",
+    "config",
     "doctor",
     "version",
 )

@@ -38,9 +38,10 @@ def _run(args: list[str]) -> None:
     if args == [name] and name in AT_ONCE:
         function(name)()
         return
+    from async_inspect.cli import configuration
     from async_inspect.cli.application import application, options_with_value
 
-    commands = application([name] if name in COMMANDS else COMMANDS)
+    commands = application([name] if name in COMMANDS and name != "config" else COMMANDS)
     to_run = None
     if name in WITH_TARGET:
         from async_inspect.launcher import target
@@ -49,8 +50,13 @@ def _run(args: list[str]) -> None:
         args = [name, *own_args]
     else:
         system.spare_threads()
+    asks = name in configuration.COMMANDS and not {"-h", "--help"} & set(args)
+    settings = configuration.held(commands.commands[name], os.environ) if asks else {}
+    defaults = {name: configuration.defaults(commands.commands[name], settings)} if settings else None
     try:
-        commands.main(args=args, prog_name="async-inspect", obj=to_run)
+        commands.main(args=args, prog_name="async-inspect", obj=to_run, default_map=defaults)
+    except UserError as exc:
+        raise configuration.explained(exc, settings) from exc
     except OSError as exc:
         if exc.filename is None and exc.errno == errno.ENOENT:  # os.getcwd() says so
             raise UserError("the current folder is gone: change to one that is there, or give absolute paths") from None

@@ -56,9 +56,11 @@ class Settings:
 
 
 def size_of(size: "int | str") -> int:
-    """Bytes, from a number of them or "500MB", "4G", "123".  ValueError: that is no size, or less than 64 KB."""
+    """Bytes, from a number of them or "500MB", "4G", "unlimited".  ValueError: that is no size, or less than 64 KB."""
     if not isinstance(size, str):
         return _sound(size, size)
+    if size.strip() == "unlimited":
+        return LARGEST_SIZE
     number = size.strip().upper().removesuffix("B").removesuffix("I").strip()
     unit = number[-1:] if number[-1:] in UNITS else ""
     try:
@@ -69,5 +71,5 @@ def size_of(size: "int | str") -> int:
 
 def _sound(size: int, given: "int | str") -> int:
     if not SMALLEST_SIZE <= size <= LARGEST_SIZE:
-        raise ValueError(f"{given}: give a size like 500MB or 4GB, at least 64KB")
+        raise ValueError(f"{given}: give a size like 500MB or 4GB, at least 64KB, or unlimited")
     return size

@@ -13,7 +13,7 @@ from async_inspect import events as ev
 from async_inspect.cli.main import main
 from async_inspect.model.reasons import GATHER, RULES, TASK, YIELD, covering
 from async_inspect.model.tables import Function
-from async_inspect.support import settings
+from async_inspect.support import settings, tables
 from async_inspect.support.settings import ALL, Rule
 
 from ..tape import Tape
@@ -121,7 +121,7 @@ def test_the_library_reads_them_too(program: Path, attach: Attach, monkeypatch: 
 WRONG = [
     ("[[tool.async-inspect.reasons", "Expected"),
     ("[tool]\nasync-inspect = 1", "tool.async-inspect is no table"),
-    ("[tool.async-inspect]\nreason = []", "tool.async-inspect.reason: there is no such setting; there is reasons"),
+    ("[tool.async-inspect]\nreason = []", "tool.async-inspect.reason: there is no such setting; did you mean reasons?"),
     ("[tool.async-inspect]\nreasons = 1", "tool.async-inspect.reasons is no array of tables: write [[…reasons]]"),
     ("[tool.async-inspect]\nreasons = [1]", "tool.async-inspect.reasons, entry 1: is no table"),
     (PROJECT + RULE + PROJECT + "x = 1", "entry 2: there is no 'x'; there are file, functions, reason, covers"),
@@ -163,7 +163,7 @@ def test_wrong_tables_of_the_users_own(program: Path, attach: Attach, tool: Tool
         (lambda path: path.symlink_to("/dev/zero"), "is a device, not a file"),
         (lambda path: path.write_text("[tool.other\n"), "Expected"),
         (lambda path: path.write_text("a = " + "[" * 100_000), "recursion"),
-        (lambda path: path.write_text("#" * (settings.MOST + 1)), "is longer than"),
+        (lambda path: path.write_text("#" * (tables.MOST + 1)), "is longer than"),
     ],
     ids=["bytes", "folder", "pipe", "device", "syntax", "depth", "size"],
 )

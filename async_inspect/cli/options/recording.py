@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from async_inspect.cli.configuration import PRESETS, use_preset
 from async_inspect.cli.options.shared import given_as
 from async_inspect.errors import USAGE, UserError
 from async_inspect.events import MAX_TAGS
@@ -29,8 +30,25 @@ class How:
 
 
 _OPTIONS: dict[str, Any] = {
+    "preset": (
+        Annotated[
+            str | None,
+            typer.Option(
+                metavar="|".join(PRESETS),
+                is_eager=True,
+                callback=use_preset,
+                help="Several settings at once; `async-inspect config --preset NAME` says which.",
+            ),
+        ],
+        None,
+    ),
     "max_size": (
-        Annotated[str, typer.Option(metavar="SIZE", help="Stop recording events when a recording is this big.")],
+        Annotated[
+            str,
+            typer.Option(
+                metavar="SIZE", help="Stop recording events when a recording is this big (500MB, 4GB, unlimited)."
+            ),
+        ],
         "4GB",
     ),
     "without": (
