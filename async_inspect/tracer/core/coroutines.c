@@ -166,9 +166,9 @@ static inline Coro *top_of(Coro *c)
 /* The coroutine of a Task, as far as it is known and has not ended. */
 static Coro *coro_of_task(PyObject *task, void **frame)
 {
-    PyObject *made = coroutine_of(task);
+    PyObject *made = coroutine_in(task), *got = UNLIKELY(made == NULL) ? made = coroutine_of(task) : NULL;
     void *key = made == NULL || PyCoro_CheckExact(made) ? coroutine_frame(made) : STEP_KEY(made);
-    Py_XDECREF(made);
+    Py_XDECREF(got);
     if (frame != NULL) {
         *frame = key;
     }

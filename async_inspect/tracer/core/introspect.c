@@ -91,6 +91,14 @@ static void find_place(Py_ssize_t *place, PyObject *o, PyTypeObject *type, PyObj
     }
 }
 
+/* What a function of C's without arguments returns, past the ways by which any may be called; NULL: an error. */
+static inline PyObject *call_bare(PyObject *function)
+{
+    return LIKELY(PyCFunction_CheckExact(function) && PyCFunction_GET_FLAGS(function) == METH_NOARGS)
+               ? PyCFunction_GET_FUNCTION(function)(PyCFunction_GET_SELF(function), NULL)
+               : PyObject_CallNoArgs(function);
+}
+
 /* A new reference, or NULL: no loop runs a task on this thread. */
 static PyObject *current_task(void)
 {
@@ -100,18 +108,23 @@ static PyObject *current_task(void)
     PyObject *task = NULL;
 #if PY_VERSION_HEX >= 0x030E0000 /* before, this asks the loop for its hash */
     task = PyObject_CallNoArgs(aio.current_task);
-#endif
-    if (task == Py_None || task == NULL) {
-        Py_CLEAR(task);
-        if (PyDict_CheckExact(aio.current_tasks) && PyDict_GET_SIZE(aio.current_tasks)) {
-            PyObject *loop = PyObject_CallNoArgs(aio.running_loop), *one, *its;
-            for (Py_ssize_t i = 0; loop != NULL && task == NULL && PyDict_Next(aio.current_tasks, &i, &one, &its);) {
-                task = one == loop ? Py_NewRef(its) : NULL; /* by identity: a loop may have a hash of its own */
-            }
-            Py_XDECREF(loop);
-        }
+    if (UNLIKELY(task == NULL)) {
+        drop_error();
     }
-    drop_error();
+    else if (task == Py_None) {
+        Py_CLEAR(task);
+    }
+#endif
+    if (task == NULL && PyDict_CheckExact(aio.current_tasks) && PyDict_GET_SIZE(aio.current_tasks)) {
+        PyObject *loop = call_bare(aio.running_loop), *one, *its;
+        for (Py_ssize_t i = 0; loop != NULL && task == NULL && PyDict_Next(aio.current_tasks, &i, &one, &its);) {
+            task = one == loop ? Py_NewRef(its) : NULL; /* by identity: a loop may have a hash of its own */
+        }
+        Py_XDECREF(loop);
+    }
+    if (UNLIKELY(task == NULL)) {
+        drop_error();
+    }
     return task;
 }
 
@@ -148,24 +161,33 @@ static PyObject *trio_now(PyObject *name)
     return value;
 }
 
+/* What a C Task runs: borrowed, or NULL, also where it is another's (of a subclass it may be an attribute of its own), or
+ * the place isn't known yet. */
+static inline PyObject *coroutine_in(PyObject *task)
+{
+    return LIKELY((PyObject *)Py_TYPE(task) == aio.c_task && aio.coro_place > 0) ? *(PyObject **)((char *)task + aio.coro_place)
+                                                                                  : NULL;
+}
+
 /* What a task runs: a new reference, or NULL. */
 static PyObject *coroutine_of(PyObject *task)
 {
-    PyTypeObject *exactly = (PyTypeObject *)aio.c_task; /* else it may be an attribute of the program's own */
-    int known = exactly != NULL && Py_TYPE(task) == exactly;
-    PyObject *made = known ? at_place(&aio.coro_place, task, exactly) : NULL;
+    PyObject *made = coroutine_in(task);
     if (LIKELY(made != NULL)) {
         return Py_NewRef(made);
     }
     made = get(task, (PyObject *)Py_TYPE(task) == trio.task ? word.coro : word.coro_attr);
-    if (known) {
-        find_place(&aio.coro_place, task, exactly, made);
+    if ((PyObject *)Py_TYPE(task) == aio.c_task) {
+        find_place(&aio.coro_place, task, Py_TYPE(task), made);
     }
     return made;
 }
 
 static int is_task(PyTypeObject *cls)
 {
+    if (LIKELY((PyObject *)cls == aio.c_task)) {
+        return 1;
+    }
     if (know_asyncio() && PyType_IsSubtype(cls, (PyTypeObject *)aio.c_task)) {
         return 1;
     }

@@ -61,11 +61,21 @@ static Actions wanted_of(PyCodeObject *code)
     return 0;
 }
 
-/* The same, of one that is running. */
-static Actions wanted_of_frame(PyCodeObject *code)
+/* The same, of one that is running: asked once of each code object. */
+static inline Actions wanted_of_frame(PyCodeObject *code)
 {
-    CodeInfo *info = known_code(code);
-    return info != NULL && info->probe ? info->probe : wanted_of(code);
+    CodeInfo *info = entry_of(code);
+    if (UNLIKELY(info == NULL)) {
+        return wanted_of(code);
+    }
+    if (info->probe) {
+        return info->probe;
+    }
+    if (UNLIKELY(!info->asked)) {
+        info->wanted = wanted_of(code);
+        info->asked = 1;
+    }
+    return info->wanted;
 }
 
 /* Hear these events of a coroutine's code as well (at `awaits`). */

@@ -14,7 +14,9 @@ typedef struct CodeInfo {
     void *key;             /* where its code object is, or was ... */
     PyWeakReference *ref;  /* ... and whether that lives: no memory that another code got is taken for it */
     uint32_t id;
+    uint8_t asked; /* `wanted` is known */
     Actions probe;
+    Actions wanted; /* what a source wants of it: of code that is on the stack wherever something is woken */
     const struct Probe *at_start, *at_return; /* what is done then, of a function that is no coroutine's; NULL: nothing */
     uint8_t kind, ends_stack;
     uint8_t returns; /* of what makes tasks: it tells us when it returns */

@@ -427,7 +427,8 @@ RARE void put_event(Thread *th, int kind, uint64_t ts, uint32_t coro, uint32_t a
 OFTEN void put(Thread *th, int kind, uint64_t ts, uint32_t coro, uint32_t aux, Coro *after, uint32_t off, int flags)
 {
     int often = __builtin_constant_p(kind)
-                && (kind == START || kind == RETURN || kind == RESUMED || kind == SUSPEND || kind == LINK || kind == WAKE);
+                && (kind == START || kind == RETURN || kind == RESUMED || kind == SUSPEND || kind == LINK || kind == WAKE
+                    || kind == SOON || kind == SPAWN || kind == EDGE || kind == USE || kind == TAKE || kind == GIVE);
     if (!often || UNLIKELY(!put_short(ts, coro, aux, after ? after->node : 0, after ? after->root->id : 0, off, th->index, flags,
                                       kind))) {
         put_event(th, kind, ts, coro, aux, after, off, flags);
