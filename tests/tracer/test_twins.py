@@ -347,6 +347,17 @@ def unfound(text: str) -> list[str]:
     return [line for line in lines if not line.startswith("VANISH")]
 
 
+def with_none_closed(source: str) -> str:
+    """Where a coroutine is closed with no ``try`` open, 3.15 tells of it if its code's RESUME is heard.
+
+    The Python core hears that of all code, the C core at ``awaits`` of roots alone.
+    """
+    kept = "kept = []\ndef keep(one): kept.append(one); return one\n"
+    return kept + source.replace("; c.close()", "").replace("drive(c, ", "drive(keep(c), ").replace(
+        "fail(c)", "fail(keep(c))"
+    )
+
+
 @pytest.mark.parametrize("detail", DETAILS)
 @settings(max_examples=examples(100), deadline=None, suppress_health_check=list(HealthCheck))
 @given(source=programs(), without=st.sets(st.sampled_from(ticks.ALL)), calls=st.booleans())
@@ -385,6 +396,8 @@ def unfound(text: str) -> list[str]:
     calls=False,
 )
 def test_random_programs(detail: str, source: str, without: set[str], calls: bool) -> None:
+    if detail == "awaits" and sys.version_info >= (3, 15):
+        source = with_none_closed(source)
     c, python = texts(source, set(ticks.ALL) - without, calls, detail)
     if sys.version_info >= (3, 13):
         assert unfound(c) == unfound(python)
