@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 type Ints = npt.NDArray[np.int64]
+type Whole = npt.NDArray[np.signedinteger[Any]]  # of 32 bits, where these are enough
 type Any1d = npt.NDArray[Any]
 
 MOST: Final = (1 << 63) - 1
@@ -25,15 +26,15 @@ def group(*columns: Any1d) -> tuple[list[Ints], Ints]:
         numbers, width = column, most
         distinct, values = np.empty(0, np.int64), np.empty(0, np.int64)
         if size * width >= 1 << 62:  # too wide for one word: number what there is so far
-            distinct, key = np.unique(key, return_inverse=True)
+            distinct, key = distinct_of(key)
             size = len(distinct)
         if size * width >= 1 << 62:  # still: number this one's values, too
-            values, numbers = np.unique(column, return_inverse=True)
+            values, numbers = distinct_of(column)
             width = len(values)
         tables.append((distinct, values, width))
         key = key * width + numbers
         size *= width
-    keys, inverse = np.unique(key, return_inverse=True)
+    keys, inverse = distinct_of(key)
     parts: list[Ints] = []
     for distinct, values, width in reversed(tables):
         parts.append(values[keys % width] if len(values) else keys % width)
@@ -41,6 +42,43 @@ def group(*columns: Any1d) -> tuple[list[Ints], Ints]:
         if len(distinct):
             keys = distinct[keys]
     return [keys, *reversed(parts)], inverse
+
+
+def order_of(key: Any1d) -> Ints:
+    """The rows in ascending order of ``key`` (whole numbers); those that are alike in theirs."""
+    n = len(key)
+    if n < 2 or bool((key[1:] >= key[:-1]).all()):
+        return np.arange(n)
+    low, bits = int(key.min()), n.bit_length()
+    if (int(key.max()) - low).bit_length() + bits >= 63:
+        return np.argsort(key, kind="stable")
+    packed = (key.astype(np.int64) - low) << bits  # to sort values takes a fraction of what sorting rows does
+    packed |= np.arange(n)
+    packed.sort()
+    packed &= (1 << bits) - 1
+    return packed
+
+
+def distinct_of(key: Any1d) -> tuple[Ints, Ints]:
+    """The distinct values of ``key`` (whole numbers), ascending; and for each row which one it is."""
+    n = len(key)
+    if not n:
+        return np.empty(0, np.int64), np.empty(0, np.int64)
+    low = int(key.min())
+    width = int(key.max()) - low + 1
+    if width <= 4 * n + 1024:  # so few that there is room for all: no sorting
+        there = np.zeros(width, np.bool_)
+        at = key.astype(np.int64) - low
+        there[at] = True
+        number = np.cumsum(there) - 1
+        return np.flatnonzero(there) + low, number[at]
+    order = order_of(key)
+    new = np.ones(n, np.bool_)
+    ordered = key[order]
+    new[1:] = ordered[1:] != ordered[:-1]
+    inverse = np.empty(n, np.int64)
+    inverse[order] = np.cumsum(new) - 1
+    return ordered[new].astype(np.int64), inverse
 
 
 def sums(inverse: Any1d, values: Any1d, size: int) -> Ints:
@@ -100,7 +138,7 @@ class Ordered:
             self._moments = np.unique(when)
             self._size = len(self._moments) + 1
         key = self._key_of(who, when, "left")
-        self.order: Ints = np.argsort(key, kind="stable")  # of the rows as they were given
+        self.order: Ints = order_of(key)  # of the rows as they were given
         self._key = key[self.order]
 
     def before(self, who: Any1d, when: Any1d, side: Literal["left", "right"] = "left") -> Ints:
@@ -143,26 +181,35 @@ class LastBefore:
     """As-of lookup: for (who, when), the last row of that ``who`` at or before ``when``."""
 
     def __init__(self, who: Any1d, when: Any1d, count: int = 0) -> None:
-        """``count``: ``who`` is below; where most have one row only, it is found without a search then."""
+        """``count``: ``who`` is below; those that have one row only, as most have, are found without a search then."""
+        self._last: Any1d | None = None
+        self._several = self._some = np.empty(0, np.int64)
+        if count:
+            self._last, self._when = last_rows(who, count), when
+            self._several = first_rows(who, count) != self._last
+            self._some = np.flatnonzero(self._several[who]) if self._several.any() else self._some
+            who, when = who[self._some], when[self._some]
         self._rows = Ordered(who, when)
-        self._who, self._when = who[self._rows.order], when[self._rows.order]
-        self._starts = np.searchsorted(self._who, np.arange(count + 1, dtype=np.int64)) if count else None
+        self._ordered_who, self._ordered_when = who[self._rows.order], when[self._rows.order]
 
     def __call__(self, who: Any1d, when: Any1d) -> Ints:
         """Row numbers; -1 where there is none."""
-        if not len(self._when):
+        if self._last is None:
+            return self._search(who, when)
+        found = self._last[who].astype(np.int64)
+        if len(self._when):
+            found[self._when[found] > when] = -1
+        if len(self._some):
+            several = np.flatnonzero(self._several[who])
+            row = self._search(who[several], when[several])
+            found[several] = np.where(row >= 0, self._some[row], -1)
+        return found
+
+    def _search(self, who: Any1d, when: Any1d) -> Ints:
+        if not len(self._ordered_when):
             return np.full(len(who), -1, np.int64)
-        if self._starts is None:
-            found = self._rows.before(who, when, "right") - 1
-            good = (found >= 0) & (self._who[found] == who)
-            return np.where(good, self._rows.order[found], -1)
-        found, number = self._starts[who], self._starts[who + 1] - self._starts[who]
-        several = np.flatnonzero(number > 1)
-        if len(several):
-            some = who[several], when[several]
-            found[several] = np.maximum(self._rows.before(*some, "right") - 1, found[several])
-        found = np.minimum(found, len(self._when) - 1)
-        good = (number > 0) & (self._when[found] <= when)
+        found = self._rows.before(who, when, "right") - 1
+        good = (found >= 0) & (self._ordered_who[found] == who)
         return np.where(good, self._rows.order[found], -1)
 
 
@@ -182,6 +229,27 @@ class FirstAfter:
         return np.where(good, self._rows.order[found], -1)
 
 
+def first_rows(ids: Any1d, size: int) -> Whole:
+    """By id (below ``size``) its first row; -1: it has none."""
+    rows = numbers(len(ids))
+    found = np.full(size, -1, rows.dtype)
+    found[ids[::-1]] = rows[::-1]
+    return found
+
+
+def last_rows(ids: Any1d, size: int) -> Whole:
+    """By id (below ``size``) its last row; -1: it has none."""
+    rows = numbers(len(ids))
+    found = np.full(size, -1, rows.dtype)
+    found[ids] = rows
+    return found
+
+
+def numbers(size: int) -> Whole:
+    """0, 1, 2 … below ``size``."""
+    return np.arange(size, dtype=np.int32) if size < 1 << 31 else np.arange(size, dtype=np.int64)
+
+
 def find(column: Any1d, values: Any1d) -> Ints:
     """The rows of these values in an ascending column; -1: it is not there."""
     if not len(column):
@@ -190,9 +258,9 @@ def find(column: Any1d, values: Any1d) -> Ints:
     return np.where(column[at] == values, at, -1)
 
 
-def take(column: npt.NDArray[np.integer], rows: Ints) -> Ints:
+def take(column: npt.NDArray[np.integer], rows: Whole) -> Ints:
     """``column[rows]``, whatever where a row is -1."""
-    return column.astype(np.int64)[np.maximum(rows, 0)] if len(column) else np.zeros(len(rows), np.int64)
+    return column[np.maximum(rows, 0)].astype(np.int64) if len(column) else np.zeros(len(rows), np.int64)
 
 
 def narrow(column: Any1d) -> Any1d:

@@ -15,8 +15,10 @@ from . import tables as t
 from .data import TraceData
 from .entities import Violation
 from .figures.waiting import bounds
-from .grouping import MOST, exact_sum, known, sums
+from .grouping import MOST, exact_sum, first_rows, known, last_rows, sums
 from .meanings import Bound, Meaning, Moment, Row, columns
+
+_BLOCK: Final = 1 << 18  # calls that are looked at at a time
 
 
 class _Rule(NamedTuple):
@@ -214,18 +216,21 @@ def _bursts(trace: TraceData) -> list[_Rule]:
 
 def _calls(trace: TraceData) -> list[_Rule]:
     calls, entries = trace.calls, trace.entries
-    child = np.flatnonzero((calls.awaiter >= 0) & (calls.outcome != t.VANISHED))
-    awaiter = calls.awaiter[child]
     # An async generator may be awaited by one after the other: there it is each entry that lies inside.
-    once = np.bincount(entries.call, minlength=len(calls))[child] == 1
-    # Its entry, not its life: one that was left between two items lives on when its awaiter has ended.
-    entry = np.zeros(len(calls), np.int64)
-    entry[entries.call] = np.arange(len(entries))
-    start, end = entries.start_ns[entry[child]], entries.end_ns[entry[child]]
-    outside = (start < calls.start_ns[awaiter]) | (end > calls.end_ns[awaiter])
-    longer = calls.run_ns[child] > calls.run_ns[awaiter]
+    several = first_rows(entries.call, len(calls)) != (last := last_rows(entries.call, len(calls)))
+    wrong = np.zeros(len(calls), np.bool_)
+    for begin in range(0, len(calls), _BLOCK):
+        part = slice(begin, begin + _BLOCK)
+        awaiter = calls.awaiter[part]
+        once = ~several[part] & (last[part] >= 0)
+        child = np.flatnonzero(once & (awaiter >= 0) & (calls.outcome[part] != t.VANISHED))
+        awaiter, entry = awaiter[child], last[part][child]
+        child += begin
+        # Its entry, not its life: one that was left between two items lives on when its awaiter has ended.
+        outside = (entries.start_ns[entry] < calls.start_ns[awaiter]) | (entries.end_ns[entry] > calls.end_ns[awaiter])
+        wrong[child] = outside | (calls.run_ns[child] > calls.run_ns[awaiter])
     return [
-        *_first("a child's run segments lie inside its awaiter's", once & (outside | longer), calls.task[child]),
+        *_first("a child's run segments lie inside its awaiter's", wrong, calls.task),
         *_first("a call runs no less than 0", calls.run_ns < 0, calls.task),
         *_first("a call runs no longer than it lasts", calls.run_ns > calls.end_ns - calls.start_ns, calls.task),
     ]

@@ -17,11 +17,11 @@ from ..recording import ending
 from ..recording.header import LATEST, Head
 from ..recording.reader import Recording
 from ..recording.runs import heads, of_processes, run_at
+from ..recording.slots import Slots
 from ..support.files import open_regular
 from ..support.settings import Rule
 from . import metadata
 from .building.builder import Builder
-from .building.scan import CHUNK
 from .building.tasks import Moments
 from .data import TraceData
 from .entities import LeftOut
@@ -32,6 +32,7 @@ from .transform.merge import merge
 # Of several processes: those that would exceed one of these are left out, and named.
 MOST_RECORDS: Final = 50_000_000
 MOST_PROCESSES: Final = 1_000  # with records
+_AT_A_TIME: Final = 1 << 17  # slots of a file
 
 type Progress = Callable[[int, int], None]  # (slots read, slots in all)
 
@@ -126,19 +127,25 @@ def _read(run: Sequence[Head], clock_ns: int, window_ns: Window, cwd: str, progr
 
 def read(path: Path, window_ns: Window, cwd: str, report_progress: Callable[[int], object] = int) -> TraceData:
     """The data of one recording.  ``report_progress`` is called with the number of slots just read."""
-    with Recording(path) as recording:
+    with Recording(path, at_most=_AT_A_TIME) as recording:
         builder = Builder(recording, window_ns, cwd)
-        left = recording.count
+        last: list[Slots] = []  # that may have to be cut
+        for slots in recording.drain():
+            if ending.may_end_in(slots):
+                for one in last:
+                    builder.feed(one)
+                last = []
+            last.append(slots)
+            report_progress(len(slots))
+        left = sum(map(len, last))
         if ending.ending(recording) in ending.BROKEN_OFF:
-            left, last_ts = ending.sure(recording.chunks)
+            left, last_ts = ending.sure(last)
             builder.note_time(last_ts)
-        for slots in recording.chunks:
-            for begin in range(0, len(slots), CHUNK):
-                chunk = slots[begin : begin + min(CHUNK, left)]
-                left -= len(chunk)
-                builder.feed(chunk)
-                report_progress(len(chunk))
-        return builder.data()
+        for slots in last:
+            builder.feed(slots[:left])
+            left -= min(left, len(slots))
+        del last
+        return builder.data(last=True)
 
 
 def _is_idle(one: Head) -> bool:

@@ -61,6 +61,7 @@ type _Longs = npt.NDArray[np.int64]
 type _Shorts = npt.NDArray[np.int32]
 
 type Count = Annotated[_Longs, Value()]
+type SmallCount = Annotated[_Shorts, Value()]
 type Line = Annotated[_Shorts, Value()]
 type Ns = Annotated[_Longs, Value("ns")]  # a length of time
 type CountOfCalls = Annotated[_Longs, Value(of_calls=True)]
@@ -84,11 +85,11 @@ type SiteRow = Annotated[_Shorts, Row("sites")]
 type CallRow = Annotated[_Shorts, Row("calls")]
 type ResourceRow = Annotated[_Shorts, Row("resources")]
 type Thread = Annotated[_Shorts, Number("thread", first=0)]
-type CoroNumber = Annotated[_Longs, Number("coroutine")]  # the recording's id
+type CoroNumber = Annotated[_Shorts, Number("coroutine")]  # the recording's id
 type ResourceNumber = Annotated[_Longs, Number("resource")]  # likewise
 type Slot = Annotated[_Shorts, Number("slot", first=0)]  # the record that says so, in the recording's order; -1: none
-type FirstPoll = Annotated[_Longs, Bound("polls", last=False)]
-type LastPoll = Annotated[_Longs, Bound("polls", last=True)]
+type FirstPoll = Annotated[_Shorts, Bound("polls", last=False)]
+type LastPoll = Annotated[_Shorts, Bound("polls", last=True)]
 
 
 class Column(NamedTuple):

@@ -289,7 +289,7 @@ class Calls(Table):
     end_ns: m.End
     outcome: Bytes  # OUTCOMES
     error: m.StringRow  # the exception's type; -1: none
-    segments: m.Count  # how many times it ran uninterrupted
+    segments: m.SmallCount  # how many times it ran uninterrupted
     run_ns: m.Ns  # the sum of these; what it awaits runs inside
 
 

@@ -75,6 +75,12 @@ def span(header: Header, how: Ending, first_ts: int, last_ts: int) -> Span:
     return Span(base, end, ended if ended and ended >= end else None)
 
 
+def may_end_in(slots: Slots) -> bool:
+    """Whether ``sure`` need not look at what comes before these slots."""
+    kinds = slots["kind"]
+    return bool(((kinds >= ev.FIRST_EVENT) & ~np.isin(kinds, _MORE)).any())
+
+
 def sure(chunks: Sequence[Slots]) -> tuple[int, int]:
     """Of a recording that is broken off: (how many of its slots are certainly complete, the last record's time).
 

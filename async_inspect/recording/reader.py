@@ -7,6 +7,7 @@ The same object serves a finished recording and one that still grows (``refresh`
 
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -161,6 +162,23 @@ class Recording:
         self.missing = 0 if follows else max(header.flushed, header.tail_base) + len(tail) - self.position
         return self._refreshed(header, new, 0)
 
+    def drain(self) -> Iterator[Slots]:
+        """All slots that there are, in order; none is kept, so ``chunks`` and ``records`` are empty afterwards.
+
+        Of a recording that grows faster than it is read, those that it had at first.
+        """
+        end = self.header.flushed
+        while True:
+            chunks, self.chunks = self.chunks, []
+            while chunks:
+                yield chunks.pop(0)
+            before = self.header.flushed
+            if not self.unread:
+                return
+            if self.position >= end and before > end and not self.header.end_ns:
+                return
+            self.refresh()
+
     def _refreshed(self, header: Header, new: list[Slots], unread: int) -> list[Slots]:
         self.header, self.unread = self._amended(header), unread
         self.chunks += new
@@ -170,19 +188,14 @@ class Recording:
         """Accept these slots but for an incomplete record or text at their end; how many were accepted."""
         accepted = self._unpacking.whole(raw)
         if accepted:
-            header, until, first = self.header, self._until(), self.count
-            found = np.empty(0, SLOT)
+            header, until = self.header, self._until()
             for piece in self._unpacking.unpack(raw[:accepted], self.position):
                 slots = self._slot_check.check(piece, header.start_ns, header.end_ns, until)
                 self._define(slots)
-                if self.count == first and len(slots) < accepted:
-                    found = np.empty(accepted, SLOT)
-                if len(found):
-                    found[self.count - first : self.count - first + len(slots)] = slots
                 self.count += len(slots)
+                if len(slots):
+                    new.append(slots)
             self.position += accepted
-            if self.count > first:
-                new.append(found[: self.count - first] if len(found) else slots)
         return accepted
 
     def _until(self) -> int:

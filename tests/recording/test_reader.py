@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from async_inspect import events as ev
 from async_inspect.errors import UserError
-from async_inspect.model import Builder, Trace, load
+from async_inspect.model import Builder, Trace, load, loading
 from async_inspect.recording.code import Code, Position, decode_table
 from async_inspect.recording.dump import dump_header, dump_records
 from async_inspect.recording.header import parse_metadata
@@ -35,6 +35,41 @@ def test_definitions(tmp_path: Path) -> None:
         assert recording.node_code[:5].tolist() == [0, 0, 1, 2, 3]
         assert recording.first("cwd") == "/w"
         assert recording.meta["argv"] == ("python", "app.py")
+
+
+@pytest.mark.parametrize("at_most", [1, 7, 0])
+def test_drained_it_keeps_nothing(at_most: int, tmp_path: Path) -> None:
+    with Recording(two_tasks().write(tmp_path / "a.rec", tail=3), at_most=at_most) as recording:
+        drained = list(recording.drain())
+        assert not recording.chunks and not recording.unread
+    with Recording(tmp_path / "a.rec") as whole:
+        assert np.concatenate(drained).tobytes() == whole.records.tobytes()
+
+
+def test_cut_anywhere_it_is_the_same_read_in_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = two_tasks().write(tmp_path / "a.rec", tail=3).read_bytes()
+    path = tmp_path / "cut.rec"
+    for size in range(len(data) - 3 * RECORD_SIZE * len(two_tasks().slots) // 4, len(data), 5):
+        path.write_bytes(data[:size])
+        whole = load(path)
+        with monkeypatch.context() as patch:
+            patch.setattr(loading, "_AT_A_TIME", 2)
+            again = load(path)
+        assert (again.meta, again.tasks, again.tree) == (whole.meta, whole.tasks, whole.tree)
+
+
+def test_draining_what_grows_comes_to_an_end(tmp_path: Path) -> None:
+    tape = two_tasks()
+    slots, tape.end_ns = tape.slots, 0
+    tape.slots = slots[:8]
+    path = tape.write(tmp_path / "a.rec", tail=2)
+    with Recording(path, at_most=2) as recording:
+        count = 0
+        for drained in recording.drain():  # it grows as fast as it is read
+            count += len(drained)
+            tape.slots = slots[: 8 + 2 * count]
+            tape.write(path, tail=2)
+        assert 0 < count == recording.count < len(slots)
 
 
 def test_cut_at_any_byte(tmp_path: Path) -> None:

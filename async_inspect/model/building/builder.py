@@ -19,7 +19,7 @@ from .. import tables as t
 from ..data import TraceData
 from ..figures import cancelled_waits
 from ..filters import ALL, Window
-from ..grouping import Ints, find, narrow, sums
+from ..grouping import Ints, Whole, find, narrow, sums
 from ..invariants import checked
 from ..kernels import words
 from ..kernels.awaiters import Chains, OfFrames
@@ -61,11 +61,12 @@ class Builder:
         """Note the time of a record that isn't fed, since a part of it is missing."""
         self._last_ts = max(self._last_ts, ts)
 
-    def data(self) -> TraceData:
+    def data(self, last: bool = False) -> TraceData:
         """The tables of what was fed; unfinished things end at the recording's end if all records up to there were fed,
-        else at the last record (``recording/ending.py``)."""
+        else at the last record (``recording/ending.py``).  ``last``: what was fed is forgotten as it is used, which
+        takes half the memory; it is not to be called again."""
         recording, records = self._recording, self._records
-        moments, broken_off, last = self._known()
+        moments, broken_off, ended = self._known()
         task_ids = find_tasks(records, moments)
         poll_spans = find_polls(records, task_ids, moments)
         size = min(len(recording.node_parent), ev.MAX_NODES + 1)
@@ -77,6 +78,9 @@ class Builder:
         swallowed = [number for number, text in recording.strings.items() if text in SWALLOWED]
         ends = find_ends(records, task_ids, poll_spans, moments, broken_off, generators, swallowed)
         calls, entries = find_calls(records, task_ids, poll_spans, moments, code_of, own_node)
+        del own_node
+        for name in ("opens", "closes", "exits") if last else ():
+            records.forget(name)
 
         places = Places(recording, self._cwd)
         sites = Sites(recording.sites, places.functions)
@@ -100,7 +104,7 @@ class Builder:
         owned = resources.find_resources(recording, functions, sites)
         uses, used = _uses(records, owned, len(code_of))
 
-        (start, end, ended), task = _await_times(poll_spans, polls, ends), poll_spans.polls.task[polls].astype(np.int64)
+        (start, end, over), task = _await_times(poll_spans, polls, ends), poll_spans.polls.task[polls].astype(np.int64)
         graph = Graph(
             chains=chains,
             of_chains=of_chains,
@@ -122,7 +126,7 @@ class Builder:
         next_poll = poll_spans.following[polls]
         suspended = wakes.Suspended(
             pos=suspends["pos"][rows],
-            until=np.where(ended, poll_spans.open_pos[next_poll], moments.slots) if len(polls) else polls,
+            until=np.where(over, poll_spans.open_pos[next_poll], moments.slots) if len(polls) else polls,
             task=task,
             start_ns=start,
             end_ns=end,
@@ -135,7 +139,7 @@ class Builder:
             task=task.astype(np.int32),
             start_ns=start,
             end_ns=end,
-            ended=ended,
+            ended=over,
             node=chained.node,
             location=chained.location,
             leaf_node=chained.leaf_node,
@@ -172,8 +176,8 @@ class Builder:
         side = {name: find(known) for name, find in SIDE_TABLES.items()}
         head = Head(recording.path, recording.header, recording.meta)
         trace = TraceData(
-            meta=metadata.metadata(head, recording.detail, records.records, moments, last, self._cwd),
-            processes=(metadata.process(head, recording.detail, records.records, moments, last),),
+            meta=metadata.metadata(head, recording.detail, records.records, moments, ended, self._cwd),
+            processes=(metadata.process(head, recording.detail, records.records, moments, ended),),
             functions=(*functions, *[t.NOT_DIVIDED] * undivided),
             strings=_strings(recording),
             locations=places.locations,
@@ -211,7 +215,7 @@ class Builder:
         poll_spans: PollSpans,
         ends: Ends,
         ran: SelfTimes,
-        code_of: Ints,
+        code_of: Whole,
         functions: list[t.Function],
         sites: Sites,
     ) -> t.Tasks:
@@ -239,7 +243,7 @@ class Builder:
         first = ends.end_ns.copy()
         first[polls.task[::-1] - 1] = polls.start_ns[::-1]
         return t.Tasks(
-            coro=task_ids.coro,
+            coro=narrow(task_ids.coro),
             process=np.zeros(len(task_ids.coro), np.int32),
             name=name,
             function=function.astype(np.int32),

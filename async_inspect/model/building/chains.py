@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from ... import events as ev
 from .. import tables as t
-from ..grouping import Ints, LastBefore, counts, group, sums
+from ..grouping import Ints, LastBefore, Whole, counts, group, sums
 from ..kernels.awaiters import Ascent, Chains, Latest, Uses, WaitTargets
 from .scan import Columns
 
@@ -43,7 +43,7 @@ class Leaves(NamedTuple):
     off: Ints
 
 
-def find_leaves(suspends: Columns, chains: Chains, code_of: Ints, node_code: Ints) -> Leaves:
+def find_leaves(suspends: Columns, chains: Chains, code_of: Whole, node_code: Ints) -> Leaves:
     """The leaves of these suspensions.  ``code_of``: by coroutine.  ``node_code``: by node."""
     coro, off = suspends["coro"].astype(np.int64), suspends["off"].astype(np.int64)
     in_chain = suspends["flags"] & ev.IN_CHAIN > 0

@@ -9,7 +9,7 @@ import numpy as np
 
 from ...recording.reader import Recording
 from .. import tables as t
-from ..grouping import Any1d, Ints, find, group
+from ..grouping import Any1d, Ints, Whole, find, group
 from ..kernels.locations import UNKNOWN, functions, rank
 
 
@@ -24,7 +24,7 @@ class Places:
         self.locations = t.Locations(np.zeros(0, np.int32), np.zeros(0, np.int32))
         self.user_locations = np.zeros(0, np.bool_)
 
-    def locate(self, *pairs: tuple[Ints, Ints]) -> list[Ints]:
+    def locate(self, *pairs: tuple[Whole, Whole]) -> list[Ints]:
         """For lists of (code ids, offsets) the locations of each; fills ``locations`` and ``user_locations``.
 
         Where the code isn't known the location is that of no function: line 0 of the last, nameless one.

@@ -5,20 +5,22 @@ root's node, at a node that is made here (``tables.NOT_DIVIDED``).
 """
 
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 
 from .. import tables as t
-from ..grouping import Ints, group, sums
+from ..grouping import Any1d, Ints, Whole, first_rows, group, sums
 from .scan import RecordColumns
 from .tasks import TaskIds
+
+_BLOCK: Final = 1 << 18  # rows that are added up at a time
 
 
 class SelfTimes(NamedTuple):
     """How long each task ran itself at each node."""
 
-    task: Ints
+    task: Whole
     node: Ints  # row of nodes
     ns: Ints
 
@@ -32,21 +34,32 @@ def self_times(records: RecordColumns, task_ids: TaskIds, end: int) -> SelfTimes
 
 def sum_nodes(entries: t.Entries, awaits: t.Awaits, ran: SelfTimes) -> t.NodeSums:
     """The sums where each coroutine's calls were heard."""
-    first = np.zeros(len(entries), np.bool_)
-    first[np.unique(entries.call, return_index=True)[1]] = True
-    distinct, which = group(
-        np.concatenate([entries.task, ran.task, awaits.task]),
-        np.concatenate([entries.node, ran.node, awaits.leaf_node]) + 1,
-    )
-    size, (a, b) = len(distinct[0]), (len(entries), len(entries) + len(ran.task))
-    return t.NodeSums(
-        task=distinct[0].astype(np.int32),
-        node=(distinct[1] - 1).astype(np.int32),
-        calls=sums(which[:a], first, size),
-        segments=sums(which[:a], entries.last_poll - entries.first_poll + 1, size),
-        self_ns=sums(which[a:b], ran.ns, size),
-        wait_ns=sums(which[b:], awaits.end_ns - awaits.start_ns, size),
-    )
+    first, size = first_rows(entries.call, len(entries)), len(entries)
+    parts = []
+    for begin in range(0, size, _BLOCK):
+        part = slice(begin, begin + _BLOCK)
+        call = entries.call[part]
+        calls = first[call] == np.arange(begin, begin + len(call))
+        segments = entries.last_poll[part] - entries.first_poll[part] + np.int32(1)
+        parts.append(_sum((entries.task[part], entries.node[part] + 1), calls=calls, segments=segments))
+    parts.append(_sum((ran.task, ran.node + 1), self_ns=ran.ns))
+    for begin in range(0, len(awaits), _BLOCK):
+        part = slice(begin, begin + _BLOCK)
+        wait = awaits.end_ns[part] - awaits.start_ns[part]
+        parts.append(_sum((awaits.task[part], awaits.leaf_node[part] + 1), wait_ns=wait))
+    task, node = (np.concatenate([keys[i] for keys, _ in parts]) for i in (0, 1))
+    distinct, which = group(task, node)
+    columns = {}
+    for name in ("calls", "segments", "self_ns", "wait_ns"):
+        values = [of.get(name, np.zeros(len(keys[0]), np.int64)) for keys, of in parts]
+        columns[name] = sums(which, np.concatenate(values), len(distinct[0]))
+    return t.NodeSums(distinct[0].astype(np.int32), (distinct[1] - 1).astype(np.int32), **columns)
+
+
+def _sum(keys: tuple[Any1d, Any1d], **values: Any1d) -> tuple[list[Ints], dict[str, Ints]]:
+    """The distinct keys, and by name the sums of these values."""
+    distinct, which = group(*keys)
+    return distinct, {name: sums(which, of, len(distinct[0])) for name, of in values.items()}
 
 
 def _undivided(nodes: t.Nodes, ran: SelfTimes, function: int) -> tuple[t.Nodes, SelfTimes]:

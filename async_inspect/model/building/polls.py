@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .. import tables as t
-from ..grouping import Ints, find, narrow, take
+from ..grouping import Any1d, Ints, find, narrow, take
 from ..kernels.polls import pair_polls
 from .scan import RecordColumns
 from .tasks import Moments, TaskIds
@@ -16,7 +16,9 @@ class PollSpans:
     """Polls with the slots they begin and end at, and for each suspension which poll it ended."""
 
     polls: t.Polls
-    open_pos: Ints  # by poll
+    opens: Any1d  # the slots of all that opens a poll, ascending
+    poll_of: Any1d  # by these, the poll; -1: none, and so is the last
+    open_pos: Any1d  # by poll
     close_pos: Ints  # by poll; moments.slots: it runs still
     suspension: Ints  # by poll: the row of suspends that ended it, -1
     following: Ints  # by poll: the next one of that task, -1
@@ -42,4 +44,14 @@ def find_polls(records: RecordColumns, task_ids: TaskIds, moments: Moments) -> P
     following = np.arange(1, len(rows) + 1)
     if len(rows):
         following[np.concatenate([polls.task[1:] != polls.task[:-1], [True]])] = -1
-    return PollSpans(polls, opens["pos"][rows], close_pos, find(suspends["pos"], close_pos), following)
+    poll_of = np.full(len(opens["pos"]) + 1, -1, np.int32)
+    poll_of[rows] = np.arange(len(rows))
+    return PollSpans(
+        polls=polls,
+        opens=opens["pos"],
+        poll_of=poll_of,
+        open_pos=opens["pos"][rows],
+        close_pos=close_pos,
+        suspension=find(suspends["pos"], close_pos),
+        following=following,
+    )

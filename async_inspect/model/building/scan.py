@@ -4,6 +4,7 @@ Knows: the kinds of records, what of each is kept, and that a thread runs on fro
 What polls, awaits and calls follow from that is in ``tasks.py``.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,9 +14,11 @@ import numpy.typing as npt
 from ... import events as ev
 from ...recording.slots import Slots
 from ..filters import ALL, Window
-from ..grouping import Ints, sums
+from ..grouping import Ints, distinct_of, sums
 
-CHUNK = 1 << 21
+CHUNK = 1 << 15  # slots that are taken in at a time
+_LOOSE = 1 << 20  # rows: what has that size the allocator gives back to the system when it is no longer needed
+_WORDS = ("coro", "aux", "node", "task", "off", "last")  # of a slot, after its time
 
 type Words = npt.NDArray[np.uint32]
 type Columns = dict[str, npt.NDArray[Any]]
@@ -73,8 +76,11 @@ class RecordColumns:
         as of its beginning, what comes after it is not heard of."""
         self._start, self.since, self._until = start, *window_ns
         self._parts: dict[str, list[Columns]] = {name: [] for name in KEPT}
+        self._loose: dict[str, int] = {}  # rows in parts that are small ...
+        self._joined: dict[str, int] = {}  # ... after so many that are not
         self._self_keys: list[Ints] = []
         self._self_ns: list[Ints] = []
+        self._unmerged = 0
         self._threads: dict[int, _Thread] = {}
         self.fed = 0  # slots
         self.records = 0  # events among them
@@ -84,10 +90,14 @@ class RecordColumns:
         """All of one kind so far, in the order of the file."""
         parts = self._parts[name]
         if len(parts) != 1:
-            empty = [{c: np.empty(0, _TYPES.get(c, np.uint32)) for c in KEPT[name]}]
-            parts = [{c: np.concatenate([p[c] for p in parts or empty]) for c in KEPT[name]}]
-            self._parts[name] = parts
+            self._parts[name] = parts = [_joined(parts, KEPT[name])]
         return parts[0]
+
+    def forget(self, name: str, *columns: str) -> None:
+        """These columns of a kind are not needed again; none named: all."""
+        of = self.columns(name)
+        for column in columns or list(of):
+            del of[column]
 
     def self_times(self, end: int) -> tuple[Ints, Ints, Ints]:
         """(task, node, ns): how long each node ran itself, with what runs until ``end``."""
@@ -107,10 +117,10 @@ class RecordColumns:
 
     def take(self) -> tuple[dict[str, Columns], Ints, Ints]:
         """What came in since the last time, and is forgotten here: the columns; nodes, and how long each ran itself."""
-        taken = {name: self.columns(name) for name in KEPT}
+        taken = {name: _wide(self.columns(name)) for name in KEPT}
         keys, ns = _merge(self._self_keys, self._self_ns)
-        self._parts = {name: [] for name in KEPT}
-        self._self_keys, self._self_ns = [], []
+        self._parts, self._loose, self._joined = {name: [] for name in KEPT}, {}, {}
+        self._self_keys, self._self_ns, self._unmerged = [], [], 0
         return taken, keys & 0xFFFFFFFF, ns
 
     def feed(self, slots: Slots) -> None:
@@ -119,54 +129,56 @@ class RecordColumns:
             self._feed(slots[begin : begin + CHUNK])
 
     def _feed(self, slots: Slots) -> None:
-        at = np.flatnonzero(slots["kind"] >= ev.FIRST_EVENT)
-        events = slots[at]
-        begin = self.fed
+        """A few slots, so that what is computed of them stays in the processor's cache."""
+        words = np.ascontiguousarray(np.ascontiguousarray(slots).view("<u4").reshape(-1, len(_WORDS) + 2).T)
+        data: Columns = dict(zip(_WORDS, words[2:], strict=True))
+        last = data.pop("last")
+        data["kind"], data["flags"] = (last >> 24).astype(np.uint8), (last >> 16).astype(np.uint8)
+        data["thread"] = last.astype(np.uint16)
+        data["ts"] = slots["ts"].astype(np.int64)
+        data["pos"] = np.arange(self.fed, self.fed + len(slots), dtype=np.int32 if self.fed < 1 << 30 else np.int64)
         self.fed += len(slots)
-        if not len(events):
+        if data["kind"].min() < ev.FIRST_EVENT:
+            data = _rows(data, np.flatnonzero(data["kind"] >= ev.FIRST_EVENT))
+        if not len(data["kind"]):
             return
-        self.records += len(events)
-        ts = events["ts"].astype(np.int64)
+        self.records += len(data["kind"])
         if self.first_ts < 0:
-            self.first_ts = int(ts[0])
-            self._begin(events)
+            self.first_ts = int(data["ts"][0])
+            self._begin(data)
         if self.since or self._until is not None:
-            ts, kept = self._in_window(ts)
-            at, events = at[kept], events[kept]
-            if not len(at):
+            data = self._in_window(data)
+            if not len(data["kind"]):
                 return
-        self.last_ts = max(self.last_ts, int(ts.max()))
-        stacks = events["kind"] == ev.STACK
+        self.last_ts = max(self.last_ts, int(data["ts"].max()))
+        stacks = data["kind"] == ev.STACK
         if stacks.any():  # the watchdog's, from another thread: they say nothing of what runs after them
-            self._keep("stacks", events, {"ts": ts}, stacks)
-            at, events, ts = at[~stacks], events[~stacks], ts[~stacks]
-            if not len(at):
+            self._keep("stacks", data, stacks)
+            data = _rows(data, np.flatnonzero(~stacks))
+            if not len(data["kind"]):
                 return
-        pos = at + begin
-        kind, task = np.ascontiguousarray(events["kind"]), events["task"]  # it is compared often
-        before, below, burst = self._look_back(events, ts, pos)
+        kind, task, aux = data["kind"], data["task"], data["aux"]
+        before, _, burst = data["before"], data["below"], data["burst"] = self._look_back(data)
 
-        data: Columns = {"pos": pos, "ts": ts, "before": before, "below": below, "burst": burst}
         entry = (kind == ev.START) | (kind == ev.ENTER)
         ends = (kind == ev.RETURN) | (kind == ev.RAISE)
-        root_entry = entry & (events["aux"] == 0)
-        self._keep("opens", events, data, root_entry | (kind == ev.RESUME) | (kind == ev.THROW))
+        self._keep("opens", data, entry & (aux == 0) | (kind == ev.RESUME) | (kind == ev.THROW))
         suspend = kind == ev.SUSPEND
-        handed = (kind == ev.ITEM) & (events["aux"] == 0)
-        self._keep("closes", events, data, (suspend | handed | (ends & (task != before))) & (before > 0))
-        self._keep("suspends", events, data, suspend & (before > 0))
-        self._keep("links", events, data, (kind == ev.LINK) & (burst >= 0))
-        self._keep("entries", events, data, entry)
-        self._keep("exits", events, data, ends | (kind == ev.ITEM) | (kind == ev.VANISH))
-        self._keep("spawns", events, data, kind == ev.SPAWN)
-        self._keep("points", events, data, kind == ev.POINT)
+        handed = (kind == ev.ITEM) & (aux == 0)
+        self._keep("closes", data, (suspend | handed | (ends & (task != before))) & (before > 0))
+        self._keep("suspends", data, suspend & (before > 0))
+        self._keep("links", data, (kind == ev.LINK) & (burst >= 0))
+        self._keep("entries", data, entry)
+        self._keep("exits", data, ends | (kind == ev.ITEM) | (kind == ev.VANISH))
+        self._keep("spawns", data, kind == ev.SPAWN)
+        self._keep("points", data, kind == ev.POINT)
         late = np.flatnonzero(kind >= ev.WAKE)
         if len(late):
             kind = kind[late]
             for name, kinds in _OF_SOURCES.items():
-                self._keep(name, events, data, late[(kind == kinds[0]) | (kind == kinds[-1])])
+                self._keep(name, data, late[(kind == kinds[0]) | (kind == kinds[-1])])
 
-    def _begin(self, events: Slots) -> None:
+    def _begin(self, events: Columns) -> None:
         """Where the recording begins with what was there before, its time begins with that: of a poll that had ended
         then, as of one before a window, only the end was seen."""
         kind = events["kind"]
@@ -175,30 +187,38 @@ class RecordColumns:
             base = 0 if self.first_ts < self._start else self._start
             self.since = max(self.since, int(events["ts"][before][0]) - base)
 
-    def _in_window(self, ts: Ints) -> tuple[Ints, Ints]:
-        """The times as the window shows them, and which events it shows."""
+    def _in_window(self, events: Columns) -> Columns:
+        """The events that the window shows, with the times that it shows."""
         since, until = self.since, self._until
-        base = 0 if self.first_ts < self._start else self._start  # as in build._moments
-        kept = np.arange(len(ts)) if until is None else np.flatnonzero(ts <= base + until)
-        return np.maximum(ts[kept], base + since), kept
+        base = 0 if self.first_ts < self._start else self._start  # as in ``recording/ending.py``
+        if until is not None:
+            events = _rows(events, np.flatnonzero(events["ts"] <= base + until))
+        return {**events, "ts": np.maximum(events["ts"], base + since)}
 
-    def _keep(self, name: str, events: Slots, data: Columns, which: npt.NDArray[Any]) -> None:
+    def _keep(self, name: str, events: Columns, which: npt.NDArray[Any]) -> None:
         """``which``: a mask, or rows."""
         rows = np.flatnonzero(which) if which.dtype == np.bool_ else which
         if len(rows):
-            self._parts[name].append({c: (data[c] if c in data else events[c])[rows] for c in KEPT[name]})
+            self._parts[name].append({c: events[c].take(rows) for c in KEPT[name]})
+            self._loose[name] = loose = self._loose.get(name, 0) + len(rows)
+            if loose > _LOOSE:
+                first = self._joined.get(name, 0)
+                parts = self._parts[name]
+                parts[first:] = [_joined(parts[first:], KEPT[name])]
+                self._joined[name], self._loose[name] = first + 1, 0
 
-    def _look_back(self, events: Slots, ts: Ints, pos: Ints) -> tuple[Words, Words, Ints]:
+    def _look_back(self, events: Columns) -> tuple[Words, Words, Ints]:
         """For each event the task and node that ran before it on its thread, and the last suspension's slot there.
 
         The time between belongs to that task and node: it is added up here.
         """
+        ts, pos, thread = events["ts"], events["pos"], events["thread"]
         before, below = np.empty(len(ts), np.uint32), np.empty(len(ts), np.uint32)
         burst = np.where(events["kind"] == ev.SUSPEND, pos, -1)
-        thread = events["thread"]
         keys, passed = [], []
-        for index in [int(thread[0])] if (thread == thread[0]).all() else np.unique(thread).tolist():
-            rows: Any = slice(None) if (thread == index).all() else np.flatnonzero(thread == index)
+        one = bool((thread == thread[0]).all())
+        for index in [int(thread[0])] if one else np.unique(thread).tolist():
+            rows: Any = slice(None) if one else np.flatnonzero(thread == index)
             last = self._threads.setdefault(index, _Thread())
             times, nodes, tasks = ts[rows], events["node"][rows], events["task"][rows]
             before[rows] = past_tasks = np.concatenate([np.array([last.task], np.uint32), tasks[:-1]])
@@ -208,13 +228,37 @@ class RecordColumns:
             passed.append((times - np.concatenate([np.array([last.ts]), times[:-1]]))[ran])
             burst[rows] = poll_spans = np.maximum(np.maximum.accumulate(burst[rows]), last.burst)
             self._threads[index] = _Thread(int(times[-1]), int(nodes[-1]), int(tasks[-1]), int(poll_spans[-1]))
-        distinct, total = _merge(keys, passed)
-        self._self_keys.append(distinct)
-        self._self_ns.append(total)
+        self._add_self_times(*_merge(keys, passed))
         return before, below, burst
+
+    def _add_self_times(self, keys: Ints, ns: Ints) -> None:
+        """Add these; all that there are are merged now and then, so that they take no more room than what they say."""
+        self._self_keys.append(keys)
+        self._self_ns.append(ns)
+        self._unmerged += len(keys)
+        if self._unmerged > max(1 << 18, len(self._self_keys[0])) or len(self._self_keys) > 1 << 10:
+            keys, ns = _merge(self._self_keys, self._self_ns)
+            self._self_keys, self._self_ns, self._unmerged = [keys], [ns], 0
+
+
+def _joined(parts: list[Columns], names: Iterable[str]) -> Columns:
+    """These parts as one; each column of theirs is forgotten when it is copied."""
+    found: Columns = {}
+    for name in names:
+        some = [part.pop(name) for part in parts]
+        found[name] = np.concatenate(some) if some else np.empty(0, _TYPES.get(name, np.uint32))
+    return found
+
+
+def _wide(columns: Columns) -> Columns:
+    return {name: column.astype(_TYPES.get(name, column.dtype), copy=False) for name, column in columns.items()}
+
+
+def _rows(columns: Columns, rows: Ints) -> Columns:
+    return {name: column.take(rows) for name, column in columns.items()}
 
 
 def _merge(keys: list[Ints], ns: list[Ints]) -> tuple[Ints, Ints]:
     """The distinct keys, sorted, and the sum of ``ns`` for each."""
-    distinct, which = np.unique(np.concatenate([np.empty(0, np.int64), *keys]), return_inverse=True)
+    distinct, which = distinct_of(np.concatenate([np.empty(0, np.int64), *keys]))
     return distinct, sums(which, np.concatenate([np.empty(0, np.int64), *ns]), len(distinct))

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from ... import events as ev
 from ...errors import UserError
-from ..grouping import Ints, take
+from ..grouping import Ints, Whole, first_rows, order_of, take
 from ..kernels.tasks import are_tasks
 from .scan import RecordColumns
 
@@ -35,13 +35,13 @@ class TaskIds:
     """The tasks.  ``task_of`` gives a task's id (0: none) by the recording's id of a coroutine."""
 
     coro: Ints  # by task - 1
-    task_of: Ints
+    task_of: Whole
     created_ns: Ints
     created_seen: Bools
     before: Bools
     driven: Bools
-    parent: Ints
-    spawn: Ints  # row of spawns, -1
+    parent: Whole
+    spawn: Whole  # row of spawns, -1
 
 
 def find_tasks(records: RecordColumns, moments: Moments) -> TaskIds:
@@ -54,12 +54,9 @@ def find_tasks(records: RecordColumns, moments: Moments) -> TaskIds:
     if coroutine_count > moments.slots + 1:
         raise UserError("the recording is damaged: it speaks of more coroutines than it has records")
 
-    spawn = np.full(coroutine_count, -1, np.int64)
-    spawn[spawns["coro"][::-1]] = np.arange(len(spawns["coro"]))[::-1]
-    first_open = np.full(coroutine_count, -1, np.int64)
-    first_open[opens["task"][::-1]] = np.arange(len(opens["task"]))[::-1]
-    first_entry = np.full(coroutine_count, -1, np.int64)
-    first_entry[entries["coro"][::-1]] = np.arange(len(entries["coro"]))[::-1]
+    spawn = first_rows(spawns["coro"], coroutine_count)
+    first_open = first_rows(opens["task"], coroutine_count)
+    first_entry = first_rows(entries["coro"], coroutine_count)
     roots = np.flatnonzero((entries["aux"] == 0) & (entries["task"] < coroutine_count))
     of_step = roots[first_entry[entries["task"][roots]] < 0][::-1]  # tasks that are no coroutine themselves
     first_entry[entries["task"][of_step]] = of_step
@@ -68,15 +65,16 @@ def find_tasks(records: RecordColumns, moments: Moments) -> TaskIds:
     gone[exits["coro"][no_task]] = True
 
     ran = first_open >= 0
-    some = (ran | (spawn >= 0)) & (np.arange(coroutine_count) > 0)
+    some = ran | (spawn >= 0)
+    some[0] = False
     coro = np.flatnonzero(some & are_tasks(ran, first_entry >= 0, gone))
     spawn, opened, entry = spawn[coro], first_open[coro], first_entry[coro]
 
     spawned = spawn >= 0
     pos = np.where(spawned, take(spawns["pos"], spawn), take(opens["pos"], opened))
-    order = np.argsort(pos, kind="stable")
+    order = order_of(pos)
     coro, spawn, opened, entry, spawned = coro[order], spawn[order], opened[order], entry[order], spawned[order]
-    task_of = np.zeros(coroutine_count, np.int64)
+    task_of = np.zeros(coroutine_count, np.int32)
     task_of[coro] = np.arange(1, len(coro) + 1)
 
     flags = np.where(entry >= 0, take(entries["flags"], entry), 0)

@@ -10,7 +10,7 @@ import numpy as np
 
 from ... import events as ev
 from .. import tables as t
-from ..grouping import Any1d, FirstAfter, Ints, LastBefore
+from ..grouping import Any1d, FirstAfter, Ints, LastBefore, Whole
 from ..kernels.wakes import CALLED, moment, origins, ready_ns, runnable_since
 from .scan import Columns, RecordColumns
 from .tasks import Moments
@@ -53,7 +53,7 @@ class Woken:
 
 
 def woken(
-    records: RecordColumns, moments: Moments, task_of: Ints, selects: "SelectorCalls", suspended: Suspended
+    records: RecordColumns, moments: Moments, task_of: Whole, selects: "SelectorCalls", suspended: Suspended
 ) -> Woken:
     """What woke each suspension, and how long it was ready."""
     n, wait = len(suspended.pos), suspended.end_ns - suspended.start_ns
@@ -90,7 +90,7 @@ def woken(
     return Woken(by, waker, ready, most, *_cancelled(records, task_of, suspended))
 
 
-def _cancelled(records: RecordColumns, task_of: Ints, suspended: Suspended) -> tuple[Ints, Ints]:
+def _cancelled(records: RecordColumns, task_of: Whole, suspended: Suspended) -> tuple[Ints, Ints]:
     """By suspension, the cancel scope that ended it, as in ``Woken``."""
     rows = records.columns("cancels")
     row = _first_wakes(rows, task_of, suspended)
@@ -122,7 +122,7 @@ def find_selects(records: RecordColumns, moments: Moments, since: int) -> Select
     return SelectorCalls(table, ts, LastBefore(thread, rows["pos"][order]))
 
 
-def _first_wakes(wakes: Columns, task_of: Ints, suspended: Suspended) -> Ints:
+def _first_wakes(wakes: Columns, task_of: Whole, suspended: Suspended) -> Ints:
     """By suspension, the row of the first wake before its task runs again; -1: none."""
     task = task_of[_known(wakes["coro"], len(task_of))]
     return FirstAfter(task, wakes["pos"])(suspended.task, suspended.pos, suspended.until)

@@ -5,7 +5,7 @@ Knows nothing of times: they may be equal, and a slot's number is not.
 
 import numpy as np
 
-from ..grouping import Any1d, Ints
+from ..grouping import Any1d, Ints, order_of
 
 
 def pair_polls(open_task: Any1d, open_pos: Ints, close_task: Any1d, close_pos: Ints) -> tuple[Ints, Ints]:
@@ -15,7 +15,7 @@ def pair_polls(open_task: Any1d, open_pos: Ints, close_task: Any1d, close_pos: I
     """
     task, pos = np.concatenate([open_task, close_task]), np.concatenate([open_pos, close_pos])
     n, slots = len(open_task), int(pos.max(initial=0)) + 2
-    order = np.argsort(task * slots + pos + 1)
+    order = order_of(task.astype(np.int64) * slots + pos + 1)
     order = order[task[order] > 0]
     task, is_open = task[order], order < n
     same = np.concatenate([[False], task[1:] == task[:-1]])  # as the one before

@@ -13,7 +13,7 @@ import numpy as np
 from .. import tables as t
 from ..data import TraceData
 from ..filters import Filter
-from ..grouping import counts, group, sums, sums_if_known
+from ..grouping import counts, group, narrow, sums, sums_if_known
 from ..meanings import Bound, Meaning, Moment, Row, columns
 
 NOT_SHOWN = "a task that is filtered out"
@@ -195,7 +195,7 @@ def _calls(trace: TraceData, kept: _Kept, some: t.Calls, some_entries: t.Entries
         start_ns=np.where(cut_begin, entries.start_ns[first], some.start_ns),
         end_ns=np.where(cut_end, entries.end_ns[last], some.end_ns),
         awaiter=np.where(cut_begin, -1, some.awaiter).astype(np.int32),  # whose awaiter it then was isn't known
-        segments=sums(some_entries.call, some_entries.last_poll - some_entries.first_poll + 1, len(some)),
+        segments=narrow(sums(some_entries.call, some_entries.last_poll - some_entries.first_poll + 1, len(some))),
         run_ns=np.where(cut_begin | (run < some.run_ns), run, some.run_ns),
     )
 
