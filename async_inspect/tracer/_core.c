@@ -47,6 +47,7 @@
 #endif
 #include "internal/pycore_genobject.h"
 #include "internal/pycore_intrinsics.h"
+#include "internal/pycore_object.h"
 
 #define LIKELY(x) __builtin_expect(!!(x), 1)
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)

@@ -274,6 +274,18 @@ static uint32_t node_of(uint32_t parent, CodeInfo *info)
     return node;
 }
 
+/* The ids of types' names that were asked for last. A name is still the same where the type is (no two have one version) and
+ * its qualified name, of which the version says nothing: that text is kept. */
+static struct { PyTypeObject *cls; PyObject *qualname; uint32_t version, id; } recent_types[32];
+
+static void clear_recent_types(void)
+{
+    for (size_t i = 0; i < sizeof recent_types / sizeof *recent_types; i++) {
+        Py_XDECREF(recent_types[i].qualname);
+    }
+    memset(recent_types, 0, sizeof recent_types);
+}
+
 /* The id of a text (a new reference, consumed; NULL: 0). */
 static uint32_t string_of(PyObject *some)
 {
@@ -291,6 +303,7 @@ static uint32_t string_of(PyObject *some)
     else {
         if (PyDict_GET_SIZE(R.string_ids) >= MAX_STRINGS) { /* what comes again is defined again */
             PyDict_Clear(R.string_ids);
+            clear_recent_types();
             R.future_string = 0;
         }
         PyObject *data = utf8(text), *number = PyLong_FromUnsignedLong(R.strings + 1);
@@ -337,7 +350,20 @@ static PyObject *type_name(PyTypeObject *cls)
 
 static uint32_t type_of(PyTypeObject *cls)
 {
-    return string_of(type_name(cls));
+    size_t i = (uintptr_t)cls >> 5 & 31;
+    PyObject *qualname = cls->tp_flags & Py_TPFLAGS_HEAPTYPE ? ((PyHeapTypeObject *)cls)->ht_qualname : NULL;
+    uint32_t version = cls->tp_version_tag;
+    if (LIKELY(recent_types[i].cls == cls && recent_types[i].version == version && recent_types[i].qualname == qualname)) {
+        return recent_types[i].id;
+    }
+    uint32_t id = string_of(type_name(cls));
+    if (id && version && version == cls->tp_version_tag && (qualname == NULL || PyUnicode_CheckExact(qualname))) {
+        Py_XSETREF(recent_types[i].qualname, Py_XNewRef(qualname));
+        recent_types[i].cls = cls;
+        recent_types[i].version = version;
+        recent_types[i].id = id;
+    }
+    return id;
 }
 
 RARE CodeInfo *new_code(PyCodeObject *code)

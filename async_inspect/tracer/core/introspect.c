@@ -354,18 +354,44 @@ static uint64_t trio_moment(PyObject *when)
     return ns;
 }
 
-static int is_function(PyObject *value, const char *qualname)
+/* Whether a str says this; of what is nearly always so no function is called. */
+static inline int says(PyObject *text, const char *this)
 {
-    return value != NULL && PyFunction_Check(value)
-           && PyUnicode_CompareWithASCIIString(((PyCodeObject *)PyFunction_GET_CODE(value))->co_qualname, qualname) == 0;
+    return LIKELY(PyUnicode_IS_COMPACT_ASCII(text))
+               ? (size_t)PyUnicode_GET_LENGTH(text) == strlen(this) && memcmp(PyUnicode_1BYTE_DATA(text), this, strlen(this)) == 0
+               : PyUnicode_CompareWithASCIIString(text, this) == 0;
+}
+
+static inline int is_function(PyObject *value, const char *qualname)
+{
+    return value != NULL && PyFunction_Check(value) && says(((PyCodeObject *)PyFunction_GET_CODE(value))->co_qualname, qualname);
+}
+
+/* The function that is bound as an object's method of this name (a new reference), or NULL. */
+static PyObject *function_of_method(PyObject *o, PyObject *name)
+{
+    PyObject *function = NULL, *descriptor = _PyType_Lookup(Py_TYPE(o), name); /* borrowed */
+    if (descriptor == NULL || !PyFunction_Check(descriptor) || Py_TYPE(o)->tp_getattro != PyObject_GenericGetAttr) {
+        PyObject *bound = get(o, name);
+        function = bound != NULL && PyMethod_Check(bound) ? Py_NewRef(PyMethod_GET_FUNCTION(bound)) : NULL;
+        Py_XDECREF(bound);
+    }
+    else if (!_PyObject_GetMethod(o, name, &function)) { /* not bound for a moment only to be looked at: of the object's own */
+        PyObject *own = function;
+        function = own != NULL && PyMethod_Check(own) ? Py_NewRef(PyMethod_GET_FUNCTION(own)) : NULL;
+        Py_XDECREF(own);
+        drop_error();
+    }
+    return function;
 }
 
 /* A loop's time as our clock's, if it tells the same time; else 0. */
 static uint64_t moment_of(PyObject *loop, PyObject *when)
 {
     uint64_t ns = 0;
-    PyObject *clock = loop != NULL && when != NULL && PyFloat_CheckExact(when) && !R.ticks ? get(loop, word.time) : NULL;
-    if (clock != NULL && PyMethod_Check(clock) && is_function(PyMethod_GET_FUNCTION(clock), "BaseEventLoop.time")) {
+    PyObject *clock = loop != NULL && when != NULL && PyFloat_CheckExact(when) && !R.ticks ? function_of_method(loop, word.time)
+                                                                                          : NULL;
+    if (is_function(clock, "BaseEventLoop.time")) {
         double seconds = PyFloat_AS_DOUBLE(when);
         ns = seconds > 0 && seconds < 1e10 ? (uint64_t)(seconds * 1e9) : 0;
     }
@@ -391,8 +417,7 @@ static PyObject *stepped_task(PyObject *callback)
         PyObject *function = PyMethod_GET_FUNCTION(callback), *task = PyMethod_GET_SELF(callback);
         if (PyFunction_Check(function)) {
             PyObject *name = ((PyCodeObject *)PyFunction_GET_CODE(function))->co_name;
-            if ((PyUnicode_CompareWithASCIIString(name, "__step") == 0 || PyUnicode_CompareWithASCIIString(name, "__wakeup") == 0)
-                && is_task(Py_TYPE(task))) {
+            if ((says(name, "__step") || says(name, "__wakeup")) && is_task(Py_TYPE(task))) {
                 return Py_NewRef(task);
             }
         }

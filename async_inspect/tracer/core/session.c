@@ -59,6 +59,7 @@ static void release(void)
         }
     }
     clear_codes();
+    clear_recent_types();
     drop_error();
     free(R.spare_indexes);
     free(R.buckets);

@@ -193,7 +193,7 @@ static int asked_by_loop(Frame *f)
 {
     Frame *caller = below(f);
     for (int i = 0; i < 4 && caller != NULL; i++, caller = below(caller)) {
-        if (PyUnicode_CompareWithASCIIString(frame_code(caller)->co_qualname, "BaseEventLoop._run_once") == 0) {
+        if (says(frame_code(caller)->co_qualname, "BaseEventLoop._run_once")) {
             return 1;
         }
     }
