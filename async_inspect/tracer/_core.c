@@ -71,6 +71,7 @@
 #include "core/watchdog.c"
 #include "core/monitoring.c"
 #include "core/edges.c"
+#include "core/handles.c"
 #include "core/wakes.c"
 #include "core/waits.c"
 #include "core/chains.c"

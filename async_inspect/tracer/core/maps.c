@@ -58,7 +58,8 @@ static void map_clear(Map *m)
  * outlives its object does no harm otherwise; each kind says why. */
 enum {
     TAG_RESOURCE, /* -> resource id: a new one's __init__ is seen, and begins a new entry */
-    TAG_HANDLE,   /* -> callback id, or how it came among what the loop runs: it is put there anew each time */
+    TAG_HANDLE,   /* -> callback id, or how it came among what the loop runs: it is put there anew each time; of most handles.c
+                   * knows it */
     TAG_POSTED,   /* a callback -> its id, as long as its handle isn't known */
     TAG_SHIELD,   /* -> 1: worth to ask the future itself */
     TAG_TASK,     /* the frame of the root of a task that failed, or the key of its step -> its id; lives as the task does */

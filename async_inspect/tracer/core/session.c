@@ -70,6 +70,7 @@ static void release(void)
     forget_inner();
     passage.root = NULL;
     clear_known();
+    clear_handles();
     Py_CLEAR(R.string_ids);
     Py_CLEAR(aio.current_task);
     Py_CLEAR(aio.c_task);
@@ -80,6 +81,7 @@ static void release(void)
     Py_CLEAR(aio.gathering);
     Py_CLEAR(aio.running_loop);
     Py_CLEAR(aio.current_tasks);
+    Py_CLEAR(aio.handle);
     Py_CLEAR(aio.timer_handle);
     aio.step = NULL;
     aio.name_place = aio.coro_place = aio.step_place = 0;
@@ -266,7 +268,7 @@ static PyObject *recording(PyObject *self UNUSED, PyObject *unused UNUSED)
 
 static PyObject *kept(PyObject *self UNUSED, PyObject *unused UNUSED)
 {
-    return Py_BuildValue("{sIsIsIsIsi}", "objects", known.used, "coroutines", R.live, "codes", code_table.used, "threads",
+    return Py_BuildValue("{sIsIsIsIsi}", "objects", known.used + handles.used, "coroutines", R.live, "codes", code_table.used, "threads",
                          threads_used, "held", watchdog.was_held);
 }
 

@@ -194,9 +194,10 @@ static struct {
 static struct { PyObject *set_events, *set_local_events, *register_callback; } monitoring; /* sys.monitoring's functions */
 static PyObject *type_module, *type_qualname;
 static struct {
-    PyObject *current_task, *c_task, *py_task, *future, *get_name, *cancelled, *gathering, *timer_handle, *running_loop,
+    PyObject *current_task, *c_task, *py_task, *future, *get_name, *cancelled, *gathering, *handle, *timer_handle, *running_loop,
         *current_tasks;
     Py_ssize_t name_place, coro_place, step_place; /* in a C Task, and in `step`: see at_place() */
+    Py_ssize_t callback_place; /* in `handle`; 0: not to be had */
     PyTypeObject *step; /* what loops call to step a C Task; borrowed, lives with the module ... */
     PyTypeObject *future_iter; /* ... as what awaits a C Future */
 } aio;

@@ -40,11 +40,11 @@ static int by_handle(PyObject *handle, uint32_t *aux, uint32_t *off)
         return BY_TIMER;
     }
     /* What was posted comes first: of its handle's address we may know what was there before. */
-    PyObject *callback = get(handle, word.callback_attr);
+    PyObject *callback = callback_of(handle);
     uint32_t id = callback ? recall(callback, TAG_POSTED) : 0;
     Py_XDECREF(callback);
     if (!id) {
-        id = recall(handle, TAG_HANDLE);
+        id = recall_handle(handle);
     }
     if (id == HANDLE_IO) {
         return BY_IO;
@@ -152,7 +152,7 @@ ACTION(soon)
         if (known) {
             forget(callback, TAG_POSTED);
         }
-        remember(value, TAG_HANDLE, known ? known : put_callback(th, f), value);
+        remember_handle(value, known ? known : put_callback(th, f));
     }
 }
 
@@ -173,7 +173,7 @@ ACTION(ready)
     Frame *caller = below(f);
     if (handle != NULL && caller != NULL) {
         int io = PyUnicode_Tailmatch(frame_code(caller)->co_name, word.process_events, 0, PY_SSIZE_T_MAX, 1) == 1;
-        remember(handle, TAG_HANDLE, io ? HANDLE_IO : HANDLE_SIGNAL, handle);
+        remember_handle(handle, io ? HANDLE_IO : HANDLE_SIGNAL);
     }
 }
 
