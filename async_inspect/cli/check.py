@@ -25,12 +25,12 @@ def check(
     from async_inspect import checks
     from async_inspect.model.metadata import endings
     from async_inspect.support import internal
-    from async_inspect.terminal import findings, printing, progress
+    from async_inspect.terminal import findings, plain, printing, progress
 
     trace = progress.load(recording, wanted)
     found, failed = checks.survey(trace)
     if as_json:
-        print(findings.as_json(trace))
+        plain.say_all(findings.as_json(trace))
     else:
         console = printing.Console(highlight=False)
         for part in findings.detailed(found):

@@ -26,14 +26,14 @@ def critical_path(
     from async_inspect.model.figures.critical_path import critical_path as path_of
     from async_inspect.model.metadata import endings
     from async_inspect.support import names
-    from async_inspect.terminal import critical_path, printing, progress
+    from async_inspect.terminal import critical_path, plain, printing, progress
 
     trace = progress.load(recording, of_process(pid))
     path = path_of(trace, None if task is None else trace.find(task))
     if path is None:
         raise UserError("nothing ran in this recording")
     if as_json:
-        print(names.to_json(path))
+        plain.say_all(names.to_json(path))
         return
     console = printing.Console(highlight=False)
     for part in critical_path.critical(path):

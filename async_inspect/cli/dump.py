@@ -1,6 +1,5 @@
 """``async-inspect dump``: one picture of now, or a recording as it is, for debugging."""
 
-import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -47,7 +46,7 @@ def dump(
 ) -> None:
     """Every task with its stack, what it waits for and since when, who holds what, and who waits in a cycle."""
 
-    from async_inspect.terminal.plain import say
+    from async_inspect.terminal.plain import say, silence
 
     def lines(place: Path, pids: list[int] | None) -> Iterator[str]:
         yield from _raw(place, pids, records) if header or records else _picture(place, at, pids, as_json)
@@ -60,8 +59,7 @@ def dump(
         if sys.stdout is not None:  # we were started without
             sys.stdout.flush()
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise typer.Exit(1) from None
+        silence()
 
 
 def _live(pids: list[int], at: float | None, lines: Callable[[Path, None], Iterator[str]]) -> Iterator[str]:

@@ -1,6 +1,5 @@
 """``async-inspect export``: one format of a recording, to a file or to stdout."""
 
-import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -33,17 +32,20 @@ def export(
     """Convert a recording into one format."""
     from async_inspect.formats import members, writing
     from async_inspect.formats.options import parse
-    from async_inspect.terminal import progress
+    from async_inspect.support import internal
+    from async_inspect.terminal import plain, progress
 
     to_stdout = str(output) == "-"
     chosen = writing.single(format) if to_stdout else members(format)[0]
     keywords = parse(format, chosen.write, options or ())
     trace = progress.load(recording, wanted)
+    if large := writing.announced(trace, [format]):
+        internal.say(large)
     if to_stdout:
         try:
             writing.stream(trace, format, sys.stdout.buffer, **keywords)
-        except OSError as error:  # a full disk, a reader that went away
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter complains at its end
+        except OSError as error:  # a full disk, a reader that didn't want all of it
+            plain.silence()
             raise UserError(f"stdout: {error.strerror}") from None
         return
     with progress.writing_bar() as tell_size:

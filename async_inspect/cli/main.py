@@ -12,7 +12,7 @@ from typing import NoReturn
 from async_inspect.cli.commands import AT_ONCE, COMMANDS, WITH_TARGET, function
 from async_inspect.errors import FAILED, INTERRUPTED, UserError
 from async_inspect.support import internal, system
-from async_inspect.terminal.plain import prepare
+from async_inspect.terminal.plain import prepare, silence
 
 
 def main(args: list[str] | None = None) -> NoReturn:
@@ -73,14 +73,15 @@ def _status_of(code: object) -> int:
 
 
 def _flushed(status: int) -> int:
-    """The exit status after flushing stdout: FAILED if that can't be written (a full disk, a reader that went away)."""
+    """The exit status after flushing stdout: FAILED if that can't be written (a full disk)."""
     try:
         if sys.stdout is not None:
             sys.stdout.flush()
     except (OSError, ValueError) as exc:
         with suppress(OSError, ValueError):  # or the interpreter would try again at exit, and print an error
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if not isinstance(exc, BrokenPipeError):
-            internal.say(f"stdout: {getattr(exc, 'strerror', None) or exc}")
+            silence()
+        if isinstance(exc, BrokenPipeError):  # its reader has what it wanted
+            return status
+        internal.say(f"stdout: {getattr(exc, 'strerror', None) or exc}")
         return status or FAILED
     return status

@@ -31,12 +31,12 @@ def stats(
     """Tasks by state, where it waited, where it ran, the longest polls."""
     from async_inspect.model import stats as figures_of
     from async_inspect.support import names
-    from async_inspect.terminal import printing, progress, summary
+    from async_inspect.terminal import plain, printing, progress, summary
 
     trace = progress.load(recording, wanted)
     figures = figures_of(trace, 25 if detailed else 10, slow_poll)
     if as_json:
-        print(names.to_json(figures))
+        plain.say_all(names.to_json(figures))
         return
     console = printing.Console(highlight=False)
     for part in summary.summary(trace, figures):

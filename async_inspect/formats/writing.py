@@ -19,7 +19,7 @@ from ..recording.header import is_recording
 from ..support.files import folder as folder_of
 from ..support.files import replacing
 from ..support.internal import explained
-from . import FORMATS, Format, members, one
+from . import ALL, FORMATS, Format, members, one
 from .options import checked
 from .shared.cost import Cost, total
 
@@ -156,6 +156,21 @@ def left_out(trace: Trace) -> list[Format]:
     if expected.bytes <= MOST.bytes and expected.us <= MOST.us:
         return []
     return [row for row in FORMATS.values() if not row.compact]
+
+
+def announced(trace: Trace, names: Iterable[str]) -> str:
+    """What to say before these formats are written: that they come to more than MOST; "": they don't."""
+    wanted = {*names}
+    growing = [row for row in FORMATS.values() if row.estimate and {ALL, row.name, row.name.partition(":")[0]} & wanted]
+    expected = total([row.estimate(trace) for row in growing if row.estimate])
+    if expected.bytes <= MOST.bytes and expected.us <= MOST.us:
+        return ""
+    return f"{', '.join(row.file for row in growing)}: about {size_of(expected)}"
+
+
+def size_of(expected: Cost) -> str:
+    """In words."""
+    return f"{expected.bytes / 1e6:,.0f} MB and {expected.us / 1e6:,.0f} s"
 
 
 @cached_on_trace

@@ -3,6 +3,7 @@
 Knows nothing of rich, so that a command which prints a line or two need not import it.
 """
 
+import os
 import sys
 
 from ..support.names import LEGIBLE, clean
@@ -16,5 +17,20 @@ def prepare() -> None:
 
 
 def say(line: str) -> None:
-    """A line of text, with names in it, to stdout."""
+    """A line of text, with names in it, to stdout.  BrokenPipeError: its reader is gone."""
     print(clean(line))
+
+
+def say_all(text: str) -> None:
+    """A whole text to stdout, or as much of it as its reader takes (``| head -1``)."""
+    try:
+        print(text)
+        if sys.stdout is not None:  # we were started without
+            sys.stdout.flush()
+    except BrokenPipeError:
+        silence()
+
+
+def silence() -> None:
+    """From now on stdout goes nowhere: its reader has what it wanted, and the interpreter would complain at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

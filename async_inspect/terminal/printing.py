@@ -12,6 +12,7 @@ import rich.table
 from rich.text import Text
 
 from ..support.names import clean_lines
+from .plain import silence
 
 
 class Console(rich.console.Console):
@@ -19,6 +20,11 @@ class Console(rich.console.Console):
 
     def print(self, *objects: Any, **options: Any) -> None:
         super().print(*map(_harmless, objects), **options)
+
+    def on_broken_pipe(self) -> None:
+        """Say no more; rich's own ends the program with status 1."""
+        self.quiet = True
+        silence()
 
 
 class _Tolerant:

@@ -10,7 +10,7 @@ from ..checks import survey
 from ..errors import FAILED
 from ..formats import check_names, writing
 from ..model.trace import Trace
-from ..support.internal import explained
+from ..support.internal import explained, say
 from .progress import writing_bar
 
 
@@ -22,6 +22,8 @@ def report(trace: Trace, folder: Path, formats: Sequence[str] | None, quiet: boo
     """
     check_names(formats or ())
     failed = [] if quiet else _summary(trace, folder)
+    if formats and not quiet and (large := writing.announced(trace, formats)):
+        say(large)
     try:
         with writing_bar() as progress:
             written = writing.write(trace, folder, formats, progress)

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from ..checks import survey
 from ..formats import ALL, Format
-from ..formats.writing import growth
+from ..formats.writing import growth, size_of
 from ..model import tables as t
 from ..model.figures.distribution import Distribution
 from ..model.figures.long_polls import BlockingPoll
@@ -170,7 +170,7 @@ def _longest(figures: Stats) -> Text:
         ("\nlongest poll", "bold"), f"  {_least(poll.duration_ns, poll.at_least)} of task {poll.task} ({poll.name})"
     )
     if poll.since or poll.until:
-        text.append(f"\n  from {poll.since or 'its start'} to {poll.until or 'its end'}", "dim")
+        text.append(f"\n  from {poll.since or 'its start'} to {poll.end_place}", "dim")
     return text
 
 
@@ -254,8 +254,7 @@ def _files(trace: Trace, files: list[Path], left_out: list[Format]) -> Text:
     else:
         text.append(clean(", ".join(map(str, files))), "not bold")
     if left_out:
-        expected = growth(trace)
-        size = f"about {expected.bytes / 1e6:,.0f} MB and {expected.us / 1e6:,.0f} s"
+        size = f"about {size_of(growth(trace))}"
         text.append(f"\nnot written ({size}): {', '.join(format.file for format in left_out)}", "not bold yellow")
         one, of = left_out[0], shlex.quote(trace.meta.path)
         for command in (
@@ -291,7 +290,7 @@ def detailed(figures: Stats) -> Iterator[RenderableType]:
         polls.add_column(name, overflow="fold")
     for poll in figures.longest_polls:
         who = Text(f"{poll.task} {poll.name}")
-        places = (Text(poll.since or "its start"), Text(poll.until or "its end"))
+        places = (Text(poll.since or "its start"), Text(poll.end_place))
         polls.add_row(_least(poll.duration_ns, poll.at_least), ms(poll.start_ns), who, *places)
     yield polls
 

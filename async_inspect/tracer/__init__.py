@@ -213,7 +213,19 @@ def _open(path: str | None, folder: str, tasks: "Collection[object]" = ()) -> No
 
 
 def _settings_of(get: "Callable[[str], str | None]") -> Settings:
-    """The settings in the environment."""
+    """The settings in the environment.  ValueError names the variable that can't be so."""
+    checks: dict[str, Callable[[str], Settings]] = {
+        env.MAX_SIZE: lambda text: Settings(max_size=int(text)),
+        env.SLOW_POLL_MS: lambda text: Settings(slow_poll_ms=float(text)),
+        env.DETAIL: lambda text: Settings(detail=text),
+    }
+    for name, check in checks.items():
+        text = get(name)
+        try:
+            if text:
+                check(text)
+        except ValueError as exc:
+            raise ValueError(f"{name}={text}: {exc}") from None
     slow = get(env.SLOW_POLL_MS)
     return Settings(
         max_size=int(get(env.MAX_SIZE) or DEFAULT_MAX_SIZE),

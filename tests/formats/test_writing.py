@@ -3,6 +3,7 @@
 import asyncio
 import io
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -213,6 +214,38 @@ def test_commands(tool: Tool, tmp_path: Path) -> None:
         assert failed.status in (1, 2)
         assert failed.stderr.count("\n") == 1
         assert failed.stderr.startswith("async-inspect: ")
+
+
+@pytest.mark.parametrize(
+    ("command", "status"),
+    [
+        ("stats", 0), ("stats --detailed", 0), ("stats --json", 0), ("critical-path", 0), ("critical-path --json", 0),
+        ("check", 3), ("check --json", 3), ("dump", 0), ("dump --records", 0),
+    ],
+)  # fmt: skip
+def test_a_reader_that_has_enough_is_no_error(command: str, status: int, tmp_path: Path) -> None:
+    """As ``head -1``, and also one that reads nothing."""
+    tape = two_tasks()
+    tape.put(ev.RUNTIME_WARNING, 190, coro=1, aux=tape.string("ValueError"), flags=ev.NEVER_RETRIEVED)
+    recording = tape.write(tmp_path / "a.rec")
+    name, *options = command.split()
+    source, sink = os.pipe()
+    os.close(source)
+    try:
+        run = [*TOOL, name, str(recording), *options]
+        done = subprocess.run(run, stdout=sink, stderr=subprocess.PIPE, check=False)
+    finally:
+        os.close(sink)
+    assert (done.returncode, done.stderr) == (status, b"")
+
+
+def test_what_was_asked_for_and_is_large_is_announced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    trace = load(two_tasks().write(tmp_path / "a.rec"))
+    assert writing.announced(trace, ["chrome", "csv"]) == ""
+    monkeypatch.setattr(writing, "MOST", Cost(1000, 1e6))
+    assert writing.announced(trace, ["chrome", "folded"]) == "trace.json: about 0 MB and 0 s"
+    assert writing.announced(trace, ["csv"]).startswith("tasks.csv, events.csv: about ")
+    assert writing.announced(trace, ["folded"]) == ""
 
 
 def test_a_closed_pipe_is_one_line(tmp_path: Path) -> None:

@@ -82,11 +82,19 @@ def test_odd_variables_do_no_harm(tmp_path: Path, env: dict[str, str]) -> None:
     assert len(door(tmp_path, WORK, **env).recordings) == 1
 
 
-def test_what_goes_wrong_is_in_the_log(tmp_path: Path) -> None:
-    done = door(tmp_path, WORK, ASYNC_INSPECT_MAX_SIZE="much")
+@pytest.mark.parametrize(
+    ("name", "value", "why"),
+    [
+        ("MAX_SIZE", "much", "invalid literal for int() with base 10: 'much'"),
+        ("SLOW_POLL_MS", "-1", "slow_poll_ms -1.0: not between 0 and 1e+12 ms"),
+        ("DETAIL", "all", "detail 'all': not one of calls, awaits"),
+    ],
+)
+def test_what_goes_wrong_is_in_the_log(tmp_path: Path, name: str, value: str, why: str) -> None:
+    done = door(tmp_path, WORK, **{f"ASYNC_INSPECT_{name}": value})
     assert done.status == 0
     assert done.recordings == []
-    assert "ValueError" in done.log
+    assert f"ValueError: ASYNC_INSPECT_{name}={value}: {why}\n" in done.log
 
 
 @pytest.mark.parametrize("folder", ["/nowhere/at/all", "/dev/null"])

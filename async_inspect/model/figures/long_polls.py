@@ -30,6 +30,12 @@ class PollFigures(Frozen):
     at_least: bool  # it went on, and how much longer is not known
     since: str | None  # "file:line" of the await it came from; None: the task's first poll, or not known
     until: str | None  # and of the await it ran into; None: it ended the task, or not known
+    ended: bool  # its end was seen: else it ran when the recording ended
+
+    @property
+    def end_place(self) -> str:
+        """Where it ended, in words."""
+        return self.until or ("its end" if self.ended else "the recording's end")
 
 
 class Victim(Frozen):
@@ -104,7 +110,7 @@ def _figures(trace: TraceData, row: int, going: t.Bools) -> dict[str, object]:
     name = trace.task_table.name[task - 1]
     return {
         "task": task, "name": name, "start_ns": start, "duration_ns": end - start, "at_least": bool(going[row]),
-        "since": since, "until": until,
+        "since": since, "until": until, "ended": bool(polls.ended[row]),
     }  # fmt: skip
 
 

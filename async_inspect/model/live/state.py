@@ -164,7 +164,7 @@ class LiveModel:
         self.tasks.add_new(found, new, self.functions, self.begin)
         suspended = self._suspensions(found)
         self.tasks.look_into_wrappers(suspended, self.functions)
-        awake = Wakeups(self._row(found["wakes"]["coro"]), found["wakes"], self._wakes.feed(found))
+        awake = Wakeups(self.tasks.row_of(found["wakes"]["coro"]), found["wakes"], self._wakes.feed(found))
         polls = self._polls(found, suspended)
         self.edges.feed(found["edges"], self.coroutines, self.tasks, polls)
         self._run(polls, suspended, awake)
@@ -178,16 +178,12 @@ class LiveModel:
             self._exits_left = self._every
             self.forget()
 
-    def _row(self, coro: Ints) -> Ints:
-        """The task's row of these coroutines, which are rows themselves; 0: none."""
-        return self.coroutines.columns["task"][coro].astype(np.int64)
-
     # --- tasks -------------------------------------------------------------------------------------------------------
 
     def _exits(self, exits: Columns) -> Ints:
         """Ends of tasks; when those ended that had not before."""
         tasks = self.tasks
-        rows, coro = self._row(exits["coro"]), exits["kind"] != ev.ITEM
+        rows, coro = self.tasks.row_of(exits["coro"]), exits["kind"] != ev.ITEM
         seen = np.flatnonzero(coro & (rows > 0))
         rows = rows[seen]
         first = np.unique(rows[::-1], return_index=True)[1]  # the last of each
@@ -226,7 +222,7 @@ class LiveModel:
             pos=rows["pos"], leaf=ids[old:], chain=chain, code=code,
             off=np.where(in_chain, chains.off[chain], rows["off"].astype(np.int64)),
             aux=rows["aux"].astype(np.int64), flags=flags, point=none, due=none - 1, resource=none,
-            row=self._row(rows["before"]),
+            row=self.tasks.row_of(rows["before"]),
         )  # fmt: skip
         suspended = Suspensions(*(np.concatenate(pair) for pair in zip(recent, fresh, strict=True)))
         anew = np.ones(old + size, np.bool_)
@@ -255,7 +251,7 @@ class LiveModel:
     def _polls(self, found: dict[str, Columns], suspended: Suspensions) -> Polls:
         """The chunk's polls, those among them that were open before."""
         tasks, opens, closes = self.tasks, found["opens"], found["closes"]
-        opened, closed = self._row(opens["task"]), self._row(closes["before"])
+        opened, closed = self.tasks.row_of(opens["task"]), self.tasks.row_of(closes["before"])
         carried = np.unique(np.concatenate([opened, closed]))
         carried = carried[tasks["flags"][carried] & RUNNING > 0]
         row = np.concatenate([carried, opened])

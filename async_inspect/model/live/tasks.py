@@ -38,7 +38,7 @@ class Tasks(GrowingTable):
         self._renumber = False
         self._coroutines = coroutines
 
-    def _row(self, coro: Ints) -> Ints:
+    def row_of(self, coro: Ints) -> Ints:
         """The task's row of these coroutines, which are rows themselves; 0: none."""
         return self._coroutines.columns["task"][coro].astype(np.int64)
 
@@ -61,28 +61,28 @@ class Tasks(GrowingTable):
         row[coro[first]] = np.arange(begin, begin + size)
         self["id"][fresh], self["coro"][fresh] = ids[coro[first]], coro[first]
         self["pos"][fresh], self["created"][fresh] = pos[first], ts[first]
-        self["parent"][fresh] = self["id"][self._row(parent[first])]
+        self["parent"][fresh] = self["id"][self.row_of(parent[first])]
         self["number"][fresh] = self.highest + 1 + np.arange(size)
         self["before"][fresh] = self._forgotten
         self.highest += size
-        spawned = self._row(spawns["coro"])
+        spawned = self.row_of(spawns["coro"])
         self["flags"][spawned] |= SPAWNED | OWNED | np.where(spawns["flags"] & ev.BEFORE > 0, BEFORE, 0)
         if again.any():
             late = spawned[again]
             self["pos"][late], self["created"][late] = spawns["pos"][again], spawns["ts"][again]
-            self["parent"][late] = self["id"][self._row(spawns["task"][again])]
+            self["parent"][late] = self["id"][self.row_of(spawns["task"][again])]
             self["before"][late] = self._forgotten
             self._renumber = True
         owned = (entries["flags"] & ev.IS_TASK > 0) & (entries["aux"] == 0)
-        self["flags"][self._row(entries["task"][owned])] |= OWNED
+        self["flags"][self.row_of(entries["task"][owned])] |= OWNED
         older = new[(entries["flags"][new] & ev.BEFORE > 0) & (entries["kind"][new] == ev.START)]
-        older = self._row(np.where(entries["aux"][older] == 0, entries["task"][older], entries["coro"][older]))
+        older = self.row_of(np.where(entries["aux"][older] == 0, entries["task"][older], entries["coro"][older]))
         older = older[self["flags"][older] & SPAWNED == 0]
         self["created"][older], self["parent"][older] = begin_ts, 0
         self["flags"][older] |= BEFORE
-        entered = self._row(entries["coro"][new])
+        entered = self.row_of(entries["coro"][new])
         self["flags"][entered] |= ODD  # until it runs: it may be another's coroutine
-        self["flags"][self._row(opens["task"])] &= ~ODD
+        self["flags"][self.row_of(opens["task"])] &= ~ODD
         self._renumber |= bool((self["flags"][entered] & (ODD | RAN) == ODD).any())
         self["flags"][0] = 0
         self._wrapped(entries, new, functions)
@@ -92,7 +92,7 @@ class Tasks(GrowingTable):
         if functions.wraps.any():
             code = self._coroutines.columns["code"]
             new = new[functions.wraps[functions.known(code[entries["aux"][new]])]][::-1]  # the first stays
-            row = self._row(entries["aux"][new])
+            row = self.row_of(entries["aux"][new])
             unknown = (row > 0) & (self["about"][row] == 0)
             self["about"][row[unknown]] = code[entries["coro"][new[unknown]]]
 
