@@ -14,12 +14,13 @@ type Any1d = npt.NDArray[Any]
 
 MOST: Final = (1 << 63) - 1
 _LOW: Final = (1 << 32) - 1
+_BLOCK: Final = 1 << 18  # rows that are added up at a time
 
 
-def group(*columns: Any1d) -> tuple[list[Ints], Ints]:
+def group(*columns: Any1d) -> tuple[list[Ints], Whole]:
     """The distinct rows of some columns (non-negative), sorted; and for each row which one it is."""
     widths = [int(column.max()) + 1 if len(column) else 1 for column in columns]
-    key = columns[0].astype(np.int64)
+    key: Ints = columns[0].astype(np.int64)  # a copy
     size = widths[0]
     tables: list[tuple[Ints, Any1d, int]] = []  # how to take a key apart again
     for column, most in zip(columns[1:], widths[1:], strict=True):
@@ -32,7 +33,8 @@ def group(*columns: Any1d) -> tuple[list[Ints], Ints]:
             values, numbers = distinct_of(column)
             width = len(values)
         tables.append((distinct, values, width))
-        key = key * width + numbers
+        key *= width
+        key += numbers
         size *= width
     keys, inverse = distinct_of(key)
     parts: list[Ints] = []
@@ -59,7 +61,7 @@ def order_of(key: Any1d) -> Ints:
     return packed
 
 
-def distinct_of(key: Any1d) -> tuple[Ints, Ints]:
+def distinct_of(key: Any1d) -> tuple[Ints, Whole]:
     """The distinct values of ``key`` (whole numbers), ascending; and for each row which one it is."""
     n = len(key)
     if not n:
@@ -70,24 +72,27 @@ def distinct_of(key: Any1d) -> tuple[Ints, Ints]:
         there = np.zeros(width, np.bool_)
         at = key.astype(np.int64) - low
         there[at] = True
-        number = np.cumsum(there) - 1
-        return np.flatnonzero(there) + low, number[at]
+        return np.flatnonzero(there) + low, narrow(np.cumsum(there) - 1)[at]
     order = order_of(key)
     new = np.ones(n, np.bool_)
     ordered = key[order]
     new[1:] = ordered[1:] != ordered[:-1]
-    inverse = np.empty(n, np.int64)
-    inverse[order] = np.cumsum(new) - 1
+    number = narrow(np.cumsum(new) - 1)
+    inverse = np.empty_like(number)
+    inverse[order] = number
     return ordered[new].astype(np.int64), inverse
 
 
 def sums(inverse: Any1d, values: Any1d, size: int) -> Ints:
     """The sum of ``values`` (whole numbers) for each group, in integers: exact below 2**63, ``MOST`` from there on."""
-    which, values = inverse.astype(np.intp), values.astype(np.int64)
     found = np.zeros(size, np.int64)
-    if len(values) * int(np.abs(values).max(initial=0)) <= MOST:
-        np.add.at(found, which, values)
+    most = max(int(values.max(initial=0)), -int(values.min(initial=0)))
+    if len(values) * most <= MOST:
+        for begin in range(0, len(values), _BLOCK):
+            part = slice(begin, begin + _BLOCK)
+            np.add.at(found, inverse[part].astype(np.intp), values[part].astype(np.int64))
         return found
+    which, values = inverse.astype(np.intp), values.astype(np.int64)
     low = np.zeros(size, np.int64)
     np.add.at(found, which, values >> 32)
     np.add.at(low, which, values & _LOW)
@@ -212,6 +217,19 @@ class LastBefore:
         good = (found >= 0) & (self._ordered_who[found] == who)
         return np.where(good, self._rows.order[found], -1)
 
+    def until(self, who: Any1d, when: Any1d) -> Ints:
+        """When the next row of that ``who`` after ``when`` is; MOST: there is none.  Of one made with ``count``."""
+        assert self._last is not None
+        found = np.full(len(who), MOST)
+        last = self._last[who]
+        later = np.flatnonzero(last >= 0)
+        later = later[self._when[last[later]] > when[later]]
+        found[later] = self._when[last[later]]
+        if len(self._some):
+            several = later[self._several[who[later]]]
+            found[several] = self._ordered_when[self._rows.before(who[several], when[several], "right")]
+        return found
+
 
 class FirstAfter:
     """Lookup of the first row of a ``who`` after one moment and before another."""
@@ -261,6 +279,14 @@ def find(column: Any1d, values: Any1d) -> Ints:
 def take(column: npt.NDArray[np.integer], rows: Whole) -> Ints:
     """``column[rows]``, whatever where a row is -1."""
     return column[np.maximum(rows, 0)].astype(np.int64) if len(column) else np.zeros(len(rows), np.int64)
+
+
+def compact(column: Any1d) -> Any1d:
+    """The column, read-only; where all rows are alike, one that takes the memory of one."""
+    if len(column) > 1 and bool((column == column[0]).all()):
+        return np.broadcast_to(column[:1].copy(), len(column))
+    column.setflags(write=False)
+    return column
 
 
 def narrow(column: Any1d) -> Any1d:

@@ -121,6 +121,15 @@ def _ordered(table: t.Table) -> t.Table:
     return replace(table, **more)
 
 
+def _by_block(size: int, of: Callable[[slice], t.Bools]) -> t.Bools:
+    """What is computed of all rows, of some at a time."""
+    found = np.zeros(size, np.bool_)
+    for begin in range(0, size, _BLOCK):
+        part = slice(begin, begin + _BLOCK)
+        found[part] = of(part)
+    return found
+
+
 def _first(rule: str, broken: t.Bools, task: t.Small | t.Ints | None = None) -> list[_Rule]:
     return [_Rule(rule, broken, task)]
 
@@ -198,9 +207,12 @@ def _bursts(trace: TraceData) -> list[_Rule]:
     same = polls.task[1:] == polls.task[:-1]
 
     def outside(table: t.Polls | t.Awaits) -> t.Bools:
-        row = table.task - 1
-        found: t.Bools = (table.start_ns < tasks.created_ns[row]) | (table.end_ns > tasks.end_ns[row])
-        return found
+        def of(part: slice) -> t.Bools:
+            row = table.task[part] - 1
+            found: t.Bools = table.start_ns[part] < tasks.created_ns[row]
+            return found | (table.end_ns[part] > tasks.end_ns[row])
+
+        return _by_block(len(table), of)
 
     return [
         *_first("a poll is in its task's life", outside(polls), polls.task),
@@ -265,7 +277,7 @@ def _sums(trace: TraceData) -> list[_Rule]:
 
 def _wakes(trace: TraceData) -> list[_Rule]:
     tasks, awaits = trace.task_table, trace.awaits
-    wait, known = awaits.end_ns - awaits.start_ns, awaits.ready_ns >= 0
+    known = awaits.ready_ns >= 0
     exact, by_task = awaits.ready_most_ns >= 0, awaits.woken_by == t.BY_TASK
     least, most = bounds(trace)
     numbers = np.arange(1, len(tasks) + 1)
@@ -273,8 +285,14 @@ def _wakes(trace: TraceData) -> list[_Rule]:
     direct = np.flatnonzero(awaits.awaited_task)
     awaited = awaits.task[direct].astype(np.int64) << 32 | awaits.awaited_task[direct]
     filtered = bool(trace.meta.filters)
+
+    def longer(part: slice) -> t.Bools:
+        wait = awaits.end_ns[part] - awaits.start_ns[part]
+        found: t.Bools = (awaits.ready_ns[part] > wait) | (awaits.ready_most_ns[part] > wait)
+        return found
+
     return [
-        *_first("ready is a part of an await", (awaits.ready_ns > wait) | (awaits.ready_most_ns > wait), awaits.task),
+        *_first("ready is a part of an await", _by_block(len(awaits), longer), awaits.task),
         *_first("ready is at most no less than at least", exact & (awaits.ready_ns > awaits.ready_most_ns)),
         *_first("what is known at most is known at least", exact & ~known),
         *_first("who was woken was ready", (awaits.woken_by > 0) & ~known),

@@ -25,10 +25,10 @@ from ..kernels import words
 from ..kernels.awaiters import Chains, OfFrames
 from ..kernels.locations import NOWHERE, UNKNOWN
 from ..kernels.states import SWALLOWED
-from ..kernels.wakes import due_times
 from ..reasons import covering
 from ..transform import select
-from . import resources, wakes
+from . import resources
+from .awaits import Suspensions, find_awaits
 from .calls import codes_and_nodes, find_calls
 from .chains import Graph, climb, find_leaves
 from .ends import Ends, find_ends
@@ -38,6 +38,7 @@ from .polls import PollSpans, find_polls
 from .scan import Columns, RecordColumns
 from .side_tables import SIDE_TABLES, Known
 from .tasks import Bools, Moments, TaskIds, find_tasks
+from .wakes import Waking, find_selects
 from .wrappers import Stacks, about
 
 
@@ -67,8 +68,10 @@ class Builder:
         takes half the memory; it is not to be called again."""
         recording, records = self._recording, self._records
         moments, broken_off, ended = self._known()
+        forget: Callable[..., None] = records.forget if last else lambda **_: None
         task_ids = find_tasks(records, moments)
         poll_spans = find_polls(records, task_ids, moments)
+        forget(opens=(), closes=(), suspends=("ts", "before"))
         size = min(len(recording.node_parent), ev.MAX_NODES + 1)
         node_code = recording.node_code[:size].astype(np.int64)
         code_of, own_node = codes_and_nodes(records, task_ids, node_code)
@@ -78,20 +81,20 @@ class Builder:
         swallowed = [number for number, text in recording.strings.items() if text in SWALLOWED]
         ends = find_ends(records, task_ids, poll_spans, moments, broken_off, generators, swallowed)
         calls, entries = find_calls(records, task_ids, poll_spans, moments, code_of, own_node)
-        del own_node
-        for name in ("opens", "closes", "exits") if last else ():
-            records.forget(name)
+        del poll_spans.opens, poll_spans.poll_of
+        forget(exits=(), entries=("off", "task"))
 
         places = Places(recording, self._cwd)
         sites = Sites(recording.sites, places.functions)
         suspends, links, callouts = (records.columns(name) for name in ("suspends", "links", "callouts"))
         chains = Chains.of(recording, len(code_of))
-        polls = np.flatnonzero(poll_spans.suspension >= 0)
-        if since := records.since:  # those that were over by then are not there
-            polls = polls[_await_times(poll_spans, polls, ends)[1] > since]
-        rows = poll_spans.suspension[polls]
-        leaves = find_leaves({name: column[rows] for name, column in suspends.items()}, chains, code_of, node_code)
+        since = records.since
+        suspensions = Suspensions(records, poll_spans, ends, since)
         link_code = code_of[_known(links["coro"], len(code_of))]
+        stand = suspensions.places(len(chains.parent), (links["burst"], records.columns("uses")["burst"]))
+        some = suspensions.rows[stand.leaves]
+        leaves = find_leaves({name: column[some] for name, column in suspends.items()}, chains, code_of, node_code)
+        forget(suspends=("off", "below"))
         of_leaves, of_chains, of_links, of_functions, sites.locations, of_callouts = places.locate(
             (leaves.code, leaves.off),
             (node_code[chains.node], chains.off),
@@ -104,7 +107,6 @@ class Builder:
         owned = resources.find_resources(recording, functions, sites)
         uses, used = _uses(records, owned, len(code_of))
 
-        (start, end, over), task = _await_times(poll_spans, polls, ends), poll_spans.polls.task[polls].astype(np.int64)
         graph = Graph(
             chains=chains,
             of_chains=of_chains,
@@ -118,49 +120,22 @@ class Builder:
             used=used,
             covering=_covering(chains.column(code_of, node_code[chains.node]), functions),
         )
-        chained = climb(graph, suspends["pos"][rows], leaves.frame, leaves.node, of_leaves, task, end - start)
-        selects = wakes.find_selects(records, moments, since)
-        of_task, aux = suspends["flags"][rows] & ev.AWAITS_TASK > 0, suspends["aux"][rows].astype(np.int64)
-        due = due_times(records.columns("timers"), suspends["pos"], suspends["coro"], moments.base)
-        due = np.where(due < 0, -1, moments.ns(due))[rows]
-        next_poll = poll_spans.following[polls]
-        suspended = wakes.Suspended(
-            pos=suspends["pos"][rows],
-            until=np.where(over, poll_spans.open_pos[next_poll], moments.slots) if len(polls) else polls,
-            task=task,
-            start_ns=start,
-            end_ns=end,
-            due_ns=due,
-            owned=~task_ids.driven[task - 1],
-            yields=~of_task & (aux == 0),
+        place, chained = stand.climb(
+            lambda rows, leaf, of_place: climb(graph, suspensions.pos[rows], leaves.of(leaf), of_leaves[leaf], of_place)
         )
-        woken = wakes.woken(records, moments, task_ids.task_of, selects, suspended)
-        awaits = t.Awaits(
-            task=task.astype(np.int32),
-            start_ns=start,
-            end_ns=end,
-            ended=over,
-            node=chained.node,
-            location=chained.location,
-            leaf_node=chained.leaf_node,
-            leaf_location=chained.leaf_location,
-            chain=chained.chain,
-            stack=chained.stack,
-            awaited=np.where(of_task, -1, aux - 1).astype(np.int32),
-            awaited_task=np.where(of_task, task_ids.task_of[_known(aux, len(code_of))], 0).astype(np.int32),
-            resource=chained.resource,
-            due_ns=due,
-            woken_by=woken.by,
-            waker=woken.waker,
-            **cancelled_waits.columns(woken, sites, functions),
-            ready_ns=woken.ready_ns,
-            ready_most_ns=woken.ready_most_ns,
-            slot=poll_spans.polls.end_slot[polls],
+        begun = _begun(graph.entries, max(records.first_ts, moments.base + since))
+        forget(entries=())
+        selects = find_selects(records, moments, since)
+        awaits = find_awaits(
+            Waking(records, moments, task_ids, selects),
+            suspensions,
+            (place, chained),
+            lambda woken: cancelled_waits.columns(woken, sites, functions),
         )
+        forget(suspends=(), wakes=(), soons=())
 
         nodes = t.Nodes((graph.node_parent[1:] - 1).astype(np.int32), (node_code[1:] - 1).astype(np.int32))
         ran, undivided = self_times(records, task_ids, moments.end), recording.detail == "awaits"
-        begun = _begun(graph.entries, max(records.first_ts, moments.base + since))
         nodes, node_sums = (
             sum_roots(nodes, entries, begun, awaits, ran, chained.lines, len(functions))
             if undivided
@@ -237,7 +212,7 @@ class Builder:
         spawned = task_ids.spawn >= 0
         location[spawned] = sites.shown(self._records.columns("spawns")["off"])[task_ids.spawn[spawned]]
         slot = np.full(len(task_ids.coro), -1, np.int64)
-        slot[polls.task[::-1] - 1] = poll_spans.open_pos[::-1]
+        slot[polls.task[::-1] - 1] = polls.slot[::-1]
         slot[spawned] = self._records.columns("spawns")["pos"][task_ids.spawn[spawned]]
         slot[task_ids.before] = -1
         first = ends.end_ns.copy()
@@ -295,18 +270,6 @@ def _covering(codes: OfFrames, functions: list[t.Function]) -> Callable[[Ints], 
 def _known(ids: Ints, coroutine_count: int) -> Ints:
     """These ids of coroutines; 0 in place of unknown ones."""
     return np.where(ids < coroutine_count, ids, 0).astype(np.int64)
-
-
-def _await_times(poll_spans: PollSpans, polls: Ints, ends: Ends) -> tuple[Ints, Ints, Bools]:
-    """Start and end of each suspension: the next poll's beginning ends it, else the task's end does."""
-    table = poll_spans.polls
-    following = poll_spans.following[polls]
-    ended = following >= 0
-    end = ends.end_ns[table.task[polls] - 1]
-    if len(table):
-        end = np.where(ended, table.start_ns[np.maximum(following, 0)], end)
-    start = table.end_ns[polls]
-    return start, np.maximum(start, end), ended
 
 
 def _strings(recording: Recording) -> tuple[str, ...]:

@@ -152,7 +152,7 @@ class _Polls:
 
     def __init__(self, poll_spans: PollSpans, moments: Moments) -> None:
         self._polls, self._slots = poll_spans.polls, moments.slots + 1
-        self._open, self._opens, self._poll_of = poll_spans.open_pos, poll_spans.opens, poll_spans.poll_of
+        self._open, self._opens, self._poll_of = poll_spans.polls.slot, poll_spans.opens, poll_spans.poll_of
         self._total = np.concatenate([[0], np.cumsum(self._polls.end_ns - self._polls.start_ns)])
         self._key: Ints | None = None
 

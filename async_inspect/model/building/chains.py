@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from ... import events as ev
 from .. import tables as t
-from ..grouping import Ints, LastBefore, Whole, counts, group, sums
+from ..grouping import MOST, Ints, LastBefore, Whole, group, sums
 from ..kernels.awaiters import Ascent, Chains, Latest, Uses, WaitTargets
 from .scan import Columns
 
@@ -23,6 +23,7 @@ type Part = tuple[list[Ints], Ints, Ints]  # (task, node, location), count, wait
 class Chained:
     """By suspension: its await point, its leaf, and its chain; and the sums over all chains."""
 
+    until: Ints  # up to which slot, without it, a later suspension of the same leaf has the same chain
     node: npt.NDArray[np.int32]
     location: npt.NDArray[np.int32]
     leaf_node: npt.NDArray[np.int32]
@@ -41,6 +42,42 @@ class Leaves(NamedTuple):
     node: Ints
     code: Ints
     off: Ints
+
+    def of(self, rows: Whole) -> "Leaves":
+        """Some of them."""
+        return Leaves(self.frame[rows], self.node[rows], self.code[rows], self.off[rows])
+
+
+class _Rows:
+    """The rows of ``tables.Chains``."""
+
+    def __init__(self) -> None:
+        self._inner: list[Ints] = []
+        self._where: list[Ints] = []
+        self._size = 0
+
+    def extend(self, inwards: Ints, places: Ints) -> Ints:
+        """The rows of frames at ``places`` outside of the frames of ``inwards``."""
+        (inside, place), which = group(inwards + 1, places)
+        self._inner.append(inside - 1)
+        self._where.append(place)
+        self._size += len(place)
+        return which.astype(np.int64) + (self._size - len(place))
+
+    def table(self) -> t.Chains:
+        return t.Chains(_join(self._inner).astype(np.int32), _join(self._where).astype(np.int32))
+
+
+class Sums(NamedTuple):
+    """What suspensions that stand at one place add up to."""
+
+    task: Whole
+    number: Ints
+    wait: Ints
+
+    def of(self, rows: Ints) -> "Sums":
+        """Some of them."""
+        return Sums(self.task[rows], self.number[rows], self.wait[rows])
 
 
 def find_leaves(suspends: Columns, chains: Chains, code_of: Whole, node_code: Ints) -> Leaves:
@@ -72,58 +109,55 @@ class Graph:
     covering: Callable[[Ints], t.Bools]  # which of some frames do: their resource overrides those of inner frames
 
 
-def climb(graph: Graph, pos: Ints, frame: Ints, node: Ints, location: Ints, task: Ints, wait: Ints) -> Chained:
-    """The await points and chains of suspensions (slot, leaf frame, its node and location, task, ns waited)."""
+def climb(graph: Graph, pos: Whole, leaves: Leaves, location: Ints, sums_of: Sums) -> Chained:
+    """The await points and chains of suspensions (slot, leaf, its location)."""
+    frame, node = leaves.frame, leaves.node
     entries, links, uses, chains = graph.entries, graph.links, graph.uses, graph.chains
     size = chains.frames
     entry_of = LastBefore(entries["coro"], entries["pos"], size)
+    until = np.full(len(pos), MOST)
     awaiter, standing = (np.where(ids < chains.first, ids, 0) for ids in (entries["aux"], links["coro"]))
     entered = Latest(entry_of, entries["node"], chains.column(0, chains.node))
-    line_of = Latest(
-        LastBefore(standing, links["burst"], size), graph.link_location, chains.column(-1, graph.of_chains)
-    )
+    link_of = LastBefore(standing, links["burst"], size)
+    line_of = Latest(link_of, graph.link_location, chains.column(-1, graph.of_chains))
     use_of = LastBefore(chains.used_by(uses), uses["burst"], size)
     used = Uses(chains, use_of, uses["burst"], graph.used + 1, 0)
     targets = WaitTargets(used, graph.covering, len(pos))
 
     n, point_node, point_location = len(pos), node.copy(), location.copy()
-    inner: list[Ints] = []
-    where: list[Ints] = []
-    frames = 0
+    rows_of = _Rows()
 
-    def extend(inwards: Ints, places: Ints) -> Ints:
-        """The chain rows of frames at ``places`` outside of the frames of ``inwards``."""
-        nonlocal frames
-        (inside, place), which = group(inwards + 1, places)
-        inner.append(inside - 1)
-        where.append(place)
-        frames += len(place)
-        return which + (frames - len(place))
+    def hold(rows: Ints, coro: Ints, when: Ints) -> None:
+        """The chains hold until something else is said of one of these frames."""
+        for of in (entry_of, link_of, use_of):
+            until[rows] = np.minimum(until[rows], of.until(coro, when))
 
     ascent = Ascent(Latest(entry_of, awaiter, chains.column(0, chains.awaiter)), frame, pos, size)
     targets.look_at(ascent.rows, frame, pos)
-    chain = extend(np.full(n, -1, np.int64), location)
+    hold(ascent.rows, frame, pos)
+    chain = rows_of.extend(np.full(n, -1, np.int64), location)
     ascent.reach_point(graph.user[location] if n else np.zeros(0, np.bool_))
     stack = chain.copy()  # the chain as far as it was climbed
     parts: list[Part] = []
-    task_, wait_, node_, location_ = task, wait, node, location  # of those still climbing
+    sums_, node_, location_ = sums_of, node, location  # of those still climbing
     in_tree = np.ones(n, np.bool_)
     while ascent.going:
         inside = np.flatnonzero(in_tree)
-        parts.append(_sum(task_[inside], node_[inside], location_[inside], wait_[inside]))
+        parts.append(_sum(sums_.of(inside), node_[inside], location_[inside]))
         # One frame up: those that have an awaiter.
         on = ascent.up()
         over = in_tree.copy()
         over[on] = False
-        parts += _above(graph, task_[over], node_[over], wait_[over])
+        parts += _above(graph, sums_.of(np.flatnonzero(over)), node_[over])
         in_tree = in_tree[on] & (graph.node_parent[node_[on]] > 0)  # not above the bucket for what came after the cap
         rows, coro_, pos_, below = ascent.rows, ascent.coro, ascent.pos, node_[on]
-        task_, wait_, node_ = task_[on], wait_[on], graph.node_parent[below]
+        sums_, node_ = sums_.of(on), graph.node_parent[below]
+        hold(rows, coro_, pos_)
         capped = np.flatnonzero(below == ev.OTHER_NODE)
         node_[capped] = entered(coro_[capped], pos_[capped])
         location_ = line_of(coro_, pos_)
         location_ = np.where(location_ >= 0, location_, graph.unknown[node_])
-        stack[rows] = extend(stack[rows], location_)
+        stack[rows] = rows_of.extend(stack[rows], location_)
         seeking = np.flatnonzero(ascent.seeking())
         targets.look_at(rows[seeking], coro_[seeking], pos_[seeking])
         at = np.flatnonzero(ascent.reach_point(graph.user[location_]))
@@ -132,6 +166,7 @@ def climb(graph: Graph, pos: Ints, frame: Ints, node: Ints, location: Ints, task
 
     found = ascent.found
     return Chained(
+        until=until,
         node=(point_node - 1).astype(np.int32),
         location=point_location.astype(np.int32),
         leaf_node=(node - 1).astype(np.int32),
@@ -139,26 +174,26 @@ def climb(graph: Graph, pos: Ints, frame: Ints, node: Ints, location: Ints, task
         resource=(targets.resource - 1).astype(np.int32),
         chain=np.where(found, chain, stack).astype(np.int32),  # where nothing is the user's: all frames
         stack=stack.astype(np.int32),
-        chains=t.Chains(_join(inner).astype(np.int32), _join(where).astype(np.int32)),
+        chains=rows_of.table(),
         lines=_line_sums(parts),
     )
 
 
-def _sum(task: Ints, node: Ints, location: Ints, wait: Ints) -> Part:
-    distinct, which = group(task, node, location)
+def _sum(of: Sums, node: Ints, location: Ints) -> Part:
+    distinct, which = group(of.task, node, location)
     size = len(distinct[0])
-    return distinct, counts(which, size), sums(which, wait, size)
+    return distinct, sums(which, of.number, size), sums(which, of.wait, size)
 
 
-def _above(graph: Graph, task: Ints, node: Ints, wait: Ints) -> list[Part]:
+def _above(graph: Graph, of: Sums, node: Ints) -> list[Part]:
     """Nodes above a chain's end, at no known line: its root was entered where once it had an awaiter."""
     parts: list[Part] = []
     while True:
         on = np.flatnonzero(graph.node_parent[node])
         if not len(on):
             return parts
-        task, node, wait = task[on], graph.node_parent[node[on]], wait[on]
-        parts.append(_sum(task, node, graph.unknown[node], wait))
+        of, node = of.of(on), graph.node_parent[node[on]]
+        parts.append(_sum(of, node, graph.unknown[node]))
 
 
 def _line_sums(parts: list[Part]) -> t.LineSums:

@@ -93,11 +93,10 @@ class RecordColumns:
             self._parts[name] = parts = [_joined(parts, KEPT[name])]
         return parts[0]
 
-    def forget(self, name: str, *columns: str) -> None:
-        """These columns of a kind are not needed again; none named: all."""
-        of = self.columns(name)
-        for column in columns or list(of):
-            del of[column]
+    def forget(self, **kinds: tuple[str, ...]) -> None:
+        """These columns of kinds are not needed again; none: all."""
+        for name, of in kinds.items():
+            self._parts[name] = [{c: values for c, values in self.columns(name).items() if of and c not in of}]
 
     def self_times(self, end: int) -> tuple[Ints, Ints, Ints]:
         """(task, node, ns): how long each node ran itself, with what runs until ``end``."""

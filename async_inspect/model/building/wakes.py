@@ -12,8 +12,8 @@ from ... import events as ev
 from .. import tables as t
 from ..grouping import Any1d, FirstAfter, Ints, LastBefore, Whole
 from ..kernels.wakes import CALLED, moment, origins, ready_ns, runnable_since
-from .scan import Columns, RecordColumns
-from .tasks import Moments
+from .scan import RecordColumns
+from .tasks import Moments, TaskIds
 
 _BY = {
     ev.BY_CODE: t.BY_TASK,
@@ -30,9 +30,9 @@ _BY_FLAGS = np.array([_BY.get(flags, 0) for flags in range(256)], np.uint8)
 class Suspended:
     """Suspensions of tasks."""
 
-    pos: Ints  # the slot
+    pos: Whole  # the slot
     until: Ints  # the slot at which the task runs again; moments.slots: never
-    task: Ints
+    task: Whole
     start_ns: Ints
     end_ns: Ints
     due_ns: Ints  # when the timer that it waits for is due; -1: it waits for none
@@ -52,49 +52,57 @@ class Woken:
     scope_site: Ints  # the site where that was made; 0: not known
 
 
-def woken(
-    records: RecordColumns, moments: Moments, task_of: Whole, selects: "SelectorCalls", suspended: Suspended
-) -> Woken:
-    """What woke each suspension, and how long it was ready."""
-    n, wait = len(suspended.pos), suspended.end_ns - suspended.start_ns
-    by, waker = np.zeros(n, np.uint8), np.zeros(n, np.int32)
-    # A timer that is due but that no loop has handled yet makes its task ready.
-    since = np.where(suspended.until == moments.slots, suspended.due_ns, -1)
-    more = np.where(since >= 0, 0, -1)  # beyond the least; -1: not known
-    itself = suspended.yields & suspended.owned
-    by[itself], more[itself] = t.BY_ITSELF, 0
+class Waking:
+    """What woke suspensions, of which some are looked at at a time."""
 
-    soons, wakes = records.columns("soons"), records.columns("wakes")
-    wake = _first_wakes(wakes, task_of, suspended)
-    rows = np.flatnonzero((wake >= 0) & suspended.owned & ~itself)
-    wake = wake[rows] + len(soons["pos"])
-    both = {name: np.concatenate([soons[name], wakes[name]]) for name in wakes}
-    origin = origins(soons["coro"], both["flags"], both["aux"])[wake]
-    known = origin >= 0
-    origin = np.where(known, origin, wake)
+    def __init__(self, records: RecordColumns, moments: Moments, task_ids: TaskIds, selects: "SelectorCalls") -> None:
+        self.records, self.moments, self.task_ids = records, moments, task_ids
+        self._task_of, self._selects = (task_of := task_ids.task_of), selects
+        soons, wakes, self._cancels = (records.columns(name) for name in ("soons", "wakes", "cancels"))
+        self.cancels = len(self._cancels["pos"])  # how many were seen
+        self._soons = len(soons["pos"])
+        self._both = {name: np.concatenate([soons[name], wakes[name]]) for name in wakes}
+        self._origin = origins(soons["coro"], self._both["flags"], self._both["aux"])
+        self._runnable = runnable_since(self._both, selects.before, selects.answered)
+        self._first = FirstAfter(task_of[_known(wakes["coro"], len(task_of))], wakes["pos"])
+        self._cancelled = FirstAfter(task_of[_known(self._cancels["coro"], len(task_of))], self._cancels["pos"])
 
-    how = np.where(known, _BY_FLAGS[both["flags"][origin]], 0)
-    named = both["flags"][origin] == ev.BY_TASK  # else it is the one that ran
-    who = task_of[_known(np.where(named, both["aux"][origin], both["task"][origin]), len(task_of))]
-    how[(how == t.BY_TASK) & (who == 0)] = 0
-    by[rows], waker[rows] = how, np.where(how == t.BY_TASK, who, 0)
+    def of(self, suspended: Suspended) -> Woken:
+        """What woke each of these, and how long it was ready."""
+        moments, selects, both = self.moments, self._selects, self._both
+        n, wait = len(suspended.pos), suspended.end_ns - suspended.start_ns
+        by, waker = np.zeros(n, np.uint8), np.zeros(n, np.int32)
+        # A timer that is due but that no loop has handled yet makes its task ready.
+        since = np.where(suspended.until == moments.slots, suspended.due_ns, -1)
+        more = np.where(since >= 0, 0, -1)  # beyond the least; -1: not known
+        itself = suspended.yields & suspended.owned
+        by[itself], more[itself] = t.BY_ITSELF, 0
 
-    runnable = runnable_since(both, selects.before, selects.answered)[origin]
-    since[rows] = np.maximum(moments.ns(np.minimum(np.where(known, runnable, CALLED), both["ts"][wake])), 0)
-    more[rows] = np.where((how == 0) | ((how == t.BY_TIMER) & (runnable == CALLED)), -1, 0)
-    io = np.flatnonzero(how == t.BY_IO)
-    by_io, start = origin[io], suspended.start_ns[rows[io]]
-    more[rows[io]] = _busy(selects, both["thread"][by_io], both["pos"][by_io], start)
-    ready = ready_ns(suspended.start_ns, suspended.end_ns, since, suspended.yields, suspended.owned)
-    most = np.where((ready < 0) | (more < 0), -1, np.minimum(ready + more, wait))
-    return Woken(by, waker, ready, most, *_cancelled(records, task_of, suspended))
+        wake = self._first(suspended.task, suspended.pos, suspended.until)
+        rows = np.flatnonzero((wake >= 0) & suspended.owned & ~itself)
+        wake = wake[rows] + self._soons
+        origin = self._origin[wake]
+        known = origin >= 0
+        origin = np.where(known, origin, wake)
 
+        how = np.where(known, _BY_FLAGS[both["flags"][origin]], 0)
+        named = both["flags"][origin] == ev.BY_TASK  # else it is the one that ran
+        ids = np.where(named, both["aux"][origin], both["task"][origin])
+        who = self._task_of[_known(ids, len(self._task_of))]
+        how[(how == t.BY_TASK) & (who == 0)] = 0
+        by[rows], waker[rows] = how, np.where(how == t.BY_TASK, who, 0)
 
-def _cancelled(records: RecordColumns, task_of: Whole, suspended: Suspended) -> tuple[Ints, Ints]:
-    """By suspension, the cancel scope that ended it, as in ``Woken``."""
-    rows = records.columns("cancels")
-    row = _first_wakes(rows, task_of, suspended)
-    return np.append(rows["aux"].astype(np.int64), 0)[row], np.append(rows["off"].astype(np.int64), 0)[row]
+        runnable = self._runnable[origin]
+        since[rows] = np.maximum(moments.ns(np.minimum(np.where(known, runnable, CALLED), both["ts"][wake])), 0)
+        more[rows] = np.where((how == 0) | ((how == t.BY_TIMER) & (runnable == CALLED)), -1, 0)
+        io = np.flatnonzero(how == t.BY_IO)
+        by_io, start = origin[io], suspended.start_ns[rows[io]]
+        more[rows[io]] = _busy(selects, both["thread"][by_io], both["pos"][by_io], start)
+        ready = ready_ns(suspended.start_ns, suspended.end_ns, since, suspended.yields, suspended.owned)
+        most = np.where((ready < 0) | (more < 0), -1, np.minimum(ready + more, wait))
+        scope = self._cancelled(suspended.task, suspended.pos, suspended.until)
+        of_scope = (np.append(self._cancels[name].astype(np.int64), 0)[scope] for name in ("aux", "off"))
+        return Woken(by, waker, ready, most, *of_scope)
 
 
 @dataclass
@@ -120,12 +128,6 @@ def find_selects(records: RecordColumns, moments: Moments, since: int) -> Select
         idle=rows["flags"][order] & ev.IDLE > 0,
     )
     return SelectorCalls(table, ts, LastBefore(thread, rows["pos"][order]))
-
-
-def _first_wakes(wakes: Columns, task_of: Whole, suspended: Suspended) -> Ints:
-    """By suspension, the row of the first wake before its task runs again; -1: none."""
-    task = task_of[_known(wakes["coro"], len(task_of))]
-    return FirstAfter(task, wakes["pos"])(suspended.task, suspended.pos, suspended.until)
 
 
 def _busy(selects: SelectorCalls, thread: Any1d, pos: Ints, start: Ints) -> Ints:

@@ -15,6 +15,9 @@ from .distribution import Distribution, spread
 
 def columns(woken: Woken, sites: Sites, functions: Sequence[t.Function]) -> dict[str, t.Small]:
     """The columns of ``tables.Awaits`` about scopes.  A scope that a library makes just to sleep does not count."""
+    if not woken.scope.any():
+        none = np.broadcast_to(np.full(1, -1, np.int32), len(woken.scope))
+        return {"scope": none, "scope_location": none}
     site, which = np.unique(woken.scope_site, return_inverse=True)
     sleeps = [any(f >= 0 and _sleeps(functions[f]) for f in sites.chain(number)) for number in site.tolist()]
     known = (woken.scope > 0) & ~np.array(sleeps, np.bool_)[which]

@@ -16,7 +16,7 @@ import numpy as np
 from ... import events as ev
 from ...recording.reader import Recording
 from .. import tables as t
-from ..grouping import Any1d, Cycles, Ints, LastBefore
+from ..grouping import Any1d, Cycles, Ints, LastBefore, narrow
 
 FROM_BEFORE: Final = ("task group", "as_completed")  # reasons of who said before it waited whom it waits for
 
@@ -82,7 +82,7 @@ class Latest:
 
     def __init__(self, row_of: LastBefore, values: Any1d, before: OfFrames) -> None:
         """``values``: by row."""
-        self._row_of, self._values, self._before = row_of, values.astype(np.int64), before
+        self._row_of, self._values, self._before = row_of, narrow(values), before
 
     def __call__(self, who: Ints, when: Ints) -> Ints:
         before = self._before[who]
