@@ -198,6 +198,11 @@ TAG = 41  # coro: a root in which a context variable that was asked for has anot
 CANCEL = 42  # coro was woken (by the WAKE before it) since a cancel scope or a timeout, above it, is cancelled. aux:
 #              string id of its type. off: site where it was made (0: not seen)
 
+# Of a poll of task coro that lasted long, just after its end: of its last microseconds, which are off in number, for
+# how many (aux) its thread ...
+ON_CPU = 43  # ... ran
+NO_CPU = 44  # ... waited for a processor. Not there where the system doesn't say it
+
 # Each kind once: its name, and what its fields ``coro``, ``aux`` and ``off`` hold: the id of such a thing (0: of none;
 # a task's is one of "coroutine"); "": no id; "text": how many bytes of text follow, in TEXT slots.
 KINDS = {
@@ -236,6 +241,8 @@ KINDS = {
     RUNTIME_WARNING: ("RUNTIME_WARNING", "coroutine", "string", ""),
     TAG: ("TAG", "coroutine", "", "text"),
     CANCEL: ("CANCEL", "coroutine", "string", "site"),
+    ON_CPU: ("ON_CPU", "coroutine", "", ""),
+    NO_CPU: ("NO_CPU", "coroutine", "", ""),
 }
 # How an event is written in one slot.  By form: what the 32 bits and the 16 hold, then the node and the task after
 # it. A field that they don't hold is 0, but START's ``off``, which is the code of its node.  "coro - aux" is that

@@ -6,7 +6,8 @@ On a loop that isn't seen (uvloop) it is not known which tasks were ready: there
 it did, and tasks that did not wait for it were suspended meanwhile and ran again soon after.
 
 Evidence: what the poll did (the watchdog's stack, or the calls of coroutines), and which tasks it held up for how long.
-Where it is not known what it did it is a hint: on a busy machine a process may have to wait for the processor.
+Where it is not known what it did it is a hint: on a busy machine a process may have to wait for the processor.  Where
+that is known to be why, it is none of these (``no_processor.py``).
 
 Cannot see: tasks that waited for I/O which may or may not have been ready; a poll without a certain victim is not
 reported (``stats --detailed`` lists all blocking polls).
@@ -18,7 +19,7 @@ from typing import Final
 
 from ..model.figures.long_polls import BlockingPoll, blocking_polls
 from ..model.finding import Finding
-from ..model.text import many, ms, several, who
+from ..model.text import many, ms, on_processor, several, who
 from ..model.trace import Trace
 from .never_yields import AWAITS, calls_within, slow
 
@@ -32,7 +33,7 @@ def find(trace: Trace) -> Iterator[Finding]:
     rows = rows[calls_within(trace)[rows] < AWAITS]
     alike: dict[str, list[BlockingPoll]] = defaultdict(list)
     for poll in blocking_polls(trace, rows):
-        if poll.hurt or (poll.doing and poll.suspended):
+        if not poll.starved and (poll.hurt or (poll.doing and poll.suspended)):
             alike[_doing(poll)].append(poll)
     for doing, polls in alike.items():
         longest = polls[0]
@@ -44,12 +45,16 @@ def find(trace: Trace) -> Iterator[Finding]:
         yield Finding(
             check=NAME,
             severity="warning" if longest.seen_by or longest.held_interpreter else "hint",
-            text=f"{text}{more}{_held_up(victims, suspended)}{'' if longest.seen_by else UNSEEN}",
+            text=f"{text}{more}{_held_up(victims, suspended)}"
+            f"{'' if longest.seen_by or longest.no_cpu_ns is not None else UNSEEN}",
             place=_place(longest),
             task=longest.task,
             tasks=(longest.task, *sorted(victims - {longest.task})),
-            evidence=tuple(f"{v.name} (task {v.task}) for {ms(v.held_up_ns)}" for v in longest.hurt[:5])
-            or (f"suspended meanwhile: {several(trace, sorted(suspended))}",),
+            evidence=(
+                *filter(None, (on_processor(longest),)),
+                *(f"{v.name} (task {v.task}) for {ms(v.held_up_ns)}" for v in longest.hurt[:5]),
+                *(() if longest.hurt else (f"suspended meanwhile: {several(trace, sorted(suspended))}",)),
+            ),
             gain_ns=sum(max((victim.held_up_ns for victim in poll.hurt), default=0) for poll in polls)
             if victims
             else None,

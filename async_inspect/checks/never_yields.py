@@ -32,6 +32,8 @@ def find(trace: Trace) -> Iterator[Finding]:
     rows = rows[calls_within(trace)[rows] >= AWAITS]
     called = calls_within(trace)[rows].tolist()
     for poll, count in zip(blocking_polls(trace, rows), called, strict=True):
+        if poll.starved:
+            continue
         place = poll.until or poll.since
         function = int(trace.task_table.function[poll.task - 1])
         if place is None and function >= 0:

@@ -22,16 +22,8 @@ type Bytes = npt.NDArray[np.uint8]
 type Bools = npt.NDArray[np.bool_]
 
 # What ``Events.kind`` numbers. The names are those of the exports.
-TASK_SPAWNED: Final = 0
-POLL_STARTED: Final = 1
-POLL_ENDED: Final = 2
-AWAIT_STARTED: Final = 3
-AWAIT_ENDED: Final = 4
-TASK_COMPLETED: Final = 5
-TASK_FAILED: Final = 6
-TASK_CANCELLED: Final = 7
-STATE_CHANGED: Final = 8
-INSPECTION_POINT: Final = 9
+TASK_SPAWNED, POLL_STARTED, POLL_ENDED, AWAIT_STARTED, AWAIT_ENDED = range(5)
+TASK_COMPLETED, TASK_FAILED, TASK_CANCELLED, STATE_CHANGED, INSPECTION_POINT = range(5, 10)
 EVENT_KINDS: Final = (
     "TaskSpawned", "PollStarted", "PollEnded", "AwaitStarted", "AwaitEnded",
     "TaskCompleted", "TaskFailed", "TaskCancelled", "StateChanged", "InspectionPoint",
@@ -249,6 +241,18 @@ class Stacks(Table):
 
 
 @dataclass(frozen=True, slots=True)
+class Processor(Table):
+    """What threads did in polls that lasted, from when the watchdog first saw one to its end."""
+
+    task: m.OfTask
+    ts_ns: m.At  # the end
+    thread: m.Thread
+    lasted_ns: m.Ns
+    on_cpu_ns: m.Ns
+    no_cpu_ns: m.Ns  # it waited for a processor; -1: not known
+
+
+@dataclass(frozen=True, slots=True)
 class Callouts(Table):
     """What coroutines called, and when."""
 
@@ -386,6 +390,7 @@ class Tables:
     selects: Selects
     sites: Chains
     stacks: Stacks
+    processor: Processor
     callouts: Callouts
     runtime_warnings: RuntimeWarnings
 

@@ -8,6 +8,7 @@ from typing import Final
 
 from . import tables as t
 from .data import TraceData
+from .figures.long_polls import BlockingPoll
 
 UNKNOWN: Final = "–"  # in place of a number that is not known
 NOT_DIVIDED: Final = "how the polls of tasks divide over coroutines, and which of these never waited, is not known"
@@ -48,6 +49,19 @@ def ms(ns: int) -> str:
         return f"{ns} ns"
     value, unit = (ns / 1e6, "ms") if ns >= 1_000_000 else (ns / 1e3, "µs")
     return f"{value:,.{0 if value >= 100 else 1 if value >= 10 else 2}f} {unit}"
+
+
+def on_processor(poll: BlockingPoll) -> str:
+    """What a poll's thread did: "its last 447 ms: 289 ms on a processor, 157 ms waiting for one"; "": not known."""
+    if poll.processor_ns is None or poll.on_cpu_ns is None:
+        return ""
+    parts = [f"{ms(poll.on_cpu_ns)} on a processor"]
+    if poll.no_cpu_ns is None or poll.asleep_ns is None:
+        parts.append("the rest is not known")
+    else:
+        parts += [f"{ms(poll.no_cpu_ns)} waiting for one"] * (poll.no_cpu_ns * 100 > poll.processor_ns)
+        parts += [f"{ms(poll.asleep_ns)} asleep in the kernel"] * (poll.asleep_ns * 100 > poll.processor_ns)
+    return f"its last {ms(poll.processor_ns)}: {', '.join(parts)}"
 
 
 def exact_ms(ns: int) -> str:

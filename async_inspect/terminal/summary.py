@@ -18,7 +18,7 @@ from ..model.figures.distribution import Distribution
 from ..model.figures.long_polls import BlockingPoll
 from ..model.figures.stats import Stats, stats
 from ..model.figures.waiting import Holder
-from ..model.text import NOT_DIVIDED, count, ms, short, shown_state
+from ..model.text import NOT_DIVIDED, count, ms, on_processor, short, shown_state
 from ..model.trace import Trace
 from ..support.names import clean, cleaned
 from ..tracer.choose import ASKED
@@ -183,6 +183,8 @@ def _delays(figures: Stats) -> Iterator[Text]:
         yield text
         if worst.doing or worst.held_interpreter:
             yield Text(f"  it was in {_doing(worst)}", "dim")
+        if divided := on_processor(worst):
+            yield Text(f"  {divided}", "dim")
     if (worst_ready := figures.worst_ready) and worst_ready.ready_ns >= WORTH_A_LINE_NS:
         text = Text.assemble(
             ("longest ready", "bold"),
@@ -369,7 +371,8 @@ def _blocking_table(figures: Stats) -> Table:
         if poll.maybe:
             victims.append(f"{chr(10) * bool(victims)}perhaps {poll.maybe:,} more")
         times = _least(poll.duration_ns, poll.at_least), ms(poll.start_ns)
-        table.add_row(*times, Text(f"{poll.task} {poll.name}"), Text(_doing(poll)), victims)
+        doing = Text.assemble(_doing(poll), (f"\n{divided}" if (divided := on_processor(poll)) else "", "dim"))
+        table.add_row(*times, Text(f"{poll.task} {poll.name}"), doing, victims)
     return table
 
 

@@ -67,6 +67,7 @@
 #include "core/coroutines.c"
 #include "core/tags.c"
 #include "core/awaited.c"
+#include "core/processor.c"
 #include "core/running.c"
 #include "core/watchdog.c"
 #include "core/monitoring.c"

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from async_inspect import events as ev
-from async_inspect.checks import blocking, never_yields
+from async_inspect.checks import blocking, never_yields, no_processor
 from async_inspect.model import load, stats
 from async_inspect.model.trace import Trace
 from async_inspect.terminal import summary
@@ -16,11 +16,19 @@ MS = 1_000_000
 
 
 def blocked(
-    path: Path, *, again: int = 301, selects: bool = False, waits_for: int = 0, seen: bool = True, makes: bool = False
+    path: Path,
+    *,
+    again: int = 301,
+    selects: bool = False,
+    waits_for: int = 0,
+    seen: bool = True,
+    makes: bool = False,
+    processor: tuple[int, int] | None = None,
 ) -> Trace:
     """``blocker`` (task 1) runs from 100 to 300 ms; ``ticker`` (task 2) waits since 50 and runs ``again``.
 
     ``makes``: it makes another meanwhile.  ``waits_for``: a task that ticker waits for.  ``seen``: the watchdog looked.
+    ``processor``: for how many ms it had one, and waited for one, in its last 190.
     """
     tape = Tape()
     tape.meta.append(("slow_poll_ms", "100"))
@@ -42,6 +50,8 @@ def blocked(
     if makes:
         tape.put(ev.SPAWN, 250 * MS, coro=3, aux=ticker, node=at_blocker, task=1)
     tape.put(ev.RETURN, 300 * MS, coro=1)
+    for kind, known in zip((ev.ON_CPU, ev.NO_CPU), processor or (), strict=False):
+        tape.put(kind, 300 * MS, coro=1, aux=known * 1000, off=190_000)
     if makes:
         tape.put(ev.START, 300 * MS, coro=3, off=ticker, node=at_ticker, task=3, flags=ev.IS_TASK)
         tape.put(ev.RETURN, 300 * MS + 1, coro=3)
@@ -121,3 +131,29 @@ def test_a_victim_was_held_up_for_long_enough(poll_ms: int, ready_us: int, finds
     assert [victim.held_up_ns for victim in poll.victims] == [ready_us * 1_000]
     said = "held up 1 task" if finds else "held up nobody for long"
     assert f"the longest {said}\n" in "".join(f"{line}\n" for line in summary.summary(trace, stats(trace)))
+
+
+def test_a_poll_that_had_no_processor_is_no_fault_of_the_code(tmp_path: Path) -> None:
+    trace = blocked(tmp_path, seen=False, makes=True, processor=(2, 180))
+    assert list(blocking.find(trace)) == []
+    (found,) = no_processor.find(trace)
+    assert (found.severity, found.task) == ("hint", 1)
+    assert found.text == (
+        "task 1 (blocker) waited for a processor for 180 ms of its poll of 200 ms: the system let others run"
+    )
+    assert found.evidence == (
+        "its last 190 ms: 2.00 ms on a processor, 180 ms waiting for one, 8.00 ms asleep in the kernel",
+    )
+
+
+def test_a_poll_that_had_one_blocked(tmp_path: Path) -> None:
+    """And that nobody saw what it did is no reason to doubt it."""
+    trace = blocked(tmp_path, seen=False, makes=True, processor=(2, 8))
+    assert list(no_processor.find(trace)) == []
+    (found,) = blocking.find(trace)
+    assert blocking.UNSEEN not in found.text
+    assert (
+        found.evidence[0]
+        == "its last 190 ms: 2.00 ms on a processor, 8.00 ms waiting for one, 180 ms asleep in the kernel"
+    )
+    assert list(no_processor.find(blocked(tmp_path, makes=True))) == []

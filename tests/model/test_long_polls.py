@@ -17,6 +17,7 @@ from async_inspect.model.figures.long_polls import BlockingPoll, Victim, blockin
 from async_inspect.model.figures.runtime_warnings import runtime_warnings
 from async_inspect.model.figures.stats import stats
 from async_inspect.model.invariants import violations
+from async_inspect.model.text import on_processor
 
 from ..tape import Tape, at
 
@@ -93,6 +94,41 @@ def test_who_was_held_up(scene: Scene, tmp_path: Path) -> None:
     )
     assert poll.maybe == 1
     assert (poll.seen_by, poll.doing, poll.held_interpreter) == (None, None, False)
+
+
+def divided(poll: BlockingPoll) -> tuple[int | None, ...]:
+    return poll.processor_ns, poll.on_cpu_ns, poll.no_cpu_ns, poll.asleep_ns
+
+
+def test_how_long_it_was_on_a_processor(tmp_path: Path) -> None:
+    """Known of the poll that the record follows, from some time within it to its end; here in tens of microseconds."""
+    tape = Tape()
+    main = tape.code("main", 10)
+    at_main = tape.node(0, main)
+    ms = 1_000_000
+    tape.put(ev.START, 0, coro=1, off=main, node=at_main, task=1, flags=ev.IS_TASK)
+    for begin, end, records in (
+        (0, 100, ((ev.ON_CPU, 3), (ev.NO_CPU, 60))),
+        (200, 300, ((ev.ON_CPU, 3),)),
+        (400, 500, ()),
+    ):
+        if begin:
+            tape.put(ev.RESUME, begin * ms, coro=1, aux=1, node=at_main, task=1)
+        tape.put(ev.SUSPEND, end * ms, coro=1, off=2)
+        for kind, known in records:
+            tape.put(kind, end * ms + 10_000, coro=1, aux=known * 1000, off=90_000)
+    tape.end_ns = 600 * ms
+    trace = read(tape, tmp_path)
+    polls = {poll.start_ns // ms: poll for poll in blocking_polls(trace, slow_polls(trace, ms))}
+    assert divided(polls[0]) == (90 * ms, 3 * ms, 60 * ms, 27 * ms)
+    assert divided(polls[200]) == (90 * ms, 3 * ms, None, None)
+    assert divided(polls[400]) == (None, None, None, None)
+    assert [polls[begin].starved for begin in (0, 200, 400)] == [True, False, False]
+    assert [on_processor(polls[begin]) for begin in (0, 200, 400)] == [
+        "its last 90.0 ms: 3.00 ms on a processor, 60.0 ms waiting for one, 27.0 ms asleep in the kernel",
+        "its last 90.0 ms: 3.00 ms on a processor, the rest is not known",
+        "",
+    ]
 
 
 def test_in_a_long_recording(scene: Scene, tmp_path: Path) -> None:

@@ -278,5 +278,6 @@ def test_version_1_opens_for_ever(path: Path, tmp_path: Path) -> None:
     (tmp_path / "a.rec").write_bytes(gzip.decompress(path.read_bytes()))
     expected = gzip.decompress(path.with_name(path.name.replace(".rec.", ".txt.")).read_bytes()).decode()
     with Recording(tmp_path / "a.rec") as recording:
-        assert "\n".join([*dump_header(recording), *dump_records(recording), ""]) == expected
+        header = [line for line in dump_header(recording) if line != "broken_off: 0"]  # which it hasn't
+        assert "\n".join([*header, *dump_records(recording), ""]) == expected
         assert recording.damaged == 0

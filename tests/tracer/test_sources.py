@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 import types
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -128,7 +128,7 @@ def test_a_timer_wakes_its_sleeper(record: Record) -> None:
     async def main() -> None:
         await asyncio.sleep(0.001)
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(0.001):
+            async with asyncio.timeout(0.05):  # one that is due at once is no timer
                 await asyncio.Event().wait()
 
     run = record(main, "wakes")
@@ -382,6 +382,43 @@ def test_the_watchdog_looks_once_at_a_poll_that_lasts(
         assert (times[1:] >= times[:-1]).all()
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux says it")
+@pytest.mark.parametrize("blocks", [time.sleep, in_a_helper])
+def test_a_poll_that_lasts_says_what_its_thread_did(
+    core_module: types.ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, blocks: Callable[[float], None]
+) -> None:
+    """From when the watchdog saw it: on a processor, waiting for one, and the rest asleep."""
+    monkeypatch.setattr("async_inspect.tracer._core", core_module)
+    path = tmp_path / "run.rec"
+
+    async def main() -> None:
+        await asyncio.sleep(0)
+        while ev.STACK not in {slot[-1] % ev.LONG for slot in slots(path)}:  # it has looked
+            blocks(0.01)
+        await asyncio.sleep(0)
+
+    start(str(path), settings=Settings(slow_poll_ms=20))
+    try:
+        asyncio.run(main())
+    finally:
+        stop()
+    with open_recording(path) as run:
+        records = run.records[np.isin(run.records["kind"], (ev.ON_CPU, ev.NO_CPU))]
+        assert records["kind"].tolist() == [ev.ON_CPU, ev.NO_CPU]
+        assert (records["coro"].tolist(), records["task"].tolist()) == ([1, 1], [0, 0])
+        (ran, waited), (lasted, same) = records["aux"].tolist(), records["off"].tolist()
+        assert lasted == same
+        assert 0 < ran <= ran + waited <= lasted
+        asleep = lasted - ran - waited
+        assert asleep > ran if blocks is time.sleep else ran + waited > asleep
+
+
+def slots(path: Path) -> Iterator[bytes]:
+    """The slots of a recording's tail."""
+    data = path.read_bytes()[ev.HEADER_SIZE :]
+    return (data[at : at + ev.SLOT_SIZE] for at in range(0, len(data), ev.SLOT_SIZE))
+
+
 FORKS = """
 import asyncio, os, sys, threading, warnings
 import async_inspect
@@ -439,7 +476,7 @@ def test_a_timeout_cuts_a_wait_short(record: Record) -> None:
                 await asyncio.sleep(9)
         with contextlib.suppress(TimeoutError):
             made.append(here() + 1)
-            await asyncio.wait_for(asyncio.Event().wait(), 0.001)
+            await asyncio.wait_for(asyncio.Event().wait(), 0.05)
         async with asyncio.timeout(9):
             await asyncio.sleep(0.001)
 

@@ -92,6 +92,24 @@ def _stacks(known: Known) -> t.Stacks:
     )
 
 
+def _processor(known: Known) -> t.Processor:
+    rows, waited = known.rows("on_cpu"), known.rows("no_cpu")
+    same = {
+        (thread, ts): aux
+        for thread, ts, aux in zip(*(waited[n].tolist() for n in ("thread", "ts", "aux")), strict=True)
+    }
+    waits = [same.get(key, -1) for key in zip(rows["thread"].tolist(), rows["ts"].tolist(), strict=True)]
+    no_cpu = np.array(waits, np.int64)
+    return t.Processor(
+        task=known.tasks(rows["coro"]),
+        ts_ns=known.moments.ns(rows["ts"]),
+        thread=rows["thread"].astype(np.int32),
+        lasted_ns=rows["off"].astype(np.int64) * 1000,
+        on_cpu_ns=rows["aux"].astype(np.int64) * 1000,
+        no_cpu_ns=np.where(no_cpu < 0, -1, no_cpu * 1000),
+    )
+
+
 def _callouts(known: Known) -> t.Callouts:
     rows, strings = known.rows("callouts"), known.recording.highest_string
     return t.Callouts(
@@ -127,6 +145,7 @@ SIDE_TABLES: Final[dict[str, Callable[[Known], Any]]] = {
     "holds": _holds,
     "points": _points,
     "stacks": _stacks,
+    "processor": _processor,
     "callouts": _callouts,
     "runtime_warnings": _runtime_warnings,
 }

@@ -18,6 +18,7 @@ from . import unfinished
 
 HURT_NS: Final = 1_000_000
 HURT_SHARE: Final = 100  # and that part of the poll
+_PROCESSOR: Final = ("processor_ns", "on_cpu_ns", "no_cpu_ns", "asleep_ns")
 
 
 class PollFigures(Frozen):
@@ -56,6 +57,10 @@ class BlockingPoll(PollFigures):
     doing_since_ns: int | None  # when the stack was taken, or the call began
     call_ns: int | None  # how long it was until the next call, or the poll's end
     stack: tuple[str, ...]  # "function (file:line)", innermost first
+    processor_ns: int | None  # so much of it, to its end, divides into the three that follow; None: it isn't known how
+    on_cpu_ns: int | None
+    no_cpu_ns: int | None  # its thread could have run, and had no processor; None: the system doesn't say
+    asleep_ns: int | None  # in the kernel: in ``time.sleep``, a file, a lock, a socket; None: as with ``no_cpu_ns``
     victims: tuple[Victim, ...]  # who certainly could have run, the longest held up first
     maybe: int  # how many more may have been: they waited for I/O that may have been there
     suspended: tuple[int, ...]  # tasks of a loop that isn't seen that were suspended meanwhile, and ran soon after
@@ -65,6 +70,11 @@ class BlockingPoll(PollFigures):
         """The victims that were held up for long enough to be worth a line."""
         least = max(HURT_NS, self.duration_ns // HURT_SHARE)
         return tuple(victim for victim in self.victims if victim.held_up_ns >= least)
+
+    @property
+    def starved(self) -> bool:
+        """It lasted, for half of its time at least, as its thread had no processor."""
+        return self.no_cpu_ns is not None and 2 * self.no_cpu_ns >= self.duration_ns
 
 
 def slow_polls(trace: TraceData, slow_ns: int) -> Ints:
@@ -244,6 +254,7 @@ class _Activity:
         fields_: dict[str, object] = {
             "seen_by": None, "doing": None, "doing_since_ns": None, "call_ns": None, "stack": (),
         }  # fmt: skip
+        fields_ |= self._processor(thread, start, end)
         stacks = self._trace.stacks
         known = np.flatnonzero((stacks.thread == thread) & (stacks.ts_ns >= start) & (stacks.ts_ns <= end))
         with_stack = known[stacks.site[known] >= 0]
@@ -256,6 +267,20 @@ class _Activity:
         if first < last:
             return fields_ | self._call(rows[first:last], end)
         return fields_ | {"seen_by": "stack" if len(known) else None}
+
+    def _processor(self, thread: int, start: int, end: int) -> dict[str, object]:
+        """That record is written just after the poll, and is about a time that began within it."""
+        table = self._trace.processor
+        began = table.ts_ns - table.lasted_ns
+        rows = np.flatnonzero((table.thread == thread) & (table.ts_ns >= end) & (began < end) & (began > start))
+        if not len(rows):
+            return dict.fromkeys(_PROCESSOR)
+        lasted, on_cpu, no_cpu = (
+            int(column[rows[0]]) for column in (table.lasted_ns, table.on_cpu_ns, table.no_cpu_ns)
+        )
+        known = no_cpu >= 0
+        times = (lasted, on_cpu, no_cpu if known else None, lasted - on_cpu - no_cpu if known else None)
+        return dict(zip(_PROCESSOR, times, strict=True))
 
     def _stack(self, row: int) -> dict[str, object]:
         trace = self._trace

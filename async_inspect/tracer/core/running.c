@@ -192,6 +192,9 @@ static void enter(Thread *th, Coro *c, Frame *f, Coro *awaiter, int flags)
 /* What ran has stopped; `after` goes on. */
 static inline void stop_at(Thread *th, Coro *after)
 {
+    if (UNLIKELY(__atomic_load_n(&th->seen, __ATOMIC_ACQUIRE) == th->serial + 1) && after == NULL && th->top != NULL) {
+        put_processor(th, th->top->root->id);
+    }
     set_top(th, after);
     if (after == NULL) {
         __atomic_store_n(&th->serial, th->serial + 1, __ATOMIC_RELAXED);

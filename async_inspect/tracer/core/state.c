@@ -81,6 +81,8 @@ typedef struct Thread {
     uint64_t serial;     /* how many polls have ended here: the watchdog looks at this and `top`, from its own thread ... */
     uint64_t watched_serial; /* ... which keeps these two */
     int looks;
+    uint64_t seen; /* a poll that it saw twice: `serial` + 1 ... */
+    uint64_t seen_at, seen_ran, seen_without; /* ... and when it saw that first, and what the system had counted then */
     Coro *top;
     uint64_t tstate_id; /* from here on all is forgotten where another thread begins; 0: of none */
     uint32_t session;

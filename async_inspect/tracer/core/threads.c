@@ -76,6 +76,7 @@ static inline void forget_spawned(Thread *th)
 static void begin_thread(Thread *th, PyThreadState *ts)
 {
     memset(&th->tstate_id, 0, sizeof *th - offsetof(Thread, tstate_id));
+    __atomic_store_n(&th->serial, th->serial + 1, __ATOMIC_RELAXED); /* what the watchdog saw was another's */
     th->tstate_id = ts->id;
     th->native_id = ts->native_thread_id;
     th->session = R.session;

@@ -69,9 +69,18 @@ static void *watch_polls(void *unused UNUSED)
         /* Without the GIL only these two are read: whether the poll that was there is there still. */
         for (Thread *th = late ? __atomic_load_n(&all_threads, __ATOMIC_ACQUIRE) : NULL; th != NULL; th = th->next) {
             uint64_t serial = __atomic_load_n(&th->serial, __ATOMIC_RELAXED);
-            int same = __atomic_load_n(&th->top, __ATOMIC_RELAXED) != NULL && serial == th->watched_serial;
+            int runs = __atomic_load_n(&th->top, __ATOMIC_RELAXED) != NULL, same = runs && serial == th->watched_serial;
             th->looks = same ? th->looks + 1 : 0;
             th->watched_serial = serial;
+            if (!runs) {
+                th->seen_at = 0;
+            }
+            else if (!same || th->seen_at == 0) {
+                look_at_processor(th);
+            }
+            else {
+                __atomic_store_n(&th->seen, serial + 1, __ATOMIC_RELEASE);
+            }
             if (th->looks == LOOKS) {
                 look(th, serial);
             }

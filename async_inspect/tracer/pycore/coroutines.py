@@ -15,6 +15,7 @@ from . import introspect, steps
 from .coroutine import ALIVE, CREATED, DEAD, Coro, step_of
 from .definitions import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_ITERABLE_COROUTINE
 from .objects import Objects
+from .processor import put_processor
 from .threads import NOT_YET, State, Thread, Threads
 
 TYPE_CHECKING = False
@@ -50,7 +51,8 @@ class Coroutines:
             if thread.index == NOT_YET:
                 thread.index = self.threads.new_index()
                 if thread.index >= 0:
-                    self.tape.put_definition(ev.THREAD, thread.index, thread.native_id or get_native_id())
+                    thread.native_id = thread.native_id or get_native_id()
+                    self.tape.put_definition(ev.THREAD, thread.index, thread.native_id)
             if thread.index < 0:
                 self.tape.lose()
                 return
@@ -308,9 +310,12 @@ class Coroutines:
 
     def stop_at(self, after: Coro | None) -> None:
         """The running coroutine has stopped; ``after`` continues."""
-        self.thread.top = after
+        thread = self.thread
         if after is None:
-            self.thread.serial += 1
+            if thread.seen is not None and thread.seen[0] == thread.serial and thread.top is not None:
+                put_processor(self, thread, thread.top.root.id, thread.seen[1])
+            thread.serial += 1
+        thread.top = after
 
     def vanish_below(self, coro: Coro) -> None:
         chain = []

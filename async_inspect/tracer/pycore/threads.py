@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .coroutine import Coro
+    from .processor import Seen
 
 NOT_YET, NONE_LEFT = -1, -2  # of indexes
 
@@ -26,6 +27,7 @@ class State:
     native_id = 0  # of another thread than the one that writes
     life: "ref[object] | None" = None  # of something that ends with the thread; None: it has had no event of its own
     serial = 0  # how many polls have ended here
+    seen: "tuple[int, Seen] | None" = None  # the poll that the watchdog saw twice: ``serial``, and when it saw it first
     top: "Coro | None" = None
     resume: "Coro | None" = None  # a resuming burst goes on: who is next, root to leaf
     up: "Coro | None" = None  # a suspending burst goes on: who is next, leaf to root ...

@@ -11,6 +11,7 @@ from time import sleep
 
 from ... import events as ev
 from .guard import Record
+from .processor import Seen
 from .threads import Life, has_ended
 
 TYPE_CHECKING = False
@@ -73,6 +74,7 @@ class Watchdog:
 
     def look_on(self) -> None:
         looks: dict[int, tuple[int, int]] = {}  # by thread: how many of its polls had ended, how often we saw it so
+        first: dict[int, Seen] = {}  # by thread: its poll, when we saw that first
         while not self.stopping.acquire(timeout=self.slow_poll_ns / 1e9 / LOOKS):
             if self.recorder.tape.broken_off or not INTERPRETERS.isdisjoint(sys.modules):
                 self.over = True
@@ -80,11 +82,18 @@ class Watchdog:
             states = self.recorder.coros.threads.states
             for ident in [ident for ident in looks if ident not in states]:
                 del looks[ident]
+                first.pop(ident, None)
             for ident, state in list(states.items()):
                 serial, times = state.get("serial", 0), 0
                 if state.get("top") is not None and looks.get(ident, (-1, 0))[0] == serial:
                     times = looks[ident][1] + 1
                 looks[ident] = (serial, times)
+                if state.get("top") is None:
+                    first.pop(ident, None)
+                elif times == 0 or ident not in first:
+                    first[ident] = Seen(state.get("native_id", 0))
+                else:
+                    state["seen"] = (serial, first[ident])
                 if times == LOOKS and not has_ended(state):
                     self.look(ident, state, serial)
 

@@ -1,0 +1,75 @@
+/* How long a thread was on a processor in a poll that lasts, and how long it had none (the twin: pycore/processor.py).
+ *
+ * Knows what the system counts for each thread. Knows nothing of why polls last (watchdog.c says which do). */
+
+#ifdef __linux__
+/* Nanoseconds on a processor of a thread of this process, by its id in the system; up to now if it runs. 0: not known. */
+static uint64_t ran_ns(unsigned long native_id)
+{
+    struct timespec t;
+    clockid_t clock = (clockid_t)(~(unsigned)native_id << 3 | 6); /* as pthread_getcpuclockid() has it, for any that lives */
+    return clock_gettime(clock, &t) == 0 ? (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec : 0;
+}
+
+/* Nanoseconds in which it could have run and another thread had the processor, but those of a wait that goes on. 0: the
+ * system doesn't say. */
+static int without_ns(unsigned long native_id, uint64_t *ns)
+{
+    char path[64], text[96];
+    unsigned long long ran, waited;
+    snprintf(path, sizeof path, "/proc/self/task/%lu/schedstat", native_id);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return 0;
+    }
+    ssize_t n = read(fd, text, sizeof text - 1);
+    close(fd);
+    text[n > 0 ? n : 0] = 0;
+    int known = sscanf(text, "%llu %llu", &ran, &waited) == 2;
+    *ns = waited;
+    return known;
+}
+#else
+static uint64_t ran_ns(unsigned long native_id UNUSED)
+{
+    return 0;
+}
+
+static int without_ns(unsigned long native_id UNUSED, uint64_t *ns UNUSED)
+{
+    return 0;
+}
+#endif
+
+/* The watchdog sees a poll for the first time: what it is told of later counts from now on. Without the GIL. */
+static void look_at_processor(Thread *th)
+{
+    th->seen_at = monotonic_ns();
+    th->seen_ran = ran_ns(th->native_id);
+    th->seen_without = UINT64_MAX;
+    without_ns(th->native_id, &th->seen_without);
+}
+
+static uint32_t microseconds(uint64_t ns)
+{
+    return ns / 1000 < UINT32_MAX ? (uint32_t)(ns / 1000) : UINT32_MAX;
+}
+
+/* The poll of the task `root` that the watchdog has seen twice has ended: write what its thread did meanwhile, at the
+ * time of what ended it, to which there may be more to say. */
+RARE void put_processor(Thread *th, uint32_t root)
+{
+    int error = errno;
+    uint64_t ts = R.last_ts;
+    uint64_t ran = ran_ns(th->native_id), lasted = monotonic_ns() - th->seen_at, without;
+    if (ran && th->seen_ran) {
+        ran = ran - th->seen_ran < lasted ? ran - th->seen_ran : lasted;
+        put(th, ON_CPU, ts, root, microseconds(ran), NULL, microseconds(lasted), 0);
+        if (th->seen_without != UINT64_MAX && without_ns(th->native_id, &without)) {
+            /* one that had begun before it was first seen is counted whole */
+            without = without - th->seen_without < lasted - ran ? without - th->seen_without : lasted - ran;
+            put(th, NO_CPU, ts, root, microseconds(without), NULL, microseconds(lasted), 0);
+        }
+    }
+    errno = error;
+}
