@@ -84,7 +84,7 @@ def trace(
 def load(path: str | os.PathLike[str], progress: "Callable[[int, int], None] | None" = None) -> "Trace":
     """What the recording at ``path`` means: its file, the folder it lies in, or the folder given to ``attach -o``.
 
-    ``progress`` hears (slots read, slots in all).  The user's rules for reasons (support/settings.py) are those that
+    ``progress`` hears (done, in all).  The user's rules for reasons (support/settings.py) are those that
     hold in the current folder, as on the command line.  errors.UserError: nothing there, not a recording, of a newer
     version, can't be read; or a rule is wrong.
     """

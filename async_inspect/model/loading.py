@@ -19,6 +19,8 @@ from ..recording.reader import Recording
 from ..recording.runs import heads, of_processes, run_at
 from ..recording.slots import Slots
 from ..support.files import open_regular
+from ..support.internal import MEMORY
+from ..support.memory import available
 from ..support.settings import Rule
 from . import metadata
 from .building.builder import Builder
@@ -32,9 +34,10 @@ from .transform.merge import merge
 # Of several processes: those that would exceed one of these are left out, and named.
 MOST_RECORDS: Final = 50_000_000
 MOST_PROCESSES: Final = 1_000  # with records
+_BYTES: Final = 100  # of memory that a record takes while tables are built of it: mostly 75 to 140
 _AT_A_TIME: Final = 1 << 17  # slots of a file
 
-type Progress = Callable[[int, int], None]  # (slots read, slots in all)
+type Progress = Callable[[int, int], None]  # (done, in all): slots, each of which is read, and then built of
 
 
 def load_data(
@@ -46,8 +49,8 @@ def load_data(
     """The data of the recording at ``path``: a file's alone; a folder's (that of ``attach -o``, or one of recordings)
     newest run, with all its processes.
 
-    ``progress`` is called with (slots read, slots in all).  ``wanted``: only this part.  ``rules``: the user's rules
-    for reasons, which take precedence.  UserError: there is no recording, or none that can be read."""
+    ``progress`` is called with (what was done, what there is to do in all).  ``wanted``: only this part.  ``rules``:
+    the user's rules for reasons, which take precedence.  UserError: there is no recording, or none that can be read."""
     return load_run_data(run_at(path), path, progress, wanted, rules)
 
 
@@ -88,7 +91,7 @@ def narrow(trace: TraceData, wanted: Filter) -> TraceData:
 
 def _read(run: Sequence[Head], clock_ns: int, window_ns: Window, cwd: str, progress: Progress | None) -> TraceData:
     """Read these recordings.  ``clock_ns``: the time 0 of the window."""
-    total = sum(one.header.flushed for one in run)
+    total = 2 * sum(one.header.flushed for one in run)
     done = 0
 
     def report_progress(slots: int) -> None:
@@ -114,6 +117,7 @@ def _read(run: Sequence[Head], clock_ns: int, window_ns: Window, cwd: str, progr
             later = max(one.header.start_ns - clock_ns, 0)  # one that does not say when it began
             own = max(0, since - later), None if until is None else until - later
             try:
+                _fits(one, own)
                 parts.append(read(one.path, own, cwd, report_progress))
                 records += one.header.flushed
             except UserError as error:
@@ -126,7 +130,8 @@ def _read(run: Sequence[Head], clock_ns: int, window_ns: Window, cwd: str, progr
 
 
 def read(path: Path, window_ns: Window, cwd: str, report_progress: Callable[[int], object] = int) -> TraceData:
-    """The data of one recording.  ``report_progress`` is called with the number of slots just read."""
+    """The data of one recording.  ``report_progress`` is called with the number of slots just read, and then with that
+    of those of which the tables have just been built; each comes twice in all."""
     with Recording(path, at_most=_AT_A_TIME) as recording:
         builder = Builder(recording, window_ns, cwd)
         last: list[Slots] = []  # that may have to be cut
@@ -145,7 +150,27 @@ def read(path: Path, window_ns: Window, cwd: str, report_progress: Callable[[int
             builder.feed(slots[:left])
             left -= min(left, len(slots))
         del last
-        return builder.data(last=True)
+        built = 0
+
+        def report_built(part: float) -> None:
+            nonlocal built
+            done = int(part * recording.count)
+            report_progress(done - built)
+            built = done
+
+        data = builder.data(last=True, report=report_built)
+        report_built(1.0)
+        return data
+
+
+def _fits(one: Head, window_ns: Window) -> None:
+    """UserError where a recording would take more memory than there is: the system would end us without a word."""
+    header, (_, until) = one.header, window_ns
+    lasts = header.end_ns - header.start_ns
+    shown = min(until, lasts) / lasts if until is not None and lasts > 0 else 1.0 if until is None else 0.0
+    needed, there = int(header.flushed * shown * _BYTES), available()
+    if there is not None and needed > there:
+        raise UserError(f"{one.path}: {header.flushed:,} records take about {needed / 1e9:.1f} GB, {MEMORY}")
 
 
 def _is_idle(one: Head) -> bool:

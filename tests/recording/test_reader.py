@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from async_inspect import events as ev
 from async_inspect.errors import UserError
 from async_inspect.model import Builder, Trace, load, loading
+from async_inspect.model.filters import Filter
 from async_inspect.recording.code import Code, Position, decode_table
 from async_inspect.recording.dump import dump_header, dump_records
 from async_inspect.recording.header import parse_metadata
@@ -56,6 +57,25 @@ def test_cut_anywhere_it_is_the_same_read_in_pieces(tmp_path: Path, monkeypatch:
             patch.setattr(loading, "_AT_A_TIME", 2)
             again = load(path)
         assert (again.meta, again.tasks, again.tree) == (whole.meta, whole.tasks, whole.tree)
+
+
+def test_more_than_memory_holds_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = two_tasks().write(tmp_path / "a.rec", tail=0)
+    flushed = len(two_tasks().slots)
+    monkeypatch.setattr(loading, "available", lambda: flushed * 50)
+    with pytest.raises(UserError, match=r"a\.rec: \d+ records take about .* GB, there is not enough"):
+        load(path)
+    assert load(path, wanted=Filter(until_ms=20 / 1e6)).tasks  # a part of it is not too much
+    monkeypatch.setattr(loading, "available", lambda: None)
+    assert load(path).tasks
+
+
+def test_progress_goes_on_while_tables_are_built(tmp_path: Path) -> None:
+    told: list[tuple[int, int]] = []
+    load(two_tasks().write(tmp_path / "a.rec", tail=0), lambda done, total: told.append((done, total)))
+    done = [one for one, _ in told]
+    assert done == sorted(done) and done[-1] <= told[-1][1]
+    assert len({one for one in done if one > done[-1] / 2}) > 3  # each slot counts twice: read, and built of
 
 
 def test_draining_what_grows_comes_to_an_end(tmp_path: Path) -> None:

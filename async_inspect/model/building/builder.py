@@ -62,28 +62,31 @@ class Builder:
         """Note the time of a record that isn't fed, since a part of it is missing."""
         self._last_ts = max(self._last_ts, ts)
 
-    def data(self, last: bool = False) -> TraceData:
+    def data(self, last: bool = False, report: Callable[[float], object] = float) -> TraceData:
         """The tables of what was fed; unfinished things end at the recording's end if all records up to there were fed,
         else at the last record (``recording/ending.py``).  ``last``: what was fed is forgotten as it is used, which
-        takes half the memory; it is not to be called again."""
+        takes half the memory; it is not to be called again.  ``report`` is called with the part of it that is
+        done, 0 to 1."""
         recording, records = self._recording, self._records
         moments, broken_off, ended = self._known()
-        forget: Callable[..., None] = records.forget if last else lambda **_: None
+
+        def step(done: float, **over: tuple[str, ...]) -> None:
+            report(done)
+            if last:
+                records.forget(**over)
+
         task_ids = find_tasks(records, moments)
         poll_spans = find_polls(records, task_ids, moments)
-        forget(opens=(), closes=(), suspends=("ts", "before"))
+        step(0.2, opens=(), closes=(), suspends=("ts", "before"))
         size = min(len(recording.node_parent), ev.MAX_NODES + 1)
         node_code = recording.node_code[:size].astype(np.int64)
         code_of, own_node = codes_and_nodes(records, task_ids, node_code)
-        kinds = np.zeros(recording.highest_code + 1, np.int64)
-        kinds[list(recording.codes)] = [code.kind for code in recording.codes.values()]
-        generators = kinds[code_of[task_ids.coro]] == ev.CODE_ASYNC_GENERATOR
+        generators = _kinds(recording)[code_of[task_ids.coro]] == ev.CODE_ASYNC_GENERATOR
         swallowed = [number for number, text in recording.strings.items() if text in SWALLOWED]
         ends = find_ends(records, task_ids, poll_spans, moments, broken_off, generators, swallowed)
         calls, entries = find_calls(records, task_ids, poll_spans, moments, code_of, own_node)
         del poll_spans.opens, poll_spans.poll_of
-        forget(exits=(), entries=("off", "task"))
-
+        step(0.5, exits=(), entries=("off", "task"))
         places = Places(recording, self._cwd)
         sites = Sites(recording.sites, places.functions)
         suspends, links, callouts = (records.columns(name) for name in ("suspends", "links", "callouts"))
@@ -94,7 +97,7 @@ class Builder:
         stand = suspensions.places(len(chains.parent), (links["burst"], records.columns("uses")["burst"]))
         some = suspensions.rows[stand.leaves]
         leaves = find_leaves({name: column[some] for name, column in suspends.items()}, chains, code_of, node_code)
-        forget(suspends=("off", "below"))
+        step(0.5, suspends=("off", "below"))
         of_leaves, of_chains, of_links, of_functions, sites.locations, of_callouts = places.locate(
             (leaves.code, leaves.off),
             (node_code[chains.node], chains.off),
@@ -124,7 +127,7 @@ class Builder:
             lambda rows, leaf, of_place: climb(graph, suspensions.pos[rows], leaves.of(leaf), of_leaves[leaf], of_place)
         )
         begun = _begun(graph.entries, max(records.first_ts, moments.base + since))
-        forget(entries=())
+        step(0.6, entries=())
         selects = find_selects(records, moments, since)
         awaits = find_awaits(
             Waking(records, moments, task_ids, selects),
@@ -132,7 +135,7 @@ class Builder:
             (place, chained),
             lambda woken: cancelled_waits.columns(woken, sites, functions),
         )
-        forget(suspends=(), wakes=(), soons=())
+        step(0.8, suspends=(), wakes=(), soons=())
 
         nodes = t.Nodes((graph.node_parent[1:] - 1).astype(np.int32), (node_code[1:] - 1).astype(np.int32))
         ran, undivided = self_times(records, task_ids, moments.end), recording.detail == "awaits"
@@ -170,6 +173,7 @@ class Builder:
             sites=t.Chains(np.array(sites.inner, np.int32), sites.locations.astype(np.int32)),
             **side,
         )
+        step(0.9)
         return checked(select.since(trace, since) if since else trace)
 
     def _known(self) -> tuple[Moments, bool, metadata.Ended]:
@@ -270,6 +274,13 @@ def _covering(codes: OfFrames, functions: list[t.Function]) -> Callable[[Ints], 
 def _known(ids: Ints, coroutine_count: int) -> Ints:
     """These ids of coroutines; 0 in place of unknown ones."""
     return np.where(ids < coroutine_count, ids, 0).astype(np.int64)
+
+
+def _kinds(recording: Recording) -> Ints:
+    """By code, what kind of function it is of."""
+    found = np.zeros(recording.highest_code + 1, np.int64)
+    found[list(recording.codes)] = [code.kind for code in recording.codes.values()]
+    return found
 
 
 def _strings(recording: Recording) -> tuple[str, ...]:
