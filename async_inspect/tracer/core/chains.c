@@ -14,15 +14,6 @@ static inline int yielded_at(Frame *f, PyCodeObject *code)
 #endif
 }
 
-static inline const void *stands_at(Frame *f)
-{
-#if PY_VERSION_HEX < 0x030D0000
-    return f->prev_instr;
-#else
-    return f->instr_ptr;
-#endif
-}
-
 /* Whether a frame stands where it yields: it is suspended, or an exception is on its way through it. */
 RARE int stands_still(Frame *f)
 {

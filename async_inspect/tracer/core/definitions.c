@@ -436,35 +436,80 @@ static uint32_t chain_of(uint32_t parent, uint32_t node, uint32_t off)
     return R.chains;
 }
 
-/* The stack from a frame outward: as far as the program's own code, or `whole`, as far as the loop. */
-static uint32_t site_of(Frame *f, int whole)
+/* The stacks that were asked for last, by where the innermost frame stood. */
+static struct Walk {
+    uint32_t count, site; /* frames; 0: none */
+    const void *stands[MAX_SITE_FRAMES]; /* an instruction each, of code of that version, which no other has */
+    uint32_t version[MAX_SITE_FRAMES];
+} walks[128];
+#define WALK(stands) (&walks[(uint64_t)((uintptr_t)(stands) >> 1) * 0x9E3779B97F4A7C15ull >> 57])
+
+static void clear_sites(void)
+{
+    map_clear(&R.site_map);
+    memset(walks, 0, sizeof walks);
+}
+
+/* The id of a frame of that code that stands there and called the one of `inner` (0: nobody); 0: no memory. */
+static uint32_t site_from(uint32_t inner, CodeInfo *info, int lasti)
+{
+    Entry *e = map_find(&R.site_map, inner, info->id, (uint32_t)lasti);
+    if (e != NULL && e->value) {
+        return e->value;
+    }
+    if (R.site_map.used >= MAX_SITES) { /* mostly of code that is made anew for ever; what comes again is defined again */
+        clear_sites();
+    }
+    if (!map_set(&R.site_map, inner, info->id, (uint32_t)lasti, R.sites + 1)) {
+        return 0;
+    }
+    put_definition(SITE, ++R.sites, inner, (uint32_t)lasti, 0, info->id);
+    return R.sites;
+}
+
+/* See site_of(); where it came to its end that is noted. */
+static uint32_t walk_stack(Frame *f, int whole, struct Walk *walk)
 {
     uint32_t site = 0;
-    for (int i = 0; i < MAX_SITE_FRAMES && f != NULL; i++, f = below(f)) {
+    for (uint32_t i = 0; i < MAX_SITE_FRAMES && f != NULL; f = below(f)) {
         PyCodeObject *code = frame_code(f);
         CodeInfo *info = code_of(code);
-        if (info == NULL) {
+        uint32_t outer = info != NULL ? site_from(site, info, frame_lasti(f, code)) : 0;
+        if (!outer) {
             break;
         }
-        int lasti = frame_lasti(f, code);
-        Entry *e = map_find(&R.site_map, site, info->id, (uint32_t)lasti);
-        uint32_t inner = site;
-        site = e ? e->value : 0;
-        if (!site) {
-            if (R.site_map.used >= MAX_SITES) { /* mostly of code that is made anew for ever; what comes again is defined again */
-                map_clear(&R.site_map);
-            }
-            if (!map_set(&R.site_map, inner, info->id, (uint32_t)lasti, R.sites + 1)) {
-                return inner;
-            }
-            site = ++R.sites;
-            put_definition(SITE, site, inner, (uint32_t)lasti, 0, info->id);
-        }
+        site = outer;
+        walk->stands[i] = code->co_version ? stands_at(f) : NULL;
+        walk->version[i++] = code->co_version;
         if (whole ? info->id == R.run_code : info->ends_stack) {
+            walk->count = whole ? 0 : i;
+            walk->site = site;
             break;
         }
     }
     return site;
+}
+
+/* The stack from a frame outward: as far as the program's own code, or `whole`, as far as the loop. */
+static uint32_t site_of(Frame *f, int whole)
+{
+    if (f == NULL) {
+        return 0;
+    }
+    struct Walk *walk = WALK(stands_at(f));
+    if (LIKELY(!whole)) {
+        uint32_t i = 0;
+        for (Frame *g = f; i < walk->count && g != NULL; i++, g = below(g)) {
+            if (stands_at(g) != walk->stands[i] || frame_code(g)->co_version != walk->version[i]) {
+                break;
+            }
+        }
+        if (LIKELY(walk->count && i == walk->count)) {
+            return walk->site;
+        }
+    }
+    walk->count = 0;
+    return walk_stack(f, whole, walk);
 }
 
 /* Whether a frame awaits: at a SEND, or, where an exception is thrown through it, at a suspended await. */

@@ -42,6 +42,16 @@ static inline int frame_lasti(Frame *f, PyCodeObject *code)
 #endif
 }
 
+/* The instruction itself where it stands, or after that. */
+static inline const void *stands_at(Frame *f)
+{
+#if PY_VERSION_HEX < 0x030D0000
+    return f->prev_instr;
+#else
+    return f->instr_ptr;
+#endif
+}
+
 /* From a frame outward to the next of Python code: those of the interpreter itself are passed over. */
 static inline Frame *python_frame(Frame *f)
 {

@@ -65,7 +65,7 @@ static void release(void)
     free(R.buckets);
     free(R.stdlib);
     map_clear(&R.node_map);
-    map_clear(&R.site_map);
+    clear_sites();
     map_clear(&R.chain_map);
     forget_inner();
     passage.root = NULL;

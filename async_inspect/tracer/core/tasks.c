@@ -40,7 +40,7 @@ static PyObject *given_name(Frame *f, PyCodeObject *code)
 {
     PyObject *name = local_of(f, code, word.task_name);
     if (name == NULL || name == Py_None) {
-        PyObject *more = local_of(f, code, word.kwargs);
+        PyObject *more = code->co_flags & CO_VARKEYWORDS ? local_of(f, code, word.kwargs) : NULL;
         name = more != NULL && PyDict_CheckExact(more) ? item(more, word.task_name) : NULL;
     }
     return name == Py_None ? NULL : name;
