@@ -33,6 +33,7 @@ from scripts.bench_loads import (
     attach,
     environment,
 )
+from scripts.bench_reading import READING_HEAD, reading_rows
 from scripts.bench_start import FORMATS_HEAD, START_HEAD, format_rows, start_rows
 
 
@@ -258,7 +259,7 @@ def main() -> None:
     parser.add_argument("--load", action="append", help="only this load, by its file name without .py")
     parser.add_argument(
         "--table",
-        choices=("time", "sources", "checks", "bytes", "instructions", "start", "formats"),
+        choices=("time", "sources", "checks", "bytes", "instructions", "start", "formats", "reading"),
         help="only this table",
     )
     chosen = parser.parse_args()
@@ -282,6 +283,8 @@ def main() -> None:
         show(START_HEAD, start_rows(rounds))
     if chosen.table in (None, "formats"):
         show(FORMATS_HEAD, format_rows(100 if chosen.quick else 1000))
+    if chosen.table in (None, "reading"):
+        show(READING_HEAD, reading_rows(chosen.quick))
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from .. import tables as t
 from ..data import TraceData
 from ..figures import cancelled_waits
 from ..filters import ALL, Window
-from ..grouping import Ints, Whole, find, narrow, sums
+from ..grouping import Ints, Whole, counts, find, narrow, sums
 from ..invariants import checked
 from ..kernels import words
 from ..kernels.awaiters import Chains, OfFrames
@@ -124,7 +124,7 @@ class Builder:
             covering=_covering(chains.column(code_of, node_code[chains.node]), functions),
         )
         place, chained = stand.climb(
-            lambda rows, leaf, of_place: climb(graph, suspensions.pos[rows], leaves.of(leaf), of_leaves[leaf], of_place)
+            lambda rows, leaf, *more: climb(graph, suspensions.pos[rows], leaves.of(leaf), of_leaves[leaf], *more)
         )
         begun = _begun(graph.entries, max(records.first_ts, moments.base + since))
         step(0.6, entries=())
@@ -201,12 +201,11 @@ class Builder:
         recording, polls = self._recording, poll_spans.polls
         function = code_of[task_ids.coro] - 1
         names = recording.names
-        tags = {row: recording.tags[coro] for row, coro in enumerate(task_ids.coro.tolist()) if coro in recording.tags}
+        tags = {row: recording.tags[coro] for row, coro in task_ids.rows(recording.tags)}
         called = [*(function.name for function in functions), UNKNOWN.name]  # the last: of none
-        name = [
-            words.task_name(names, coro, called[code])
-            for coro, code in zip(task_ids.coro.tolist(), function.tolist(), strict=True)
-        ]
+        name = [called[code] for code in function.tolist()]
+        for row, coro in task_ids.rows(names):
+            name[row] = words.task_name(names, coro, name[row])
         failures = np.flatnonzero(ends.state == t.FAILED)
         error = {}
         for row in failures.tolist():
@@ -235,8 +234,8 @@ class Builder:
             before=task_ids.before,
             delay_ns=np.where(task_ids.created_seen, first - task_ids.created_ns, -1),
             created_seen=task_ids.created_seen,
-            polls=sums(polls.task - 1, np.ones(len(polls)), len(task_ids.coro)),
-            run_ns=sums(polls.task - 1, polls.end_ns - polls.start_ns, len(task_ids.coro)),
+            polls=counts(polls.task, len(task_ids.coro) + 1)[1:],
+            run_ns=sums(polls.task, polls.end_ns - polls.start_ns, len(task_ids.coro) + 1)[1:],
             self_ns=sums(ran.task, ran.ns, len(task_ids.coro) + 1)[1:],
             parent=task_ids.parent.astype(np.int32),
             location=location,

@@ -23,7 +23,7 @@ type Part = tuple[list[Ints], Ints, Ints]  # (task, node, location), count, wait
 class Chained:
     """By suspension: its await point, its leaf, and its chain; and the sums over all chains."""
 
-    until: Ints  # up to which slot, without it, a later suspension of the same leaf has the same chain
+    until: Ints  # up to which slot, without it, a later suspension of the same leaf has the same chain, if asked for
     node: npt.NDArray[np.int32]
     location: npt.NDArray[np.int32]
     leaf_node: npt.NDArray[np.int32]
@@ -109,7 +109,7 @@ class Graph:
     covering: Callable[[Ints], t.Bools]  # which of some frames do: their resource overrides those of inner frames
 
 
-def climb(graph: Graph, pos: Whole, leaves: Leaves, location: Ints, sums_of: Sums) -> Chained:
+def climb(graph: Graph, pos: Whole, leaves: Leaves, location: Ints, sums_of: Sums, until_when: bool) -> Chained:
     """The await points and chains of suspensions (slot, leaf, its location)."""
     frame, node = leaves.frame, leaves.node
     entries, links, uses, chains = graph.entries, graph.links, graph.uses, graph.chains
@@ -129,7 +129,7 @@ def climb(graph: Graph, pos: Whole, leaves: Leaves, location: Ints, sums_of: Sum
 
     def hold(rows: Ints, coro: Ints, when: Ints) -> None:
         """The chains hold until something else is said of one of these frames."""
-        for of in (entry_of, link_of, use_of):
+        for of in (entry_of, link_of, use_of) if until_when else ():
             until[rows] = np.minimum(until[rows], of.until(coro, when))
 
     ascent = Ascent(Latest(entry_of, awaiter, chains.column(0, chains.awaiter)), frame, pos, size)

@@ -53,17 +53,17 @@ class Places:
         self._which[self._others] = np.cumsum(self._new) + (len(self._firsts) - 1)
         return np.concatenate([self._firsts, self._others[self._new]])
 
-    def climb(self, climb: Callable[[Ints, Whole, Sums], Chained]) -> tuple[Whole, Chained]:
+    def climb(self, climb: Callable[[Ints, Whole, Sums, bool], Chained]) -> tuple[Whole, Chained]:
         """By suspension its place; and of each place the chain.
 
         ``climb``: the chains of some suspensions, given which of ``leaves`` each has, and what those add up to that
-        stand there.
+        stand there, and whether to look until when they hold.
         """
         rows, leaf = self.leaves, self._which.copy()
         while True:
             which = self._which
             of_place = Sums(self._task[rows], counts(which, len(rows)), sums(which, self._wait, len(rows)))
-            chained = climb(rows, leaf[rows], of_place)
+            chained = climb(rows, leaf[rows], of_place, not self._new.all())
             wrong = ~self._new & (self._pos[self._others] >= chained.until[which[self._others]])
             if not wrong.any():
                 return which, chained

@@ -3,6 +3,7 @@
 A coroutine is a task if it was spawned, or ran as a root.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,6 +43,13 @@ class TaskIds:
     driven: Bools
     parent: Whole
     spawn: Whole  # row of spawns, -1
+
+    def rows(self, coroutines: Iterable[int]) -> list[tuple[int, int]]:
+        """Those of these that are tasks, as (task - 1, coroutine), in order."""
+        ids = np.fromiter(coroutines, np.int64)
+        ids = ids[ids < len(self.task_of)]
+        row = self.task_of[ids] - 1
+        return sorted(zip(row[row >= 0].tolist(), ids[row >= 0].tolist(), strict=True))
 
 
 def find_tasks(records: RecordColumns, moments: Moments) -> TaskIds:
