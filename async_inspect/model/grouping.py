@@ -54,8 +54,11 @@ def order_of(key: Any1d) -> Ints:
     low, bits = int(key.min()), n.bit_length()
     if (int(key.max()) - low).bit_length() + bits >= 63:
         return np.argsort(key, kind="stable")
-    packed = (key.astype(np.int64) - low) << bits  # to sort values takes a fraction of what sorting rows does
-    packed |= np.arange(n)
+    packed = key.astype(np.int64)  # to sort values takes a fraction of what sorting rows does
+    packed -= low
+    packed <<= bits
+    for begin in range(0, n, _BLOCK):
+        packed[begin : begin + _BLOCK] |= np.arange(begin, min(begin + _BLOCK, n))
     packed.sort()
     packed &= (1 << bits) - 1
     return packed

@@ -3,7 +3,7 @@
 Knows how chains, and sums over them, are built.  The walk itself is in ``kernels/awaiters.py``.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -12,11 +12,11 @@ import numpy.typing as npt
 
 from ... import events as ev
 from .. import tables as t
-from ..grouping import MOST, Ints, LastBefore, Whole, group, sums
+from ..grouping import MOST, Ints, LastBefore, Whole, group, narrow, sums
 from ..kernels.awaiters import Ascent, Chains, Latest, Uses, WaitTargets
 from .scan import Columns
 
-type Part = tuple[list[Ints], Ints, Ints]  # (task, node, location), count, wait
+type Part = tuple[list[Whole], Whole, Ints]  # (task, node, location), count, wait
 
 
 @dataclass
@@ -182,7 +182,7 @@ def climb(graph: Graph, pos: Whole, leaves: Leaves, location: Ints, sums_of: Sum
 def _sum(of: Sums, node: Ints, location: Ints) -> Part:
     distinct, which = group(of.task, node, location)
     size = len(distinct[0])
-    return distinct, sums(which, of.number, size), sums(which, of.wait, size)
+    return [*map(narrow, distinct)], narrow(sums(which, of.number, size)), sums(which, of.wait, size)
 
 
 def _above(graph: Graph, of: Sums, node: Ints) -> list[Part]:
@@ -209,5 +209,5 @@ def _line_sums(parts: list[Part]) -> t.LineSums:
     )
 
 
-def _join(parts: list[Ints]) -> Ints:
-    return np.concatenate([np.empty(0, np.int64), *parts])
+def _join(parts: Sequence[Whole]) -> Whole:
+    return np.concatenate([np.empty(0, np.int32), *parts])

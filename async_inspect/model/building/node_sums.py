@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from .. import tables as t
-from ..grouping import Any1d, Ints, Whole, first_rows, group, sums
+from ..grouping import Any1d, Ints, Whole, first_rows, group, narrow, sums
 from .scan import RecordColumns
 from .tasks import TaskIds
 
@@ -56,10 +56,10 @@ def sum_nodes(entries: t.Entries, awaits: t.Awaits, ran: SelfTimes) -> t.NodeSum
     return t.NodeSums(distinct[0].astype(np.int32), (distinct[1] - 1).astype(np.int32), **columns)
 
 
-def _sum(keys: tuple[Any1d, Any1d], **values: Any1d) -> tuple[list[Ints], dict[str, Ints]]:
+def _sum(keys: tuple[Any1d, Any1d], **values: Any1d) -> tuple[list[Whole], dict[str, Ints]]:
     """The distinct keys, and by name the sums of these values."""
     distinct, which = group(*keys)
-    return distinct, {name: sums(which, of, len(distinct[0])) for name, of in values.items()}
+    return [*map(narrow, distinct)], {name: sums(which, of, len(distinct[0])) for name, of in values.items()}
 
 
 def _undivided(nodes: t.Nodes, ran: SelfTimes, function: int) -> tuple[t.Nodes, SelfTimes]:
@@ -99,12 +99,14 @@ def sum_roots(
     made = np.zeros(len(nodes) + 1, np.bool_)  # the last: of -1
     made[ran.node] = True
     heard = np.append(nodes.parent < 0, False)[found.node]
-    elsewhere = np.unique(entries.call, return_index=True)[1]
-    elsewhere = elsewhere[~starts[elsewhere]]
-    began = ~np.isin(
-        found.task.astype(np.int64) * len(made) + found.node,
-        entries.task[elsewhere].astype(np.int64) * len(made) + entries.node[elsewhere],
-    )
+    elsewhere = np.flatnonzero(~starts)
+    elsewhere = elsewhere[first_rows(entries.call, len(entries))[entries.call[elsewhere]] == elsewhere]
+    began = np.ones(len(found), np.bool_)
+    if len(elsewhere):
+        began = ~np.isin(
+            found.task.astype(np.int64) * len(made) + found.node,
+            entries.task[elsewhere].astype(np.int64) * len(made) + entries.node[elsewhere],
+        )
     return nodes, replace(
         found,
         calls=np.where(heard & began, found.calls, -1),
