@@ -17,7 +17,7 @@ _LOW: Final = (1 << 32) - 1
 _BLOCK: Final = 1 << 18  # rows that are added up at a time
 
 
-def group(*columns: Any1d) -> tuple[list[Ints], Whole]:
+def group(*columns: Any1d) -> tuple[list[Ints], Ints]:
     """The distinct rows of some columns (non-negative), sorted; and for each row which one it is."""
     widths = [int(column.max()) + 1 if len(column) else 1 for column in columns]
     key: Ints = columns[0].astype(np.int64)  # a copy
@@ -27,7 +27,8 @@ def group(*columns: Any1d) -> tuple[list[Ints], Whole]:
         numbers, width = column, most
         distinct, values = np.empty(0, np.int64), np.empty(0, np.int64)
         if size * width >= 1 << 62:  # too wide for one word: number what there is so far
-            distinct, key = distinct_of(key)
+            distinct, which = distinct_of(key)
+            key = which.astype(np.int64)
             size = len(distinct)
         if size * width >= 1 << 62:  # still: number this one's values, too
             values, numbers = distinct_of(column)
@@ -43,7 +44,7 @@ def group(*columns: Any1d) -> tuple[list[Ints], Whole]:
         keys = keys // width
         if len(distinct):
             keys = distinct[keys]
-    return [keys, *reversed(parts)], inverse
+    return [keys, *reversed(parts)], inverse.astype(np.int64, copy=False)
 
 
 def order_of(key: Any1d) -> Ints:
