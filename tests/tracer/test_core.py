@@ -5,6 +5,7 @@ import asyncio
 import contextlib
 import ctypes
 import functools
+import operator
 import os
 import resource
 import signal
@@ -776,6 +777,29 @@ def test_what_dies_with_an_awaited_future_is_not_awaited(
     exc = next(key for key, text in run.strings.items() if text == "GeneratorExit")
     told = [row for row in rows(run) if row[1] == inner]
     assert [told[0], *told[2:]] == [("START", inner, 0, inner), ("THROW", inner, exc, inner), ("RETURN", inner, 0, 1)]
+
+
+class Closes:
+    """An awaitable of compiled code that closes what it does not await."""
+
+    def __init__(self, it: object) -> None:
+        self.it = it
+
+    def __await__(self) -> Any:
+        return map(operator.methodcaller("close"), [self.it])
+
+
+@pytest.mark.parametrize("detail", DETAILS)
+def test_what_compiled_code_closes_below_an_await_is_not_awaited(
+    core_module: types.ModuleType, tmp_path: Path, detail: str
+) -> None:
+    async def main() -> None:
+        await Closes(begun())
+
+    run = ticks.record(core_module, lambda: drive(main()), tmp_path / "run.rec", detail=detail)
+    exc = next(key for key, text in run.strings.items() if text == "GeneratorExit")
+    told = [row for row in rows(run) if row[0] in ("THROW", "ENTER", "RETURN", "RAISE", "RESUME")]
+    assert told == [("THROW", 2, exc, 2), ("RETURN", 2, 0, 1), ("RESUME", 1, 1, 1), ("RETURN", 1, 0, 0)]
 
 
 @pytest.mark.parametrize("detail", DETAILS)

@@ -119,6 +119,9 @@ static inline int is_awaiting(Frame *f, CodeInfo *info, PyCodeObject *code, Fram
         return 0;
     }
     if (LIKELY(stands(info, code, lasti, AT_SEND))) {
+        if (*thrown && !(frame_code(inner)->co_flags & CO_ASYNC_GENERATOR)) {
+            return 0; /* nothing but an athrow() comes from here */
+        }
         *thrown = 0;
     }
     else if (!*thrown || !stands(info, code, lasti, AT_YIELD)) {

@@ -371,7 +371,7 @@ static PyObject *awaits_throw(Thread *th, Frame *f, PyObject *const *args)
         passage.root = NULL;
         Py_RETURN_NONE;
     }
-    if (frame_awaiting(f, 0) != NULL) { /* by an athrow() that the chain awaits which runs */
+    if (code->co_flags & CO_ASYNC_GENERATOR && frame_awaiting(f, 0) != NULL) { /* by an athrow() of the chain that runs */
         if (th->top == NULL) {
             open_outermost(th, f, 0);
         }
