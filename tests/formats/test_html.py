@@ -391,6 +391,17 @@ def frames(page: Any) -> None:
     )
 
 
+def go(page: Any, fragment: str) -> None:
+    """To another fragment, until the page has heard of it: which it does later, by an event."""
+    page.evaluate(
+        """fragment => new Promise(done => {
+            addEventListener("hashchange", () => setTimeout(done), {once: true})
+            location.hash = fragment
+        })""",
+        fragment,
+    )
+
+
 def copied(page: Any) -> str:
     text: str = page.evaluate("window.copied")
     return text
@@ -549,7 +560,7 @@ def test_bounds_of_ready_times_are_said(browser: Browser, tmp_path: Path) -> Non
         told += re.findall("ready.*", page.locator("#tip").inner_text())
     assert told == ["ready 100 µs–2.10 ms", "ready unknown"]
     same_events(page, trace)
-    page.evaluate("location.hash = '#view=tasks&task=1'")
+    go(page, "#view=tasks&task=1")
     assert "ready\n100 µs–3.10 ms\nof the wait" in page.locator("#drawer").inner_text()
 
 
@@ -563,7 +574,7 @@ def test_who_holds_what(browser: Browser, contended: Trace) -> None:
         "2  worker → Lock 1: hold ×1 4.00 ms",
         "2  worker → Lock 1: want ×1 154 ms",
     ]
-    page.evaluate("location.hash = '#view=graph&task=2'")
+    go(page, "#view=graph&task=2")
     section.locator(".box.current").wait_for()
     assert {"await gathered", "hold ×1 155 ms", "want ×1 154 ms"} <= {
         title.partition(": ")[2] for title in section.locator(".arrow title").all_text_contents()
@@ -921,7 +932,7 @@ def test_where_it_never_waited_is_drawn(browser: Browser, tmp_path: Path) -> Non
         assert section.locator(".machine .box.never", has_text="never waited here").count() == dashed
         said = section.locator(".drawing p").inner_text()
         assert ("Dashed: it never waited there" in said, "are not known" in said) == (name == "known", name == "old")
-    page.evaluate("location.hash = '#task=4'")
+    go(page, "#task=4")
     page.locator("#drawer").get_by_text("state machine").click()
     assert section.locator(".drawing").inner_text() == "It never ran."
 
@@ -978,7 +989,7 @@ def test_a_fragment_restores_the_view(browser: Browser, cooked: Trace) -> None:
     page.wait_for_selector("body[data-ready]")
     frames(page)
     assert page.evaluate("location.hash") == "#view=timeline&task=4&t=5-10"
-    page.evaluate("location.hash = '#view=graph&task=5'")
+    go(page, "#view=graph&task=5")
     page.locator("#view-graph").wait_for(state="visible")
     assert page.locator("#drawer h2").inner_text() == "task 5 order-4"
     for odd in ("#task=999", "#view=nothing&t=a-b", "#t=-5", "#%zz"):
@@ -1126,7 +1137,7 @@ def test_on_a_phone(scheme: str, browser: Browser, cooked: Trace) -> None:
         assert section.bounding_box()["height"] > 600
         for chart in section.locator("canvas.chart").all():
             assert chart.bounding_box()["width"] >= 380
-    page.evaluate("location.hash = '#task=3'")
+    go(page, "#task=3")
     page.locator("#drawer").wait_for(state="visible")
     box = page.locator("#drawer").bounding_box()
     assert (box["x"], box["width"]) == (0, 390)
