@@ -19,7 +19,6 @@ from ..recording.reader import Recording
 from ..recording.runs import heads, of_processes, run_at
 from ..recording.slots import Slots
 from ..support.files import open_regular
-from ..support.internal import MEMORY
 from ..support.memory import available
 from ..support.settings import Rule
 from . import metadata
@@ -170,7 +169,10 @@ def _fits(one: Head, window_ns: Window) -> None:
     shown = min(until, lasts) / lasts if until is not None and lasts > 0 else 1.0 if until is None else 0.0
     needed, there = int(header.flushed * shown * _BYTES), available()
     if there is not None and needed > there:
-        raise UserError(f"{one.path}: {header.flushed:,} records take about {needed / 1e9:.1f} GB, {MEMORY}")
+        raise UserError(
+            f"{one.path}: {header.flushed:,} records take about {needed / 1e9:.1f} GB of memory, and there are "
+            f"{there / 1e9:.1f}; take its first part: --until MS (what is before --since is read, too)"
+        )
 
 
 def _is_idle(one: Head) -> bool:

@@ -63,7 +63,7 @@ def test_more_than_memory_holds_is_one_line(tmp_path: Path, monkeypatch: pytest.
     path = two_tasks().write(tmp_path / "a.rec", tail=0)
     flushed = len(two_tasks().slots)
     monkeypatch.setattr(loading, "available", lambda: flushed * 50)
-    with pytest.raises(UserError, match=r"a\.rec: \d+ records take about .* GB, there is not enough"):
+    with pytest.raises(UserError, match=r"a\.rec: \d+ records take about .* GB of memory, and there are .* --until MS"):
         load(path)
     assert load(path, wanted=Filter(until_ms=20 / 1e6)).tasks  # a part of it is not too much
     monkeypatch.setattr(loading, "available", lambda: None)
