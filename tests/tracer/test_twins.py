@@ -384,6 +384,16 @@ def with_none_closed(source: str) -> str:
     without=set(),
     calls=False,
 )
+@example(  # it goes past the frames of generators
+    source=HEAD
+    + "EAGER = False\n"
+    + "async def f0():\n    c = within(around(f1())); drive(c, 1); fail(c)\n"
+    + "async def f1():\n    try: await Through(f2())\n    except Exception: await Pause(1)\n"
+    + "async def f2():\n    try: await Pause(2)\n    except Exception: await Pause(1)\n"
+    + TAIL,
+    without=set(),
+    calls=False,
+)
 @example(  # what is closed does not want to end
     source=HEAD
     + "EAGER = False\n"

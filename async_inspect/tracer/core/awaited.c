@@ -87,27 +87,51 @@ static inline int has_on_top(Frame *f, Frame *inner)
 #endif
 }
 
-/* Whether a frame that stands at an await awaits the one that runs in `inner`, and not another below which that runs: what is
- * finalized as a callee's locals die, or what compiled code drives. Of awaitables that are not Python's own it isn't known
- * what they run: then it does. */
-RARE int awaits_inner(Frame *f, CodeInfo *info, PyCodeObject *code, Frame *inner)
+/* What a frame awaits that stands at an await: borrowed. NULL: its code is of another compiler, or it awaits nothing. */
+static PyObject *awaited_in_place(Frame *f, CodeInfo *info, PyCodeObject *code)
 {
     int i = frame_lasti(f, code) / 2, place = i >= 0 && i < info->stands_len ? info->stands[i] >> PLACE : 0;
     if (!place) {
-        return 1;
+        return NULL;
     }
 #if PY_VERSION_HEX < 0x030E0000
-    PyObject *o = f->localsplus[code->co_nlocalsplus + place - 1];
+    return f->localsplus[code->co_nlocalsplus + place - 1];
 #else
-    PyObject *o = PyStackRef_AsPyObjectBorrow(f->localsplus[code->co_nlocalsplus + place - 1]);
+    return PyStackRef_AsPyObjectBorrow(f->localsplus[code->co_nlocalsplus + place - 1]);
 #endif
-    if (o != NULL && !is_generator(o)) {
-        if (!is_step_object(o) && !is_future_iter(Py_TYPE(o))) {
+}
+
+/* Whether a frame that stands at an await awaits the one that runs in `inner`, and not another below which that runs: what is
+ * finalized as a callee's locals die, or what compiled code drives. Of awaitables that are not Python's own it isn't known
+ * what they run: then it does. `thrown`: an exception goes inward past frames that await what is no generator. */
+RARE int awaits_inner(Frame *f, CodeInfo *info, PyCodeObject *code, Frame *inner, int thrown)
+{
+    PyObject *o = awaited_in_place(f, info, code);
+    if (o == NULL) {
+        return 1;
+    }
+    while (o != NULL) {
+        if (!is_generator(o)) {
+            if (!is_step_object(o) && !is_future_iter(Py_TYPE(o))) {
+                return 1;
+            }
+            o = inside(o);
+            if (o == NULL) {
+                return 0;
+            }
+        }
+        Frame *next = generator_frame(o);
+        if (next == inner) {
             return 1;
         }
-        o = inside(o);
+        if (!thrown || generator_state(o) == FRAME_CREATED || generator_state(o) >= ENDED) {
+            return 0;
+        }
+        code = frame_code(next);
+        info = entry_of(code);
+        o = info != NULL && stands(info, code, frame_lasti(next, code), AT_YIELD) ? awaited_in_place(next, info, code) : NULL;
     }
-    return o != NULL && generator_frame(o) == inner;
+    return 0;
 }
 
 /* Whether a frame awaits the one that runs in `inner`. `thrown`: an exception may be on its way from the one to the other; not
@@ -127,5 +151,5 @@ static inline int is_awaiting(Frame *f, CodeInfo *info, PyCodeObject *code, Fram
     else if (!*thrown || !stands(info, code, lasti, AT_YIELD)) {
         return 0;
     }
-    return LIKELY(has_on_top(f, inner)) || awaits_inner(f, info, code, inner);
+    return LIKELY(has_on_top(f, inner)) || awaits_inner(f, info, code, inner, *thrown);
 }
