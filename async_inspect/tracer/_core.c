@@ -48,6 +48,9 @@
 #include "internal/pycore_genobject.h"
 #include "internal/pycore_intrinsics.h"
 #include "internal/pycore_object.h"
+#if PY_VERSION_HEX >= 0x030E0000
+#include "internal/pycore_tstate.h"
+#endif
 
 #define LIKELY(x) __builtin_expect(!!(x), 1)
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)

@@ -107,12 +107,21 @@ static PyObject *current_task(void)
     }
     PyObject *task = NULL;
 #if PY_VERSION_HEX >= 0x030E0000 /* before, this asks the loop for its hash */
-    task = PyObject_CallNoArgs(aio.current_task);
-    if (UNLIKELY(task == NULL)) {
-        drop_error();
+    _PyThreadStateImpl *ts = (_PyThreadStateImpl *)tstate();
+    if (LIKELY(aio.state_has_task > 0)) {
+        task = ts->asyncio_running_loop != NULL ? Py_XNewRef(ts->asyncio_running_task) : NULL;
     }
-    else if (task == Py_None) {
-        Py_CLEAR(task);
+    else {
+        task = PyObject_CallNoArgs(aio.current_task);
+        if (task == NULL) {
+            drop_error();
+        }
+        else if (task == Py_None) {
+            Py_CLEAR(task);
+        }
+        else if (aio.state_has_task == 0) {
+            aio.state_has_task = ts->asyncio_running_task == task ? 1 : -1;
+        }
     }
 #endif
     if (task == NULL && PyDict_CheckExact(aio.current_tasks) && PyDict_GET_SIZE(aio.current_tasks)) {

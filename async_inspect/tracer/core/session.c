@@ -85,6 +85,7 @@ static void release(void)
     Py_CLEAR(aio.timer_handle);
     aio.step = NULL;
     aio.name_place = aio.coro_place = aio.step_place = 0;
+    aio.state_has_task = 0;
     aio.future_iter = NULL;
     Py_CLEAR(trio.context);
     Py_CLEAR(trio.task);

@@ -200,6 +200,7 @@ static struct {
         *current_tasks;
     Py_ssize_t name_place, coro_place, step_place; /* in a C Task, and in `step`: see at_place() */
     Py_ssize_t callback_place; /* in `handle`; 0: not to be had */
+    int state_has_task; /* a thread's state has its task where we read it; -1: not there, 0: not looked yet */
     PyTypeObject *step; /* what loops call to step a C Task; borrowed, lives with the module ... */
     PyTypeObject *future_iter; /* ... as what awaits a C Future */
 } aio;
