@@ -33,7 +33,7 @@ def find(trace: Trace) -> Iterator[Finding]:
     rows = rows[calls_within(trace)[rows] < AWAITS]
     alike: dict[str, list[BlockingPoll]] = defaultdict(list)
     for poll in blocking_polls(trace, rows):
-        if not poll.starved and (poll.hurt or (poll.doing and poll.suspended)):
+        if not poll.starved(trace.meta.slow_poll_ns) and (poll.hurt or (poll.doing and poll.suspended)):
             alike[_doing(poll)].append(poll)
     for doing, polls in alike.items():
         longest = polls[0]

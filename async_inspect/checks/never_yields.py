@@ -32,7 +32,7 @@ def find(trace: Trace) -> Iterator[Finding]:
     rows = rows[calls_within(trace)[rows] >= AWAITS]
     called = calls_within(trace)[rows].tolist()
     for poll, count in zip(blocking_polls(trace, rows), called, strict=True):
-        if poll.starved:
+        if poll.starved(trace.meta.slow_poll_ns):
             continue
         place = poll.until or poll.since
         function = int(trace.task_table.function[poll.task - 1])

@@ -1,6 +1,6 @@
 """Polls that lasted as the system let others run: no fault of the code.
 
-Looks for: blocking polls whose thread could have run for half of the time at least, and had no processor.
+Looks for: blocking polls that would have been no such polls if their thread had not waited for a processor.
 
 Evidence: what the system counted for the thread, from when the watchdog first saw the poll to its end.
 
@@ -21,7 +21,7 @@ ABOUT = "polls that lasted as the system let others run"
 
 
 def find(trace: Trace) -> Iterator[Finding]:
-    polls = [poll for poll in blocking_polls(trace, slow(trace)) if poll.starved]
+    polls = [poll for poll in blocking_polls(trace, slow(trace)) if poll.starved(trace.meta.slow_poll_ns)]
     if polls:
         longest = polls[0]
         waited = f"waited for a processor for {ms(longest.no_cpu_ns or 0)} of its poll of {ms(longest.duration_ns)}"

@@ -44,6 +44,8 @@ def found(trace: Trace, program: Path) -> list[str]:
             marks[number] = at[1]
     rows = []
     for finding in checks.run(trace):
+        if finding.check == checks.no_processor.NAME:  # of the machine, which may be busy
+            continue
         file, _, line = (finding.place or "-:0").rpartition(":")
         mark = marks.get(int(line), line) if Path(file).name == program.name else finding.place
         kinds = ",".join(trace.task(task).kind_name for task in finding.tasks)

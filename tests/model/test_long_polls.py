@@ -123,7 +123,8 @@ def test_how_long_it_was_on_a_processor(tmp_path: Path) -> None:
     assert divided(polls[0]) == (90 * ms, 3 * ms, 60 * ms, 27 * ms)
     assert divided(polls[200]) == (90 * ms, 3 * ms, None, None)
     assert divided(polls[400]) == (None, None, None, None)
-    assert [polls[begin].starved for begin in (0, 200, 400)] == [True, False, False]
+    assert [polls[begin].starved(41 * ms) for begin in (0, 200, 400)] == [True, False, False]
+    assert not polls[0].starved(40 * ms)
     assert [on_processor(polls[begin]) for begin in (0, 200, 400)] == [
         "its last 90.0 ms: 3.00 ms on a processor, 60.0 ms waiting for one, 27.0 ms asleep in the kernel",
         "its last 90.0 ms: 3.00 ms on a processor, the rest is not known",

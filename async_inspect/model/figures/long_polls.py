@@ -71,10 +71,9 @@ class BlockingPoll(PollFigures):
         least = max(HURT_NS, self.duration_ns // HURT_SHARE)
         return tuple(victim for victim in self.victims if victim.held_up_ns >= least)
 
-    @property
-    def starved(self) -> bool:
-        """It lasted, for half of its time at least, as its thread had no processor."""
-        return self.no_cpu_ns is not None and 2 * self.no_cpu_ns >= self.duration_ns
+    def starved(self, slow_ns: int) -> bool:
+        """With a processor of its own it would not have been slow."""
+        return self.no_cpu_ns is not None and self.duration_ns - self.no_cpu_ns < slow_ns
 
 
 def slow_polls(trace: TraceData, slow_ns: int) -> Ints:
