@@ -189,7 +189,7 @@ def test_a_check_that_fails_costs_itself_alone(
     [
         (ZeroDivisionError("two\nlines"), 1, "an internal error (ZeroDivisionError: two lines); details: "),
         (RecursionError(), 1, "an internal error (RecursionError); details: "),
-        (MemoryError(), 1, "--since MS --until MS"),
+        (MemoryError(), 1, "--until MS"),
         (KeyboardInterrupt(), 130, "interrupted"),
         (SystemExit("as text"), 1, "as text"),
         (OSError(28, "No space left on device"), 1, "No space left on device"),

@@ -22,7 +22,7 @@ from .names import clean
 
 PREFIX: Final = "async-inspect-error-"  # of the files' names
 LIBRARIES: Final = ("numpy", "pydantic", "rich", "typer")
-MEMORY: Final = "there is not enough memory; take a part of the recording: --since MS --until MS, or --pid PID"
+MEMORY: Final = "there is not enough memory; take the first part of the recording: --until MS, or --pid PID"
 
 
 def explained(what: str, error: BaseException, folder: Path | None = None) -> str:
