@@ -29,6 +29,7 @@ OWN: dict[str, list[list[str]]] = {  # by command: the words that are tried
     "critical-path": [["a.rec"]],
     "dump": [["a.rec"], ["a.rec", "--records"]],
     "info": [["--python", TARGET], ["--python", "/no/python"]],
+    "config": [[], ["--preset", "production", "--json"]],
     "doctor": [["a.rec"], []],
     "version": [[]],
 }

@@ -46,11 +46,11 @@ class Suspensions:
         """Of the records."""
         return self._records.columns("suspends")[name][self.rows]
 
-    def places(self, chains: int, said: Iterable[Any1d]) -> Places:
+    def places(self, chains: int, detailed: Iterable[Any1d]) -> Places:
         """Where they stand; see there."""
         coro, off, below, flags = map(self.column, ("coro", "off", "below", "flags"))
         wait = self.end_ns - self.start_ns
-        return Places(Standing(self.task, self.pos, coro, off, below, flags, wait), chains, said)
+        return Places(Standing(self.task, self.pos, coro, off, below, flags, wait), chains, detailed)
 
     def until(self, part: slice, slots: int) -> Ints:
         """The slots at which their tasks run again; ``slots``: never."""

@@ -33,11 +33,11 @@ class Standing(NamedTuple):
 class Places:
     """Which suspensions may stand where others do."""
 
-    def __init__(self, all_: Standing, chains: int, said: Iterable[Any1d]) -> None:
-        """``chains``: ids of chains are below.  ``said``: slots of suspensions of which more is said."""
+    def __init__(self, all_: Standing, chains: int, detailed: Iterable[Any1d]) -> None:
+        """``chains``: ids of chains are below.  ``detailed``: slots of suspensions of which more is said."""
         self._task, self._pos, self._wait = all_.task, all_.pos, all_.wait
         defined = (all_.flags & ev.IN_CHAIN > 0) & (all_.off > 0) & (all_.off < chains)
-        alone = _among(all_.pos, np.concatenate([np.empty(0, np.int64), *said]))
+        alone = _among(all_.pos, np.concatenate([np.empty(0, np.int64), *detailed]))
         by_chain, self._others = np.flatnonzero(defined & ~alone), np.flatnonzero(~defined | alone)
         of_chain, number = distinct_of(all_.task[by_chain].astype(np.int64) * chains + all_.off[by_chain])
         self._firsts = by_chain[first_rows(number, len(of_chain))]

@@ -47,9 +47,11 @@ const Select = (() => {
   }
   // A fragment that somebody has set since is what he wants to see: its "hashchange" is still under way.
   function write() {
-    if (location.hash !== seen) return read();
-    if (fragment() !== seen) history.replaceState(null, "", fragment());
-    seen = location.hash;
+    if (location.hash !== seen) read();
+    else {
+      if (fragment() !== seen) history.replaceState(null, "", fragment());
+      seen = location.hash;
+    }
   }
   // t is in ms: "from-to", or one moment, around which a hundredth of the recording is shown.
   function read() {

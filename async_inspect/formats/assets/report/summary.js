@@ -124,7 +124,11 @@ const Summary = (() => {
               least(row.duration_ns, row.at_least),
               taskLink(row.task, row),
               row.since ? el("code.short", { title: row.since }, Words.file(row.since)) : "its start",
-              row.until ? el("code.short", { title: row.until }, Words.file(row.until)) : row.ended ? "its end" : "the recording's end",
+              row.until
+                ? el("code.short", { title: row.until }, Words.file(row.until))
+                : row.ended
+                  ? "its end"
+                  : "the recording's end",
             ]),
             f.longest_polls.map((row) => row.duration_ns),
             "run",
