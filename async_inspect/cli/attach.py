@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from async_inspect.cli.configuration import is_setting
 from async_inspect.cli.options.filters import Wanted, with_filters_of_tasks
 from async_inspect.cli.options.recording import How, with_recording
 from async_inspect.errors import USAGE, UserError
@@ -89,6 +90,8 @@ def attach(
             "--exec leaves nobody here who could show anything; leave out --live, and use monitor in another terminal",
             USAGE,
         )
+    if (pid is not None or (context.obj is not None and context.obj.is_command)) and is_setting(context, "python"):
+        python = None  # it is for scripts, and this is none
     how.settings.children = not no_children
     options = Options(
         output=output,

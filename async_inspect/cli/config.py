@@ -30,8 +30,8 @@ def config(
     """Print the settings that hold where the command line doesn't say otherwise: attach's, and for env and report those
     that they share with it.
 
-    They stand in [tool.async-inspect] of the nearest pyproject.toml, or in an async-inspect.toml there, in the user's
-    own ~/.config/async-inspect/config.toml, and in the environment, which wins.
+    They stand in the table tool.async-inspect of the nearest pyproject.toml, or in an async-inspect.toml there, in the
+    user's own ~/.config/async-inspect/config.toml, and in the environment, which wins.
     """
     assert context.parent is not None
     attach = vars(context.parent.command)["commands"]["attach"]

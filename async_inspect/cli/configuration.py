@@ -4,6 +4,7 @@ Knows the order in which they count, the presets, and which values an option can
 where files stand is in ``support/tables.py``; what a setting does, in the option of the same name.
 """
 
+import os
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
@@ -17,7 +18,7 @@ from async_inspect.tracer import env
 COMMANDS: Final = ("attach", "env", "report")  # which take them
 PRESETS: Final[dict[str, dict[str, object]]] = {
     "development": {},
-    "production": {"detail": "awaits"},
+    "production": {"detail": "awaits", "callees": False},
     "debug": {"detail": "calls", "callees": True, "max-size": "unlimited"},
 }
 _VARIABLES: Final = {"slow-poll": env.SLOW_POLL_MS, "tag": env.TAGS}  # the others are named as the setting is
@@ -43,8 +44,9 @@ def held(command: Any, environ: Mapping[str, str], preset: str | None = None) ->
     first = {} if preset is None else {"preset": Setting(preset, "--preset")}
     for layer in (first, *_layers(environ, options, typer.Context(command))):
         chosen = layer.get("preset")
-        if chosen is not None:
-            for name, value in _preset(chosen).items():
+        stands_for = {} if chosen is None else _preset(chosen)
+        if chosen is not None and "preset" not in found:  # of several presets one holds, and that is all of it
+            for name, value in stands_for.items():
                 layer.setdefault(name, Setting(value, f"{chosen.where}, {chosen.value}"))
         for name, setting in layer.items():
             found.setdefault(name, setting)
@@ -66,11 +68,14 @@ def defaults(command: Any, settings: Mapping[str, Setting]) -> dict[str, object]
 def use_preset(context: typer.Context, value: str | None) -> str | None:
     """The callback of ``--preset``, which comes first: what it stands for wins over files and the environment."""
     if value is not None:
-        chosen = _preset(Setting(value, "--preset"))
-        options = settable(context.command)
-        made = {str(options[name].name): one for name, one in chosen.items() if name in options}
-        context.default_map = {**(context.default_map or {}), **made}
+        context.default_map = defaults(context.command, held(context.command, os.environ, value))
     return value
+
+
+def is_setting(context: typer.Context, parameter: str) -> bool:
+    """Whether the value of a parameter is a setting's: the command line said nothing."""
+    source = context.get_parameter_source(parameter)
+    return source is not None and source.name == "DEFAULT_MAP"
 
 
 def explained(error: UserError, settings: Mapping[str, Setting]) -> UserError:

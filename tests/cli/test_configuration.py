@@ -108,6 +108,44 @@ def test_a_preset_counts_where_it_stands(
     assert found["max-size"][0] == "unlimited"
 
 
+def test_of_several_presets_one_holds(
+    project: Set, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tool: Tool
+) -> None:
+    """The one that wins; nothing of what another stands for is left."""
+    project('preset = "debug"')
+    found = shown(capsys, "--preset", "production")
+    assert (found["callees"][0], found["max-size"]) == (False, ("4GB", "default"))
+    words = ("-c", "import asyncio; asyncio.run(asyncio.sleep(0))")
+    assert tool("attach", "-q", "-f", "json", "--preset", "production", *words).status == 0
+    said = json.loads((tmp_path / "async_inspect_exports" / "data.json").read_text(encoding="utf-8"))["metadata"]
+    assert said["detail"] == "awaits"
+    monkeypatch.setenv("ASYNC_INSPECT_PRESET", "production")
+    found = shown(capsys)
+    assert found["preset"] == ("production", "ASYNC_INSPECT_PRESET")
+    assert (found["callees"][0], found["max-size"]) == (False, ("4GB", "default"))
+    assert {name: where for name, (_, where) in found.items() if "debug" in where} == {}
+    project('preset = "debugging"')
+    assert "debugging: there is no such preset" in refused(capsys)
+
+
+def test_a_python_for_scripts_is_passed_over_where_there_is_none(
+    project: Set, capsys: pytest.CaptureFixture[str], tool: Tool
+) -> None:
+    project('python = "/no/such/python"\nquiet = true\nformat = ["json"]')
+    assert "/no/such/python" in tool("attach", "-c", "pass").stderr
+    assert tool("attach", "--", "true").stderr.startswith("async-inspect: nothing was recorded")
+    assert tool("attach", "--pid", "999999999").stderr == "async-inspect: there is no process 999999999\n"
+    assert refused(capsys, "attach", "--python", "x", "--", "true").startswith(
+        "--python says which Python runs a script"
+    )
+
+
+def test_help_names_the_table(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main(["config", "--help"])
+    assert "tool.async-inspect" in capsys.readouterr().out
+
+
 def test_the_nearest_folder_that_has_one(
     project: Set, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
