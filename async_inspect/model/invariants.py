@@ -25,18 +25,20 @@ class _Rule(NamedTuple):
     name: str
     broken: t.Bools  # by row of what it is about
     task: t.Small | t.Ints | None = None  # by row, the task that this is
+    of_whole: bool = False  # of a part of a trace it needn't hold
 
 
 def violations(trace: TraceData) -> list[str]:
     """A line for each rule that is broken, with the first row that breaks it."""
     return [
-        f"{rule.name}: row {np.flatnonzero(rule.broken)[0]}, {int(rule.broken.sum())} in all" for rule in _broken(trace)
+        f"{rule.name}: row {np.flatnonzero(rule.broken)[0]}, {int(rule.broken.sum())} in all"
+        for rule in _broken(trace, whole=not trace.meta.filters)
     ]
 
 
-def checked[D: TraceData](trace: D) -> D:
-    """The trace with violations marked, and impossible values replaced."""
-    found = list(_broken(trace))
+def checked[D: TraceData](trace: D, whole: bool) -> D:
+    """The trace with violations marked, and impossible values replaced.  ``whole``: it is no part of one."""
+    found = list(_broken(trace, whole))
     if not found:
         return trace
     table = trace.task_table
@@ -56,10 +58,10 @@ def checked[D: TraceData](trace: D) -> D:
     return _possible(trace)
 
 
-def _broken(trace: TraceData) -> Iterator[_Rule]:
+def _broken(trace: TraceData, whole: bool) -> Iterator[_Rule]:
     for part in _PARTS:
         try:
-            yield from (rule for rule in part(trace) if rule.broken.any())
+            yield from (rule for rule in part(trace) if rule.broken.any() and (whole or not rule.of_whole))
         except Exception as error:  # noqa: BLE001 - a trace so wrong that not even this can be told
             yield _Rule(f"it can be checked ({part.__name__[1:]}, {type(error).__name__})", np.ones(1, bool))
 
@@ -284,7 +286,6 @@ def _wakes(trace: TraceData) -> list[_Rule]:
     pairs = trace.edges.task.astype(np.int64) << 32 | trace.edges.awaited
     direct = np.flatnonzero(awaits.awaited_task)
     awaited = awaits.task[direct].astype(np.int64) << 32 | awaits.awaited_task[direct]
-    filtered = bool(trace.meta.filters)
 
     def longer(part: slice) -> t.Bools:
         wait = awaits.end_ns[part] - awaits.start_ns[part]
@@ -296,7 +297,7 @@ def _wakes(trace: TraceData) -> list[_Rule]:
         *_first("ready is at most no less than at least", exact & (awaits.ready_ns > awaits.ready_most_ns)),
         *_first("what is known at most is known at least", exact & ~known),
         *_first("who was woken was ready", (awaits.woken_by > 0) & ~known),
-        *_first("a task that woke another is known", by_task & (awaits.waker == 0) & (not filtered)),
+        _Rule("a task that woke another is known", by_task & (awaits.waker == 0), of_whole=True),
         *_first("nothing but tasks has a number", ~by_task & (awaits.waker > 0)),
         *_first("a task's ready is a part of its wait", most > tasks.end_ns - tasks.created_ns - tasks.run_ns, numbers),
         *_first("a task's ready has bounds", (least < 0) | (least > most), numbers),

@@ -30,7 +30,7 @@ def ms(ns: int) -> float:
 
 
 def sound(trace: Trace) -> Trace:
-    assert violations(trace) == []
+    assert violations(trace) == [] and trace.violations == ()
     for task in trace.tasks:
         trace.task_tree(task.id)
     for event in range(len(trace.events)):

@@ -174,7 +174,7 @@ class Builder:
             **side,
         )
         step(0.9)
-        return checked(select.since(trace, since) if since else trace)
+        return checked(select.since(trace, since) if since else trace, whole=not since)
 
     def _known(self) -> tuple[Moments, bool, metadata.Ended]:
         """(times up to which it is known, whether it is broken off before its end and the window's, how it ended)."""
