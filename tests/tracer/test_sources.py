@@ -382,6 +382,32 @@ def test_the_watchdog_looks_once_at_a_poll_that_lasts(
         assert (times[1:] >= times[:-1]).all()
 
 
+@pytest.mark.parametrize("detail", DETAILS)
+def test_the_watchdog_looks_at_what_is_awaited(
+    core_module: types.ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, detail: str
+) -> None:
+    """At ``awaits`` it is no coroutine of the recording: the one that awaits it says where that was."""
+    monkeypatch.setattr("async_inspect.tracer._core", core_module)
+    path = tmp_path / "run.rec"
+
+    async def awaited() -> None:
+        while ev.STACK not in {slot[-1] % ev.LONG for slot in slots(path)}:
+            in_c(0.01)
+
+    async def main() -> None:
+        await awaited()
+
+    start(str(path), settings=Settings(slow_poll_ms=20, detail=detail))
+    try:
+        asyncio.run(main())
+    finally:
+        stop()
+    with open_recording(path) as run:
+        (look,) = run.records[run.records["kind"] == ev.STACK]
+        begun = run.records[(run.records["kind"] == ev.START) & (run.records["task"] == 1)]
+        assert (look["task"], look["node"], run.damaged) == (1, begun["node"][-1], 0)
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux says it")
 @pytest.mark.parametrize("blocks", [time.sleep, in_a_helper])
 def test_a_poll_that_lasts_says_what_its_thread_did(

@@ -117,7 +117,7 @@ def _put_stack(recorder: "Recorder", ident: int, frame: "FrameType") -> None:
     if top is not None:
         site = recorder.defs.site_of(frame, recorder.probes.run_code)
         ts, root = recorder.tape.now(), top.root.id
-        recorder.tape.put_raw(ts, root, 0, top.node, root, site, state["index"], 0, ev.STACK)
+        recorder.tape.put_raw(ts, root, 0, recorder.coros.told_as(top).node, root, site, state["index"], 0, ev.STACK)
 
 
 def _native_id(ident: int) -> int:

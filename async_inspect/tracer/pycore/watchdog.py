@@ -106,7 +106,8 @@ class Watchdog:
             if top is not None and frame is not None and state.get("serial", 0) == serial and not has_ended(state):
                 site = recorder.defs.site_of(frame, recorder.probes.run_code)
                 ts, root = recorder.tape.now(), top.root.id
-                recorder.tape.put_raw(ts, root, 0, top.node, root, site, state["index"], 0, ev.STACK)
+                node = recorder.coros.told_as(top).node
+                recorder.tape.put_raw(ts, root, 0, node, root, site, state["index"], 0, ev.STACK)
 
 
 def _nothing() -> None:
