@@ -36,7 +36,7 @@ def violations(trace: TraceData) -> list[str]:
     ]
 
 
-def checked[D: TraceData](trace: D, whole: bool) -> D:
+def checked[D: TraceData](trace: D, whole: bool = True) -> D:
     """The trace with violations marked, and impossible values replaced.  ``whole``: it is no part of one."""
     found = list(_broken(trace, whole))
     if not found:

@@ -19,6 +19,7 @@ from async_inspect import events as ev
 from async_inspect.recording.reader import Recording, open_recording
 from async_inspect.tracer import start, stop
 from async_inspect.tracer.actions import ACTIONS
+from async_inspect.tracer.pycore.processor import Seen
 from async_inspect.tracer.settings import DETAILS, Settings
 from async_inspect.tracer.sources import SOURCES
 
@@ -434,12 +435,24 @@ def test_a_poll_that_lasts_says_what_its_thread_did(
         stop()
     with open_recording(path) as run:
         records = run.records[np.isin(run.records["kind"], (ev.ON_CPU, ev.NO_CPU))]
-        assert records["kind"].tolist() == [ev.ON_CPU, ev.NO_CPU]
-        assert (records["coro"].tolist(), records["task"].tolist()) == ([1, 1], [0, 0])
-        (ran, waited), (lasted, same) = records["aux"].tolist(), records["off"].tolist()
-        assert lasted == same
+        # (where what the system counted doesn't go with what was seen, the second isn't known)
+        assert records["kind"].tolist() == [ev.ON_CPU, ev.NO_CPU][: len(records)]
+        assert set(zip(records["coro"].tolist(), records["task"].tolist(), strict=True)) == {(1, 0)}
+        (lasted,) = set(records["off"].tolist())
+        ran, waited = [*records["aux"].tolist(), 0][:2]
         assert 0 < ran <= (after[0] - before[0]) // 1000
         assert ran + waited <= lasted <= (after[1] - before[1]) // 1000
+
+
+@pytest.mark.parametrize(
+    ("looks", "asleep", "slept_ms", "goes"),
+    [(8, 8, 200, True), (8, 8, 0, False), (8, 0, 0, True), (8, 0, 200, False), (8, 4, 110, True), (0, 0, 0, False)],
+)
+def test_what_the_system_counted_goes_with_what_was_seen(looks: int, asleep: int, slept_ms: int, goes: bool) -> None:
+    """Of a poll of 200 ms; some kernels count a sleep, now and then, as a wait for a processor."""
+    seen = Seen(0)
+    seen.looks, seen.asleep = looks, asleep
+    assert seen.goes_with(slept_ms * 1_000_000, 200_000_000, 100_000_000) is goes
 
 
 def slots(path: Path) -> Iterator[bytes]:

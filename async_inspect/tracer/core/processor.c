@@ -2,6 +2,8 @@
  *
  * Knows what the system counts for each thread. Knows nothing of why polls last (watchdog.c says which do). */
 
+enum { LOOKS = 4 }; /* of the watchdog, within the time that is too long */
+
 #ifdef __linux__
 /* Nanoseconds on a processor of a thread of this process, by its id in the system; up to now if it runs. 0: not known. */
 static uint64_t ran_ns(unsigned long native_id)
@@ -29,6 +31,22 @@ static int without_ns(unsigned long native_id, uint64_t *ns)
     *ns = waited;
     return known;
 }
+
+/* Whether a thread is asleep in the kernel just now; -1: not known. */
+static int sleeps(unsigned long native_id)
+{
+    char path[64], text[96];
+    snprintf(path, sizeof path, "/proc/self/task/%lu/stat", native_id);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return -1;
+    }
+    ssize_t n = read(fd, text, sizeof text - 1);
+    close(fd);
+    text[n > 0 ? n : 0] = 0;
+    const char *state = strrchr(text, ')'); /* behind its name, in which may be whatever it likes */
+    return state != NULL && state[1] == ' ' ? state[2] == 'S' || state[2] == 'D' : -1;
+}
 #else
 static uint64_t ran_ns(unsigned long native_id UNUSED)
 {
@@ -39,7 +57,29 @@ static int without_ns(unsigned long native_id UNUSED, uint64_t *ns UNUSED)
 {
     return 0;
 }
+
+static int sleeps(unsigned long native_id UNUSED)
+{
+    return -1;
+}
 #endif
+
+/* The watchdog looks at a poll, from the first time on. Without the GIL. */
+static void look_whether_it_sleeps(Thread *th)
+{
+    int asleep = sleeps(th->native_id);
+    th->seen_looks += asleep >= 0;
+    th->seen_asleep += asleep > 0;
+}
+
+/* Whether what it saw goes with that a thread slept for so long: some kernels (6.18) count a sleep, now and then, as a wait
+ * for a processor. */
+static int goes_with(Thread *th, uint64_t asleep, uint64_t lasted)
+{
+    uint64_t seen = th->seen_looks ? lasted / th->seen_looks * th->seen_asleep : 0;
+    uint64_t slack = 2 * R.slow_ns / LOOKS + lasted / (th->seen_looks + 1);
+    return th->seen_looks && (seen > asleep ? seen - asleep : asleep - seen) <= slack;
+}
 
 /* The watchdog sees a poll for the first time: what it is told of later counts from now on. Without the GIL. */
 static void look_at_processor(Thread *th)
@@ -48,6 +88,8 @@ static void look_at_processor(Thread *th)
     th->seen_ran = ran_ns(th->native_id);
     th->seen_without = UINT64_MAX;
     without_ns(th->native_id, &th->seen_without);
+    th->seen_looks = th->seen_asleep = 0;
+    look_whether_it_sleeps(th);
 }
 
 static uint32_t microseconds(uint64_t ns)
@@ -68,7 +110,9 @@ RARE void put_processor(Thread *th, uint32_t root)
         if (th->seen_without != UINT64_MAX && without_ns(th->native_id, &without)) {
             /* one that had begun before it was first seen is counted whole */
             without = without - th->seen_without < lasted - ran ? without - th->seen_without : lasted - ran;
-            put(th, NO_CPU, ts, root, microseconds(without), NULL, microseconds(lasted), 0);
+            if (goes_with(th, lasted - ran - without, lasted)) {
+                put(th, NO_CPU, ts, root, microseconds(without), NULL, microseconds(lasted), 0);
+            }
         }
     }
     errno = error;

@@ -82,7 +82,8 @@ typedef struct Thread {
     uint64_t watched_serial; /* ... which keeps these two */
     int looks;
     uint64_t seen; /* a poll that it saw twice: `serial` + 1 ... */
-    uint64_t seen_at, seen_ran, seen_without; /* ... and when it saw that first, and what the system had counted then */
+    uint64_t seen_at, seen_ran, seen_without; /* ... and when it saw that first, and what the system had counted then ... */
+    uint32_t seen_looks, seen_asleep; /* ... and how often it looked, and it slept */
     Coro *top;
     uint64_t tstate_id; /* from here on all is forgotten where another thread begins; 0: of none */
     uint32_t session;

@@ -3,7 +3,6 @@
  *
  * Knows how to tell that a poll lasts, without the GIL. Knows nothing of why polls last. */
 
-enum { LOOKS = 4 }; /* within the time that is too long */
 #ifdef __APPLE__
 #define WAIT_CLOCK CLOCK_REALTIME /* the only one that a condition waits by there */
 #else
@@ -79,6 +78,7 @@ static void *watch_polls(void *unused UNUSED)
                 look_at_processor(th);
             }
             else {
+                look_whether_it_sleeps(th);
                 __atomic_store_n(&th->seen, serial + 1, __ATOMIC_RELEASE);
             }
             if (th->looks == LOOKS) {

@@ -41,6 +41,7 @@ class Coroutines:
         self.unrun: dict[int, Coro] = {}  # tasks that are made of steps of async generators and have not run, by id
         self.failed = Objects(tape.lose)  # ids of tasks that ended so, by what they were made of, as long as these live
         self.coro_ids = 0
+        self.slow_poll_ns = 0
 
     # --- writing ---
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .coroutines import Coroutines
     from .threads import State
 
+LOOKS = 4  # of the watchdog, within the time that is too long
 MOST = 0xFFFFFFFF  # microseconds that a record holds
 
 
@@ -24,6 +25,21 @@ class Seen:
         self.at = monotonic_ns()
         self.ran = ran_ns(native_id)
         self.without = without_ns(native_id)
+        self.native_id = native_id
+        self.looks = self.asleep = 0
+        self.look()
+
+    def look(self) -> None:
+        """The watchdog looks at it, from the first time on."""
+        asleep = sleeps(self.native_id)
+        self.looks += asleep is not None
+        self.asleep += asleep is True
+
+    def goes_with(self, asleep_ns: int, lasted_ns: int, slow_poll_ns: int) -> bool:
+        """Whether what it saw goes with that the thread slept for so long: some kernels (6.18) count a sleep, now and
+        then, as a wait for a processor."""
+        slack_ns = 2 * slow_poll_ns // LOOKS + lasted_ns // (self.looks + 1)
+        return self.looks > 0 and abs(lasted_ns // self.looks * self.asleep - asleep_ns) <= slack_ns
 
 
 def ran_ns(native_id: int) -> int:
@@ -44,6 +60,15 @@ def without_ns(native_id: int) -> int:
         return -1
 
 
+def sleeps(native_id: int) -> bool | None:
+    """Whether a thread is asleep in the kernel just now.  None: not known."""
+    try:
+        with FileIO(f"/proc/self/task/{native_id}/stat") as file:
+            return file.read(96).rpartition(b") ")[2][:1] in (b"S", b"D")
+    except OSError:
+        return None
+
+
 def put_processor(coros: "Coroutines", thread: "State", root: int, seen: Seen) -> None:
     """The poll of the task ``root`` that the watchdog has seen twice has ended: write what its thread did meanwhile, at
     the time of what ended it, to which there may be more to say."""
@@ -55,4 +80,5 @@ def put_processor(coros: "Coroutines", thread: "State", root: int, seen: Seen) -
     coros.put(ev.ON_CPU, ts, root, min(ran // 1000, MOST), None, min(lasted // 1000, MOST))
     if seen.without >= 0 and without >= 0:
         without = min(without - seen.without, lasted - ran)  # one that had begun before it was first seen counts whole
-        coros.put(ev.NO_CPU, ts, root, without // 1000, None, min(lasted // 1000, MOST))
+        if seen.goes_with(lasted - ran - without, lasted, coros.slow_poll_ns):
+            coros.put(ev.NO_CPU, ts, root, without // 1000, None, min(lasted // 1000, MOST))

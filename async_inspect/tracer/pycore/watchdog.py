@@ -11,7 +11,7 @@ from time import sleep
 
 from ... import events as ev
 from .guard import Record
-from .processor import Seen
+from .processor import LOOKS, Seen
 from .threads import Life, has_ended
 
 TYPE_CHECKING = False
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from .recorder import Recorder
 
 PATIENCE = 1000  # looks, a tenth of a millisecond apart, whether it is gone
-LOOKS = 4  # within the time that is too long
 # Before 3.14, Python code of two interpreters that each have their own GIL corrupts memory when it runs at once.
 INTERPRETERS = frozenset(("_xxsubinterpreters", "_interpreters") if sys.version_info < (3, 14) else ())
 
@@ -32,7 +31,7 @@ class Watchdog:
 
     def __init__(self, recorder: "Recorder", slow_poll_ns: int) -> None:
         self.recorder = recorder
-        self.slow_poll_ns = slow_poll_ns
+        self.slow_poll_ns = recorder.coros.slow_poll_ns = slow_poll_ns
         self.runs = self.over = False
         self.stopping = allocate_lock()  # free: stop
         self.life: Callable[[], Life | None] = _nothing  # until the thread has ended, whatever ended it
@@ -93,6 +92,7 @@ class Watchdog:
                 elif times == 0 or ident not in first:
                     first[ident] = Seen(state.get("native_id", 0))
                 else:
+                    first[ident].look()
                     state["seen"] = (serial, first[ident])
                 if times == LOOKS and not has_ended(state):
                     self.look(ident, state, serial)
