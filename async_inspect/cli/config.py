@@ -10,6 +10,8 @@ import typer
 import typer.core
 
 from async_inspect.cli import configuration
+from async_inspect.cli.options.recording import how
+from async_inspect.errors import UserError
 from async_inspect.support.names import clean
 from async_inspect.support.settings import configured
 
@@ -36,6 +38,10 @@ def config(
     assert context.parent is not None
     attach = vars(context.parent.command)["commands"]["attach"]
     settings = configuration.held(attach, os.environ, preset)
+    try:
+        how(configuration.values(attach, settings))
+    except UserError as error:
+        raise configuration.explained(error, settings) from None
     rows = [
         (name, *(settings.get(name) or (_default(option), "default")))
         for name, option in configuration.settable(attach).items()

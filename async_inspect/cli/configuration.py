@@ -65,6 +65,16 @@ def defaults(command: Any, settings: Mapping[str, Setting]) -> dict[str, object]
     return {str(options[name].name): one.value for name, one in settings.items() if name != "preset"}
 
 
+def values(command: Any, settings: Mapping[str, Setting]) -> dict[str, Any]:
+    """The value of each option, by its parameter, where the command line is empty."""
+    options, context = settable(command), typer.Context(command)
+    found = {str(option.name): option.default for option in command.params}
+    for name, one in settings.items():
+        if name != "preset":
+            found[str(options[name].name)] = options[name].process_value(context, one.value)
+    return found
+
+
 def use_preset(context: typer.Context, value: str | None) -> str | None:
     """The callback of ``--preset``, which comes first: what it stands for wins over files and the environment."""
     if value is not None:

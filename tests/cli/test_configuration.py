@@ -195,8 +195,11 @@ def test_a_number_that_cannot_be(project: Set, capsys: pytest.CaptureFixture[str
 def test_what_an_option_refuses_is_said_with_its_place(
     project: Set, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    for wrong in ('detail = "call"', "max-size = -1", 'without = ["lock"]', 'detail = "awaits"\ncallees = true'):
+        project(wrong)
+        assert ": tool.async-inspect." in refused(capsys).rpartition(" is from ")[2]
+        assert refused(capsys, "config") == refused(capsys)
     project('detail = "call"')
-    assert refused(capsys).endswith(": tool.async-inspect.detail)")
     monkeypatch.setenv("ASYNC_INSPECT_DETAIL", "all")
     assert refused(capsys) == (
         "--detail all: there is no such detail; there are calls, awaits (--detail is from ASYNC_INSPECT_DETAIL)"

@@ -206,7 +206,7 @@ def test_a_part_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_what_the_trace_breaks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rule = invariants._Rule("a task ends once", np.array([True]), np.array([1]))
-    monkeypatch.setattr(invariants, "_broken", lambda _: [rule])
+    monkeypatch.setattr(invariants, "_broken", lambda *_: [rule])
     _, texts, data = made(secretive(), tmp_path)
     assert re.search(
         r"^broken: a task ends once: 1 in all, first task 1 \(name-\d+\)$", texts["trace.txt"], re.MULTILINE

@@ -451,7 +451,7 @@ def test_a_poll_that_lasts_says_what_its_thread_did(
 def test_what_the_system_counted_goes_with_what_was_seen(looks: int, asleep: int, slept_ms: int, goes: bool) -> None:
     """Of a poll of 200 ms; some kernels count a sleep, now and then, as a wait for a processor."""
     seen = Seen(0)
-    seen.looks, seen.asleep = looks, asleep
+    seen.looks, seen.sleeping = looks, asleep
     assert seen.goes_with(slept_ms * 1_000_000, 200_000_000, 100_000_000) is goes
 
 

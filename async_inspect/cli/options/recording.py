@@ -127,7 +127,8 @@ def _tags(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
-def _how(given: dict[str, Any]) -> How:
+def how(given: dict[str, Any]) -> How:
+    """The values of all these options, by parameter.  UserError: one can't be, or not beside another."""
     without = given["without"] or ()
     for name in without:
         if name not in SOURCES:
@@ -144,4 +145,4 @@ def _how(given: dict[str, Any]) -> How:
 
 
 # A command with these options in place of its parameter ``how``, which gets a How.
-with_recording = given_as("how", _OPTIONS, _how)
+with_recording = given_as("how", _OPTIONS, how)

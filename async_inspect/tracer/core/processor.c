@@ -13,37 +13,36 @@ static uint64_t ran_ns(unsigned long native_id)
     return clock_gettime(clock, &t) == 0 ? (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec : 0;
 }
 
+/* The beginning of what the system says of a thread in one of its files, a text of less than `size`; "": nothing. */
+static void read_of_thread(unsigned long native_id, const char *name, char *text, size_t size)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/proc/self/task/%lu/%s", native_id, name);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd >= 0 ? read(fd, text, size - 1) : 0;
+    text[n > 0 ? n : 0] = 0;
+    if (fd >= 0) {
+        close(fd);
+    }
+}
+
 /* Nanoseconds in which it could have run and another thread had the processor, but those of a wait that goes on. 0: the
  * system doesn't say. */
 static int without_ns(unsigned long native_id, uint64_t *ns)
 {
-    char path[64], text[96];
+    char text[96];
     unsigned long long ran, waited;
-    snprintf(path, sizeof path, "/proc/self/task/%lu/schedstat", native_id);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) {
-        return 0;
-    }
-    ssize_t n = read(fd, text, sizeof text - 1);
-    close(fd);
-    text[n > 0 ? n : 0] = 0;
+    read_of_thread(native_id, "schedstat", text, sizeof text);
     int known = sscanf(text, "%llu %llu", &ran, &waited) == 2;
-    *ns = waited;
+    *ns = known ? waited : *ns;
     return known;
 }
 
-/* Whether a thread is asleep in the kernel just now; -1: not known. */
+/* Whether it is asleep in the kernel just now; -1: not known. */
 static int sleeps(unsigned long native_id)
 {
-    char path[64], text[96];
-    snprintf(path, sizeof path, "/proc/self/task/%lu/stat", native_id);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) {
-        return -1;
-    }
-    ssize_t n = read(fd, text, sizeof text - 1);
-    close(fd);
-    text[n > 0 ? n : 0] = 0;
+    char text[96];
+    read_of_thread(native_id, "stat", text, sizeof text);
     const char *state = strrchr(text, ')'); /* behind its name, in which may be whatever it likes */
     return state != NULL && state[1] == ' ' ? state[2] == 'S' || state[2] == 'D' : -1;
 }

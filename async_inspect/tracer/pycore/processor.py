@@ -26,20 +26,20 @@ class Seen:
         self.ran = ran_ns(native_id)
         self.without = without_ns(native_id)
         self.native_id = native_id
-        self.looks = self.asleep = 0
+        self.looks = self.sleeping = 0
         self.look()
 
     def look(self) -> None:
         """The watchdog looks at it, from the first time on."""
-        asleep = sleeps(self.native_id)
-        self.looks += asleep is not None
-        self.asleep += asleep is True
+        found = sleeps(self.native_id)
+        self.looks += found is not None
+        self.sleeping += found is True
 
-    def goes_with(self, asleep_ns: int, lasted_ns: int, slow_poll_ns: int) -> bool:
+    def goes_with(self, slept_ns: int, lasted_ns: int, slow_poll_ns: int) -> bool:
         """Whether what it saw goes with that the thread slept for so long: some kernels (6.18) count a sleep, now and
         then, as a wait for a processor."""
         slack_ns = 2 * slow_poll_ns // LOOKS + lasted_ns // (self.looks + 1)
-        return self.looks > 0 and abs(lasted_ns // self.looks * self.asleep - asleep_ns) <= slack_ns
+        return self.looks > 0 and abs(lasted_ns // self.looks * self.sleeping - slept_ns) <= slack_ns
 
 
 def ran_ns(native_id: int) -> int:
