@@ -94,22 +94,27 @@ def test_filtered(recorded: dict[str, Recording]) -> None:
 ADOPTED = """
 import asyncio, sys
 import async_inspect
+from async_inspect.tracer import existing
 
-async def inner():
-    await asyncio.sleep(0.05)
+async def inner(gate):
+    await gate.wait()
+    await asyncio.sleep(0)
 
-async def work(lock):
+async def work(lock, gate):
     async with lock:
-        await inner()
+        await inner(gate)
 
-async def main(detail):
-    lock = asyncio.Lock()
-    tasks = [asyncio.create_task(work(lock), name=f"work {number}") for number in range(3)]
-    await asyncio.sleep(0.01)
+async def main(detail):  # without timers: how long it takes to begin changes nothing
+    lock, gate = asyncio.Lock(), asyncio.Event()
+    tasks = [asyncio.create_task(work(lock, gate), name=f"work {number}") for number in range(3)]
+    await asyncio.sleep(0)
     with async_inspect.trace(f"{sys.argv[1]}/{detail}.rec", detail=detail):
-        await inner()
+        asyncio.get_running_loop().call_soon(gate.set)
+        await inner(gate)
         await asyncio.gather(*tasks)
 
+of_sets = existing.tasks  # in the order of addresses
+existing.tasks = lambda: sorted(of_sets(), key=lambda task: task.get_name())
 for detail in ("calls", "awaits"):
     asyncio.run(main(detail))
 """
