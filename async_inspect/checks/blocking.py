@@ -17,11 +17,11 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import Final
 
-from ..model.figures.long_polls import BlockingPoll, blocking_polls
+from ..model.figures.long_polls import BlockingPoll
 from ..model.finding import Finding
 from ..model.text import many, ms, on_processor, several, who
 from ..model.trace import Trace
-from .never_yields import AWAITS, calls_within, slow
+from .never_yields import AWAITS, slow
 
 NAME = "blocking"
 ABOUT = "polls that blocked the loop while others could have run"
@@ -29,11 +29,11 @@ UNSEEN: Final = "; what it did was not seen: the process may not have had the pr
 
 
 def find(trace: Trace) -> Iterator[Finding]:
-    rows = slow(trace)
-    rows = rows[calls_within(trace)[rows] < AWAITS]
     alike: dict[str, list[BlockingPoll]] = defaultdict(list)
-    for poll in blocking_polls(trace, rows):
-        if not poll.starved(trace.meta.slow_poll_ns) and (poll.hurt or (poll.doing and poll.suspended)):
+    for poll, count in slow(trace):
+        if count >= AWAITS or poll.starved(trace.meta.slow_poll_ns):
+            continue
+        if poll.hurt or (poll.doing and poll.suspended):
             alike[_doing(poll)].append(poll)
     for doing, polls in alike.items():
         longest = polls[0]

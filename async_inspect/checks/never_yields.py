@@ -14,6 +14,7 @@ from typing import Final
 import numpy as np
 
 from ..model import tables as t
+from ..model.data import cached_on_trace
 from ..model.figures.long_polls import BlockingPoll, blocking_polls, slow_polls
 from ..model.finding import Finding
 from ..model.grouping import counts
@@ -28,11 +29,8 @@ MOST_POLLS: Final = 100  # polls, the longest
 
 
 def find(trace: Trace) -> Iterator[Finding]:
-    rows = slow(trace)
-    rows = rows[calls_within(trace)[rows] >= AWAITS]
-    called = calls_within(trace)[rows].tolist()
-    for poll, count in zip(blocking_polls(trace, rows), called, strict=True):
-        if poll.starved(trace.meta.slow_poll_ns):
+    for poll, count in slow(trace):
+        if count < AWAITS or poll.starved(trace.meta.slow_poll_ns):
             continue
         place = poll.until or poll.since
         function = int(trace.task_table.function[poll.task - 1])
@@ -64,9 +62,11 @@ def _held_up(trace: Trace, held_up: list[int], poll: BlockingPoll) -> str:
     )
 
 
-def slow(trace: Trace) -> t.Ints:
-    """The rows of the longest blocking polls, MOST_POLLS at most."""
-    return slow_polls(trace, trace.meta.slow_poll_ns)[:MOST_POLLS]
+@cached_on_trace
+def slow(trace: Trace) -> tuple[tuple[BlockingPoll, int], ...]:
+    """The longest blocking polls, MOST_POLLS at most, and how many coroutines were called and returned in each."""
+    rows = slow_polls(trace, trace.meta.slow_poll_ns)[:MOST_POLLS]
+    return tuple(zip(blocking_polls(trace, rows), calls_within(trace)[rows].tolist(), strict=True))
 
 
 def calls_within(trace: Trace) -> t.Ints:

@@ -10,7 +10,6 @@ count.
 
 from collections.abc import Iterator
 
-from ..model.figures.long_polls import blocking_polls
 from ..model.finding import Finding
 from ..model.text import many, ms, on_processor, who
 from ..model.trace import Trace
@@ -21,7 +20,7 @@ ABOUT = "polls that lasted as the system let others run"
 
 
 def find(trace: Trace) -> Iterator[Finding]:
-    polls = [poll for poll in blocking_polls(trace, slow(trace)) if poll.starved(trace.meta.slow_poll_ns)]
+    polls = [poll for poll, _ in slow(trace) if poll.starved(trace.meta.slow_poll_ns)]
     if polls:
         longest = polls[0]
         waited = f"waited for a processor for {ms(longest.no_cpu_ns or 0)} of its poll of {ms(longest.duration_ns)}"

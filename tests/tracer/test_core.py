@@ -730,6 +730,12 @@ def c_core() -> types.ModuleType:
     return core
 
 
+def closed(run: Recording) -> tuple[int, list[tuple[str, int, int, int]]]:
+    """The string of what closes a coroutine, and the last three records of throws, entries and ends."""
+    exc = next(key for key, text in run.strings.items() if text == "GeneratorExit")
+    return exc, [row for row in rows(run) if row[0] in ("THROW", "ENTER", "RETURN", "RAISE")][-3:]
+
+
 @pytest.mark.parametrize("detail", DETAILS)
 def test_what_dies_with_the_locals_of_an_awaited_one_is_not_awaited(
     core_module: types.ModuleType, tmp_path: Path, detail: str
@@ -739,8 +745,7 @@ def test_what_dies_with_the_locals_of_an_awaited_one_is_not_awaited(
 
     run = ticks.record(core_module, lambda: drive(main()), tmp_path / "run.rec", detail=detail)
     inner = 2 if detail == "awaits" else 3  # of the awaited one nothing is heard there
-    exc = next(key for key, text in run.strings.items() if text == "GeneratorExit")
-    ends = [row for row in rows(run) if row[0] in ("THROW", "ENTER", "RETURN", "RAISE")][-3:]
+    exc, ends = closed(run)
     assert ends == [("THROW", inner, exc, inner), ("RETURN", inner, 0, 1), ("RETURN", 1, 0, 0)]  # main goes on
 
 
@@ -753,8 +758,7 @@ def test_a_generator_that_dies_so_is_not_closed_by_who_awaits(
 
     run = ticks.record(c_core, lambda: drive(main()), tmp_path / "run.rec", detail=detail)
     inner = 2 if detail == "awaits" else 3
-    exc = next(key for key, text in run.strings.items() if text == "GeneratorExit")
-    ends = [row for row in rows(run) if row[0] in ("THROW", "ENTER", "RETURN", "RAISE")][-3:]
+    exc, ends = closed(run)
     assert ends == [("ENTER", inner, 0, inner), ("RAISE", inner, exc, 1), ("RETURN", 1, 0, 0)]
 
 
